@@ -1,0 +1,1 @@
+"""Words every package shares; standard library only."""

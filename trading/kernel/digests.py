@@ -1,0 +1,40 @@
+"""Tuple hash and the table of domain labels (P4.1, P4.2). Every label stands here and is used for one function only."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+SB1_SHARE_COMMIT: Final = "mingbiao/sb1/share-commit"
+SB1_BIDDER_FACTOR: Final = "mingbiao/sb1/bidder-factor"
+SB1_SEED: Final = "mingbiao/sb1/seed"
+SB1_FILE: Final = "mingbiao/sb1/file"
+SB1_POLY: Final = "mingbiao/sb1/poly"
+SB1_COEF: Final = "mingbiao/sb1/coef"
+SB1_AGE_X25519: Final = "mingbiao/sb1/age-x25519/"
+SB1_SHARE: Final = "mingbiao/sb1/share"
+SB1_POP: Final = "mingbiao/sb1/pop"
+SB1_RELEASE: Final = "mingbiao/sb1/release"
+AL1_RECORD: Final = "mingbiao/al1/record"
+AL1_GENESIS: Final = "mingbiao/al1/genesis"
+AL1_PERSONAL: Final = "mingbiao/al1/personal"
+RANK_TIE: Final = "mingbiao/rank/tie"  # not of P4.2: ADR 0024, the tie rule of the ranking
+
+
+def tuple_hash(label: str, *parts: bytes) -> bytes:
+    """Return ``TH(label, parts…)`` of P4.1: SHA-256 over the label, a zero byte and each part with its u64 length."""
+    state = hashlib.sha256(label.encode("ascii") + b"\0")
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big"))
+        state.update(part)
+    return state.digest()
+
+
+def sha256(data: bytes) -> bytes:
+    """Return SHA-256 of ``data``."""
+    return hashlib.sha256(data).digest()
+
+
+def sha256_hex(data: bytes) -> str:
+    """Return SHA-256 of ``data`` as lowercase hex."""
+    return hashlib.sha256(data).hexdigest()
