@@ -1,0 +1,1 @@
+"""Accounts, API tokens and one-time challenges: technical state, never evidence."""

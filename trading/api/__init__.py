@@ -1,0 +1,1 @@
+"""JSON interfaces: they parse, call the same services as the pages, and render."""

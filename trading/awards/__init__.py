@@ -1,0 +1,1 @@
+"""Who is awarded, and the decision's record."""

@@ -1,0 +1,1 @@
+"""Sealed submission, replacement, withdrawal, receipts and the close."""

@@ -1,0 +1,67 @@
+"""One head row a bid, one row a version; fingerprints and stored parts are technical (SB1 S7.3, AL1 L3)."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table, Text, UniqueConstraint
+
+from trading.db import entry_column, metadata
+
+bid = Table(
+    "bid",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    entry_column(),
+    Column("procedure_id", BigInteger, ForeignKey("record.procedure.id"), nullable=False),
+    Column("lot", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("reference", Text, nullable=False, unique=True),
+    Column("bidder_code", Text, nullable=False),
+    Column("seq", Integer, nullable=False),  # 0 until the first envelope
+    Column("head_kind", Text, nullable=False),  # none, envelope, withdrawal
+    Column("head_sha256", LargeBinary, nullable=True),
+    Column("head_h", LargeBinary, nullable=True),  # commitment of the record that received it
+    Column("policy_sha256", LargeBinary, nullable=True),
+    Column("received_at", BigInteger, nullable=True),
+    UniqueConstraint("procedure_id", "lot", "stage", "bidder_code"),
+    schema="record",
+)
+
+bid_version = Table(
+    "bid_version",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    entry_column(),
+    Column("procedure_id", BigInteger, nullable=False),
+    Column("bid_id", BigInteger, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("kind", Text, nullable=False),  # envelope, withdrawal, rehearsal
+    Column("doc_sha256", LargeBinary, nullable=False, unique=True),
+    Column("bytes", LargeBinary, nullable=False),
+    Column("sigs", LargeBinary, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("queue_ms", BigInteger, nullable=False),
+    Column("h", LargeBinary, nullable=False),
+    UniqueConstraint("bid_id", "kind", "seq"),
+    schema="record",
+)
+
+bid_fingerprint = Table(
+    "bid_fingerprint",
+    metadata,
+    Column("procedure_id", BigInteger, primary_key=True),
+    Column("lot", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("sha256", LargeBinary, primary_key=True),
+    schema="desk",
+)
+
+part = Table(
+    "part",
+    metadata,
+    Column("bid_reference", Text, primary_key=True),
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("stored_at", BigInteger, nullable=False),
+    schema="desk",
+)

@@ -1,0 +1,1 @@
+"""Who keeps the opening keys: institutions, keys per lot, opening policies."""

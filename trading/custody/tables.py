@@ -1,0 +1,41 @@
+"""Custodian keys of a lot and stage, and the jobs that wait for their agents."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Identity, Integer, LargeBinary, Table, Text, UniqueConstraint
+
+from trading.db import entry_column, metadata
+
+custodian_key = Table(
+    "custodian_key",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    entry_column(),
+    Column("procedure_id", BigInteger, nullable=False),
+    Column("lot", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("kid", Text, nullable=False),  # of the institution's signing key
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("doc_sha256", LargeBinary, nullable=False),
+    Column("challenge_sha256", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),  # challenged, proved
+    UniqueConstraint("procedure_id", "lot", "stage", "kid"),
+    schema="record",
+)
+
+custodian_job = Table(
+    "custodian_job",
+    metadata,
+    Column("cursor", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kid", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("procedure_id", BigInteger, nullable=False),
+    Column("lot", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("custodian", Integer, nullable=False),
+    Column("request", LargeBinary, nullable=False),  # what the job says, canonical JSON
+    Column("answered_at", BigInteger, nullable=True),
+    schema="desk",
+)

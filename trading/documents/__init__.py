@@ -1,0 +1,1 @@
+"""Signed documents that records name by their digest."""

@@ -1,0 +1,20 @@
+"""Every signed or derived protocol document that a record names, except envelopes and notices."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+
+from trading.db import entry_column, metadata
+
+document = Table(
+    "document",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    entry_column(),
+    Column("procedure_id", BigInteger, nullable=True, index=True),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("typ", Text, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+    Column("sigs", LargeBinary, nullable=False),  # canonical JSON array of signature objects; b"[]" if unsigned
+    schema="record",
+)

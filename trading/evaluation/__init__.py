@@ -1,0 +1,1 @@
+"""Examination and ranking of opened bids."""

@@ -1,0 +1,1 @@
+"""The opening: order, share check, factor window, release, read-out, record."""

@@ -1,0 +1,1 @@
+"""One buying procedure with its lots, from draft to close."""
