@@ -84,3 +84,18 @@ opened_bid = Table(
     Column("price_sha256", LargeBinary, nullable=True),
     schema="record",
 )
+
+draft = Table(
+    "draft",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("procedure_id", BigInteger, nullable=False, index=True),
+    Column("lot", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("typ", Text, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+    Column("sigs", LargeBinary, nullable=False),  # canonical JSON array of the signatures collected so far
+    Column("created_at", BigInteger, nullable=False),
+    Column("h", LargeBinary, nullable=True),  # commitment of the record, once complete
+    schema="desk",
+)

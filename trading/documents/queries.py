@@ -1,0 +1,27 @@
+"""Read side of documents."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Row, select
+
+from trading.documents.model import StoredDocument
+from trading.documents.tables import document
+
+_COLUMNS = (document.c.sha256, document.c.typ, document.c.bytes, document.c.sigs)
+
+
+def get(conn: Connection, digest: bytes) -> StoredDocument | None:
+    """Return the document with this SHA-256, or None."""
+    row = conn.execute(select(*_COLUMNS).where(document.c.sha256 == digest)).one_or_none()
+    return None if row is None else _stored(row)
+
+
+def of_procedure(conn: Connection, procedure_id: int) -> list[StoredDocument]:
+    """Return all documents of a procedure, by digest."""
+    query = select(*_COLUMNS).where(document.c.procedure_id == procedure_id).order_by(document.c.sha256)
+    return [_stored(row) for row in conn.execute(query)]
+
+
+def _stored(row: Row[tuple[bytes, str, bytes, bytes]]) -> StoredDocument:
+    digest, typ, data, sigs = row
+    return StoredDocument(sha256=bytes(digest).hex(), typ=typ, doc=bytes(data), sigs=bytes(sigs))

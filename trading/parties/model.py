@@ -1,0 +1,127 @@
+"""Organisations and enrolment of signing keys (P6.2): what is allowed, and the event that records it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trading.kernel.errors import RuleBroken
+from trading.kernel.events import Event, EventKind
+
+EVENTS = (
+    EventKind(
+        name="organisation.registered",
+        fields=frozenset({"code", "roles"}),
+        title_zh="主体注册",
+        title_en="Organisation registered",
+    ),
+    EventKind(
+        name="key.registered",
+        fields=frozenset({"alg", "approved_by", "kid", "org", "role", "second_factor", "spki_sha256"}),
+        title_zh="密钥登记",
+        title_en="Key registered",
+    ),
+    EventKind(
+        name="key.revoked", fields=frozenset({"kid", "reason"}), title_zh="密钥吊销", title_en="Key revoked"
+    ),
+)
+
+KEY_ROLES = frozenset(
+    {
+        "bidder",
+        "agency",
+        "supervisor",
+        "custodian",
+        "centre",
+        "station-operator",
+        "contributor",
+        "ack",
+        "log",
+        "witness",
+        "share",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A registered key: ``spki`` is DER for ES256, the raw public key for log, witness and share keys."""
+
+    kid: str
+    org_code: str
+    role: str
+    alg: str
+    spki: bytes
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """The parsed ``mb.key-enrol`` document (P6.2)."""
+
+    account: str
+    alg: str
+    challenge: bytes
+    kid: str
+    org: str
+    role: str
+    spki: bytes
+
+
+def register_organisation(code: str, roles: tuple[str, ...]) -> Event:
+    """Return the event that enters an organisation into the register."""
+    body = {"code": code, "roles": sorted(roles)}
+    return Event(kind="organisation.registered", subject=f"org:{code}", body=body)
+
+
+def enrol(
+    enrolment: Enrolment, *, approvers: tuple[str, ...], existing: SigningKey | None, second_factor: bool
+) -> Event:
+    """Return the event that registers a key; P6.2 items 3 and 4.
+
+    The desk act needs two different staff members; a kid is registered once and for one role.
+    """
+    if existing is not None:
+        raise RuleBroken("key.known", "P6.2", kid=enrolment.kid)
+    if enrolment.role not in KEY_ROLES:
+        raise RuleBroken("key.role_unknown", "P6.2", role=enrolment.role)
+    if len(set(approvers)) < 2:  # noqa: PLR2004 - "two staff members", P6.2 item 3
+        raise RuleBroken("key.needs_two_people", "P6.2")
+    return key_registered(
+        kid=enrolment.kid,
+        org=enrolment.org,
+        role=enrolment.role,
+        alg=enrolment.alg,
+        spki_sha256=enrolment.kid,
+        approvers=approvers,
+        second_factor=second_factor,
+    )
+
+
+def key_registered(
+    *,
+    kid: str,
+    org: str,
+    role: str,
+    alg: str,
+    spki_sha256: str,
+    approvers: tuple[str, ...],
+    second_factor: bool,
+) -> Event:
+    """Return ``key.registered``; log, witness and share keys are registered without an enrolment document."""
+    body = {
+        "alg": alg,
+        "approved_by": sorted(set(approvers)),
+        "kid": kid,
+        "org": org,
+        "role": role,
+        "second_factor": second_factor,
+        "spki_sha256": spki_sha256,
+    }
+    return Event(kind="key.registered", subject=f"key:{kid}", body=body)
+
+
+def revoke(key: SigningKey, reason: str) -> Event:
+    """Return the event that revokes ``key``; a second revocation is refused."""
+    if not key.active:
+        raise RuleBroken("sig.key_revoked", "P6.2", kid=key.kid)
+    return Event(kind="key.revoked", subject=f"key:{key.kid}", body={"kid": key.kid, "reason": reason})

@@ -1,0 +1,47 @@
+"""Read side of organisations and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from trading.parties.model import SigningKey
+from trading.parties.tables import organisation, signing_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    """One organisation of the register; ``code`` is the unified social credit code."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    roles: tuple[str, ...]
+
+
+def organisation_by_code(conn: Connection, code: str) -> Organisation | None:
+    """Return the organisation, or None."""
+    return organisations(conn, (code,)).get(code)
+
+
+def organisations(conn: Connection, codes: tuple[str, ...]) -> dict[str, Organisation]:
+    """Return the known ones of ``codes``, by code."""
+    query = select(organisation.c.code, organisation.c.name_zh, organisation.c.name_en, organisation.c.roles)
+    rows = conn.execute(query.where(organisation.c.code.in_(codes)))
+    return {
+        code: Organisation(code=code, name_zh=zh, name_en=en, roles=tuple(roles)) for code, zh, en, roles in rows
+    }
+
+
+def keys_of(conn: Connection, org_code: str, role: str) -> list[SigningKey]:
+    """Return the active keys of an organisation in one role, by kid."""
+    query = (
+        select(signing_key.c.kid, signing_key.c.alg, signing_key.c.spki)
+        .where(signing_key.c.org_code == org_code, signing_key.c.role == role, signing_key.c.status == "active")
+        .order_by(signing_key.c.kid)
+    )
+    return [
+        SigningKey(kid=kid, org_code=org_code, role=role, alg=alg, spki=bytes(spki), active=True)
+        for kid, alg, spki in conn.execute(query)
+    ]

@@ -1,0 +1,82 @@
+"""Rows of organisations and keys."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from trading.audit.ledger import UnitOfWork
+from trading.audit.model import Recorded
+from trading.kernel.errors import Conflict
+from trading.kernel.ids import new_row_id
+from trading.parties.model import SigningKey
+from trading.parties.tables import organisation, signing_key
+
+_KEY = (
+    signing_key.c.kid,
+    signing_key.c.org_code,
+    signing_key.c.role,
+    signing_key.c.alg,
+    signing_key.c.spki,
+    signing_key.c.status,
+)
+
+
+def key_by_kid(conn: Connection, kid: str) -> SigningKey | None:
+    """Return the registered key called ``kid``, without a lock."""
+    row = conn.execute(select(*_KEY).where(signing_key.c.kid == kid)).one_or_none()
+    return None if row is None else _key(row)
+
+
+def lock_key(uow: UnitOfWork, kid: str, *, for_update: bool = False) -> SigningKey | None:
+    """Return the key under ``FOR SHARE`` (use) or ``FOR UPDATE`` (revocation): the order of both is then certain."""
+    query = select(*_KEY).where(signing_key.c.kid == kid).with_for_update(read=not for_update)
+    row = uow.connection.execute(query).one_or_none()
+    return None if row is None else _key(row)
+
+
+def _key(row: object) -> SigningKey:
+    kid, org, role, alg, spki, status = row  # type: ignore[misc]  # a Row of _KEY
+    return SigningKey(kid=kid, org_code=org, role=role, alg=alg, spki=bytes(spki), active=status == "active")
+
+
+def add_organisation(
+    uow: UnitOfWork, recorded: Recorded, *, code: str, name_zh: str, name_en: str, roles: tuple[str, ...]
+) -> None:
+    """Insert the organisation that ``recorded`` registers."""
+    uow.connection.execute(
+        organisation.insert().values(
+            id=new_row_id(),
+            entry_id=recorded.entry_id,
+            code=code,
+            name_zh=name_zh,
+            name_en=name_en,
+            roles=list(roles),
+        )
+    )
+
+
+def add_key(uow: UnitOfWork, recorded: Recorded, key: SigningKey) -> None:
+    """Insert the key that ``recorded`` registers."""
+    uow.connection.execute(
+        signing_key.insert().values(
+            id=new_row_id(),
+            entry_id=recorded.entry_id,
+            kid=key.kid,
+            org_code=key.org_code,
+            role=key.role,
+            alg=key.alg,
+            spki=key.spki,
+            status="active",
+        )
+    )
+
+
+def mark_revoked(uow: UnitOfWork, recorded: Recorded, kid: str) -> None:
+    """Mark the key that ``recorded`` revokes."""
+    result = uow.connection.execute(
+        signing_key.update()
+        .where(signing_key.c.kid == kid, signing_key.c.status == "active")
+        .values(status="revoked", entry_id=recorded.entry_id)
+    )
+    if result.rowcount != 1:
+        raise Conflict(f"key {kid} was revoked by another act")
