@@ -171,8 +171,8 @@ def may_combine(ceremony: Ceremony) -> bool:
 def next_step(ceremony: Ceremony, at: int) -> tuple[Step, int] | None:
     """Return the next step and the instant at which it is due, at the latest if nothing else happens.
 
-    An instant not after ``at`` means now. ``None``: something is awaited that no clock brings (a decision on an objection)
-    or the ceremony is past its windows.
+    An instant not after ``at`` means now. ``None``: something is awaited that no clock brings (an open objection), or
+    the ceremony is past its windows.
     """
     if ceremony.release_closed_at is not None:
         return None if ceremony.combined else (Step.COMBINE, ceremony.release_closed_at)
