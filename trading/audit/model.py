@@ -1,0 +1,64 @@
+"""Values of the write path and the record kinds that belong to the log itself (AL1 L2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trading.kernel.events import EventKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Proof, towards the stores, that the running transaction has written its entry.
+
+    ``h`` is the commitment of AL1 L1.1; ``at`` is the database clock captured by the act, in ms.
+    """
+
+    entry_id: int
+    h: bytes
+    kind: str
+    at: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """What ``log.act_begin`` returned; the caller decides from these values only (AL1 L4.3).
+
+    ``received_at`` and ``close_at`` in ms. ``phase`` and ``close_at`` are None where the lot or its deadline does not
+    exist. ``hold`` says that the clock of some host is on hold (TE1 T3).
+    """
+
+    received_at: int
+    phase: str | None
+    close_at: int | None
+    hold: bool
+
+
+def _kind(name: str, fields: str, zh: str, en: str, *, public: bool = False) -> EventKind:
+    return EventKind(name=name, fields=frozenset(fields.split()), title_zh=zh, title_en=en, public=public)
+
+
+EVENTS: tuple[EventKind, ...] = (
+    _kind(
+        "clock.state",
+        "dispersion_us host leap offset_us sources stratum synchronised",
+        "时钟状态",
+        "Clock state",
+    ),
+    _kind("clock.hold", "host reason", "时钟异常暂停", "Clock on hold"),
+    _kind("clock.released", "host size", "时钟恢复", "Clock released"),
+    _kind("clock.jumped", "from to", "演示时间前移", "Demonstration time moved on"),
+    _kind("availability.state", "from ms ok reason vantage", "可用性探测", "Availability probe"),
+    _kind("tst.anchored", "gen_time root size token_sha256 tsa", "时间戳入链", "Time stamp anchored"),
+    _kind("witness.missed", "since witness", "见证方失联", "Witness missed"),
+    _kind("log.continued", "old_checkpoint old_origin reason", "日志续接", "Log continued"),
+    _kind("log.delayed", "from to", "入链延迟", "Log delayed"),
+    _kind("log.pad", "", "填充条目", "Padding entry"),
+    _kind("config.changed", "what", "配置变更", "Configuration changed"),
+    _kind("release.installed", "what", "版本安装", "Release installed"),
+    _kind("admin.read", "what", "管理员查阅", "Administrative reading"),
+    _kind("data.erased", "commitment ground", "个人信息删除", "Personal data erased"),
+)

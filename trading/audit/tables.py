@@ -1,0 +1,62 @@
+"""Tables of the log and of its technical desk. The statements that create them are migration 0001 (AL1 L3)."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from trading.db import Instant, metadata
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("xact", Text, nullable=False),
+    Column("procedure_id", BigInteger),
+    Column("kind", Text, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("h", LargeBinary, nullable=False, unique=True),
+    schema="log",
+)
+
+log_position = Table(
+    "log_position",
+    metadata,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry_id", BigInteger, ForeignKey("log.audit_entry.id"), nullable=False, unique=True),
+    Column("p", LargeBinary, nullable=False),
+    Column("t", BigInteger, nullable=False),
+    schema="log",
+)
+
+origin = Table(
+    "origin",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=text("true")),
+    Column("origin", Text, nullable=False),
+    Column("demo", Boolean, nullable=False),
+    schema="log",
+)
+
+errand = Table(
+    "errand",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("arg", JSONB, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("done_at", Instant),
+    Column("rung_at", Instant),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("last_error", Text),
+    schema="desk",
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    schema="desk",
+)
