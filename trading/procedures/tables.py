@@ -7,7 +7,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    DateTime,
     ForeignKey,
     Integer,
     LargeBinary,
@@ -16,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from trading.db import entry_column, metadata
+from trading.db import Instant, entry_column, metadata
 
 procedure = Table(
     "procedure",
@@ -51,7 +50,7 @@ lot = Table(
     Column("number", Text, nullable=False),
     Column("stage", Text, nullable=False),
     Column("phase", Text, nullable=False),
-    Column("close_at", DateTime(timezone=True), nullable=True),
+    Column("close_at", Instant, nullable=True),
     Column("policy_sha256", LargeBinary, nullable=True),
     Column("schedule_sha256", LargeBinary, nullable=True),
     Column("ceiling", BigInteger, nullable=True),  # minor units

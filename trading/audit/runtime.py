@@ -1,0 +1,25 @@
+"""What one process of the platform holds while it runs: handed to views, errands and commands, never looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trading.audit.ledger import Ledger
+from trading.crypto.signatures import Es256Signer
+from trading.kernel.clock import Clock
+from trading.storage.objects import ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The ledger, the object store and the log's files of one process; ``ack`` only where the key may be (P1)."""
+
+    ledger: Ledger
+    objects: ObjectStore
+    log_dir: Path  # tiles, checkpoint and witnessed notes, read only
+    origin: str
+    demo: bool
+    clock: Clock
+    ack: Es256Signer | None = None
+    witness_policy: str = ""  # C2SP tlog-policy text of the trust file

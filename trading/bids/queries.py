@@ -1,0 +1,179 @@
+"""Read side of bids. Nothing here is served to anybody but the bid's own bidder before the opening (SUB-07)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, select
+
+from trading.bids.model import BidHead, ManifestItem
+from trading.bids.tables import bid, bid_version, part
+from trading.procedures.tables import lot, procedure
+
+HEAD_COLUMNS = (
+    bid.c.id,
+    bid.c.procedure_id,
+    procedure.c.reference.label("procedure"),
+    bid.c.lot,
+    bid.c.stage,
+    bid.c.reference,
+    bid.c.bidder_code,
+    bid.c.seq,
+    bid.c.head_kind,
+    bid.c.head_sha256,
+    bid.c.head_h,
+)
+
+
+def head_query(*columns: Any) -> Select[Any]:  # noqa: ANN401 - any column expression
+    """Return a select over bids joined with their procedure and lot."""
+    joined = bid.join(procedure, procedure.c.id == bid.c.procedure_id).join(
+        lot, and_(lot.c.procedure_id == bid.c.procedure_id, lot.c.number == bid.c.lot, lot.c.stage == bid.c.stage)
+    )
+    return select(*columns).select_from(joined)
+
+
+def head_of(row: Row[Any]) -> BidHead:
+    """Return the head as a value."""
+    values = row._mapping
+    sha, h = values["head_sha256"], values["head_h"]
+    return BidHead(
+        id=values["id"],
+        procedure_id=values["procedure_id"],
+        procedure=values["procedure"],
+        lot=values["lot"],
+        stage=values["stage"],
+        reference=values["reference"],
+        bidder=values["bidder_code"],
+        seq=values["seq"],
+        head_kind=values["head_kind"],
+        head_sha256=None if sha is None else bytes(sha).hex(),
+        head_h=None if h is None else bytes(h),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BidTarget:
+    """What the checks before the transaction need to know (SB1 S7.2)."""
+
+    head: BidHead
+    policy_sha256: str | None
+    close_ms: int | None
+
+
+def target(conn: Connection, reference: str) -> BidTarget | None:
+    """Return the bid called ``reference`` with its lot's current policy and deadline."""
+    query = head_query(*HEAD_COLUMNS, lot.c.policy_sha256.label("lot_policy"), lot.c.close_at).where(
+        bid.c.reference == reference
+    )
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        return None
+    policy = row._mapping["lot_policy"]
+    return BidTarget(
+        head=head_of(row),
+        policy_sha256=None if policy is None else bytes(policy).hex(),
+        close_ms=row._mapping["close_at"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One stored version: envelope, withdrawal or rehearsal."""
+
+    bid: str
+    seq: int
+    kind: str
+    doc_sha256: str
+    doc: bytes
+    sigs: bytes
+    h: bytes
+    received_at: int
+
+
+_VERSION = (
+    bid.c.reference,
+    bid_version.c.seq,
+    bid_version.c.kind,
+    bid_version.c.doc_sha256,
+    bid_version.c.bytes,
+    bid_version.c.sigs,
+    bid_version.c.h,
+    bid_version.c.received_at,
+)
+
+
+def _version(row: Row[Any]) -> Version:
+    reference, seq, kind, digest, doc, sigs, h, received_at = row
+    return Version(
+        bid=reference,
+        seq=seq,
+        kind=kind,
+        doc_sha256=bytes(digest).hex(),
+        doc=bytes(doc),
+        sigs=bytes(sigs),
+        h=bytes(h),
+        received_at=received_at,
+    )
+
+
+def version_by_digest(conn: Connection, doc_sha256: str) -> Version | None:
+    """Return the version whose document has this SHA-256, or None."""
+    query = select(*_VERSION).join(bid, bid.c.id == bid_version.c.bid_id)
+    row = conn.execute(query.where(bid_version.c.doc_sha256 == bytes.fromhex(doc_sha256))).one_or_none()
+    return None if row is None else _version(row)
+
+
+def versions_of_lot(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> list[Version]:
+    """Return every version of every bid of a lot and stage, by bid and sequence."""
+    query = (
+        select(*_VERSION)
+        .join(bid, bid.c.id == bid_version.c.bid_id)
+        .where(bid.c.procedure_id == procedure_id, bid.c.lot == lot_number, bid.c.stage == stage)
+        .order_by(bid.c.reference, bid_version.c.seq)
+    )
+    return [_version(row) for row in conn.execute(query)]
+
+
+def parts_of(conn: Connection, reference: str) -> dict[str, int]:
+    """Return the stored parts of a bid: SHA-256 in hex to size in bytes."""
+    query = select(part.c.sha256, part.c.size).where(part.c.bid_reference == reference)
+    return {bytes(digest).hex(): size for digest, size in conn.execute(query)}
+
+
+def manifest(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> tuple[ManifestItem, ...]:
+    """Return the valid heads of a lot and stage under its current policy (SB1 S8), by bid id.
+
+    The closer calls this in a new statement after it has the procedure ``FOR UPDATE`` (AL1 L4.5 step 3).
+    """
+    query = (
+        head_query(bid.c.reference, bid.c.head_sha256, bid.c.head_h, bid.c.seq)
+        .where(
+            bid.c.procedure_id == procedure_id,
+            bid.c.lot == lot_number,
+            bid.c.stage == stage,
+            bid.c.head_kind == "envelope",
+            bid.c.policy_sha256 == lot.c.policy_sha256,
+        )
+        .order_by(bid.c.reference)
+    )
+    items = [
+        ManifestItem(bid=reference, envelope_sha256=bytes(digest).hex(), h=bytes(h).hex(), seq=seq)
+        for reference, digest, h, seq in conn.execute(query)
+    ]
+    return tuple(sorted(items, key=lambda item: item.bid.encode()))
+
+
+def heads_of_lot(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> dict[str, BidHead]:
+    """Return the heads of a lot and stage by bid id; only for use cases after the close."""
+    query = head_query(*HEAD_COLUMNS).where(
+        bid.c.procedure_id == procedure_id, bid.c.lot == lot_number, bid.c.stage == stage
+    )
+    return {head.reference: head for head in map(head_of, conn.execute(query))}
+
+
+def own_bids(conn: Connection, bidder: str) -> list[BidHead]:
+    """Return the bids of one organisation."""
+    query = head_query(*HEAD_COLUMNS).where(bid.c.bidder_code == bidder).order_by(bid.c.reference)
+    return [head_of(row) for row in conn.execute(query)]

@@ -1,0 +1,131 @@
+"""Rows of bids. The order of locks is the caller's: procedure, key, head (AL1 L4.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Row, select
+from sqlalchemy.exc import IntegrityError
+
+from trading.audit.ledger import UnitOfWork
+from trading.audit.model import Recorded
+from trading.bids.model import BidHead, Received
+from trading.bids.queries import HEAD_COLUMNS, head_of, head_query
+from trading.bids.tables import bid, bid_fingerprint, bid_version
+from trading.kernel.errors import NotFound, RuleBroken
+from trading.kernel.ids import new_row_id
+from trading.procedures.tables import lot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedHead:
+    """A head row held ``FOR UPDATE``, with the policy that is current for its lot."""
+
+    head: BidHead
+    current_policy: str | None
+
+
+def add_head(
+    uow: UnitOfWork, recorded: Recorded, *, procedure_id: int, lot_number: str, stage: str, reference: str, bidder: str
+) -> None:
+    """Insert the head row of a new bid id."""
+    uow.connection.execute(
+        bid.insert().values(
+            id=new_row_id(),
+            entry_id=recorded.entry_id,
+            procedure_id=procedure_id,
+            lot=lot_number,
+            stage=stage,
+            reference=reference,
+            bidder_code=bidder,
+            seq=0,
+            head_kind="none",
+        )
+    )
+
+
+def lock_head(uow: UnitOfWork, bid_id: int) -> LockedHead:
+    """Take the head row ``FOR UPDATE``."""
+    query = (
+        head_query(*HEAD_COLUMNS, lot.c.policy_sha256.label("lot_policy"))
+        .where(bid.c.id == bid_id)
+        .with_for_update(of=bid)
+    )
+    row: Row[tuple[object, ...]] | None = uow.connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("bid")
+    policy = row._mapping["lot_policy"]
+    return LockedHead(head=head_of(row), current_policy=None if policy is None else bytes(policy).hex())
+
+
+def add_fingerprints(uow: UnitOfWork, head: BidHead, fingerprints: tuple[tuple[str, bytes], ...]) -> None:
+    """Insert (kind, sha256) rows under the unique key of S7.3 step 5; a conflict is a copy."""
+    rows = [
+        {"procedure_id": head.procedure_id, "lot": head.lot, "stage": head.stage, "kind": kind, "sha256": digest}
+        for kind, digest in fingerprints
+    ]
+    if not rows:
+        return
+    try:
+        uow.connection.execute(bid_fingerprint.insert().values(rows))
+    except IntegrityError as error:
+        raise RuleBroken("bid.copied", "SB1 S7.3") from error
+
+
+def add_version(
+    uow: UnitOfWork,
+    recorded: Recorded,
+    head: BidHead,
+    received: Received,
+    *,
+    kind: str,
+    doc: bytes,
+    sigs: bytes,
+) -> None:
+    """Insert the version row."""
+    uow.connection.execute(
+        bid_version.insert().values(
+            id=new_row_id(),
+            entry_id=recorded.entry_id,
+            procedure_id=head.procedure_id,
+            bid_id=head.id,
+            seq=received.seq,
+            kind=kind,
+            doc_sha256=bytes.fromhex(received.doc_sha256),
+            bytes=doc,
+            sigs=sigs,
+            received_at=received.received_at,
+            queue_ms=received.queue_ms,
+            h=recorded.h,
+        )
+    )
+
+
+def move_head(
+    uow: UnitOfWork, recorded: Recorded, head: BidHead, received: Received, *, kind: str, policy_sha256: str
+) -> None:
+    """Point the head row at the version that ``recorded`` received."""
+    uow.connection.execute(
+        bid.update()
+        .where(bid.c.id == head.id)
+        .values(
+            entry_id=recorded.entry_id,
+            seq=received.seq,
+            head_kind=kind,
+            head_sha256=bytes.fromhex(received.doc_sha256),
+            head_h=recorded.h,
+            policy_sha256=bytes.fromhex(policy_sha256),
+            received_at=received.received_at,
+        )
+    )
+
+
+def lock_existing(uow: UnitOfWork, procedure_id: int, lot_number: str, stage: str, bidder: str) -> str | None:
+    """Return the bid id that this bidder already has for the lot and stage, or None."""
+    query = select(bid.c.reference).where(
+        bid.c.procedure_id == procedure_id,
+        bid.c.lot == lot_number,
+        bid.c.stage == stage,
+        bid.c.bidder_code == bidder,
+    )
+    return uow.connection.execute(query).scalar_one_or_none()

@@ -1,0 +1,205 @@
+"""Read side of the ceremony."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from trading.bids.tables import bid
+from trading.kernel.canonical import Json, loads
+from trading.openings.model import Place
+from trading.openings.tables import bid_factor, custodian_answer, draft, opened_bid, opening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningRow:
+    """The stored state of one ceremony; instants in ms, digests in hex."""
+
+    id: int
+    step: str
+    order_sha256: str
+    order_seq: int
+    first_ordered_at: int
+    ordered_at: int
+    factor_ends_at: int | None
+    factor_list_sha256: str | None
+    factor_closed_at: int | None
+    gaps_at: int | None
+    gaps: tuple[str, ...]
+    release_closed_at: int | None
+
+
+def opening_query(place: Place) -> Select[Any]:
+    """Return the select of one ceremony's row."""
+    return select(opening).where(
+        opening.c.procedure_id == place.procedure_id, opening.c.lot == place.lot, opening.c.stage == place.stage
+    )
+
+
+def opening_of(row: Row[Any]) -> OpeningRow:
+    """Return the row as a value."""
+    values = row._mapping
+    listed = values["factor_list_sha256"]
+    return OpeningRow(
+        id=values["id"],
+        step=values["step"],
+        order_sha256=bytes(values["order_sha256"]).hex(),
+        order_seq=values["order_seq"],
+        first_ordered_at=values["first_ordered_at"],
+        ordered_at=values["ordered_at"],
+        factor_ends_at=values["factor_ends_at"],
+        factor_list_sha256=None if listed is None else bytes(listed).hex(),
+        factor_closed_at=values["factor_closed_at"],
+        gaps_at=values["gaps_at"],
+        gaps=tuple(values["gaps"] or ()),
+        release_closed_at=values["release_closed_at"],
+    )
+
+
+def opening_row(conn: Connection, place: Place) -> OpeningRow | None:
+    """Return the state of the ceremony, or None before the first order."""
+    row = conn.execute(opening_query(place)).one_or_none()
+    return None if row is None else opening_of(row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One stored answer of a custodian; ``doc_sha256`` names the document."""
+
+    kind: str
+    custodian: int
+    order_sha256: str
+    doc_sha256: str
+    entry_id: int
+
+
+def answers(conn: Connection, place: Place, kind: str) -> list[Answer]:
+    """Return the answers of one kind, by custodian and entry."""
+    query = (
+        select(
+            custodian_answer.c.kind,
+            custodian_answer.c.custodian,
+            custodian_answer.c.order_sha256,
+            custodian_answer.c.doc_sha256,
+            custodian_answer.c.entry_id,
+        )
+        .where(
+            custodian_answer.c.procedure_id == place.procedure_id,
+            custodian_answer.c.lot == place.lot,
+            custodian_answer.c.stage == place.stage,
+            custodian_answer.c.kind == kind,
+        )
+        .order_by(custodian_answer.c.custodian, custodian_answer.c.entry_id)
+    )
+    return [
+        Answer(
+            kind=row.kind,
+            custodian=row.custodian,
+            order_sha256=bytes(row.order_sha256).hex(),
+            doc_sha256=bytes(row.doc_sha256).hex(),
+            entry_id=row.entry_id,
+        )
+        for row in conn.execute(query)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """A revealed factor, and the secret of a rescue if there was one."""
+
+    bid: str
+    s_b: bytes
+    s_c: bytes | None
+    received_at: int
+    entry_id: int
+
+
+def factors(conn: Connection, place: Place) -> dict[str, Factor]:
+    """Return the revealed factors by bid id; only for use cases of the ceremony."""
+    query = (
+        select(
+            bid.c.reference, bid_factor.c.s_b, bid_factor.c.s_c, bid_factor.c.received_at, bid_factor.c.entry_id
+        )
+        .join(bid, bid.c.id == bid_factor.c.bid_id)
+        .where(bid.c.procedure_id == place.procedure_id, bid.c.lot == place.lot, bid.c.stage == place.stage)
+    )
+    return {
+        row.reference: Factor(
+            bid=row.reference,
+            s_b=bytes(row.s_b),
+            s_c=None if row.s_c is None else bytes(row.s_c),
+            received_at=row.received_at,
+            entry_id=row.entry_id,
+        )
+        for row in conn.execute(query)
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The result of one bid; ``price`` is the canonical ``sb1.price`` or None if it did not open."""
+
+    bid: str
+    bidder: str
+    envelope_sha256: str
+    verdict: str
+    faults: Json
+    manifest_sha256: str | None
+    price: bytes | None
+    price_sha256: str | None
+
+
+def results(conn: Connection, place: Place) -> dict[str, Result]:
+    """Return the results of a lot and stage by bid id."""
+    query = (
+        select(bid.c.reference, bid.c.bidder_code, bid.c.head_sha256, opened_bid)
+        .join(bid, bid.c.id == opened_bid.c.bid_id)
+        .where(bid.c.procedure_id == place.procedure_id, bid.c.lot == place.lot, bid.c.stage == place.stage)
+        .order_by(bid.c.reference)
+    )
+    return {row.reference: _result(row) for row in conn.execute(query)}
+
+
+def _result(row: Row[Any]) -> Result:
+    return Result(
+        bid=row.reference,
+        bidder=row.bidder_code,
+        envelope_sha256=bytes(row.head_sha256).hex(),
+        verdict=row.verdict,
+        faults=loads(bytes(row.faults)),
+        manifest_sha256=None if row.manifest_sha256 is None else bytes(row.manifest_sha256).hex(),
+        price=None if row.price is None else bytes(row.price),
+        price_sha256=None if row.price_sha256 is None else bytes(row.price_sha256).hex(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A document that still waits for signatures, or did."""
+
+    sha256: str
+    typ: str
+    doc: bytes
+    sigs: bytes
+    h: bytes | None
+
+
+def drafts(conn: Connection, place: Place, typ: str | None = None) -> list[Draft]:
+    """Return the draft documents of a lot and stage, oldest first."""
+    query = select(draft).where(
+        draft.c.procedure_id == place.procedure_id, draft.c.lot == place.lot, draft.c.stage == place.stage
+    )
+    if typ is not None:
+        query = query.where(draft.c.typ == typ)
+    return [
+        Draft(
+            sha256=bytes(row.sha256).hex(),
+            typ=row.typ,
+            doc=bytes(row.bytes),
+            sigs=bytes(row.sigs),
+            h=None if row.h is None else bytes(row.h),
+        )
+        for row in conn.execute(query.order_by(draft.c.created_at, draft.c.sha256))
+    ]

@@ -1,0 +1,113 @@
+"""Read side of procedures and lots: rows as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from trading.kernel.errors import NotFound
+from trading.procedures.tables import calendar_day, lot, procedure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcedureRow:
+    """One procedure as stored; ``spec`` is the canonical specification, ``published_at`` in ms."""
+
+    id: int
+    reference: str
+    kind: str
+    regime: str
+    jurisdiction: str
+    edition_id: str
+    edition_sha256: str
+    phase: str
+    version: int
+    title_zh: str
+    title_en: str
+    buyer_code: str
+    agency_code: str
+    supervisor_code: str
+    drafted_by: str
+    spec: bytes
+    published_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotRow:
+    """One lot and stage as stored; ``close_at`` in ms, ``ceiling`` in minor units of ``currency``."""
+
+    id: int
+    procedure_id: int
+    number: str
+    stage: str
+    phase: str
+    close_at: int | None
+    policy_sha256: str | None
+    schedule_sha256: str | None
+    ceiling: int | None
+    currency: str
+    title_zh: str
+    title_en: str
+
+
+def procedure_of(row: Row[Any]) -> ProcedureRow:
+    """Return a full row of the procedure table as a value."""
+    values = dict(row._mapping)
+    del values["entry_id"]
+    values["edition_sha256"] = bytes(values["edition_sha256"]).hex()
+    values["spec"] = bytes(values["spec"])
+    return ProcedureRow(**values)
+
+
+def lot_of(row: Row[Any]) -> LotRow:
+    """Return a full row of the lot table as a value."""
+    values = dict(row._mapping)
+    del values["entry_id"]
+    for name in ("policy_sha256", "schedule_sha256"):
+        values[name] = None if values[name] is None else bytes(values[name]).hex()
+    return LotRow(**values)
+
+
+def find(conn: Connection, reference: str) -> ProcedureRow:
+    """Return the procedure with this public reference.
+
+    Raises:
+        NotFound: There is none.
+    """
+    row = conn.execute(select(procedure).where(procedure.c.reference == reference)).one_or_none()
+    if row is None:
+        raise NotFound(reference)
+    return procedure_of(row)
+
+
+def by_id(conn: Connection, procedure_id: int) -> ProcedureRow:
+    """Return the procedure with this row id."""
+    return procedure_of(conn.execute(select(procedure).where(procedure.c.id == procedure_id)).one())
+
+
+def lots_of(conn: Connection, procedure_id: int) -> list[LotRow]:
+    """Return the lots of a procedure, by number and stage."""
+    query = select(lot).where(lot.c.procedure_id == procedure_id).order_by(lot.c.number, lot.c.stage)
+    return [lot_of(row) for row in conn.execute(query)]
+
+
+def find_lot(conn: Connection, procedure_id: int, number: str, stage: str) -> LotRow:
+    """Return one lot and stage.
+
+    Raises:
+        NotFound: There is none.
+    """
+    query = select(lot).where(lot.c.procedure_id == procedure_id, lot.c.number == number, lot.c.stage == stage)
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"lot {number}")
+    return lot_of(row)
+
+
+def calendar_days(conn: Connection) -> list[tuple[date, bool, str, str]]:
+    """Return the working-day calendar: (day, is_workday, name, source), by day."""
+    query = select(calendar_day.c.day, calendar_day.c.is_workday, calendar_day.c.name, calendar_day.c.source)
+    return [(row.day, row.is_workday, row.name, row.source) for row in conn.execute(query.order_by(calendar_day.c.day))]
