@@ -1,0 +1,187 @@
+"""Settings: all or none, each process its own, every problem named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from trading.config import VARIABLES, ConfigError, Process, Settings
+from trading.config.demo import EmbeddedServers, generate_secret
+
+STRONG = "Vq7rT2mXw9ZkB4nLsD6fHj8pQy3cGe5u"
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """A DATA_DIR as ``mingbiao up`` leaves it."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    generate_secret(keys / "cookie.secret")
+    (keys / "origin").write_text("demo.mingbiao/0123")
+    for name in ("log.key", "ack.key"):
+        private(keys / name, "a key")
+    (tmp_path / "witness-policy").write_text("log …")
+    EmbeddedServers(database="postgresql+psycopg://ROLE@/mingbiao?host=%2Fs", redis="unix:///s/v").write(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> dict[str, str]:
+    """A correct environment of the web process with real servers."""
+    (tmp_path / "policy").write_text("log …")
+    return {
+        "DATA_DIR": str(tmp_path / "data"),
+        "DATABASE_URL": "postgresql://trading_web@localhost/mingbiao",
+        "DATABASE_READ_URL": "postgresql://trading_reader:abcdefghijklmnop@db.example/mingbiao?sslmode=verify-full",
+        "REDIS_URL": "rediss://cache.example",
+        "OBJECT_STORE_URL": tmp_path.as_uri(),
+        "LOG_DIR": str(tmp_path),
+        "LOG_ORIGIN": "log.example/audit",
+        "WITNESS_POLICY": str(tmp_path / "policy"),
+        "SECRET_KEY_FILE": private(tmp_path / "secret", STRONG),
+        "ACK_KEY_FILE": private(tmp_path / "ack", "a key"),
+        "PUBLIC_URL": "https://ggzy.example",
+    }
+
+
+def private(path: Path, text: str) -> str:
+    path.write_text(text)
+    path.chmod(0o600)
+    return str(path)
+
+
+def problems(process: str, environ: dict[str, str]) -> str:
+    with pytest.raises(ConfigError) as refused:
+        Settings.from_env(process, environ)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("process", list(Process))
+def test_without_servers_every_process_gets_the_embedded_ones_and_only_its_own_secrets(
+    demo: Path, process: Process
+) -> None:
+    settings = Settings.from_env(process, {"DATA_DIR": str(demo)})
+    assert settings.demo
+    assert settings.log_origin.startswith("demo.")
+    assert (settings.log_key_file is not None) == (process is Process.SEQUENCER)
+    assert (settings.secret_key is not None) == (process is Process.WEB)
+    assert (settings.ack_key_file is not None) == (process is Process.WEB)
+    role = "postgres" if process is Process.RELEASE else f"trading_{process}"
+    assert settings.database_url.startswith(f"postgresql+psycopg://{role}@/")
+
+
+def test_a_platform_that_was_never_started_is_a_clear_message(tmp_path: Path) -> None:
+    assert "run.py serve" in problems("web", {"DATA_DIR": str(tmp_path)})
+
+
+def test_real_servers_are_read_and_mean_production(real: dict[str, str]) -> None:
+    settings = Settings.from_env("web", real)
+    assert not settings.demo
+    assert settings.secret_key == STRONG
+    assert settings.listen == "127.0.0.1:8000"
+    assert STRONG not in repr(settings)
+    assert STRONG not in str(settings.described())
+
+
+@pytest.mark.parametrize("name", [name for name, each in VARIABLES.items() if each.server and "web" in each.readers])
+def test_all_or_none(real: dict[str, str], name: str) -> None:
+    del real[name]
+    assert f"{name} is not set" in problems("web", real)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("DATABASE_URL", "postgresql://trading_owner@localhost/mingbiao", "trading_web"),
+        ("DATABASE_URL", "mysql://trading_web@localhost/mingbiao", "postgresql://"),
+        ("DATABASE_URL", "postgresql://trading_web:short@localhost/mingbiao", "16 characters"),
+        ("DATABASE_URL", "postgresql://trading_web@db.example/mingbiao", "verify-full"),
+        ("DATABASE_READ_URL", "postgresql://trading_web@localhost/mingbiao", "trading_reader"),
+        ("REDIS_URL", "redis://cache.example", "rediss://"),
+        ("REDIS_URL", "http://cache.example", "unix://"),
+        ("OBJECT_STORE_URL", "s3://bucket", "file:///"),
+        ("LOG_ORIGIN", "demo.mingbiao/0123", "demo."),
+        ("WITNESS_POLICY", "/nowhere", "no file"),
+        ("ACK_KEY_FILE", "/nowhere", "no file"),
+        ("PUBLIC_URL", "http://ggzy.example", "https://"),
+        ("PUBLIC_URL", "https://ggzy.example/path", "alone"),
+        ("LISTEN", "127.0.0.1", "host:port"),
+        ("LISTEN", "127.0.0.1:none", "host:port"),
+        ("RULEBOOK_DIR", "/nowhere", "no directory"),
+        ("FLASK_DEBUG", "1", "refused"),
+        ("SECRET_KEY", STRONG, "SECRET_KEY_FILE"),
+        ("CRASH_AT", "L5", "tests"),
+        ("ANYTHING", "PRIVATE+KEY+log.example+0+k", "signing key"),
+    ],
+)
+def test_a_weak_or_surplus_value_is_refused(real: dict[str, str], name: str, value: str, reason: str) -> None:
+    message = problems("web", real | {name: value})
+    assert name in message
+    assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("name", "process"),
+    [(name, str(p)) for name, each in VARIABLES.items() if each.secret for p in Process if p not in each.readers],
+)
+def test_a_process_that_finds_the_secret_of_another_refuses_to_start(demo: Path, name: str, process: str) -> None:
+    assert f"{name} is set" in problems(process, {"DATA_DIR": str(demo), name: "anything"})
+
+
+def test_a_web_process_refuses_to_start_beside_a_readable_log_key(real: dict[str, str]) -> None:
+    keys = Path(real["DATA_DIR"], "keys")
+    keys.mkdir(parents=True)
+    private(keys / "log.key", "a key")
+    assert "log key" in problems("web", real)
+
+
+@pytest.mark.parametrize("secret", ["short", "a" * 64])
+def test_weak_secrets_are_refused(real: dict[str, str], tmp_path: Path, secret: str) -> None:
+    assert "too weak" in problems("web", real | {"SECRET_KEY_FILE": private(tmp_path / "weak", secret)})
+
+
+def test_generated_secrets_are_refused_with_real_servers(real: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "generated"
+    generate_secret(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    before = path.read_text()
+    generate_secret(path)
+    assert path.read_text() == before
+    assert "demonstration" in problems("web", real | {"SECRET_KEY_FILE": str(path)})
+    keys = Path(real["DATA_DIR"], "keys")
+    keys.mkdir(parents=True)
+    assert "demonstration" in problems("web", real | {"ACK_KEY_FILE": private(keys / "ack.key", "a key")})
+
+
+def test_key_files_are_private(real: dict[str, str]) -> None:
+    Path(real["ACK_KEY_FILE"]).chmod(0o640)
+    assert "mode 0600" in problems("web", real)
+
+
+@pytest.mark.parametrize(("name", "value"), [("LISTEN", "0.0.0.0:80"), ("PUBLIC_URL", "http://ggzy.example")])
+def test_a_demonstration_serves_this_machine_alone(demo: Path, name: str, value: str) -> None:
+    assert "loopback" in problems("web", {"DATA_DIR": str(demo), name: value})
+
+
+def test_demo_time_is_read_from_its_file(demo: Path) -> None:
+    settings = Settings.from_env("clock", {"DATA_DIR": str(demo)})
+    before = settings.clock().now_ms()
+    settings.shift_file.write_text("86400000")
+    assert settings.clock().now_ms() - before >= 86_400_000
+
+
+def test_every_variable_is_documented_and_no_other() -> None:
+    text = Path(__file__).parents[2].joinpath("docs/configuration.md").read_text(encoding="utf-8")
+    rows = {
+        match[1]: (match[2] == "●", match[3])
+        for match in re.finditer(r"^\| `(\w+)` \| (●?) ?\| ([^|]+) \|", text, re.MULTILINE)
+    }
+    assert rows == {
+        name: (
+            each.server,
+            "all" if len(each.readers) == len(Process) else ", ".join(p for p in Process if p in each.readers),
+        )
+        for name, each in VARIABLES.items()
+    }

@@ -1,0 +1,183 @@
+"""What each variable must look like. A check yields sentences for the person who starts the process."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from trading.config.demo import GENERATED
+from trading.config.variables import READER, ROLES, VARIABLES, Process
+
+# Names that other programs read and that would weaken this one, or that put a secret where every child process sees it.
+_FORBIDDEN = {
+    "SECRET_KEY": "Put the secret into a file and name it in SECRET_KEY_FILE.",
+    "FLASK_DEBUG": "The debugger runs code for whoever finds it.",
+    "CRASH_AT": "Crash hooks belong to tests.",
+}
+_NOTE_SIGNING_KEY = "PRIVATE+KEY+"  # how a C2SP note signing key begins
+_SECRET_CHARACTERS = 32
+_SECRET_VARIETY = 12
+_PASSWORD_CHARACTERS = 16
+_DEMO_ORIGIN = "demo."
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def misplaced(process: Process, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what must not be in the environment of this process: a key of another one above all."""
+    for name, reason in _FORBIDDEN.items():
+        if environ.get(name):
+            yield f"{name} is refused. {reason}"
+    for name, variable in VARIABLES.items():
+        if variable.secret and process not in variable.readers and environ.get(name):
+            yield f"{name} is set, but the process {process} must not hold it."
+    for name, value in environ.items():
+        if _NOTE_SIGNING_KEY in value:
+            yield f"{name} holds a signing key in clear. Keys belong in files that only their process can read."
+
+
+def missing(process: Process, given: Mapping[str, str]) -> Iterator[str]:
+    """Yield the variables that this process needs and does not have."""
+    for name, variable in VARIABLES.items():
+        required = variable.server or name == "PUBLIC_URL"
+        if required and process in variable.readers and name not in given:
+            yield f"{name} is not set. With real servers every server variable must be set; it is all or none."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a check may depend on besides the value."""
+
+    process: Process
+    demo: bool
+    data_dir: Path
+
+
+def _check_database(name: str, value: str, context: Context) -> Iterator[str]:
+    url = urlsplit(value)
+    if not url.scheme.startswith("postgresql"):
+        yield f"{name} must be a postgresql:// address."
+        return
+    role = READER if name == "DATABASE_READ_URL" else ROLES.get(context.process)
+    if role is not None and url.username != role:
+        yield f"{name} must log in as {role}, the role of the process {context.process}, and as no other."
+    if url.password is not None and len(url.password) < _PASSWORD_CHARACTERS:
+        yield f"{name} has a password of less than {_PASSWORD_CHARACTERS} characters."
+    if url.hostname is not None and url.hostname not in _LOOPBACK and "sslmode=verify-full" not in url.query:
+        yield f"{name} leaves this machine, so it needs sslmode=verify-full."
+
+
+def _check_redis(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    url = urlsplit(value)
+    if url.scheme not in {"redis", "rediss", "unix"}:
+        yield f"{name} must be a rediss://, redis:// or unix:// address."
+    elif url.scheme == "redis" and url.hostname not in _LOOPBACK:
+        yield f"{name} leaves this machine, so it needs rediss://."
+
+
+def _check_store(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    url = urlsplit(value)
+    if url.scheme != "file" or url.netloc or not url.path.startswith("/"):
+        yield f"{name} must be file:///<directory>; this release knows no other store."
+
+
+def _check_origin(name: str, value: str, context: Context) -> Iterator[str]:
+    if value.startswith(_DEMO_ORIGIN) != context.demo:
+        yield f"{name} begins with {_DEMO_ORIGIN} in a demonstration and never elsewhere (P13)."
+
+
+def _check_public_url(name: str, value: str, context: Context) -> Iterator[str]:
+    url = urlsplit(value)
+    if url.path not in {"", "/"} or url.query or url.fragment or not url.hostname:
+        yield f"{name} is scheme, host and port alone, such as https://ggzy.example.gov.cn."
+    elif context.demo and url.hostname not in _LOOPBACK:
+        yield f"{name} must be a loopback address while no real server is configured."
+    elif not context.demo and url.scheme != "https":
+        yield f"{name} must begin with https://."
+
+
+def _check_listen(name: str, value: str, context: Context) -> Iterator[str]:
+    url = urlsplit(f"//{value}")
+    try:
+        port = url.port
+    except ValueError:
+        port = None
+    if port is None:
+        yield f"{name} is host:port, such as 127.0.0.1:8000."
+    elif context.demo and url.hostname not in _LOOPBACK:
+        yield f"{name} must be a loopback address while no real server is configured."
+
+
+def _check_secret(name: str, value: str, context: Context) -> Iterator[str]:
+    yield from _check_key_file(name, value, context)
+    path = Path(value)
+    if not path.is_file():
+        return
+    secret = path.read_text(errors="replace").strip()
+    if len(secret) < _SECRET_CHARACTERS or len(set(secret)) < _SECRET_VARIETY:
+        yield f"{name}: {value} is too weak; it needs {_SECRET_CHARACTERS} random characters."
+    if secret.startswith(GENERATED) and not context.demo:
+        yield f"{name}: {value} was generated for a demonstration."
+
+
+def _check_key_file(name: str, value: str, context: Context) -> Iterator[str]:
+    path = Path(value)
+    if not path.is_file():
+        yield f"{name}: {value} is no file."
+    elif stat.S_IMODE(path.stat().st_mode) & 0o077:
+        yield f"{name}: {value} must be readable by its owner alone (mode 0600)."
+    elif not context.demo and path.resolve().is_relative_to((context.data_dir / "keys").resolve()):
+        yield f"{name}: {value} was generated for a demonstration."
+
+
+def _check_file(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    if not Path(value).is_file():
+        yield f"{name}: {value} is no file."
+
+
+def _check_directory(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    if not Path(value).is_dir():
+        yield f"{name}: {value} is no directory."
+
+
+def _accept(name: str, value: str, context: Context) -> Iterator[str]:
+    del name, value, context
+    yield from ()
+
+
+_CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
+    "DATABASE_URL": _check_database,
+    "DATABASE_READ_URL": _check_database,
+    "REDIS_URL": _check_redis,
+    "OBJECT_STORE_URL": _check_store,
+    "LOG_DIR": _accept,  # the sequencer makes it
+    "LOG_ORIGIN": _check_origin,
+    "LOG_KEY_FILE": _check_key_file,
+    "WITNESS_POLICY": _check_file,
+    "SECRET_KEY_FILE": _check_secret,
+    "ACK_KEY_FILE": _check_key_file,
+    "PUBLIC_URL": _check_public_url,
+    "LISTEN": _check_listen,
+    "JURISDICTION": _accept,  # the rule book knows the codes
+    "RULEBOOK_DIR": _check_directory,
+}
+
+
+def problems_of(given: Mapping[str, str], context: Context) -> list[str]:
+    """Return every problem of the variables that a process reads, missing ones included."""
+    problems = list(missing(context.process, given))
+    for name, value in given.items():
+        problems += _CHECKS[name](name, value, context)
+    if (
+        not context.demo
+        and context.process is not Process.SEQUENCER
+        and (context.data_dir / "keys" / "log.key").exists()
+    ):
+        problems.append(f"DATA_DIR holds a log key, and the process {context.process} must not find one.")
+    return problems

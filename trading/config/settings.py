@@ -1,0 +1,110 @@
+"""The frozen settings of one process, and how they are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from trading.config.checks import Context, misplaced, problems_of
+from trading.config.demo import demo_environment
+from trading.config.variables import VARIABLES, ConfigError, Process
+from trading.kernel.clock import Clock, ShiftedClock, SystemClock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one process may know. A field that its process does not read is None."""
+
+    process: Process
+    demo: bool
+    data_dir: Path
+    database_url: str = field(repr=False)
+    database_read_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    object_store: Path | None = None
+    log_dir: Path | None = None
+    log_origin: str
+    log_key_file: Path | None = None
+    witness_policy: Path | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    ack_key_file: Path | None = None
+    public_url: str | None = None
+    listen: str | None = None
+    jurisdiction: str
+    rulebook_dir: Path | None = None
+
+    @classmethod
+    def from_env(cls, process: str, environ: Mapping[str, str] | None = None) -> Settings:
+        """Return the settings of a process, from the environment of this one unless ``environ`` is given.
+
+        Raises:
+            ConfigError: With every problem found, not only the first.
+        """
+        return _load(Process(process), os.environ if environ is None else environ)
+
+    @property
+    def shift_file(self) -> Path:
+        """The file that holds the shift of demo time (P13); it exists in demo mode alone."""
+        return self.data_dir / "demo-shift"
+
+    def clock(self) -> Clock:
+        """Return the clock of this process; deciding instants still come from ``log.platform_time()``."""
+        return ShiftedClock(self.shift_file) if self.demo else SystemClock()
+
+    def described(self) -> list[tuple[str, str]]:
+        """Return every value as text, secrets masked; for ``mingbiao doctor``."""
+        return [(each.name, _shown(getattr(self, each.name), visible=each.repr)) for each in fields(self)]
+
+
+def _load(process: Process, environ: Mapping[str, str]) -> Settings:
+    surplus = list(misplaced(process, environ))
+    if surplus:
+        raise ConfigError(surplus)
+    given = {name: value for name in VARIABLES if (value := environ.get(name)) and process in VARIABLES[name].readers}
+    data_dir = Path(given.pop("DATA_DIR", "var")).absolute()
+    demo = not any(VARIABLES[name].server for name in given)
+    if demo:
+        given |= demo_environment(process, data_dir)
+    given.setdefault("LISTEN", "127.0.0.1:8000")
+    if demo:
+        given.setdefault("PUBLIC_URL", f"http://{given['LISTEN']}")
+    problems = problems_of(given, Context(process=process, demo=demo, data_dir=data_dir))
+    if problems:
+        raise ConfigError(problems)
+    return _settings(process, given, demo=demo, data_dir=data_dir)
+
+
+def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_dir: Path) -> Settings:
+    def path(name: str) -> Path | None:
+        return Path(given[name]).absolute() if name in given else None
+
+    store = given.get("OBJECT_STORE_URL")
+    secret = path("SECRET_KEY_FILE")
+    return Settings(
+        process=process,
+        demo=demo,
+        data_dir=data_dir,
+        database_url=given["DATABASE_URL"],
+        database_read_url=given.get("DATABASE_READ_URL"),
+        redis_url=given.get("REDIS_URL"),
+        object_store=Path(unquote(urlsplit(store).path)) if store else None,
+        log_dir=path("LOG_DIR"),
+        log_origin=given["LOG_ORIGIN"],
+        log_key_file=path("LOG_KEY_FILE"),
+        witness_policy=path("WITNESS_POLICY"),
+        secret_key=secret.read_text().strip() if secret else None,
+        ack_key_file=path("ACK_KEY_FILE"),
+        public_url=given.get("PUBLIC_URL"),
+        listen=given.get("LISTEN") if process is Process.WEB else None,
+        jurisdiction=given.get("JURISDICTION", "CN"),
+        rulebook_dir=path("RULEBOOK_DIR"),
+    )
+
+
+def _shown(value: object, *, visible: bool) -> str:
+    if value is None:
+        return "–"
+    return str(value) if visible else "********"

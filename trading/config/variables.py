@@ -1,0 +1,72 @@
+"""The variables of the environment: who reads each, which are secret, which mean real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Process(StrEnum):
+    """The programs of the platform that read settings; each has its own database role and its own secrets."""
+
+    RELEASE = "release"
+    WEB = "web"
+    WORKER = "worker"
+    SEQUENCER = "sequencer"
+    CLOCK = "clock"
+    AUDITOR = "auditor"  # fsck, verify-audit and the other read-only checks
+
+
+class ConfigError(Exception):
+    """The process must not start with these settings. ``problems`` are whole sentences."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One variable of the environment.
+
+    ``readers`` are the processes that use it. ``server`` says that setting it means real servers, so that all of the
+    process's server variables must be set. A ``secret`` one is refused in every process that is not a reader.
+    """
+
+    readers: frozenset[Process]
+    server: bool = False
+    secret: bool = False
+
+
+_EVERY = frozenset(Process)
+_LOG_READERS = frozenset({Process.WEB, Process.WORKER, Process.SEQUENCER, Process.AUDITOR})
+_RINGERS = frozenset({Process.WEB, Process.WORKER, Process.CLOCK})
+_OBJECT_USERS = frozenset({Process.WEB, Process.WORKER, Process.AUDITOR})
+
+VARIABLES: Mapping[str, Variable] = {
+    "DATA_DIR": Variable(readers=_EVERY),
+    "DATABASE_URL": Variable(readers=_EVERY, server=True, secret=True),
+    "DATABASE_READ_URL": Variable(readers=frozenset({Process.WEB}), server=True, secret=True),
+    "REDIS_URL": Variable(readers=_RINGERS, server=True, secret=True),
+    "OBJECT_STORE_URL": Variable(readers=_OBJECT_USERS, server=True),
+    "LOG_DIR": Variable(readers=_LOG_READERS, server=True),
+    "LOG_ORIGIN": Variable(readers=_EVERY, server=True),
+    "LOG_KEY_FILE": Variable(readers=frozenset({Process.SEQUENCER}), server=True, secret=True),
+    "WITNESS_POLICY": Variable(readers=_LOG_READERS, server=True),
+    "SECRET_KEY_FILE": Variable(readers=frozenset({Process.WEB}), server=True, secret=True),
+    "ACK_KEY_FILE": Variable(readers=frozenset({Process.WEB}), server=True, secret=True),
+    "PUBLIC_URL": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
+    "LISTEN": Variable(readers=frozenset({Process.WEB})),
+    "JURISDICTION": Variable(readers=_EVERY),
+    "RULEBOOK_DIR": Variable(readers=_EVERY),
+}
+
+READER = "trading_reader"
+ROLES = {
+    Process.WEB: "trading_web",
+    Process.WORKER: "trading_worker",
+    Process.SEQUENCER: "trading_sequencer",
+    Process.CLOCK: "trading_clock",
+    Process.AUDITOR: "trading_auditor",
+}  # the release migrates, so it logs in as a role that may become trading_owner
