@@ -1,0 +1,1 @@
+"""Plumbing shared by all views: language, permissions, errors, headers, limits, filters. Knows no business noun."""

@@ -1,0 +1,40 @@
+"""Sizes a request may have (security 6.3). A route that takes more, such as an upload chunk, says so with ``body_limit``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from flask import Flask, current_app, request
+
+MIB: Final = 1024 * 1024
+MAX_BODY_BYTES: Final = MIB  # a document has at most 1 MiB (P12)
+MAX_FORM_MEMORY_BYTES: Final = 256 * 1024
+MAX_FORM_PARTS: Final = 100
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+def body_limit(size: int) -> Callable[[View], View]:
+    """Let the decorated view take a body of at most ``size`` bytes instead of the default."""
+
+    def mark(view: View) -> View:
+        view.__body_limit__ = size  # type: ignore[attr-defined]  # read below, by this module alone
+        return view
+
+    return mark
+
+
+def _apply() -> None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    size = getattr(view, "__body_limit__", None)
+    if size is not None:
+        request.max_content_length = size
+
+
+def install(app: Flask) -> None:
+    """Set the three limits that werkzeug knows; they are never absent."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_MEMORY_BYTES
+    app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
+    app.before_request(_apply)
