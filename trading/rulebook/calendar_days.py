@@ -40,6 +40,16 @@ def days_of(year: int) -> tuple[CalendarDay, ...]:
     return tuple(_fill(year, body["source"], _changed(body["day"], year)))
 
 
+def assumed_days(year: int) -> tuple[CalendarDay, ...]:
+    """Return ordinary weeks for a year whose notice is not published: for demonstrations only, and marked in each row.
+
+    A real procedure is refused instead (TIM-07). A published year is a ``ValueError``: nothing need be assumed there.
+    """
+    if year in published_years():
+        raise ValueError(f"the working days of {year} are published")
+    return tuple(_fill(year, "演示推定，未经公布 (assumed for a demonstration, not published)", {}))
+
+
 @cache
 def published_calendar() -> WorkCalendar:
     """Return the calendar of all published years in China's zone."""

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import date, timedelta
 
 from trading.kernel.calendar import CalendarDay
-from trading.rulebook.calendar_days import ordinary_workday
 
 
 def changed_days(year: int, source: str) -> list[CalendarDay]:
@@ -26,7 +24,7 @@ def changed_days(year: int, source: str) -> list[CalendarDay]:
     china = holidays.country_holidays("CN", years=year, language="zh_CN")
     adjusted = {day for day in china.weekend_workdays if day.year == year}
     if not adjusted:
-        raise ValueError(f"the adjusted weekends of {year} are not known to holidays {holidays.__version__}")
+        raise ValueError(f"the adjusted weekends of {year} are not known to the installed holidays package")
     rows = [CalendarDay(day=day, is_workday=True, name="调休上班", source=source) for day in adjusted]
     for day, name in china.items():
         shown = "调休放假" if name.startswith("休息日") else name.split("(")[0].split("（")[0]
@@ -36,7 +34,7 @@ def changed_days(year: int, source: str) -> list[CalendarDay]:
 
 def render(year: int, source: str) -> Iterator[str]:
     """Yield the lines of ``data/calendar/<year>.toml``."""
-    yield f"# Working days of {year} as far as they differ from Monday to Friday. Checked against the notice named here."
+    yield f"# Days of {year} that differ from the ordinary week. Checked against the notice named here."
     yield ""
     yield f"year = {year}"
     yield f'source = "{source}"'
