@@ -8,7 +8,6 @@ bug and raises. Nothing inside a unit of work may touch the network, files, mail
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,17 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from psycopg.errors import LockNotAvailable
-from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from trading.audit.model import Capture, Recorded
-from trading.db import LOCK_TIMEOUT_MS, from_ms, to_ms
-from trading.kernel import canonical
+from trading.audit import store
+from trading.audit.model import Capture, Recorded, record_bytes
+from trading.db import LOCK_TIMEOUT_MS
 from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event, Registry
-from trading.kernel.ids import new_row_id
 from trading.kernel.roles import Actor
 
 _UNIT: Final = "mingbiao.unit"
@@ -36,15 +33,6 @@ _LOCKING: Final = re.compile(
 )
 _WAITED_S: Final = 0.05  # a statement that took longer may have waited for a lock and has used up part of the budget
 _REFUSAL_ATTEMPTS: Final = 5
-_OPEN: Final = (
-    "SELECT set_config('mingbiao.actor', %s, true), set_config('mingbiao.organisation', %s, true),"
-    " set_config('mingbiao.roles', %s, true), log.platform_time()"
-)
-_ACT_BEGIN: Final = "SELECT received_at, phase, close_at, hold FROM log.act_begin(%s, %s, %s)"
-_INSERT: Final = (
-    "INSERT INTO log.audit_entry (procedure_id, kind, record, nonce) VALUES (%s, %s, %s, %s) RETURNING id, h"
-)
-_WAKE: Final = "INSERT INTO desk.errand (id, name, arg, due_at) VALUES (%s, %s, %s, %s)"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,12 +44,14 @@ class UnitOfWork:
         actor: Who acts.
         at: Database clock of the act in ms, captured as the first thing the transaction did (AL1 L4.3).
         request: Id of the web request, for the record.
+        patient: Whether the act waits for locks without a limit.
     """
 
     connection: Connection
     actor: Actor
     at: int
     request: str | None
+    patient: bool
     _registry: Registry
     _recorded: bool = False
     _waited_ms: float = field(default=0.0)
@@ -77,10 +67,9 @@ class UnitOfWork:
 
         The first statement of an act of a participant. An act after the deadline takes no lock.
         """
-        row = self.connection.exec_driver_sql(_ACT_BEGIN, (procedure_id, lot, stage)).one()
-        self.at = to_ms(row.received_at)
-        close_at = None if row.close_at is None else to_ms(row.close_at)
-        return Capture(received_at=self.at, phase=row.phase, close_at=close_at, hold=row.hold)
+        capture = store.act_begin(self.connection, procedure_id, lot, stage)
+        self.at = capture.received_at
+        return capture
 
     def record(self, what: Event, *, at: int | None = None) -> Recorded:
         """Write the entry of ``what``; from now on this transaction takes no new row lock (rule L).
@@ -91,36 +80,26 @@ class UnitOfWork:
         """
         self._registry.check(what)
         moment = self.at if at is None else at
-        record = canonical.dumps(
-            {
-                "actor": self.actor.account,
-                "article": what.article,
-                "at": moment,
-                "body": dict(what.body),
-                "kind": what.kind,
-                "on_behalf_of": self.actor.organisation,
-                "procedure": what.procedure,
-                "request": self.request,
-                "subject": what.subject,
-                "v": 1,
-            }
+        record = record_bytes(
+            what,
+            actor=self.actor.account,
+            on_behalf_of=self.actor.organisation,
+            at=moment,
+            request=self.request,
         )
-        values = (what.procedure_id, what.kind, record, secrets.token_bytes(32))
-        row = self.connection.exec_driver_sql(_INSERT, values).one()
+        entry_id, h = store.add_entry(self.connection, what.procedure_id, what.kind, record)
         self._recorded = True
-        return Recorded(entry_id=row.id, h=bytes(row.h), kind=what.kind, at=moment, body=what.body)
+        return Recorded(entry_id=entry_id, h=h, kind=what.kind, at=moment, body=what.body)
 
     def wake(self, errand: str, arg: Mapping[str, Any], due_at_ms: int) -> int:
         """Insert an errand that becomes due at ``due_at_ms``, in the same transaction; return its id."""
-        errand_id = new_row_id()
-        self.connection.exec_driver_sql(_WAKE, (errand_id, errand, Jsonb(dict(arg)), from_ms(due_at_ms)))
-        return errand_id
+        return store.add_errand(self.connection, errand, arg, due_at_ms)
 
     def before_statement(self, statement: str) -> None:
         """Enforce rule L, and lower the lock time-out after a wait so that all locks together take at most 4 s."""
         if self._recorded and _LOCKING.search(statement):
             raise AssertionError(f"rule L: a row lock after the first entry (AL1 L4.2): {statement}")
-        if self._waited_ms and not self._lowered:
+        if self._waited_ms and not self._lowered and not self.patient:
             self._lowered = True  # before the statement below, which passes through here itself
             left = max(1, int(LOCK_TIMEOUT_MS - self._waited_ms))
             self.connection.exec_driver_sql(f"SET LOCAL lock_timeout = {left}")
@@ -147,16 +126,25 @@ class Ledger:
             event.listen(engine, "after_cursor_execute", _after_execute)
 
     @contextmanager
-    def begin(self, actor: Actor, *, request: str | None = None) -> Iterator[UnitOfWork]:
+    def begin(self, actor: Actor, *, request: str | None = None, patient: bool = False) -> Iterator[UnitOfWork]:
         """Open one act; commit when the block ends normally, roll back otherwise.
+
+        Args:
+            actor: Who acts.
+            request: Id of the web request, for the record.
+            patient: Wait for locks without a limit; for the closer alone, which waits for every act in time (L4.5).
 
         Raises:
             RuleBroken: ``busy``: no connection, or no lock, within 4 s (TE1 T4.3).
         """
         connection, at = self._open(actor)
-        unit = UnitOfWork(connection=connection, actor=actor, at=at, request=request, _registry=self.registry)
+        unit = UnitOfWork(
+            connection=connection, actor=actor, at=at, request=request, patient=patient, _registry=self.registry
+        )
         info = connection.info
         try:
+            if patient:
+                store.wait_for_locks(connection)
             info[_UNIT] = unit
             yield unit
             connection.commit()
@@ -192,24 +180,26 @@ class Ledger:
             yield connection
             connection.commit()
 
+    @staticmethod
+    def platform_time(connection: Connection) -> int:
+        """Return the database clock in ms, for what is no act: rows of the desk, pages that show the time."""
+        return store.platform_time(connection)
+
     def _open(self, actor: Actor) -> tuple[Connection, int]:
         """Return a connection inside a transaction that knows its actor, and the instant captured there.
 
         The server may have closed a pooled connection since its last use. Nothing has happened before this first
         statement, so it is safe to send it once more on a new connection.
         """
-        roles = ",".join(sorted(actor.roles))
-        values = (actor.account, actor.organisation or "", roles)
         connection = _connect(self._engine)
         try:
-            row = connection.exec_driver_sql(_OPEN, values).one()
+            return connection, store.open_act(connection, actor)
         except DBAPIError as error:
             connection.close()
             if not error.connection_invalidated:
                 raise
-            connection = _connect(self._engine)
-            row = connection.exec_driver_sql(_OPEN, values).one()
-        return connection, to_ms(row.platform_time)
+        connection = _connect(self._engine)
+        return connection, store.open_act(connection, actor)
 
 
 def _connect(engine: Engine) -> Connection:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trading.kernel.events import EventKind
+from trading.kernel import canonical
+from trading.kernel.events import Event, EventKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,34 @@ class Capture:
     phase: str | None
     close_at: int | None
     hold: bool
+
+
+def record_bytes(
+    event: Event, *, actor: str, on_behalf_of: str | None = None, at: int, request: str | None = None
+) -> bytes:
+    """Return the record of ``event`` (AL1 L1.1): the canonical bytes that its commitment covers.
+
+    Args:
+        event: Kind, subject and body, already checked against the registry.
+        actor: Account id, ``system:<process>`` or ``party:<kid>``.
+        on_behalf_of: Organisation code of the actor.
+        at: Database clock of the act, ms.
+        request: Id of the web request.
+    """
+    return canonical.dumps(
+        {
+            "actor": actor,
+            "article": event.article,
+            "at": at,
+            "body": dict(event.body),
+            "kind": event.kind,
+            "on_behalf_of": on_behalf_of,
+            "procedure": event.procedure,
+            "request": request,
+            "subject": event.subject,
+            "v": 1,
+        }
+    )
 
 
 def _kind(name: str, fields: str, zh: str, en: str, *, public: bool = False) -> EventKind:

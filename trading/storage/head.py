@@ -1,0 +1,83 @@
+"""The head of the log: size and root, moved by compare-and-swap before anything is signed (AL1 L5.1 B7).
+
+The file stands on another volume than the write-ahead log and the tiles. It is the last word against two writers and
+against a log host restored from a snapshot.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from trading.kernel.errors import Conflict, IntegrityFailure
+from trading.storage.durable import make_directory, replace_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Size and root (32 bytes) of the log called ``origin``."""
+
+    origin: str
+    root: bytes
+    size: int
+
+
+class HeadStore:
+    """``head.json`` in its own directory."""
+
+    def __init__(self, directory: Path) -> None:
+        make_directory(directory)
+        self._path = directory / "head.json"
+        self._lock = directory / "head.lock"
+
+    def read(self) -> Head | None:
+        """Return the head, or None before the first swap.
+
+        Raises:
+            IntegrityFailure: The file is damaged.
+        """
+        try:
+            data = json.loads(self._path.read_bytes())
+            return Head(origin=data["origin"], root=bytes.fromhex(data["root"]), size=data["size"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise IntegrityFailure(f"{self._path} is damaged") from error
+
+    def swap(self, old: Head | None, new: Head) -> None:
+        """Replace ``old`` by ``new``, durably.
+
+        Raises:
+            Conflict: The stored head is not ``old``, or ``new`` is smaller, of another origin, or has another root at
+                the same size.
+        """
+        with self._locked():
+            stored = self.read()
+            if stored != old:
+                raise Conflict(f"the head is {_told(stored)}, not {_told(old)}: another sequencer has moved it")
+            if stored is not None and (
+                new.origin != stored.origin
+                or new.size < stored.size
+                or (new.size == stored.size and new.root != stored.root)
+            ):
+                raise Conflict(f"the head never moves from {_told(stored)} to {_told(new)}")
+            text = json.dumps({"origin": new.origin, "root": new.root.hex(), "size": new.size})
+            replace_file(self._path, text.encode(), durable=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _told(head: Head | None) -> str:
+    return "empty" if head is None else f"size {head.size} root {head.root.hex()[:16]}"

@@ -1,0 +1,46 @@
+"""Sealed parts and other large bytes, under their SHA-256. No path, user name or file name reaches a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Final, Protocol
+
+MAX_PART: Final = 20 * 1024**3  # bytes of one part (P12)
+CHUNK: Final = 1024 * 1024
+
+
+class ObjectStore(Protocol):
+    """Create-only store. Digests are 64 characters of lowercase hex; anything else is ``ValueError``."""
+
+    def put(self, data: bytes) -> str:
+        """Store ``data`` durably and return its digest; storing the same bytes again changes nothing."""
+        ...
+
+    def put_stream(self, source: BinaryIO, *, limit: int = MAX_PART) -> tuple[str, int]:
+        """Store what ``source`` yields, hashing on the way; return digest and size in bytes.
+
+        Raises:
+            InvalidInput: ``bid.part_too_large``; nothing is kept.
+        """
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes, hashed again.
+
+        Raises:
+            NotFound: No such object.
+            IntegrityFailure: The bytes are no longer those that were stored.
+        """
+        ...
+
+    def chunks(self, digest: str) -> Iterator[bytes]:
+        """Yield the bytes of a large object; the last step raises ``IntegrityFailure`` if they do not hash right."""
+        ...
+
+    def stat(self, digest: str) -> int | None:
+        """Return the size in bytes, or None if there is no such object."""
+        ...
+
+    def walk(self) -> Iterator[str]:
+        """Yield the digest of every object, in no particular order."""
+        ...

@@ -1,0 +1,62 @@
+"""The public files of the log: tiles, entry bundles, checkpoints (AL1 L1.4). Only the sequencer writes here.
+
+A tile is derived from the write-ahead log and is not synced. A witnessed note holds other organisations' signatures and
+cannot be derived, so its first writing is durable.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from trading.storage.durable import make_directory, replace_file
+
+CHECKPOINT: Final = "checkpoint"  # newest note that the log signed
+WITNESSED: Final = "witnessed"  # newest note with a quorum of cosignatures
+_NOTES: Final = "checkpoints"
+
+
+class TileStore:
+    """Reads and writes files of the log under relative paths such as ``tile/0/001`` or ``checkpoint``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of a file, or None if there is none."""
+        try:
+            return (self.root / path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, path: str, data: bytes, *, durable: bool = False) -> None:
+        """Replace a file atomically."""
+        target = self.root / path
+        try:
+            replace_file(target, data, durable=durable)
+        except FileNotFoundError:
+            make_directory(target.parent, durable=durable)
+            replace_file(target, data, durable=durable)
+
+    def drop_partial(self, path: str) -> None:
+        """Remove the partial tiles of ``path``, which has become full; readers fall back to the full one."""
+        shutil.rmtree(self.root / f"{path}.p", ignore_errors=True)
+
+    def keep_witnessed(self, size: int, note: bytes) -> None:
+        """Keep the first and the last witnessed note of a size, and the newest of all (AL1 L7.3)."""
+        first = f"{_NOTES}/{size}-first"
+        if (self.root / first).exists():
+            self.write(f"{_NOTES}/{size}-last", note)
+        else:
+            self.write(first, note, durable=True)
+        self.write(WITNESSED, note)
+
+    def notes(self) -> list[tuple[int, str]]:
+        """Return size and path of every witnessed note, by size, first before last."""
+        found = []
+        for path in (self.root / _NOTES).glob("[0-9]*-*"):
+            size, _, which = path.name.partition("-")
+            if size.isdigit() and which in {"first", "last"}:
+                found.append((int(size), which))
+        return [(size, f"{_NOTES}/{size}-{which}") for size, which in sorted(found)]
