@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trading.audit.rules.tree import root as merkle_root
+from trading.audit.rules.tree import tree_root as merkle_root
 from trading.kernel.canonical import dumps
 from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event, EventKind
