@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.bids.model import BidHead, Received
 from trading.bids.queries import HEAD_COLUMNS, head_of, head_query
-from trading.bids.tables import bid, bid_fingerprint, bid_version
+from trading.bids.tables import bid, bid_fingerprint, bid_version, part
+from trading.db import to_ms
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.ids import new_row_id
 from trading.procedures.tables import lot
@@ -117,6 +119,16 @@ def move_head(
             policy_sha256=bytes.fromhex(policy_sha256),
             received_at=received.received_at,
         )
+    )
+
+
+def add_part(conn: Connection, reference: str, digest: str, size: int) -> None:
+    """Remember that a part is stored for a bid; technical, any number of times."""
+    stored_at = to_ms(conn.exec_driver_sql("SELECT log.platform_time()").scalar_one())
+    conn.execute(
+        insert(part)
+        .values(bid_reference=reference, sha256=bytes.fromhex(digest), size=size, stored_at=stored_at)
+        .on_conflict_do_nothing()
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from trading.audit.tables import audit_entry
 from trading.bids.tables import bid
-from trading.kernel.canonical import Json, loads
+from trading.kernel.canonical import Json, loads, loads_object
 from trading.openings.model import Place
 from trading.openings.tables import bid_factor, custodian_answer, draft, opened_bid, opening
 
@@ -203,3 +204,28 @@ def drafts(conn: Connection, place: Place, typ: str | None = None) -> list[Draft
         )
         for row in conn.execute(query.order_by(draft.c.created_at, draft.c.sha256))
     ]
+
+
+def entries(conn: Connection, place: Place, kinds: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the records of these kinds about the procedure, in order of their entries, each with its ``h`` in hex.
+
+    Entries of the running transaction are included; positions in the log are not asked for.
+    """
+    query = (
+        select(audit_entry.c.id, audit_entry.c.record, audit_entry.c.h)
+        .where(audit_entry.c.procedure_id == place.procedure_id, audit_entry.c.kind.in_(kinds))
+        .order_by(audit_entry.c.id)
+    )
+    return [
+        {**loads_object(bytes(row.record)), "h": bytes(row.h).hex(), "id": row.id} for row in conn.execute(query)
+    ]
+
+
+def open_objections(conn: Connection, place: Place) -> int:
+    """Return how many objections about the lot wait for their decision (SB1 S9.2)."""
+    records = [
+        record["kind"]
+        for record in entries(conn, place, ("objection.raised", "objection.decided"))
+        if record["body"]["lot"] == place.lot and record["body"]["stage"] == place.stage
+    ]
+    return records.count("objection.raised") - records.count("objection.decided")

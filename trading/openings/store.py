@@ -12,6 +12,7 @@ from trading.audit.model import Recorded
 from trading.kernel.canonical import dumps
 from trading.kernel.errors import NotFound
 from trading.kernel.ids import new_row_id
+from trading.kernel.signed import SignedDocument
 from trading.openings.model import Place
 from trading.openings.queries import OpeningRow, opening_of, opening_query
 from trading.openings.tables import bid_factor, custodian_answer, draft, opened_bid, opening
@@ -141,6 +142,26 @@ def lock_draft(uow: UnitOfWork, sha256: str) -> tuple[bytes, bytes | None] | Non
     query = select(draft.c.sigs, draft.c.h).where(draft.c.sha256 == bytes.fromhex(sha256)).with_for_update()
     row = uow.connection.execute(query).one_or_none()
     return None if row is None else (bytes(row.sigs), None if row.h is None else bytes(row.h))
+
+
+def save_draft(uow: UnitOfWork, place: Place, typ: str, signed: SignedDocument, *, known: bool) -> None:
+    """Keep a draft with the signatures collected so far; technical, the record is made when none is missing."""
+    digest = bytes.fromhex(signed.sha256)
+    if known:
+        uow.connection.execute(draft.update().where(draft.c.sha256 == digest).values(sigs=signed.sigs_bytes))
+        return
+    uow.connection.execute(
+        draft.insert().values(
+            sha256=digest,
+            procedure_id=place.procedure_id,
+            lot=place.lot,
+            stage=place.stage,
+            typ=typ,
+            bytes=signed.doc,
+            sigs=signed.sigs_bytes,
+            created_at=uow.at,
+        )
+    )
 
 
 def mark_draft(uow: UnitOfWork, sha256: str, h: bytes) -> None:
