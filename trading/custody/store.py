@@ -1,0 +1,101 @@
+"""Rows of custodian keys, and the jobs that wait for agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from trading.audit.ledger import UnitOfWork
+from trading.audit.model import Recorded
+from trading.custody.queries import KeyRow, key_of
+from trading.custody.tables import custodian_job, custodian_key
+from trading.kernel.canonical import dumps
+from trading.kernel.errors import Conflict
+from trading.kernel.ids import new_row_id, random_name
+
+
+def add_key(uow: UnitOfWork, recorded: Recorded, key: KeyRow) -> None:
+    """Insert a share key that has been challenged and not proved yet."""
+    uow.connection.execute(
+        custodian_key.insert().values(
+            id=new_row_id(),
+            entry_id=recorded.entry_id,
+            procedure_id=key.procedure_id,
+            lot=key.lot,
+            stage=key.stage,
+            kid=key.kid,
+            name=key.name,
+            role=key.role,
+            doc_sha256=bytes.fromhex(key.doc_sha256),
+            challenge_sha256=bytes.fromhex(key.challenge_sha256),
+            state="challenged",
+        )
+    )
+
+
+def lock_key(uow: UnitOfWork, doc_sha256: str) -> KeyRow | None:
+    """Take the row of a custodian-key document ``FOR UPDATE``."""
+    query = select(custodian_key).where(custodian_key.c.doc_sha256 == bytes.fromhex(doc_sha256)).with_for_update()
+    row = uow.connection.execute(query).one_or_none()
+    return None if row is None else key_of(row)
+
+
+def mark_proved(uow: UnitOfWork, recorded: Recorded, key: KeyRow) -> None:
+    """Mark a key whose possession is proved."""
+    uow.connection.execute(
+        custodian_key.update()
+        .where(custodian_key.c.doc_sha256 == bytes.fromhex(key.doc_sha256))
+        .values(entry_id=recorded.entry_id, state="proved")
+    )
+
+
+def add_job(
+    conn: Connection,
+    *,
+    kid: str,
+    kind: str,
+    procedure_id: int,
+    lot: str,
+    stage: str,
+    custodian: int,
+    request: Mapping[str, Any],
+) -> str:
+    """Insert a job for one institution and return its id; an unanswered equal one is not asked twice."""
+    content = dumps(dict(request))
+    query = select(custodian_job.c.id).where(
+        custodian_job.c.kid == kid,
+        custodian_job.c.kind == kind,
+        custodian_job.c.procedure_id == procedure_id,
+        custodian_job.c.request == content,
+    )
+    known: str | None = conn.execute(query).scalars().first()
+    if known is not None:
+        return known
+    job_id = f"j-{random_name(16)}"
+    conn.execute(
+        custodian_job.insert().values(
+            id=job_id,
+            kid=kid,
+            kind=kind,
+            procedure_id=procedure_id,
+            lot=lot,
+            stage=stage,
+            custodian=custodian,
+            request=content,
+        )
+    )
+    return job_id
+
+
+def mark_answered(conn: Connection, job_id: str, at: int) -> None:
+    """Take a job off the list of its agent."""
+    conn.execute(custodian_job.update().where(custodian_job.c.id == job_id).values(answered_at=at))
+
+
+def require_job_of(conn: Connection, job_id: str, kid: str) -> None:
+    """Raise ``Conflict`` unless the job belongs to the institution ``kid``."""
+    owner = conn.execute(select(custodian_job.c.kid).where(custodian_job.c.id == job_id)).scalar_one_or_none()
+    if owner != kid:
+        raise Conflict("not a job of this institution")

@@ -1,0 +1,119 @@
+"""Documents that need several signatures: drafts collect them, the last signature makes the record (SB1 S9.1 to S9.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from trading.audit.ledger import Ledger, UnitOfWork
+from trading.audit.model import Recorded
+from trading.crypto.signatures import SignedDocument, verify_es256
+from trading.kernel.canonical import loads_object
+from trading.kernel.errors import InvalidInput, NotPermitted, RuleBroken
+from trading.kernel.roles import Actor
+from trading.openings import queries, store
+from trading.openings.model import Place
+from trading.openings.service import ordering, session as sessions
+from trading.openings.service.session import Session
+from trading.parties import store as keys
+from trading.parties.model import SigningKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """A document with the signatures so far; ``needs`` are the roles that have not signed, ``h`` the record's commitment."""
+
+    sha256: str
+    typ: str
+    needs: tuple[str, ...]
+    h: str | None
+
+
+Handler = Callable[[UnitOfWork, Session, SignedDocument], Recorded | None]
+
+# Who signs what (P4.4), and what the last signature records.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "sb1.open-order": ("agency", "supervisor"),
+    "sb1.objection-decision": ("supervisor",),
+    "sb1.adjudication": ("supervisor",),
+    "sb1.factor-list": ("agency", "supervisor"),
+    "sb1.transcript": ("station-operator", "supervisor"),
+}
+_HANDLERS: dict[str, Handler] = {
+    "sb1.open-order": ordering.order,
+    "sb1.objection-decision": ordering.decide_objection,
+    "sb1.adjudication": ordering.adjudicate,
+    "sb1.factor-list": ordering.close_factors,
+    "sb1.transcript": ordering.complete,
+}
+
+
+def collect(ledger: Ledger, actor: Actor, where: tuple[str, str, str], signed: SignedDocument) -> Collected:
+    """Add the signatures of ``signed`` to the draft of the same bytes; record the event when none is missing.
+
+    Raises:
+        InvalidInput: Not a document of this ceremony; a signature that does not verify.
+        NotPermitted: A signature of a key that has no say here.
+        RuleBroken: The step may not happen now, or the document differs from the records.
+    """
+    typ = str(loads_object(signed.doc).get("typ"))
+    if typ not in NEEDS:
+        raise InvalidInput("doc.bad_field", f"{typ} is not collected here")
+    with ledger.begin(actor) as uow:
+        session = sessions.load(uow, *where, move=True)
+        held = store.lock_draft(uow, signed.sha256)
+        if held is not None and held[1] is not None:
+            return Collected(sha256=signed.sha256, typ=typ, needs=(), h=held[1].hex())
+        before = SignedDocument(signed.doc) if held is None else SignedDocument.from_parts(signed.doc, held[0])
+        merged = _merge(before, signed)
+        missing = _missing(uow, session, typ, merged)
+        recorded = None
+        if not missing:
+            recorded = _HANDLERS[typ](uow, session, merged)
+        store.save_draft(uow, session.place, typ, merged, known=held is not None)
+        if recorded is not None:
+            store.mark_draft(uow, signed.sha256, recorded.h)
+    h = None if recorded is None else recorded.h.hex()
+    return Collected(sha256=signed.sha256, typ=typ, needs=missing, h=h)
+
+
+def _merge(before: SignedDocument, new: SignedDocument) -> SignedDocument:
+    known = {sig["kid"] for sig in before.sigs}
+    return SignedDocument(before.doc, (*before.sigs, *(sig for sig in new.sigs if sig["kid"] not in known)))
+
+
+def _missing(uow: UnitOfWork, session: Session, typ: str, signed: SignedDocument) -> tuple[str, ...]:
+    """Verify every signature against an active key of the right organisation; return the roles still missing."""
+    signed_by = set()
+    for signature in signed.sigs:
+        key = keys.lock_key(uow, signature["kid"])
+        if key is None:
+            raise RuleBroken("sig.key_unknown", "P7", kid=signature["kid"])
+        if not key.active:
+            raise RuleBroken("sig.key_revoked", "P6.2", kid=key.kid)
+        _require_say(session, key)
+        verify_es256(key.spki, signed.doc, signature)
+        signed_by.add(key.role)
+    return tuple(role for role in NEEDS[typ] if role not in signed_by)
+
+
+def _require_say(session: Session, key: SigningKey) -> None:
+    allowed = {
+        "agency": session.procedure.agency_code,
+        "supervisor": session.procedure.supervisor_code,
+        "station-operator": None,  # the station may be run by the agency or the centre; the key's role decides
+    }
+    if key.role not in allowed or allowed[key.role] not in {None, key.org_code}:
+        raise NotPermitted(f"the key {key.kid} has no say in {session.place.procedure}")
+
+
+def pending(conn: Connection, place: Place, typ: str | None) -> list[tuple[queries.Draft, tuple[str, ...]]]:
+    """Return the drafts of a ceremony with the roles that have not signed, oldest first."""
+    found = []
+    for draft in queries.drafts(conn, place, typ):
+        signed = SignedDocument.from_parts(draft.doc, draft.sigs)
+        roles = {key.role for sig in signed.sigs if (key := keys.key_by_kid(conn, sig["kid"])) is not None}
+        found.append((draft, tuple(role for role in NEEDS[draft.typ] if role not in roles)))
+    return found
