@@ -100,8 +100,13 @@ GRANT UPDATE (ms) ON log.demo_shift TO trading_web, trading_worker
 def prepare_database(connection: Connection) -> None:
     """Create roles and schemas and take every right from PUBLIC; as superuser, may be repeated."""
     run_script(connection, _ROLES.replace("{logins}", ", ".join(f"'{role}'" for role in _LOGIN_ROLES)))
-    run_script(connection, _DATABASE.replace("{logins}", ", ".join(_LOGIN_ROLES)))
+    restrict_database(connection)
     run_script(connection, _SCHEMAS)
+
+
+def restrict_database(connection: Connection) -> None:
+    """Let only the roles of the product connect, and nobody but owners create or use temporary tables."""
+    run_script(connection, _DATABASE.replace("{logins}", ", ".join(_LOGIN_ROLES)))
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:

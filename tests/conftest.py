@@ -1,0 +1,61 @@
+"""Servers and databases of the suite. Nothing is assumed to be installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.databases import SERVER_VARIABLE, Database, Server, clone, server_of_run, stop_server_of_run
+from trading.audit.ledger import Ledger
+from trading.audit.model import EVENTS
+from trading.kernel.events import Registry
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the folder of the run's server; workers of xdist inherit it and share one server."""
+    if not hasattr(config, "workerinput"):
+        os.environ[SERVER_VARIABLE] = tempfile.mkdtemp(prefix="mingbiao-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server, if a test started one."""
+    if hasattr(config, "workerinput"):
+        return
+    stop_server_of_run()
+    shutil.rmtree(os.environ.pop(SERVER_VARIABLE), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Server:
+    """The PostgreSQL server of this run; fsync is off."""
+    return server_of_run()
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    """A migrated database of its own for each test."""
+    with clone(server) as database:
+        yield database
+
+
+@pytest.fixture
+def demo_database(server: Server) -> Iterator[Database]:
+    """The same in demo mode (P13)."""
+    with clone(server, demo=True) as database:
+        yield database
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """The kinds of the log itself; packages with kinds of their own override this fixture."""
+    return Registry(EVENTS)
+
+
+@pytest.fixture
+def ledger(database: Database, registry: Registry) -> Ledger:
+    """The write path as the web role, reading as the reader."""
+    return Ledger(database.engine(), registry=registry, reader=database.engine("trading_reader"))
