@@ -147,20 +147,30 @@ def split_hashes(data: bytes, count: int | None = None) -> list[bytes]:
     return [data[i : i + HASH_BYTES] for i in range(0, len(data), HASH_BYTES)]
 
 
-def file_reader(read: FileReader) -> TileReader:
-    """Return a tile reader over files that falls back from a partial tile to the full one that replaced it.
+def tile_width(level: int, index: int, size: int) -> int:
+    """Return how many hashes a tile holds in the tree of ``size`` leaves; 0 if it does not exist."""
+    return max(0, min(TILE_WIDTH, (size >> TILE_HEIGHT * level) - index * TILE_WIDTH))
+
+
+def file_reader(read: FileReader, head: int = 0) -> TileReader:
+    """Return a tile reader over files that finds a partial tile also as the beginning of a wider one.
+
+    Not every size has its own partial tiles: they are written once a batch, and dropped when the full tile exists.
+
+    Args:
+        read: Returns a file or ``None``.
+        head: Size up to which the files are known to stand, e.g. that of the newest checkpoint.
 
     Raises:
-        InvalidInput: ``tile.missing`` or ``tile.malformed`` (from the reader it returns).
+        InvalidInput: ``tile.missing`` (from the reader it returns).
     """
 
     def read_tile(level: int, index: int, width: int) -> bytes:
-        data = read(Tile(level, index, width).path)
-        if data is None and width < TILE_WIDTH:
-            data = read(Tile(level, index).path)
-        if data is None:
-            raise InvalidInput("tile.missing", Tile(level, index, width).path)
-        return data
+        for candidate in dict.fromkeys((width, tile_width(level, index, head), TILE_WIDTH)):
+            data = read(Tile(level, index, candidate).path) if candidate >= width else None
+            if data is not None:
+                return data
+        raise InvalidInput("tile.missing", Tile(level, index, width).path)
 
     return read_tile
 
@@ -211,7 +221,7 @@ class TiledNodes:
         if found is not None:
             self._cache.move_to_end(key)
             return found
-        width = min(TILE_WIDTH, (self.size >> TILE_HEIGHT * level) - index * TILE_WIDTH)
+        width = tile_width(level, index, self.size)
         hashes = split_hashes(self._read(level, index, width))
         if len(hashes) < width:
             raise InvalidInput("tile.malformed", f"{Tile(level, index, width).path} has only {len(hashes)} hashes")
