@@ -1,0 +1,1 @@
+"""What is allowed when in a procedure: pure rules over frozen values."""

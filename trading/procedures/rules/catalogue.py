@@ -1,0 +1,25 @@
+"""Which kinds of procedure exist, and under which editions: (code, edition) to one frozen kind."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trading.kernel.errors import NotFound
+from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
+from trading.procedures.rules.lifecycle import ProcedureKind
+from trading.rulebook.model import Edition
+
+KINDS: Final = (OPEN_TENDER_GP,)
+
+
+def kind_of(code: str, edition: Edition) -> ProcedureKind:
+    """Return the kind called ``code``, if the edition has the numbers that it reads.
+
+    Raises:
+        NotFound: There is no such kind, or it did not exist in law on the day of the edition.
+    """
+    for kind in KINDS:
+        keys = (kind.competition.minimum, kind.competition.recount)
+        if kind.code == code and all(edition.has(key, kind.regime) for key in keys):
+            return kind
+    raise NotFound(f"kind {code} under edition {edition.id}")

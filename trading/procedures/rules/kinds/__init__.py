@@ -1,0 +1,1 @@
+"""One frozen value per kind of procedure."""

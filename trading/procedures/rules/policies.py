@@ -1,0 +1,47 @@
+"""Where kinds of procedure differ in behaviour, not in numbers: how offers come in, how many it takes, who comes first.
+
+Each policy will become a union when a second class of its sort is written; whoever handles it matches exhaustively.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from trading.rulebook.keys import Key
+
+
+class Method(StrEnum):
+    """Method of evaluation, as notices and records name it."""
+
+    LOWEST_EVALUATED_PRICE = "lowest_evaluated_price"  # MET-01
+
+
+class TieRule(StrEnum):
+    """How bids that are equal at the top are put in order (AWD-10); fixed in the documents before any bid."""
+
+    PRICE_IDENTITY_LOTTERY = "price_identity_lottery"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedBidding:
+    """Bids stay sealed until the opening (SB1). ``stages`` are opened in this order, each under its own policy."""
+
+    stages: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinimumOfBids:
+    """A lot with fewer bids than ``minimum`` fails; ``recount``: bids are counted again after the opening."""
+
+    minimum: Key
+    recount: Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowestEvaluatedPrice:
+    """The lowest evaluated price among conforming bids comes first (MET-01)."""
+
+    method: Method = Method.LOWEST_EVALUATED_PRICE
+    tie_rules: tuple[TieRule, ...] = (TieRule.PRICE_IDENTITY_LOTTERY,)

@@ -1,0 +1,242 @@
+"""The specification of a procedure: what the drafter enters, the reviewer reads and the notice is made of.
+
+``parse_spec`` checks form only and reports every bad field by its path. What the law says about the numbers is asked by
+the guards at publication, because it depends on the instant and the edition. ``ProcedureSpec.document`` returns the
+canonical text whose SHA-256 the records name (``spec_sha256``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from trading.kernel import canonical
+from trading.kernel.canonical import MAX_INTEGER
+from trading.kernel.credit_code import is_credit_code
+from trading.procedures.rules.fields import Fields
+from trading.procedures.rules.policies import Method, TieRule
+
+_LOT: Final = re.compile(r"[1-9][0-9]{0,3}\Z")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}\Z")
+_QUANTITY: Final = re.compile(r"(?!0+(\.0+)?\Z)[0-9]{1,12}(\.[0-9]{1,6})?\Z")
+_CODE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,39}\Z")
+_NAME: Final = re.compile(r"[a-z][a-z0-9._]{0,63}\Z")
+_TITLE: Final = 200
+_TEXT: Final = 100_000
+_LOTS: Final = 200
+_ITEMS: Final = 2_000
+
+# Bounds of the protocols, not of law: SB1 S3.1, S3.3 and TE1 T2.
+_MAX_CUSTODIANS: Final = 16
+_PRICE_BLOCK: Final = 4_096
+_MAX_PRICE_BYTES: Final = 524_288
+_SECOND_MS: Final = 1_000
+_LONGEST_WINDOW_MS: Final = 7 * 86_400_000
+_MIN_THRESHOLD_WITHOUT_FACTOR: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Lengths of the opening's windows in ms; the defaults are those of TE1 T2."""
+
+    factor_window_ms: int = 1_800_000
+    objection_ms: int = 600_000
+    share_check_ms: int = 600_000
+    release_window_ms: int = 900_000
+    rescue_ms: int = 900_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """Mode, threshold ``k`` of ``n`` custodians and size of the price part (SB1 S3.3)."""
+
+    bidder_factor: bool = True
+    k: int = 3
+    n: int = 5
+    price_bytes: int = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemSpec:
+    """One item of a lot; ``quantity`` is a decimal string, exact as entered."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    quantity: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotSpec:
+    """One lot; ``ceiling`` in minor units of ``currency``."""
+
+    lot: str
+    title_zh: str
+    title_en: str
+    items: tuple[ItemSpec, ...]
+    ceiling: int | None
+    currency: str
+    method: Method
+    tie_rule: TieRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcedureSpec:
+    """A whole procedure; instants in ms, organisations by their unified social credit code."""
+
+    kind: str
+    jurisdiction: str
+    title_zh: str
+    title_en: str
+    text_zh: str
+    text_en: str
+    buyer: str
+    agency: str
+    supervisor: str
+    close: int
+    supply_ends_at: int | None
+    windows: Windows
+    sealing: Sealing
+    lots: tuple[LotSpec, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the structure that ``parse_spec`` reads."""
+        return {
+            "agency": self.agency,
+            "buyer": self.buyer,
+            "close": self.close,
+            "jurisdiction": self.jurisdiction,
+            "kind": self.kind,
+            "lots": [_lot_json(lot) for lot in self.lots],
+            "sealing": _plain(self.sealing),
+            "supervisor": self.supervisor,
+            "supply_ends_at": self.supply_ends_at,
+            "text_en": self.text_en,
+            "text_zh": self.text_zh,
+            "title_en": self.title_en,
+            "title_zh": self.title_zh,
+            "windows": _plain(self.windows),
+        }
+
+    def document(self) -> bytes:
+        """Return the canonical bytes that are stored and hashed."""
+        return canonical.dumps(self.to_json())
+
+
+def _plain(value: Windows | Sealing | ItemSpec) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+def _lot_json(lot: LotSpec) -> dict[str, Any]:
+    return {
+        "ceiling": lot.ceiling,
+        "currency": lot.currency,
+        "items": [_plain(item) for item in lot.items],
+        "lot": lot.lot,
+        "method": lot.method.value,
+        "tie_rule": lot.tie_rule.value,
+        "title_en": lot.title_en,
+        "title_zh": lot.title_zh,
+    }
+
+
+def parse_spec(value: object) -> ProcedureSpec:
+    """Read a specification as ``to_json`` writes it.
+
+    Raises:
+        InvalidFields: Every bad field with its path and a code: ``required``, ``unknown``, ``not_object``,
+            ``not_array``, ``not_text``, ``not_integer``, ``not_boolean``, ``not_a_choice``, ``blank``, ``too_long``,
+            ``bad_characters``, ``bad_form``, ``out_of_range``, ``bad_credit_code``, ``not_whole_second``,
+            ``duplicate``, ``out_of_order``, ``bad_threshold``, ``bad_size``.
+    """
+    fields = Fields(value)
+    spec = ProcedureSpec(
+        kind=fields.text("kind", _TITLE, _NAME),
+        jurisdiction=fields.text("jurisdiction", _TITLE, _NAME),
+        title_zh=fields.text("title_zh", _TITLE),
+        title_en=fields.text("title_en", _TITLE),
+        text_zh=fields.text("text_zh", _TEXT),
+        text_en=fields.text("text_en", _TEXT),
+        buyer=_organisation(fields, "buyer"),
+        agency=_organisation(fields, "agency"),
+        supervisor=_organisation(fields, "supervisor"),
+        close=_whole_second(fields, "close"),
+        supply_ends_at=fields.optional_integer("supply_ends_at", 0, MAX_INTEGER),
+        windows=_windows(fields.child("windows")),
+        sealing=_sealing(fields.child("sealing")),
+        lots=_lots(fields),
+    )
+    fields.finish()
+    return spec
+
+
+def _organisation(fields: Fields, name: str) -> str:
+    code = fields.text(name, 18)
+    if code and not is_credit_code(code):
+        fields.fail(name, "bad_credit_code")
+    return code
+
+
+def _whole_second(fields: Fields, name: str) -> int:
+    value = fields.integer(name, 0, MAX_INTEGER)
+    if value % _SECOND_MS:
+        fields.fail(name, "not_whole_second")
+    return value
+
+
+def _windows(fields: Fields) -> Windows:
+    return Windows(
+        **{name: fields.integer(name, _SECOND_MS, _LONGEST_WINDOW_MS) for name in Windows.__slots__},
+    )
+
+
+def _sealing(fields: Fields) -> Sealing:
+    sealing = Sealing(
+        bidder_factor=fields.flag("bidder_factor"),
+        k=fields.integer("k", 2, _MAX_CUSTODIANS),
+        n=fields.integer("n", 2, _MAX_CUSTODIANS),
+        price_bytes=fields.integer("price_bytes", _PRICE_BLOCK, _MAX_PRICE_BYTES),
+    )
+    if sealing.k >= sealing.n or (not sealing.bidder_factor and sealing.k < _MIN_THRESHOLD_WITHOUT_FACTOR):
+        fields.fail("k", "bad_threshold")
+    if sealing.price_bytes % _PRICE_BLOCK:
+        fields.fail("price_bytes", "bad_size")
+    return sealing
+
+
+def _lots(fields: Fields) -> tuple[LotSpec, ...]:
+    lots = tuple(_lot(child) for child in fields.children("lots", _LOTS))
+    numbers = [int(lot.lot or 0) for lot in lots]
+    if numbers != sorted(numbers):
+        fields.fail("lots", "out_of_order")
+    if len(set(numbers)) != len(numbers):
+        fields.fail("lots", "duplicate")
+    return lots
+
+
+def _lot(fields: Fields) -> LotSpec:
+    items = tuple(_item(child) for child in fields.children("items", _ITEMS))
+    if len({item.code for item in items}) != len(items):
+        fields.fail("items", "duplicate")
+    return LotSpec(
+        lot=fields.text("lot", 4, _LOT),
+        title_zh=fields.text("title_zh", _TITLE),
+        title_en=fields.text("title_en", _TITLE),
+        items=items,
+        ceiling=fields.optional_integer("ceiling", 1, MAX_INTEGER),
+        currency=fields.text("currency", 3, _CURRENCY),
+        method=fields.choice("method", Method),
+        tie_rule=fields.choice("tie_rule", TieRule),
+    )
+
+
+def _item(fields: Fields) -> ItemSpec:
+    return ItemSpec(
+        code=fields.text("code", 40, _CODE),
+        name_zh=fields.text("name_zh", _TITLE),
+        name_en=fields.text("name_en", _TITLE),
+        quantity=fields.text("quantity", 20, _QUANTITY),
+        unit=fields.text("unit", 20),
+    )
