@@ -263,3 +263,15 @@ def close(
         procedure_id=procedure_id,
         article="招标投标法 34",
     )
+
+
+def refuse_opening(lot: str, stage: str, reason: str, procedure: str, procedure_id: int) -> Event:
+    """Return ``opening.refused``: fewer bids than the law asks for are not opened (SB1 S8, OPN-02)."""
+    return Event(
+        kind="opening.refused",
+        subject=f"lot:{lot}",
+        body={"lot": lot, "reason": reason, "stage": stage},
+        procedure=procedure,
+        procedure_id=procedure_id,
+        article="招标投标法实施条例 44",
+    )

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, select
 
+from trading.audit.tables import audit_entry
 from trading.bids.model import BidHead, ManifestItem
 from trading.bids.tables import bid, bid_version, part
+from trading.kernel.canonical import loads_object
 from trading.procedures.tables import lot, procedure
 
 HEAD_COLUMNS = (
@@ -177,3 +179,28 @@ def own_bids(conn: Connection, bidder: str) -> list[BidHead]:
     """Return the bids of one organisation."""
     query = head_query(*HEAD_COLUMNS).where(bid.c.bidder_code == bidder).order_by(bid.c.reference)
     return [head_of(row) for row in conn.execute(query)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineRecord:
+    """The heartbeat record of a deadline: its commitment and its instant (ms)."""
+
+    h: bytes
+    at: int
+
+
+def deadline_record(
+    conn: Connection, procedure_id: int, lot_number: str, stage: str, close: int | None
+) -> DeadlineRecord | None:
+    """Return the ``deadline.reached`` of this very deadline, or None (TE1 T5 step 2)."""
+    query = (
+        select(audit_entry.c.h, audit_entry.c.record)
+        .where(audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "deadline.reached")
+        .order_by(audit_entry.c.id)
+    )
+    for row in conn.execute(query):
+        record = loads_object(bytes(row.record))
+        body = record["body"]
+        if (body["lot"], body["stage"], body["close"]) == (lot_number, stage, close):
+            return DeadlineRecord(h=bytes(row.h), at=record["at"])
+    return None

@@ -8,6 +8,7 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.bids import queries as bids
 from trading.custody import service as custody
+from trading.custody.rules.jobs import JobKind
 from trading.documents import queries as stored
 from trading.documents import store as documents
 from trading.kernel.canonical import loads_object
@@ -21,6 +22,7 @@ from trading.openings.rules.windows import require_factor_list_correctable
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
 from trading.procedures import service as procedures
+from trading.procedures.rules.lifecycle import LotPhase
 
 
 def order(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded:
@@ -34,19 +36,19 @@ def order(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded
         if before is None:
             raise Conflict("the order before this one is missing")
         check_successor(parse_order(before.doc), document)
-    recorded = uow.record(
-        lot_event("open.ordered", session.place, "招标投标法 34", order_sha256=signed.sha256)
-    )
+    move = None if row is not None else procedures.begin_opening(uow, session.procedure, session.lot, len(manifest))
+    recorded = uow.record(lot_event("open.ordered", session.place, "招标投标法 34", order_sha256=signed.sha256))
     documents.add(uow, recorded, session.place.procedure_id, signed)
     if row is None:
         store.add_opening(
             uow, recorded, session.place, order_sha256=signed.sha256, order_seq=document.seq, at=uow.at
         )
-        procedures.begin_opening(uow, recorded, session.procedure, session.lot)
-    else:
+    if move is not None:
+        procedures.move_lot(uow, recorded, session.lot, LotPhase(move.target))
+    if row is not None:
         digest = bytes.fromhex(signed.sha256)
         store.move(uow, recorded, row, order_sha256=digest, order_seq=document.seq, ordered_at=uow.at)
-    custody.ask_all(uow, session.place.procedure_id, session.place.lot, session.place.stage, "check", signed.sha256)
+    custody.ask_all(uow, session.place.procedure_id, session.policy, JobKind.CHECK, _ordered(session, signed.sha256))
     uow.wake("openings.advance", _arg(session), uow.at + session.schedule["objection_ms"])
     uow.wake("openings.advance", _arg(session), uow.at + session.schedule["share_check_ms"])
     return recorded
@@ -135,9 +137,17 @@ def close_factors(uow: UnitOfWork, session: Session, signed: SignedDocument) -> 
         factor_list_sha256=bytes.fromhex(signed.sha256),
         factor_closed_at=uow.at,
     )
-    place = session.place
-    custody.ask_all(uow, place.procedure_id, place.lot, place.stage, "release", row.order_sha256)
+    request = {**_ordered(session, row.order_sha256), "factor_list_sha256": signed.sha256}
+    custody.ask_all(uow, session.place.procedure_id, session.policy, JobKind.RELEASE, request)
     return recorded
+
+
+def _ordered(session: Session, order_sha256: str) -> dict[str, Any]:
+    return {
+        "order_sha256": order_sha256,
+        "policy_sha256": session.lot.policy_sha256,
+        "schedule_sha256": session.lot.schedule_sha256,
+    }
 
 
 def complete(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded | None:
@@ -151,10 +161,10 @@ def complete(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recor
         if len(other.sigs) > 1:
             tiers.setdefault(str(loads_object(draft.doc)["tier"]), other)
     order = sessions.document(uow.connection, row.order_sha256)
-    if set(queries.results(uow.connection, session.place)) != {item["bid"] for item in order["bids"]}:
-        raise Conflict("a bid of the order has no result yet")
     if set(tiers) != {"bidders", "audit"}:
         return None
+    undecided = {item["bid"] for item in order["bids"]} - set(queries.results(uow.connection, session.place))
+    move = procedures.complete_opening(uow, session.procedure, session.lot, len(undecided))
     digests = sorted(document.sha256 for document in tiers.values())
     recorded = uow.record(
         lot_event("opening.completed", session.place, "招标投标法 36", transcript_sha256s=digests)
@@ -162,7 +172,7 @@ def complete(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recor
     for document in tiers.values():
         documents.add(uow, recorded, session.place.procedure_id, document)
     store.move(uow, recorded, row, step="completed")
-    procedures.complete_opening(uow, recorded, session.procedure, session.lot)
+    procedures.move_lot(uow, recorded, session.lot, LotPhase(move.target))
     for document in tiers.values():
         store.mark_draft(uow, document.sha256, recorded.h)
     return recorded

@@ -1,0 +1,134 @@
+"""The deadline of one lot: heartbeat, comparison of clocks, drain, close (TE1 T5; AL1 L4.5).
+
+Safe to run twice and at the same time as itself: each step looks at what is recorded and does only what is missing.
+Lateness never depends on it: an act at or after the deadline is refused by its own captured instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from trading.audit import service as log
+from trading.audit.ledger import UnitOfWork
+from trading.audit.model import Recorded
+from trading.audit.queries import on_hold
+from trading.audit.runtime import Runtime
+from trading.bids import model, queries
+from trading.kernel.errors import RuleBroken
+from trading.kernel.events import Event
+from trading.kernel.roles import Actor
+from trading.procedures import queries as procedure_queries
+from trading.procedures import service as procedures
+from trading.procedures import store as rows
+from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.lifecycle import Act, LotPhase
+
+DRAIN_MS: Final = 5_000  # TE1 T5 step 4: longer than the lock time-out of 4 s
+_BEHIND_MS: Final = 2_000  # T5 step 3: how far a witness may be behind and ahead of the database clock
+_AHEAD_MS: Final = 1_000
+_WAIT_S: Final = 3.0
+_AGAIN_MS: Final = 250
+_CLOSER: Final = Actor.system("worker")
+
+
+def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
+    """Do what is due for the deadline of ``tender``, ``lot``, ``stage``; return when to look again (ms), or None."""
+    reference, number, stage = str(arg["tender"]), str(arg["lot"]), str(arg["stage"])
+    with runtime.ledger.read() as conn:
+        row = procedure_queries.find(conn, reference)
+        lot = procedure_queries.find_lot(conn, row.id, number, stage)
+        heartbeat = queries.deadline_record(conn, row.id, number, stage, lot.close_at)
+        now = log.platform_ms(conn)
+        hold = on_hold(conn)
+    if lot.phase != LotPhase.OPEN or lot.close_at is None:
+        return None
+    if now < lot.close_at:
+        return None  # extended: the extension has left its own errand
+    if hold:
+        return now + _AGAIN_MS  # TE1 T3: no lot is closed while the clock is on hold
+    if heartbeat is None:
+        heartbeat = _reach(runtime, row, lot)
+    seen = log.wait_witnessed(runtime, heartbeat.h, _WAIT_S, not_before_ms=lot.close_at)
+    if seen is None:
+        return now + _AGAIN_MS
+    with runtime.ledger.read() as conn:
+        after = log.platform_ms(conn)
+    if not all(heartbeat.at - _BEHIND_MS <= 1000 * t <= after + _AHEAD_MS for t in seen.times):
+        _hold(runtime, "a witness and the database clock disagree at a deadline")
+        return after + _AGAIN_MS
+    if after < lot.close_at + DRAIN_MS:
+        return lot.close_at + DRAIN_MS
+    close_lot(runtime, reference, number, stage, heartbeat_size=seen.size)
+    return None
+
+
+def _reach(runtime: Runtime, row: ProcedureRow, lot: LotRow) -> queries.DeadlineRecord:
+    """Record ``deadline.reached`` in its own transaction (T5 step 2)."""
+    body = {"close": lot.close_at, "lot": lot.number, "stage": lot.stage}
+    with runtime.ledger.begin(_CLOSER) as uow:
+        event = Event(
+            kind="deadline.reached",
+            subject=f"lot:{lot.number}",
+            body=body,
+            procedure=row.reference,
+            procedure_id=row.id,
+            article="招标投标法 34",
+        )
+        recorded = uow.record(event)
+    return queries.DeadlineRecord(h=recorded.h, at=recorded.at)
+
+
+def _hold(runtime: Runtime, reason: str) -> None:
+    with runtime.ledger.begin(_CLOSER) as uow:
+        uow.record(Event(kind="clock.hold", subject="clock:database", body={"host": "database", "reason": reason}))
+
+
+def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, heartbeat_size: int) -> Recorded | None:
+    """Write the close entry with the manifest (AL1 L4.5); None if the lot is closed already.
+
+    The locks come first and the manifest is read in a statement of its own: its snapshot then contains every bid whose
+    share lock has just been released.
+
+    Raises:
+        RuleBroken: ``close.too_early``; ``closing.hold``.
+    """
+    with runtime.ledger.begin(_CLOSER) as uow:
+        row = rows.lock_for_update(uow, reference, patiently=True)
+        lot = next(lot for lot in rows.lots(uow, row.id) if (lot.number, lot.stage) == (number, stage))
+        if lot.phase != LotPhase.OPEN or lot.close_at is None:
+            return None
+        now = log.platform_ms(uow.connection)
+        if now < lot.close_at + DRAIN_MS:
+            raise RuleBroken("close.too_early", "TE1 T5", at=now, close=lot.close_at)
+        if on_hold(uow.connection):
+            raise RuleBroken("closing.hold", "TE1 T3")
+        uow.captured(now)
+        move = procedures.step(uow.connection, row, Act.CLOSE, _CLOSER, at=now, lot=lot)
+        items = queries.manifest(uow.connection, row.id, number, stage)
+        event = model.close(
+            items=items,
+            lot=number,
+            stage=stage,
+            closes_at=lot.close_at,
+            closed_at=now,
+            heartbeat_size=heartbeat_size,
+            policy_sha256=lot.policy_sha256 or "",
+            schedule_sha256=lot.schedule_sha256 or "",
+            procedure=reference,
+            procedure_id=row.id,
+        )
+        recorded = uow.record(event)
+        procedures.move_lot(uow, recorded, lot, LotPhase(move.target))
+        _fail_if_too_few(uow, row, lot, len(items))
+    return recorded
+
+
+def _fail_if_too_few(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, count: int) -> None:
+    """Fewer bids than the minimum are not opened and the lot fails (OPN-02; SB1 S8)."""
+    failure = procedures.failure_of_close(row, uow.at, count)
+    if failure is None:
+        return
+    uow.record(model.refuse_opening(lot.number, lot.stage, failure.reason, row.reference, row.id))
+    recorded = uow.record(procedures.lot_failed(row, lot, failure))
+    procedures.move_lot(uow, recorded, lot, LotPhase.FAILED)

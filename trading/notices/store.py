@@ -1,0 +1,27 @@
+"""Rows of notices: one a version."""
+
+from __future__ import annotations
+
+from trading.audit.ledger import UnitOfWork
+from trading.audit.model import Recorded
+from trading.kernel.ids import new_row_id
+from trading.kernel.signed import SignedDocument
+from trading.notices.rules.documents import Notice
+from trading.notices.tables import notice
+
+
+def add(uow: UnitOfWork, recorded: Recorded, procedure_id: int, document: Notice, signed: SignedDocument) -> None:
+    """Insert the notice that ``recorded`` publishes."""
+    uow.connection.execute(
+        notice.insert().values(
+            id=new_row_id(),
+            entry_id=recorded.entry_id,
+            procedure_id=procedure_id,
+            number=document.number,
+            kind=document.kind,
+            sha256=bytes.fromhex(signed.sha256),
+            bytes=signed.doc,
+            sigs=signed.sigs_bytes,
+            published_at=recorded.at,
+        )
+    )

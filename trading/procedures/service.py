@@ -1,0 +1,222 @@
+"""Use cases of procedures: draft, review, and the moves of lots that other packages cause (B4.1).
+
+Publishing and correcting are acts of ``notices`` (they store the notice); closing is an act of ``bids``; both call the
+moves here inside their own unit of work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from itertools import product
+from typing import Any
+
+from sqlalchemy import Connection
+
+from trading.audit.ledger import Ledger, UnitOfWork
+from trading.audit.model import Recorded
+from trading.documents import store as documents
+from trading.kernel.calendar import CHINA, CalendarDay, WorkCalendar
+from trading.kernel.digests import sha256_hex
+from trading.kernel.errors import IntegrityFailure
+from trading.kernel.events import Event
+from trading.kernel.ids import new_procedure_reference, new_row_id
+from trading.kernel.roles import Actor
+from trading.kernel.signed import SignedDocument
+from trading.procedures import queries, store
+from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.catalogue import kind_of
+from trading.procedures.rules.failure import Failure, failure_after_opening, failure_at_close
+from trading.procedures.rules.lifecycle import (
+    Act,
+    Facts,
+    LotPhase,
+    ProcedureKind,
+    ProcedurePhase,
+    Transition,
+    advance,
+)
+from trading.procedures.rules.spec import ProcedureSpec, parse_spec
+from trading.rulebook.keys import Regime
+from trading.rulebook.loader import edition_at
+from trading.rulebook.model import Edition
+
+
+
+def draft(ledger: Ledger, actor: Actor, specification: object) -> str:
+    """Store a specification as a draft of the agency and return the new public reference.
+
+    Raises:
+        InvalidFields: The specification is malformed; every field that is wrong is named.
+    """
+    spec = parse_spec(specification)
+    raw = spec.document()
+    procedure_id = new_row_id()
+    with ledger.begin(actor) as uow:
+        edition = edition_at(spec.jurisdiction, uow.at)
+        kind = kind_of(spec.kind, edition)
+        reference = new_procedure_reference(WorkCalendar(zone=CHINA, workdays={}).date_of(uow.at).year)
+        event = Event(
+            kind="procedure.drafted",
+            subject=f"procedure:{reference}",
+            body={"spec_sha256": sha256_hex(raw)},
+            procedure=reference,
+            procedure_id=procedure_id,
+        )
+        recorded = uow.record(event)
+        store.add_procedure(uow, recorded, procedure_id, **_columns(spec, kind, reference, edition, actor))
+        for lot, stage in product(spec.lots, kind.submission.stages):
+            store.add_lot(
+                uow,
+                recorded,
+                procedure_id,
+                number=lot.lot,
+                stage=stage,
+                phase=LotPhase.DRAFT.value,
+                ceiling=lot.ceiling,
+                currency=lot.currency,
+                title_zh=lot.title_zh,
+                title_en=lot.title_en,
+            )
+    return reference
+
+
+def _columns(
+    spec: ProcedureSpec, kind: ProcedureKind, reference: str, edition: Edition, actor: Actor
+) -> dict[str, Any]:
+    return {
+        "reference": reference,
+        "kind": spec.kind,
+        "regime": kind.regime.value,
+        "jurisdiction": spec.jurisdiction,
+        "edition_id": edition.id,
+        "edition_sha256": edition.digest,
+        "phase": ProcedurePhase.DRAFT.value,
+        "title_zh": spec.title_zh,
+        "title_en": spec.title_en,
+        "buyer_code": spec.buyer,
+        "agency_code": spec.agency,
+        "supervisor_code": spec.supervisor,
+        "drafted_by": actor.account,
+        "spec": spec.document(),
+    }
+
+
+def submit_for_review(ledger: Ledger, actor: Actor, reference: str) -> Recorded:
+    """Hand a draft to the second person (MB-01)."""
+    return _review_act(ledger, actor, reference, Act.SUBMIT, "procedure.submitted", None)
+
+
+def return_to_drafter(ledger: Ledger, actor: Actor, reference: str, reason: str) -> Recorded:
+    """Give a draft back with the reason (B4.11)."""
+    return _review_act(ledger, actor, reference, Act.RETURN, "procedure.returned", reason)
+
+
+def _review_act(
+    ledger: Ledger, actor: Actor, reference: str, act: Act, event_kind: str, reason: str | None
+) -> Recorded:
+    with ledger.begin(actor) as uow:
+        row = store.lock_for_update(uow, reference)
+        move = step(uow.connection, row, act, actor, at=uow.at, reason=reason)
+        event = Event(
+            kind=event_kind,
+            subject=f"procedure:{reference}",
+            body={"reason": reason, "spec_sha256": sha256_hex(row.spec)},
+            procedure=reference,
+            procedure_id=row.id,
+        )
+        recorded = uow.record(event)
+        store.move_procedure(uow, recorded, row, phase=move.target.value)
+    return recorded
+
+
+def edition_of(row: ProcedureRow, at: int) -> Edition:
+    """Return the edition that governs a procedure: of its publication, before that the one in force at ``at``.
+
+    Raises:
+        IntegrityFailure: The rule book no longer gives the rows that the procedure was published under.
+    """
+    edition = edition_at(row.jurisdiction, at if row.published_at is None else row.published_at)
+    if row.published_at is not None and edition.digest.hex() != row.edition_sha256:
+        raise IntegrityFailure(f"edition {row.edition_id} of {row.reference} is not in the rule book")
+    return edition
+
+
+def work_calendar(conn: Connection) -> WorkCalendar:
+    """Return the working-day calendar of the table; it fails closed for a year that the table does not have."""
+    rows = [CalendarDay(day=day, is_workday=work, name=name, source=source) for day, work, name, source in queries.calendar_days(conn)]
+    return WorkCalendar.from_rows(CHINA, rows)
+
+
+def step(
+    conn: Connection, row: ProcedureRow, act: Act, actor: Actor, *, at: int, lot: LotRow | None = None, **facts: Any  # noqa: ANN401 - fields of Facts
+) -> Transition:
+    """Ask the kind's table whether the act is lawful now; facts that only the caller knows are passed by name."""
+    edition = edition_of(row, at)
+    known = Facts(at=at, edition=edition, regime=Regime(row.regime), calendar=work_calendar(conn), drafted_by=row.drafted_by)
+    if lot is not None:
+        known = replace(known, ceiling=lot.ceiling, close_at=lot.close_at)
+    phase = ProcedurePhase(row.phase) if lot is None else LotPhase(lot.phase)
+    return advance(kind_of(row.kind, edition), phase, act, actor, replace(known, **facts))
+
+
+def begin_opening(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, bids: int) -> Transition:
+    """Ask whether the opening may be ordered (OPN-02); the caller records and then calls ``move_lot``."""
+    return step(uow.connection, row, Act.ORDER_OPENING, uow.actor, at=uow.at, lot=lot, bids=bids)
+
+
+def complete_opening(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, undecided: int) -> Transition:
+    """Ask whether the opening may end: every bid of the order has its verdict (OPN-04)."""
+    return step(uow.connection, row, Act.COMPLETE_OPENING, uow.actor, at=uow.at, lot=lot, undecided_bids=undecided)
+
+
+def move_lot(uow: UnitOfWork, recorded: Recorded, lot: LotRow, target: LotPhase, **values: Any) -> None:  # noqa: ANN401 - columns
+    """Store a lot's new phase under the entry that records the move."""
+    store.move_lot(uow, recorded, lot, phase=target.value, **values)
+
+
+def failure_of_close(row: ProcedureRow, at: int, bids: int) -> Failure | None:
+    """Return why a lot that closed with so many bids fails, or None."""
+    return failure_at_close(edition_of(row, at), Regime(row.regime), bids)
+
+
+def failure_of_opening(row: ProcedureRow, at: int, *, effective: int, conforming: int) -> Failure | None:
+    """Return why an opened lot fails, or None."""
+    return failure_after_opening(edition_of(row, at), Regime(row.regime), effective=effective, conforming=conforming)
+
+
+def lot_failed(row: ProcedureRow, lot: LotRow, failure: Failure) -> Event:
+    """Return ``lot.failed`` with its rule."""
+    body = {"lot": lot.number, "reason": failure.reason, "rule": failure.rule, "stage": lot.stage}
+    return Event(
+        kind="lot.failed",
+        subject=f"lot:{lot.number}",
+        body=body,
+        procedure=row.reference,
+        procedure_id=row.id,
+        article="政府采购法 36",
+    )
+
+
+def set_calendar(ledger: Ledger, actor: Actor, days: list[tuple[date, bool, str]], source: str) -> Recorded:
+    """Enter or change days of the working-day calendar, with the notice they come from (TIM-07)."""
+    body = {
+        "days": [{"day": day.isoformat(), "is_workday": work, "name": name} for day, work, name in days],
+        "source": source,
+    }
+    with ledger.begin(actor) as uow:
+        known = {day for day, *_ in queries.calendar_days(uow.connection)}
+        recorded = uow.record(Event(kind="calendar.changed", subject="calendar:cn", body=body))
+        rows = [{"day": day, "is_workday": work, "name": name, "source": source} for day, work, name in days]
+        fresh = [row for row in rows if row["day"] not in known]
+        if fresh:
+            store.add_calendar_days(uow, recorded, fresh)
+        for row in rows:
+            if row["day"] in known:
+                store.set_calendar_day(uow, recorded, row)
+    return recorded
+
+
+def store_edition(uow: UnitOfWork, recorded: Recorded, row: ProcedureRow, edition: Edition) -> None:
+    """Keep the edition's document beside the entry that publishes under it."""
+    documents.add(uow, recorded, row.id, SignedDocument(edition.document()))
