@@ -1,0 +1,54 @@
+"""``mingbiao``: one group of commands, each loaded only when it is called.
+
+So ``mingbiao bid`` on a bidder's machine never imports the server, and ``mingbiao verify`` nothing of ``trading`` but
+this file. Exit codes: 0 done, 1 a check failed, 2 wrong usage or something could not be checked (P11).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import cast
+
+import click
+from typing_extensions import override
+
+# name of the command -> where it is: "module:attribute", a click command or group
+COMMANDS: Mapping[str, str] = {
+    "doctor": "trading.up.commands:doctor",
+    "release": "trading.up.commands:release",
+    "up": "trading.up.commands:up",
+    "witness": "agents.witness:main",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are named in a table and imported at their first use."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        where = COMMANDS.get(cmd_name)
+        if where is None:
+            return None
+        module, _, attribute = where.partition(":")
+        return cast("click.Command", getattr(importlib.import_module(module), attribute))
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The usual list shows each command's help, and for that would import every one of them, server included.
+        with formatter.section("Commands"):
+            formatter.write_text(", ".join(self.list_commands(ctx)))
+
+
+@click.group("mingbiao", cls=LazyGroup)
+@click.version_option(package_name=None, version="0.1.0", prog_name="mingbiao")
+def main() -> None:
+    """Mingbiao (明标): a public resource trading platform with verifiable sealed bidding."""
+
+
+if __name__ == "__main__":
+    main(prog_name="mingbiao")

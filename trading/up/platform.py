@@ -1,0 +1,158 @@
+"""The platform on one machine: servers, release, witnesses and the four processes, started and stopped in order."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import sqlalchemy
+
+from trading.config import Settings
+from trading.config.demo import EmbeddedServers
+from trading.embedded.places import admit_server
+from trading.embedded.postgres import SUPERUSER, PostgresServer, start_postgres
+from trading.embedded.valkey import ValkeyServer, start_valkey
+from trading.up.keys import free_address, make_keys, make_witnesses
+from trading.up.programs import WITNESSES, Program, base_environment, command_line, platform_programs, witness_program
+from trading.up.supervisor import Running, Supervisor
+
+DATABASE = "mingbiao"
+# Web first, so that nobody is promised anything new; the log's writer after everybody who waits for it; servers last.
+STOP_ORDER = ("web", "worker", "clock", "sequencer", *(f"witness-{name}" for name in WITNESSES))
+
+
+class AlreadyRunning(Exception):
+    """Another ``mingbiao up`` works on this ``DATA_DIR``."""
+
+
+class Platform:
+    """The whole platform in one ``DATA_DIR``, with its own servers and generated keys.
+
+    Args:
+        data_dir: Directory of the platform; made if missing.
+        demo: Always true in this release: embedded servers mean a demonstration (P13). With real servers each process
+            is started by itself (Procfile).
+        listen: Loopback address of the web server; port 0 takes a free one.
+        demo_shift_ms: Shift of demo time at the first start, in ms; later starts keep what was recorded.
+        fsync: Whether commits wait for the disk; tests that prove nothing about crashes may turn it off.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        demo: bool = True,
+        listen: str = "127.0.0.1:8000",
+        demo_shift_ms: int = 0,
+        fsync: bool = True,
+    ) -> None:
+        if not demo:
+            raise ValueError("mingbiao up runs demonstrations; real servers are run by the Procfile")
+        self.data_dir = data_dir.absolute()
+        self.listen = free_address() if listen.endswith(":0") else listen
+        self._demo_shift_ms = demo_shift_ms
+        self._fsync = fsync
+        self._supervisor = Supervisor(self.data_dir)
+        self._lock: int | None = None
+        self.postgres: PostgresServer | None = None
+        self.valkey: ValkeyServer | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Address of the web server, without a final slash."""
+        return f"http://{self.listen}"
+
+    @property
+    def processes(self) -> Mapping[str, Running]:
+        """The running programs by name; ``processes["worker"].pid`` changes when one is started again."""
+        return self._supervisor.running
+
+    def settings(self, process: str) -> Settings:
+        """Return the settings as the process reads them."""
+        environ = base_environment(self.data_dir) | {"PUBLIC_URL": self.base_url}
+        return Settings.from_env(process, environ | ({"LISTEN": self.listen} if process == "web" else {}))
+
+    def start(self) -> None:
+        """Start everything and return when it serves. If one thing fails, everything is stopped again.
+
+        Raises:
+            AlreadyRunning: Another platform works on this directory.
+            EmbeddedServerError: A server does not start.
+            ProgramFailed: A program does not start.
+        """
+        admit_server(self.data_dir)
+        self._lock = _locked(self.data_dir)
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop everything that runs, in order. May be called again."""
+        self._supervisor.unwatch()
+        for name in STOP_ORDER:
+            self._supervisor.stop(name)
+        if self.valkey is not None:
+            self.valkey.stop()
+        if self.postgres is not None:
+            self.postgres.stop()
+        self.valkey = self.postgres = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def restart(self, name: str) -> None:
+        """Stop one process in order and start it again; return when it is ready."""
+        self._supervisor.restart(name)
+
+    def _start(self) -> None:
+        self._supervisor.clear()
+        shift = self.data_dir / "demo-shift"
+        if not shift.exists():
+            shift.write_text(str(self._demo_shift_ms))
+        log_key = make_keys(self.data_dir)
+        addresses = make_witnesses(self.data_dir, log_key)
+        self._start_servers()
+        self._supervisor.run_once(self._release(shift.read_text().strip()))
+        for name, address in addresses.items():
+            self._supervisor.start(witness_program(self.data_dir, name, address, log_key))
+        for program in platform_programs(self.data_dir, self.listen):
+            self._supervisor.start(program)
+        self._supervisor.watch()
+
+    def _start_servers(self) -> None:
+        self.postgres = start_postgres(self.data_dir / "postgres", fsync=self._fsync)
+        self.valkey = start_valkey(self.data_dir / "valkey")
+        _create_database(self.postgres)
+        EmbeddedServers(database=self.postgres.url("ROLE", DATABASE), redis=self.valkey.url).write(self.data_dir)
+
+    def _release(self, shift_ms: str) -> Program:
+        environment = base_environment(self.data_dir)
+        return Program(
+            name="release", command=command_line("release", "--demo-shift-ms", shift_ms), environment=environment
+        )
+
+
+def _locked(data_dir: Path) -> int:
+    handle = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise AlreadyRunning(f"The platform in {data_dir} is running already.") from None
+    return handle
+
+
+def _create_database(server: PostgresServer) -> None:
+    """Create the platform's database at the first start; the release fills it."""
+    engine = sqlalchemy.create_engine(server.url(SUPERUSER, SUPERUSER), isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            known = sqlalchemy.text("SELECT 1 FROM pg_database WHERE datname = :name")
+            if connection.scalar(known, {"name": DATABASE}) is None:
+                connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
+    finally:
+        engine.dispose()
