@@ -111,9 +111,10 @@ def show(directory: Path, *, evidence: bool) -> None:
     except MingbiaoError as error:
         raise click.ClickException(str(error)) from error
     click.echo(state.key.vkey)
-    for log in state.logs():
+    logs, refused = state.logs(), state.refused()
+    state.close()
+    for log in logs:
         click.echo(f"log {log.origin} size {log.seen.size} root {b64(log.seen.root)}")
-    refused = state.refused()
     click.echo(f"refused {len(refused)} notes, {sum(note.fraud for note in refused)} of them prove fraud")
     for note in refused if evidence else ():
         click.echo(_describe(note))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sqlite3
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -227,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != f"{self.server.prefix}/add-checkpoint":
             self._send(Reply.text(HTTPStatus.NOT_FOUND, ""))
         else:
-            self._send(self.server.witness.add_checkpoint(body))
+            self._send(self._add(body))
 
     def do_GET(self) -> None:
         """Serve the newest checkpoint of one log."""
@@ -239,6 +240,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Reply.text(HTTPStatus.NOT_FOUND, ""))
         else:
             self._send(self.server.witness.latest(name))
+
+    def _add(self, body: bytes) -> Reply:
+        try:
+            return self.server.witness.add_checkpoint(body)
+        except sqlite3.Error:
+            # Disk full or broken: what cannot be remembered is not cosigned, and the log must hear it at once.
+            LOG.exception("the memory cannot be written")
+            return Reply.text(HTTPStatus.INTERNAL_SERVER_ERROR, "")
 
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "")
