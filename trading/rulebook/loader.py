@@ -43,6 +43,11 @@ class Rulebook:
     rules: Mapping[str, Rule]
     jurisdictions: Mapping[str, Jurisdiction]
 
+    def newest(self, code: str) -> Edition:
+        """Return the edition after the last change that is entered, be it in the future."""
+        rows = (*self.jurisdictions[NATIONAL].rows, *self.jurisdictions[code].rows)
+        return self.edition_on(code, max(_changes(rows, date.max)))
+
     def edition_on(self, code: str, day: date) -> Edition:
         """Return what is in force in jurisdiction ``code`` on ``day``; an unknown code is a ``ValueError``."""
         if code not in self.jurisdictions:

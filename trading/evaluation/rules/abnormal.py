@@ -1,0 +1,54 @@
+"""Which bids must explain an abnormally low price (B10.3; 87-60, 财库〔2026〕2号).
+
+A trigger asks for an explanation; it never makes a bid invalid by itself. Quotes are compared as submitted, before any
+deduction, and strictly: a quote equal to the limit does not trigger. The shares come from the edition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from fractions import Fraction
+
+from trading.rulebook.keys import Key, Regime
+from trading.rulebook.model import Edition
+
+
+class Trigger(StrEnum):
+    """What a quote is far below."""
+
+    MEAN = "mean"
+    SECOND_LOWEST = "second_lowest"
+    CEILING = "ceiling"
+
+
+def triggers(
+    quotes: Mapping[str, int], ceiling: int | None, edition: Edition, regime: Regime
+) -> dict[str, tuple[Trigger, ...]]:
+    """Return, for each conforming bid that must explain its price, why.
+
+    Args:
+        quotes: Quote of every conforming bid by bid id, in minor units.
+        ceiling: Ceiling of the lot, or its budget where there is none; None where neither is known.
+        edition: Without the check (before 2026-02-01, or switched off) nobody has to explain.
+        regime: Legal track of the procedure.
+    """
+    if not edition.has(Key.ABNORMAL_LOW_CHECK, regime) or not edition.flag(Key.ABNORMAL_LOW_CHECK, regime):
+        return {}
+    bases = _bases(list(quotes.values()), ceiling)
+    found = {
+        bid: tuple(trigger for trigger, (key, base) in bases.items() if quote < base * edition.fraction(key, regime))
+        for bid, quote in sorted(quotes.items())
+    }
+    return {bid: why for bid, why in found.items() if why}
+
+
+def _bases(quotes: list[int], ceiling: int | None) -> dict[Trigger, tuple[Key, Fraction]]:
+    bases: dict[Trigger, tuple[Key, Fraction]] = {}
+    if quotes:
+        bases[Trigger.MEAN] = (Key.ABNORMAL_LOW_OF_MEAN, Fraction(sum(quotes), len(quotes)))
+    if len(quotes) > 1:
+        bases[Trigger.SECOND_LOWEST] = (Key.ABNORMAL_LOW_OF_SECOND, Fraction(sorted(quotes)[1]))
+    if ceiling is not None:
+        bases[Trigger.CEILING] = (Key.ABNORMAL_LOW_OF_CEILING, Fraction(ceiling))
+    return bases
