@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,11 @@ def clean_environment() -> dict[str, str]:
     """Return our environment without what would make child processes slow or load foreign code."""
     unwanted = {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
-    environment |= {"UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON": sys.executable, "UV_NO_PROGRESS": "0"}
+    environment |= {"UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON": sys.executable}
+    if (
+        ssl.get_default_verify_paths().cafile
+    ):  # behind a proxy that ends TLS the system knows its certificate, uv does not
+        environment.setdefault("UV_SYSTEM_CERTS", "1")
     home = Path(environment.get("HOME", "/nonexistent"))
     if not os.access(home, os.W_OK):  # a service user without a home: keep the download cache with the tools
         environment["UV_CACHE_DIR"] = str(TOOLS / "cache")
