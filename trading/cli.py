@@ -16,6 +16,7 @@ from typing_extensions import override
 # name of the command -> where it is: "module:attribute", a click command or group
 COMMANDS: Mapping[str, str] = {
     "doctor": "trading.up.commands:doctor",
+    "log": "agents.logkeys:main",
     "release": "trading.up.commands:release",
     "up": "trading.up.commands:up",
     "witness": "agents.witness:main",
