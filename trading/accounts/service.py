@@ -115,7 +115,11 @@ def use_challenge(ledger: Ledger, account_id: str, value: bytes) -> None:
     """Consume a challenge: one statement, so that two simultaneous uses cannot both succeed (F57)."""
     with ledger.upkeep() as conn:
         now = _host_ms(conn)
-        query = delete(challenge).where(challenge.c.challenge == value).returning(challenge.c.account_id, challenge.c.expires_at)
+        query = (
+            delete(challenge)
+            .where(challenge.c.challenge == value)
+            .returning(challenge.c.account_id, challenge.c.expires_at)
+        )
         row = conn.execute(query).one_or_none()
     if row is None or row.account_id != account_id or row.expires_at <= now:
         raise NotPermitted("the challenge is unknown, used or expired")

@@ -115,9 +115,7 @@ class Received:
 def start(*, bid: str, bidder: str, lot: str, stage: str, procedure: str, procedure_id: int) -> Event:
     """Return ``bid.started``: the platform gives out a random bid id."""
     body = {"bid": bid, "bidder": bidder, "lot": lot, "stage": stage}
-    return Event(
-        kind="bid.started", subject=f"bid:{bid}", body=body, procedure=procedure, procedure_id=procedure_id
-    )
+    return Event(kind="bid.started", subject=f"bid:{bid}", body=body, procedure=procedure, procedure_id=procedure_id)
 
 
 def require_next_version(head: BidHead, received: Received) -> None:
@@ -187,9 +185,7 @@ def refuse(
 ) -> Event:
     """Return ``bid.refused`` (subject ``lot:<lot>``): the evidence of a refusal."""
     body = {"code": code, "envelope_sha256": envelope_sha256, "queue_ms": queue_ms, "received_at": received_at}
-    return Event(
-        kind="bid.refused", subject=f"lot:{lot}", body=body, procedure=procedure, procedure_id=procedure_id
-    )
+    return Event(kind="bid.refused", subject=f"lot:{lot}", body=body, procedure=procedure, procedure_id=procedure_id)
 
 
 def platform_caused(code: str, *, received_at: int, queue_ms: int, close: int) -> bool:

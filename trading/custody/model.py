@@ -57,5 +57,10 @@ def policy_fixed(
 
 def _event(kind: str, procedure: str, procedure_id: int, lot: str, body: dict[str, str]) -> Event:
     return Event(
-        kind=kind, subject=f"lot:{lot}", body=body, procedure=procedure, procedure_id=procedure_id, article="电子招标投标办法 30"
+        kind=kind,
+        subject=f"lot:{lot}",
+        body=body,
+        procedure=procedure,
+        procedure_id=procedure_id,
+        article="电子招标投标办法 30",
     )

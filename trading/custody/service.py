@@ -190,9 +190,7 @@ def fix_policy(
     return recorded
 
 
-def ask(
-    uow: UnitOfWork, kid: str, procedure_id: int, kind: JobKind, custodian: int, request: Mapping[str, Any]
-) -> str:
+def ask(uow: UnitOfWork, kid: str, procedure_id: int, kind: JobKind, custodian: int, request: Mapping[str, Any]) -> str:
     """Put a job on the list of one institution, in the same transaction."""
     return store.add_job(
         uow.connection,
@@ -206,7 +204,9 @@ def ask(
     )
 
 
-def ask_all(uow: UnitOfWork, procedure_id: int, policy: Mapping[str, Any], kind: JobKind, request: Mapping[str, Any]) -> None:
+def ask_all(
+    uow: UnitOfWork, procedure_id: int, policy: Mapping[str, Any], kind: JobKind, request: Mapping[str, Any]
+) -> None:
     """Put the same job on the list of every custodian of a policy document."""
     place = {"lot": policy["lot"], "stage": policy["stage"], "tender": policy["tender"]}
     for custodian in policy["custodians"]:

@@ -262,9 +262,7 @@ def publish_result(ledger: Ledger, actor: Actor, reference: str, signed: SignedD
     return first
 
 
-def _require_notice(
-    uow: UnitOfWork, row: ProcedureRow, notice: Notice, signed: SignedDocument, *, kind: str
-) -> None:
+def _require_notice(uow: UnitOfWork, row: ProcedureRow, notice: Notice, signed: SignedDocument, *, kind: str) -> None:
     """A notice of this kind and procedure, the next of its chain, signed by the agency, made just now."""
     _require_agency(uow, row, signed)
     before = newest_notice(uow.connection, row.id)
@@ -288,7 +286,12 @@ def _require_agency(uow: UnitOfWork, row: ProcedureRow, signed: SignedDocument) 
 
 
 def _tender_event(
-    kind: str, row: ProcedureRow, lot: LotRow, notice: SignedDocument, schedule: SignedDocument, **more: Any  # noqa: ANN401 - JSON values
+    kind: str,
+    row: ProcedureRow,
+    lot: LotRow,
+    notice: SignedDocument,
+    schedule: SignedDocument,
+    **more: Any,  # noqa: ANN401 - JSON values
 ) -> Event:
     body = {
         "lot": lot.number,

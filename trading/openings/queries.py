@@ -120,9 +120,7 @@ class Factor:
 def factors(conn: Connection, place: Place) -> dict[str, Factor]:
     """Return the revealed factors by bid id; only for use cases of the ceremony."""
     query = (
-        select(
-            bid.c.reference, bid_factor.c.s_b, bid_factor.c.s_c, bid_factor.c.received_at, bid_factor.c.entry_id
-        )
+        select(bid.c.reference, bid_factor.c.s_b, bid_factor.c.s_c, bid_factor.c.received_at, bid_factor.c.entry_id)
         .join(bid, bid.c.id == bid_factor.c.bid_id)
         .where(bid.c.procedure_id == place.procedure_id, bid.c.lot == place.lot, bid.c.stage == place.stage)
     )
@@ -194,16 +192,23 @@ def drafts(conn: Connection, place: Place, typ: str | None = None) -> list[Draft
     )
     if typ is not None:
         query = query.where(draft.c.typ == typ)
-    return [
-        Draft(
-            sha256=bytes(row.sha256).hex(),
-            typ=row.typ,
-            doc=bytes(row.bytes),
-            sigs=bytes(row.sigs),
-            h=None if row.h is None else bytes(row.h),
-        )
-        for row in conn.execute(query.order_by(draft.c.created_at, draft.c.sha256))
-    ]
+    return [_draft(row) for row in conn.execute(query.order_by(draft.c.created_at, draft.c.sha256))]
+
+
+def draft_by_digest(conn: Connection, sha256: str) -> Draft | None:
+    """Return one draft document, or None."""
+    row = conn.execute(select(draft).where(draft.c.sha256 == bytes.fromhex(sha256))).one_or_none()
+    return None if row is None else _draft(row)
+
+
+def _draft(row: Row[Any]) -> Draft:
+    return Draft(
+        sha256=bytes(row.sha256).hex(),
+        typ=row.typ,
+        doc=bytes(row.bytes),
+        sigs=bytes(row.sigs),
+        h=None if row.h is None else bytes(row.h),
+    )
 
 
 def entries(conn: Connection, place: Place, kinds: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -216,9 +221,7 @@ def entries(conn: Connection, place: Place, kinds: tuple[str, ...]) -> list[dict
         .where(audit_entry.c.procedure_id == place.procedure_id, audit_entry.c.kind.in_(kinds))
         .order_by(audit_entry.c.id)
     )
-    return [
-        {**loads_object(bytes(row.record)), "h": bytes(row.h).hex(), "id": row.id} for row in conn.execute(query)
-    ]
+    return [{**loads_object(bytes(row.record)), "h": bytes(row.h).hex(), "id": row.id} for row in conn.execute(query)]
 
 
 def open_objections(conn: Connection, place: Place) -> int:

@@ -54,9 +54,7 @@ def add_opening(
 
 def move(uow: UnitOfWork, recorded: Recorded, row: OpeningRow, **values: Any) -> None:  # noqa: ANN401 - column values
     """Update the ceremony's row under ``recorded``."""
-    uow.connection.execute(
-        opening.update().where(opening.c.id == row.id).values(entry_id=recorded.entry_id, **values)
-    )
+    uow.connection.execute(opening.update().where(opening.c.id == row.id).values(entry_id=recorded.entry_id, **values))
 
 
 def add_answer(

@@ -20,9 +20,7 @@ EVENTS = (
         title_zh="密钥登记",
         title_en="Key registered",
     ),
-    EventKind(
-        name="key.revoked", fields=frozenset({"kid", "reason"}), title_zh="密钥吊销", title_en="Key revoked"
-    ),
+    EventKind(name="key.revoked", fields=frozenset({"kid", "reason"}), title_zh="密钥吊销", title_en="Key revoked"),
 )
 
 KEY_ROLES = frozenset(

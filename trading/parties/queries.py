@@ -29,9 +29,7 @@ def organisations(conn: Connection, codes: tuple[str, ...]) -> dict[str, Organis
     """Return the known ones of ``codes``, by code."""
     query = select(organisation.c.code, organisation.c.name_zh, organisation.c.name_en, organisation.c.roles)
     rows = conn.execute(query.where(organisation.c.code.in_(codes)))
-    return {
-        code: Organisation(code=code, name_zh=zh, name_en=en, roles=tuple(roles)) for code, zh, en, roles in rows
-    }
+    return {code: Organisation(code=code, name_zh=zh, name_en=en, roles=tuple(roles)) for code, zh, en, roles in rows}
 
 
 def keys_of(conn: Connection, org_code: str, role: str) -> list[SigningKey]:

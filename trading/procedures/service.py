@@ -42,7 +42,6 @@ from trading.rulebook.loader import edition_at
 from trading.rulebook.model import Edition
 
 
-
 def draft(ledger: Ledger, actor: Actor, specification: object) -> str:
     """Store a specification as a draft of the agency and return the new public reference.
 
@@ -144,16 +143,28 @@ def edition_of(row: ProcedureRow, at: int) -> Edition:
 
 def work_calendar(conn: Connection) -> WorkCalendar:
     """Return the working-day calendar of the table; it fails closed for a year that the table does not have."""
-    rows = [CalendarDay(day=day, is_workday=work, name=name, source=source) for day, work, name, source in queries.calendar_days(conn)]
+    rows = [
+        CalendarDay(day=day, is_workday=work, name=name, source=source)
+        for day, work, name, source in queries.calendar_days(conn)
+    ]
     return WorkCalendar.from_rows(CHINA, rows)
 
 
 def step(
-    conn: Connection, row: ProcedureRow, act: Act, actor: Actor, *, at: int, lot: LotRow | None = None, **facts: Any  # noqa: ANN401 - fields of Facts
+    conn: Connection,
+    row: ProcedureRow,
+    act: Act,
+    actor: Actor,
+    *,
+    at: int,
+    lot: LotRow | None = None,
+    **facts: Any,  # noqa: ANN401 - fields of Facts
 ) -> Transition:
     """Ask the kind's table whether the act is lawful now; facts that only the caller knows are passed by name."""
     edition = edition_of(row, at)
-    known = Facts(at=at, edition=edition, regime=Regime(row.regime), calendar=work_calendar(conn), drafted_by=row.drafted_by)
+    known = Facts(
+        at=at, edition=edition, regime=Regime(row.regime), calendar=work_calendar(conn), drafted_by=row.drafted_by
+    )
     if lot is not None:
         known = replace(known, ceiling=lot.ceiling, close_at=lot.close_at)
     phase = ProcedurePhase(row.phase) if lot is None else LotPhase(lot.phase)

@@ -41,9 +41,7 @@ def lots(uow: UnitOfWork, procedure_id: int) -> list[LotRow]:
 
 def add_procedure(uow: UnitOfWork, recorded: Recorded, procedure_id: int, **values: Any) -> None:  # noqa: ANN401 - columns
     """Insert a drafted procedure."""
-    uow.connection.execute(
-        procedure.insert().values(id=procedure_id, entry_id=recorded.entry_id, version=1, **values)
-    )
+    uow.connection.execute(procedure.insert().values(id=procedure_id, entry_id=recorded.entry_id, version=1, **values))
 
 
 def add_lot(uow: UnitOfWork, recorded: Recorded, procedure_id: int, **values: Any) -> None:  # noqa: ANN401 - columns
@@ -80,8 +78,6 @@ def set_calendar_day(uow: UnitOfWork, recorded: Recorded, row: dict[str, Any]) -
     """Change one day that exists; False if it does not."""
     values = {key: value for key, value in row.items() if key != "day"}
     result = uow.connection.execute(
-        calendar_day.update()
-        .where(calendar_day.c.day == row["day"])
-        .values(entry_id=recorded.entry_id, **values)
+        calendar_day.update().where(calendar_day.c.day == row["day"]).values(entry_id=recorded.entry_id, **values)
     )
     return result.rowcount == 1

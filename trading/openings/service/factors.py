@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection
-
 from trading.audit.ledger import Ledger
 from trading.audit.model import Recorded
 from trading.audit.queries import recorded_by_id
 from trading.bids import queries as bids
 from trading.bids.model import BidHead
-from trading.bids.rules.context import context_of
+from trading.bids.rules.envelope import Envelope, parse_envelope
 from trading.crypto.shares import commit_factor, commit_seed, deal
-from trading.kernel.canonical import loads_object
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.openings import queries, store
-from trading.openings.model import bid_event
-from trading.openings.rules.documents import parse_factor, parse_rescue
+from trading.openings.model import Place, bid_event
+from trading.openings.rules.factors import parse_factor, parse_rescue
 from trading.openings.rules.windows import require_factor_open, require_rescue_open
 from trading.openings.service import session as sessions
 
@@ -35,14 +30,14 @@ def reveal(ledger: Ledger, actor: Actor, bid: str, document: bytes, *, via: str 
     if factor.bid != bid:
         raise InvalidInput("doc.bad_field", "bid")
     head, envelope = _head_and_envelope(ledger, bid, factor.envelope_sha256)
-    fits = commit_factor(factor.s_b, context_of(envelope)).hex() == envelope["factor_commit"]
+    fits = commit_factor(factor.s_b, envelope.context.bytes()) == envelope.factor_commit
     try:
         with ledger.begin(actor) as uow:
             received_at = uow.at
             session = sessions.load(uow, head.procedure, head.lot, head.stage, move=False)
             known = queries.factors(uow.connection, session.place).get(bid)
             if known is not None and known.s_b == factor.s_b:
-                return _recorded_before(uow.connection, known.entry_id)
+                return recorded_by_id(uow.connection, known.entry_id)
             require_factor_open(sessions.ceremony(uow.connection, session), received_at)
             if not fits or known is not None:
                 raise RuleBroken("factor.mismatch", "SB1 S9.5")
@@ -68,7 +63,7 @@ def rescue(ledger: Ledger, actor: Actor, bid: str, document: bytes) -> Recorded:
     if secrets.bid != bid:
         raise InvalidInput("doc.bad_field", "bid")
     head, envelope = _head_and_envelope(ledger, bid, secrets.envelope_sha256)
-    _require_rederives(envelope, secrets.s_c, secrets.s_b)
+    _require_rederives(ledger, envelope, secrets.s_c, secrets.s_b)
     with ledger.begin(actor) as uow:
         received_at = uow.at
         session = sessions.load(uow, head.procedure, head.lot, head.stage, move=False)
@@ -84,17 +79,18 @@ def rescue(ledger: Ledger, actor: Actor, bid: str, document: bytes) -> Recorded:
     return recorded
 
 
-def _require_rederives(envelope: dict[str, Any], s_c: bytes, s_b: bytes) -> None:
+def _require_rederives(ledger: Ledger, envelope: Envelope, s_c: bytes, s_b: bytes) -> None:
     """Require that ``seed_commit`` and all C_i follow from the secrets."""
-    ctx = context_of(envelope)
-    n = len(envelope["shares"])
-    dealt = deal(s_c, ctx, envelope_threshold(envelope), n)
-    commitments = [share["c"] for share in envelope["shares"]]
-    if commit_seed(s_c, s_b, ctx).hex() != envelope["seed_commit"] or commitments != list(dealt.commitments):
+    ctx = envelope.context.bytes()
+    with ledger.read() as conn:
+        policy = sessions.document(conn, envelope.policy_sha256)
+    dealt = deal(s_c, ctx, policy["k"], len(envelope.shares))
+    commitments = tuple(share.c for share in envelope.shares)
+    if commit_seed(s_c, s_b, ctx) != envelope.seed_commit or commitments != dealt.commitments:
         raise RuleBroken("rescue.mismatch", "SB1 S9.6")
 
 
-def _head_and_envelope(ledger: Ledger, bid: str, envelope_sha256: str) -> tuple[BidHead, dict[str, Any]]:
+def _head_and_envelope(ledger: Ledger, bid: str, envelope_sha256: str) -> tuple[BidHead, Envelope]:
     with ledger.read() as conn:
         target = bids.target(conn, bid)
         if target is None or target.head.head_sha256 != envelope_sha256:
@@ -102,11 +98,11 @@ def _head_and_envelope(ledger: Ledger, bid: str, envelope_sha256: str) -> tuple[
         version = bids.version_by_digest(conn, envelope_sha256)
     if version is None or version.kind != "envelope":
         raise NotFound("bid")
-    return target.head, loads_object(version.doc)
+    return target.head, parse_envelope(version.doc)
 
 
 def _refuse(ledger: Ledger, actor: Actor, head: BidHead, envelope_sha256: str, code: str) -> None:
-    place = place_of(head)
+    place = Place(procedure=head.procedure, procedure_id=head.procedure_id, lot=head.lot, stage=head.stage)
     with ledger.begin(actor) as uow:
         body = {"bid": head.reference, "code": code, "envelope_sha256": envelope_sha256, "received_at": uow.at}
         uow.record(bid_event("factor.refused", place, head.reference, body, _ARTICLE))

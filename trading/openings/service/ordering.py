@@ -6,18 +6,21 @@ from typing import Any
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
+from trading.audit.queries import position_of
 from trading.bids import queries as bids
 from trading.custody import service as custody
 from trading.custody.rules.jobs import JobKind
 from trading.documents import queries as stored
 from trading.documents import store as documents
-from trading.kernel.canonical import loads_object
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
 from trading.kernel.signed import SignedDocument
 from trading.openings import queries, store
 from trading.openings.model import lot_event
-from trading.openings.rules.documents import OpenOrder, make_factor_list, parse_factor_list, parse_order
+from trading.openings.rules.decisions import parse_adjudication, parse_objection_decision
+from trading.openings.rules.factors import make_factor_list, parse_factor_list
 from trading.openings.rules.manifest import check_order, check_successor
+from trading.openings.rules.orders import ClosedLot, OpenOrder, parse_order
+from trading.openings.rules.transcripts import parse_transcript
 from trading.openings.rules.windows import require_factor_list_correctable
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
@@ -29,7 +32,9 @@ def order(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded
     """Record ``open.ordered`` and ask the custodians to check their shares (S9.1, S9.3)."""
     document = parse_order(signed.doc)
     manifest = bids.manifest(uow.connection, session.place.procedure_id, session.place.lot, session.place.stage)
-    check_order(document, _closed(uow, session), manifest)
+    check_order(document, _closed(uow, session))
+    if len(manifest) > len(document.bids) + len(document.omitted):
+        raise RuleBroken("order.root", "SB1 S9.1")
     row = session.opening
     if row is not None:
         before = stored.get(uow.connection, bytes.fromhex(row.order_sha256))
@@ -40,9 +45,7 @@ def order(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded
     recorded = uow.record(lot_event("open.ordered", session.place, "招标投标法 34", order_sha256=signed.sha256))
     documents.add(uow, recorded, session.place.procedure_id, signed)
     if row is None:
-        store.add_opening(
-            uow, recorded, session.place, order_sha256=signed.sha256, order_seq=document.seq, at=uow.at
-        )
+        store.add_opening(uow, recorded, session.place, order_sha256=signed.sha256, order_seq=document.seq, at=uow.at)
     if move is not None:
         procedures.move_lot(uow, recorded, session.lot, LotPhase(move.target))
     if row is not None:
@@ -54,24 +57,39 @@ def order(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded
     return recorded
 
 
-def _closed(uow: UnitOfWork, session: Session) -> dict[str, Any]:
+def _closed(uow: UnitOfWork, session: Session) -> ClosedLot:
     for record in queries.entries(uow.connection, session.place, ("tender.closed",)):
-        if (record["body"]["lot"], record["body"]["stage"]) == (session.place.lot, session.place.stage):
-            return record
+        body = record["body"]
+        if (body["lot"], body["stage"]) != (session.place.lot, session.place.stage):
+            continue
+        position = position_of(uow.connection, record["id"])
+        if position is None:
+            break
+        return ClosedLot(
+            tender=session.place.procedure,
+            lot=body["lot"],
+            stage=body["stage"],
+            close=body["close"],
+            bids_root=body["bids_root"],
+            policy_sha256=body["policy_sha256"],
+            schedule_sha256=body["schedule_sha256"],
+            h=record["h"],
+            n=position.n,
+        )
     raise RuleBroken("opening.not_closed", "OPN-01")
 
 
 def decide_objection(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded:
     """Record the supervisor's decision on an objection (S9.2); ``add`` leads to a new order."""
-    document = loads_object(signed.doc)
+    document = parse_objection_decision(signed.doc)
     raised = [
         record
         for record in queries.entries(uow.connection, session.place, ("objection.raised",))
-        if record["h"] == document["objection_h"]
+        if record["h"] == document.objection_h
     ]
     if not raised:
         raise InvalidInput("doc.bad_field", "objection_h names no objection")
-    body = {"decision_sha256": signed.sha256, "order_sha256": str(document["order_sha256"])}
+    body = {"decision_sha256": signed.sha256, "order_sha256": document.order_sha256}
     recorded = uow.record(lot_event("objection.decided", session.place, "招标投标法实施条例 44", **body))
     documents.add(uow, recorded, session.place.procedure_id, signed)
     return recorded
@@ -79,11 +97,11 @@ def decide_objection(uow: UnitOfWork, session: Session, signed: SignedDocument) 
 
 def adjudicate(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded:
     """Record the finding on a custodian that reported BAD shares (S9.4)."""
-    document = loads_object(signed.doc)
+    document = parse_adjudication(signed.doc)
     row = session.begun()
-    if document["order_sha256"] != row.order_sha256:
+    if document.order_sha256 != row.order_sha256:
         raise InvalidInput("doc.bad_field", "order_sha256")
-    custodian = int(document["custodian"])
+    custodian = document.custodian
     body = {"adjudication_sha256": signed.sha256, "custodian": custodian}
     recorded = uow.record(lot_event("share.adjudicated", session.place, **body))
     documents.add(uow, recorded, session.place.procedure_id, signed)
@@ -155,20 +173,18 @@ def complete(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recor
     row = session.begun()
     if row.step != "combined":
         raise Conflict("transcripts come after the last result")
-    tiers = {str(loads_object(signed.doc)["tier"]): signed}
+    tiers = {parse_transcript(signed.doc).tier: signed}
     for draft in queries.drafts(uow.connection, session.place, "sb1.transcript"):
         other = SignedDocument.from_parts(draft.doc, draft.sigs)
         if len(other.sigs) > 1:
-            tiers.setdefault(str(loads_object(draft.doc)["tier"]), other)
+            tiers.setdefault(parse_transcript(draft.doc).tier, other)
     order = sessions.document(uow.connection, row.order_sha256)
     if set(tiers) != {"bidders", "audit"}:
         return None
     undecided = {item["bid"] for item in order["bids"]} - set(queries.results(uow.connection, session.place))
     move = procedures.complete_opening(uow, session.procedure, session.lot, len(undecided))
     digests = sorted(document.sha256 for document in tiers.values())
-    recorded = uow.record(
-        lot_event("opening.completed", session.place, "招标投标法 36", transcript_sha256s=digests)
-    )
+    recorded = uow.record(lot_event("opening.completed", session.place, "招标投标法 36", transcript_sha256s=digests))
     for document in tiers.values():
         documents.add(uow, recorded, session.place.procedure_id, document)
     store.move(uow, recorded, row, step="completed")

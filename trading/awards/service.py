@@ -1,0 +1,62 @@
+"""Use case: determine the award in the order of the ranking (AWD-09)."""
+
+from __future__ import annotations
+
+from trading.audit.ledger import Ledger
+from trading.audit.model import Recorded
+from trading.awards import store
+from trading.evaluation.queries import ranking_of
+from trading.kernel.errors import NotFound
+from trading.kernel.events import Event
+from trading.kernel.roles import Actor
+from trading.procedures import service as procedures
+from trading.procedures import store as rows
+from trading.procedures.rules.lifecycle import Act, LotPhase
+
+
+def determine(
+    ledger: Ledger, actor: Actor, reference: str, number: str, stage: str, *, chosen: str | None = None
+) -> Recorded:
+    """Award the lot to the first of the ranking; naming another bid is refused with its rule.
+
+    Raises:
+        NotFound: The lot has no ranking.
+        RuleBroken: ``award.not_first``, ``act.wrong_phase``.
+    """
+    with ledger.begin(actor) as uow:
+        row = rows.lock_for_update(uow, reference)
+        lot = next(lot for lot in rows.lots(uow, row.id) if (lot.number, lot.stage) == (number, stage))
+        ranking = ranking_of(uow.connection, row.id, number, stage)
+        if ranking is None:
+            raise NotFound("ranking")
+        first = ranking.first
+        move = procedures.step(
+            uow.connection,
+            row,
+            Act.DETERMINE,
+            actor,
+            at=uow.at,
+            lot=lot,
+            first_ranked=first["bid"],
+            chosen=chosen or first["bid"],
+        )
+        body = {
+            "bid": first["bid"],
+            "bidder": first["bidder"],
+            "lot": number,
+            "price": first["price"],
+            "ranked_h": ranking.h,
+            "stage": stage,
+        }
+        event = Event(
+            kind="award.determined",
+            subject=f"lot:{number}",
+            body=body,
+            procedure=reference,
+            procedure_id=row.id,
+            article="政府采购法实施条例 43",
+        )
+        recorded = uow.record(event)
+        store.add(uow, recorded, row.id, body)
+        procedures.move_lot(uow, recorded, lot, LotPhase(move.target))
+    return recorded

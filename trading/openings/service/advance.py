@@ -1,0 +1,73 @@
+"""The steps that the clock brings: factor window, factor list, request for releases, end of the release (SB1 S9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from trading.audit.ledger import UnitOfWork
+from trading.audit.runtime import Runtime
+from trading.custody import service as custody
+from trading.custody.rules.jobs import JobKind
+from trading.kernel.roles import Actor
+from trading.openings import store
+from trading.openings.model import lot_event
+from trading.openings.queries import drafts
+from trading.openings.rules.windows import Step, next_step
+from trading.openings.service import ordering
+from trading.openings.service import session as sessions
+from trading.openings.service.session import Session
+
+_CLOCK: Final = Actor.system("worker")
+
+
+def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
+    """Do the next step if its instant has come; return the instant of the one after it, or None.
+
+    Running it twice does nothing the second time: the procedure is locked and the recorded state decides.
+    """
+    with runtime.ledger.begin(_CLOCK) as uow:
+        session = sessions.load(uow, str(arg["tender"]), str(arg["lot"]), str(arg["stage"]), move=True)
+        if session.opening is None or session.opening.step == "completed":
+            return None
+        coming = next_step(sessions.ceremony(uow.connection, session), uow.at)
+        if coming is None:
+            return None
+        step, due = coming
+        if due > uow.at:
+            return due
+        return _do(uow, session, step)
+
+
+def _do(uow: UnitOfWork, session: Session, step: Step) -> int | None:
+    row = session.begun()
+    match step:
+        case Step.OPEN_FACTOR_WINDOW:
+            ends_at = uow.at + session.schedule["factor_window_ms"]
+            recorded = uow.record(lot_event("factor.opened", session.place, "电子招标投标办法 30", ends_at=ends_at))
+            store.move(uow, recorded, row, step="factor", factor_ends_at=ends_at)
+            return ends_at
+        case Step.MAKE_FACTOR_LIST:
+            _make_factor_list(uow, session)
+        case Step.ASK_FOR_RELEASES:
+            request = {
+                "factor_list_sha256": None,
+                "order_sha256": row.order_sha256,
+                "policy_sha256": session.lot.policy_sha256,
+                "schedule_sha256": session.lot.schedule_sha256,
+            }
+            custody.ask_all(uow, session.place.procedure_id, session.policy, JobKind.RELEASE, request)
+        case Step.CLOSE_RELEASE:
+            recorded = uow.record(lot_event("release.closed", session.place))
+            store.move(uow, recorded, row, step="release_closed", release_closed_at=uow.at)
+        case Step.REPORT_GAPS | Step.COMBINE:
+            pass  # the station's part
+    return None
+
+
+def _make_factor_list(uow: UnitOfWork, session: Session) -> None:
+    """Put the list as the records have it before agency and supervisor; made once, its content cannot change now."""
+    listed = ordering.draft_factor_list(uow, session)
+    known = {draft.sha256 for draft in drafts(uow.connection, session.place, "sb1.factor-list")}
+    if listed.sha256 not in known:
+        store.save_draft(uow, session.place, "sb1.factor-list", listed, known=False)
