@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET6, socket
+from socketserver import TCPServer
 from threading import BoundedSemaphore
 from typing import Any, ClassVar
 
@@ -181,6 +182,12 @@ class WitnessServer(ThreadingHTTPServer):
         if ":" in address[0]:
             self.address_family = AF_INET6
         super().__init__(address, _Handler)
+
+    @override
+    def server_bind(self) -> None:
+        """Bind without asking the name service who we are, which may hang for minutes on a closed network."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     @override
     def process_request(self, request: Any, client_address: Any) -> None:
