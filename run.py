@@ -16,6 +16,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -157,7 +158,7 @@ def become(*command: object) -> None:
 # --- verbs -----------------------------------------------------------------------------------------------------------
 
 
-def demo(arguments: list[str]) -> None:
+def demo(*arguments: str) -> None:
     """Run a whole tender on this machine and open it in the browser.
 
     在本机演示一个完整的交易项目。
@@ -166,7 +167,7 @@ def demo(arguments: list[str]) -> None:
     become("-m", "trading.demo", *arguments)
 
 
-def serve(arguments: list[str]) -> None:
+def serve(*arguments: str) -> None:
     """Start the platform with its own servers on this machine.
 
     在本机启动平台。
@@ -175,7 +176,7 @@ def serve(arguments: list[str]) -> None:
     become("-m", "trading.cli", "up", *arguments)
 
 
-def mingbiao(arguments: list[str]) -> None:
+def mingbiao(*arguments: str) -> None:
     """Run a command of the product, such as `mingbiao verify BUNDLE`.
 
     运行产品命令。
@@ -184,7 +185,7 @@ def mingbiao(arguments: list[str]) -> None:
     become("-m", "trading.cli", *arguments)
 
 
-def bench(arguments: list[str]) -> None:
+def bench(*arguments: str) -> None:
     """Measure: `bench NAME [--json]`.
 
     运行性能测量。
@@ -193,7 +194,7 @@ def bench(arguments: list[str]) -> None:
     become("-m", "benchmarks", *arguments)
 
 
-def test(arguments: list[str]) -> None:
+def test(*arguments: str) -> None:
     """Run checks and tests: `test [rules | long [NAME] | PATH…]`.
 
     运行检查与测试。
@@ -202,28 +203,27 @@ def test(arguments: list[str]) -> None:
     if not arguments:
         run_checks()
         run_tests([], parallel=True)
-    elif arguments == ["rules"]:
+    elif arguments == ("rules",):
         run_tests(["tests/rules"], parallel=False)
     elif arguments[0] == "long":
         os.environ["MINGBIAO_CAMPAIGN"] = "long"
-        names = arguments[1:] or [""]
+        names = arguments[1:] or ("",)
         run_tests([f"tests/campaigns/test_{name}.py" if name else "tests/campaigns" for name in names], parallel=False)
     else:
-        run_tests(arguments, parallel=False)
+        run_tests([*arguments], parallel=False)
 
 
-def check(arguments: list[str]) -> None:
+def check() -> None:
     """Run style, types, import contracts, and the tests of rules and repository.
 
     快速检查。
     """
-    refuse_arguments(arguments)
     prepare(EVERYTHING)
     run_checks()
     run_tests(["tests/repo", "tests/rules"], parallel=False)
 
 
-def fix(arguments: list[str]) -> None:
+def fix(*arguments: str) -> None:
     """Correct and format the code.
 
     自动修正代码格式。
@@ -233,7 +233,7 @@ def fix(arguments: list[str]) -> None:
     execute(VENV / "bin" / "ruff", "format", *arguments)
 
 
-def lock(arguments: list[str]) -> None:
+def lock(*arguments: str) -> None:
     """Compile the lock files anew from pyproject.toml.
 
     重新生成依赖锁文件。
@@ -251,55 +251,51 @@ def lock(arguments: list[str]) -> None:
     execute(*compile_one, "--group", "pyproject.toml:tools", "--output-file", LOCKS / "tools.txt")
 
 
-def shape(arguments: list[str]) -> None:
+def shape() -> None:
     """Print the longest modules, functions and argument lists.
 
     打印代码规模。
     """
-    refuse_arguments(arguments)
     prepare(EVERYTHING)
-    become("tests/repo/shape.py")
+    become("-m", "tests.repo.shape")
 
 
-def docs(arguments: list[str]) -> None:
+def docs() -> None:
     """Write the generated pages of docs/ anew.
 
     重新生成文档。
     """
-    refuse_arguments(arguments)
     prepare(EVERYTHING)
     become("-m", "trading.cli", "docs")
 
 
-def vectors(arguments: list[str]) -> None:
+def vectors() -> None:
     """Write the test vectors anew with their scripts.
 
     重新生成测试向量。
     """
-    refuse_arguments(arguments)
     prepare(EVERYTHING)
     for script in sorted((ROOT / "tests" / "vectors").glob("make_*.py")):
         say(script.name, script.name)
         execute(PYTHON, script)
 
 
-def release(arguments: list[str]) -> None:
+def release() -> None:
     """Test a clean tree and print the commands that publish it.
 
     检查并打印发布命令。
     """
-    refuse_arguments(arguments)
     state = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True)
     if state.stdout.strip():
         raise Failure(f"工作区有未提交的改动 / The tree has uncommitted changes:\n{state.stdout}")
     version = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     if version is None or f"[{version[1]}]" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"):
         raise Failure("CHANGELOG.md 缺少该版本 / CHANGELOG.md has no section for this version")
-    test([])
+    test()
     print(f"git tag --sign v{version[1]} --message 'Mingbiao {version[1]}'\ngit push origin main v{version[1]}")
 
 
-VERBS = {
+VERBS: dict[str, Callable[..., None]] = {
     each.__name__: each
     for each in (demo, test, serve, bench, mingbiao, check, fix, lock, shape, docs, vectors, release)
 }
@@ -357,16 +353,6 @@ def run_tests(paths: list[str], *, parallel: bool) -> None:
         raise Failure("测试未通过 / The tests did not pass")
 
 
-def refuse_arguments(arguments: list[str]) -> None:
-    """Refuse arguments of a verb that takes none.
-
-    Raises:
-        Failure: There are some.
-    """
-    if arguments:
-        raise Failure(f"不接受的参数 / Unexpected arguments: {' '.join(arguments)}")
-
-
 def usage() -> str:
     """Return two lines of help per verb."""
     lines = ["用法 / Usage: python3 run.py VERB …"]
@@ -388,7 +374,10 @@ def main(arguments: list[str]) -> int:
         print(usage())
         return 0 if arguments[:1] in ([], ["help"], ["--help"], ["-h"]) else 2
     try:
-        VERBS[arguments[0]](arguments[1:])
+        verb, rest = VERBS[arguments[0]], arguments[1:]
+        if rest and not inspect.signature(verb).parameters:
+            raise Failure(f"不接受的参数 / Unexpected arguments: {' '.join(rest)}")
+        verb(*rest)
     except Failure as failure:
         print(f"✗ {failure}", file=sys.stderr)
         return 1

@@ -1,0 +1,49 @@
+"""Sizes (style 3). A number that is exceeded asks for a noun, not for a cut by line count."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+from tests.repo.shape import FOLDERS, functions, module_lines
+from tests.repo.tree import files, name_of, text_of
+
+# Words of other languages and trades for ideas that have one name here (style 2), and transliterations.
+BANNED = {"tenderer", "vendor", "blacklist", "whitelist", "jury", "unsealing", "cronjob"}
+PINYIN = re.compile(r"(zhao|tou|kai|ping|zhong|ding|fei|liu|biao)biao|caigou|gonggao|zhaotoubiao|mujian")
+
+
+def test_no_module_is_longer_than_400_lines() -> None:
+    # A migration is a list of statements that nobody edits later; splitting it would only hide its order.
+    long = {name: lines for name, lines in module_lines().items() if lines > 400}
+    assert {name: lines for name, lines in long.items() if not name.startswith("migrations/versions/")} == {}
+
+
+def test_no_function_is_longer_than_50_lines() -> None:
+    assert [function for function in functions() if function.lines > 50] == []
+
+
+def test_identifiers_use_the_words_of_the_glossary() -> None:
+    found = [
+        f"{name_of(path)}: {name}" for path in files(".py", *FOLDERS) for name in names_in(path) if is_banned(name)
+    ]
+    assert found == []
+
+
+def names_in(path: Path) -> set[str]:
+    tokens = tokenize.generate_tokens(io.StringIO(text_of(path)).readline)
+    return {token.string for token in tokens if token.type == tokenize.NAME}
+
+
+def is_banned(name: str) -> bool:
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name)}
+    return bool(words & BANNED) or PINYIN.search(name.lower()) is not None
+
+
+@pytest.mark.parametrize("name", ["tenderer_id", "VendorName", "zhaobiao_at"])
+def test_banned_words_are_found(name: str) -> None:
+    assert is_banned(name)
