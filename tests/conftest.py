@@ -6,10 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.databases import SERVER_VARIABLE, Database, Server, clone, server_of_run, stop_server_of_run
+from tests.support.logs import LogWorld
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
 from trading.kernel.events import Registry
@@ -59,3 +61,11 @@ def registry() -> Registry:
 def ledger(database: Database, registry: Registry) -> Ledger:
     """The write path as the web role, reading as the reader."""
     return Ledger(database.engine(), registry=registry, reader=database.engine("trading_reader"))
+
+
+@pytest.fixture
+def world(database: Database, tmp_path: Path) -> Iterator[LogWorld]:
+    """A log over ``database`` with three witnesses; no sequencer runs until the test starts one."""
+    world = LogWorld(database, tmp_path)
+    yield world
+    world.close()

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "trading.up.commands:doctor",
     "log": "agents.logkeys:main",
     "release": "trading.up.commands:release",
+    "sequencer": "trading.audit.sequencer.command:main",
     "up": "trading.up.commands:up",
     "witness": "agents.witness:main",
 }

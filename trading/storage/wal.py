@@ -101,12 +101,15 @@ class WriteAheadLog:
         )
 
     def read_back(self, frame: Frame) -> Frame:
-        """Read the newest frame through a second descriptor (B5).
+        """Read a frame through another descriptor than the one that wrote it (B5).
 
         Raises:
             IntegrityFailure: No whole frame lies where one was written.
         """
-        stored = _read_frame(self._read, frame.start, frame.segment)
+        if frame.segment == self._segment:
+            stored = _read_frame(self._read, frame.start, frame.segment)
+        else:
+            stored = next((each for each in _frames_of(frame.segment, is_last=True) if each.start == frame.start), None)
         if stored is None:
             raise IntegrityFailure(f"{frame.segment}: the frame at {frame.start} is not what was written")
         return stored

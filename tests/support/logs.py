@@ -1,0 +1,184 @@
+"""A log with its key, files, database and three witnesses; sequencers that run, and that die at a chosen step."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from agents.witness_server import Witness, WitnessServer
+from agents.witness_state import WitnessState
+from tests.support.databases import Database
+from trading.audit.rules.note import COSIGNATURE_V1, VerifierKey
+from trading.audit.rules.policy import Policy, parse_policy
+from trading.audit.sequencer.command import open_files
+from trading.audit.sequencer.loop import Options, Sequencer
+from trading.audit.sequencer.writer import LogSigner
+from trading.crypto.notes import ed25519_public
+from trading.kernel.clock import Clock, SystemClock
+from trading.storage.tiles import TileStore
+
+LOG_SEED = b"\x07" * 32
+FAST = Options(interval_s=0.005, heartbeat_s=0.1, retry_s=0.02)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the product catches it."""
+
+
+def kill_at(step: str, *, times: int = 1) -> Callable[[str], None]:
+    """Return a hook that ends the sequencer when ``step`` is done for the ``times``-th time."""
+    seen = 0
+
+    def hook(done: str) -> None:
+        nonlocal seen
+        seen += done == step
+        if done == step and seen == times:
+            raise Killed(step)
+
+    return hook
+
+
+class RunningWitness:
+    """A witness in a thread of this process, on a free port of the loopback interface."""
+
+    def __init__(self, directory: Path, number: int, log_key: VerifierKey, clock: Clock) -> None:
+        self.directory = directory
+        self.seed = bytes([number]) * 32
+        self.key = VerifierKey(name=f"witness{number}.test", kind=COSIGNATURE_V1, public_key=ed25519_public(self.seed))
+        self._log_key = log_key
+        self._clock = clock
+        self._port = 0
+        self._server: WitnessServer | None = None
+        WitnessState.create(directory, self.key).close()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        self._state = WitnessState(self.directory)
+        witness = Witness(self.seed, self._state, [self._log_key], self._clock)
+        self._server = WitnessServer(("127.0.0.1", self._port), witness)
+        self._port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+            self._state.close()
+            self._server = None
+
+    @property
+    def size(self) -> int:
+        return next((log.seen.size for log in self._state.logs()), 0)
+
+
+@dataclass
+class LogWorld:
+    """Everything of one log. ``directory`` holds wal/, tiles/ and head/."""
+
+    database: Database
+    directory: Path
+    clock: Clock = field(default_factory=SystemClock)
+    witnesses: list[RunningWitness] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.signer = LogSigner(self.database.origin, LOG_SEED)
+        if not self.witnesses:
+            self.witnesses = [
+                RunningWitness(self.directory / f"witness{number}", number, self.signer.key, self.clock)
+                for number in (1, 2, 3)
+            ]
+
+    @property
+    def log_dir(self) -> Path:
+        return self.directory / "log"
+
+    @property
+    def tiles(self) -> TileStore:
+        return TileStore(self.log_dir / "tiles")
+
+    @property
+    def policy_text(self) -> str:
+        lines = [f"witness w{number} {each.key.vkey} {each.url}" for number, each in enumerate(self.witnesses, 1)]
+        return "\n".join([f"log {self.signer.key.vkey}", *lines, "group q 2 w1 w2 w3", "quorum q", ""])
+
+    @property
+    def policy(self) -> Policy:
+        return parse_policy(self.policy_text)
+
+    @contextmanager
+    def sequencer(
+        self, *, hook: Callable[[str], None] = lambda _step: None, options: Options = FAST, clock: Clock | None = None
+    ) -> Iterator[Sequencer]:
+        """Yield a sequencer that has not started; let go of everything afterwards, as the end of a process does."""
+        with ExitStack() as stack:
+            files = open_files(self.log_dir)
+            stack.callback(files.wal.close)
+            url = make_url(self.database.url("trading_sequencer")).set(drivername="postgresql")
+            sequencer = Sequencer(
+                conninfo=url.render_as_string(hide_password=False),
+                files=files,
+                signer=self.signer,
+                policy=self.policy,
+                clock=clock or self.clock,
+                options=options,
+                hook=hook,
+            )
+            stack.pop_all()
+            try:
+                yield sequencer
+            finally:
+                sequencer.close()
+
+    @contextmanager
+    def running(self, *, options: Options = FAST) -> Iterator[Sequencer]:
+        """Yield a sequencer that logs in a thread of its own; its failure becomes the failure of the test."""
+        with self.sequencer(options=options) as sequencer:
+            sequencer.start()
+            failures: list[BaseException] = []
+
+            def work() -> None:
+                try:
+                    sequencer.run()
+                except BaseException as error:  # noqa: BLE001 - handed to the test below
+                    failures.append(error)
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            try:
+                yield sequencer
+            finally:
+                sequencer.stop()
+                thread.join()
+            if failures:
+                raise failures[0]
+
+    def log_everything(self) -> None:
+        """Start a sequencer, log what waits, stop it in good order."""
+        with self.sequencer() as sequencer:
+            sequencer.start()
+            sequencer.step()
+
+    def copy_log(self, target: Path) -> None:
+        """Copy the log's files, as a snapshot of the host would."""
+        shutil.copytree(self.log_dir, target)
+
+    def restore_log(self, source: Path) -> None:
+        """Put back a copy."""
+        shutil.rmtree(self.log_dir)
+        shutil.copytree(source, self.log_dir)
+
+    def close(self) -> None:
+        for witness in self.witnesses:
+            witness.stop()

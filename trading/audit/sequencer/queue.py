@@ -1,0 +1,137 @@
+"""The sequencer's side of the database: one direct connection that also holds the lock of the log (AL1 L5, L5.1).
+
+Not through a pooler: losing this connection means losing the lock, and then the process stops.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+import psycopg
+
+from trading.audit.model import record_bytes
+from trading.audit.rules.chain import NONCE_BYTES
+from trading.kernel.errors import Conflict, IntegrityFailure
+from trading.kernel.events import Event
+
+ACTOR: Final = "system:sequencer"
+_LOCK: Final = 0x6D62_7371
+# The queue is nearly always empty when the server takes its statistics; a plan made from them would read every entry.
+_SESSION: Final = (
+    "SET synchronous_commit = on; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"
+)
+# Rows as they become visible, in one snapshot, in the order of their ids; never "id above the last one" (AL1 L4.4).
+_DRAIN: Final = """
+    SELECT e.id, e.h FROM log.audit_queue q JOIN log.audit_entry e ON e.id = q.entry_id ORDER BY q.entry_id LIMIT %s
+"""
+_PLACE: Final = """
+    WITH logged AS (DELETE FROM log.audit_queue WHERE entry_id = ANY(%(ids)s))
+    INSERT INTO log.log_position (n, entry_id, p, t)
+    SELECT %(first)s + u.place - 1, u.id, u.p, u.t
+      FROM unnest(%(ids)s::bigint[], %(ps)s::bytea[], %(ts)s::bigint[]) WITH ORDINALITY AS u(id, p, t, place)
+"""
+_FIND: Final = "SELECT e.h, e.id FROM log.audit_entry e WHERE e.h = ANY(%s)"
+_UNSEQUENCED: Final = """
+    SELECT e.h, e.id FROM log.audit_entry e JOIN log.audit_queue q ON q.entry_id = e.id WHERE e.h = ANY(%s)
+"""
+_PLACED: Final = """
+    SELECT p.n, e.h FROM log.log_position p JOIN log.audit_entry e ON e.id = p.entry_id WHERE p.n >= %s ORDER BY p.n
+"""
+_HELD: Final = """
+    SELECT e.kind = 'clock.hold' FROM log.audit_entry e
+     WHERE e.kind IN ('clock.hold', 'clock.released')
+       AND convert_from(e.record, 'UTF8')::jsonb #>> '{body,host}' = %s
+     ORDER BY e.id DESC LIMIT 1
+"""
+
+
+class AuditQueue:
+    """Queue, positions and barrier of one database."""
+
+    def __init__(self, conninfo: str) -> None:
+        """Connect and take the lock of the log.
+
+        Raises:
+            Conflict: Another sequencer holds it.
+        """
+        self._connection = psycopg.connect(conninfo, autocommit=True, application_name="sequencer")
+        self._connection.prepare_threshold = 1
+        self._cursor = self._connection.cursor(binary=True)
+        self._cursor.execute(_SESSION, binary=False)
+        if not self._value("SELECT pg_try_advisory_lock(%s)", _LOCK):
+            self.close()
+            raise Conflict("another sequencer holds the lock of this log")
+
+    def close(self) -> None:
+        """Give up the connection and with it the lock."""
+        self._connection.close()
+
+    def origin(self) -> str:
+        """Return the origin that the database was released for."""
+        return str(self._value("SELECT origin FROM log.origin"))
+
+    def drain(self, limit: int) -> list[tuple[int, bytes]]:
+        """Return id and ``h`` of the entries that are committed and not logged, in log order (B1)."""
+        return self._cursor.execute(_DRAIN, (limit,)).fetchall()
+
+    def barrier(self) -> None:
+        """Commit durably: everything that the last ``drain`` saw is on disk when this returns (B2)."""
+        self._cursor.execute("UPDATE log.sequencer_barrier SET beat = beat + 1")
+
+    def place(self, first: int, ids: Sequence[int], previous: Sequence[bytes], times: Sequence[int]) -> None:
+        """Write the positions from index ``first`` on and take the entries off the queue, in one transaction (B9).
+
+        Args:
+            first: Index of the first entry.
+            ids: Row ids in log order.
+            previous: ``p`` of each entry.
+            times: ``t`` of each entry, ms.
+        """
+        values = {"first": first, "ids": list(ids), "ps": list(previous), "ts": list(times)}
+        if self._cursor.execute(_PLACE, values).rowcount != len(ids):
+            raise IntegrityFailure("the database did not take every position")
+
+    def end(self) -> int:
+        """Return the index after the last position."""
+        return self._integer("SELECT coalesce(max(n) + 1, 0) FROM log.log_position")
+
+    def find(self, commitments: Sequence[bytes], *, unsequenced: bool = False) -> dict[bytes, int]:
+        """Return the row ids of the entries with these commitments; with ``unsequenced`` only of queued ones."""
+        return dict(self._cursor.execute(_UNSEQUENCED if unsequenced else _FIND, (list(commitments),)).fetchall())
+
+    def placed(self, n: int) -> list[tuple[int, bytes]]:
+        """Return index and ``h`` of every position from ``n`` on."""
+        return self._cursor.execute(_PLACED, (n,)).fetchall()
+
+    def is_held(self, host: str) -> bool:
+        """Return whether the newest clock record of ``host`` is a hold (TE1 T3)."""
+        return bool(self._value(_HELD, host))
+
+    def at_of(self, entry_id: int) -> int:
+        """Return ``at`` of a record, ms."""
+        query = "SELECT (convert_from(record, 'UTF8')::jsonb ->> 'at')::bigint FROM log.audit_entry WHERE id = %s"
+        return self._integer(query, entry_id)
+
+    def now_ms(self) -> int:
+        """Return the database clock in ms."""
+        return self._integer("SELECT floor(extract(epoch FROM log.platform_time()) * 1000)::bigint")
+
+    def record(self, event: Event) -> None:
+        """Insert an entry of the sequencer itself; it is drained like all others."""
+        record = record_bytes(event, actor=ACTOR, at=self.now_ms())
+        self._cursor.execute(
+            "INSERT INTO log.audit_entry (kind, record, nonce) VALUES (%s, %s, %s)",
+            (event.kind, record, secrets.token_bytes(NONCE_BYTES)),
+        )
+
+    def _integer(self, query: str, *values: object) -> int:
+        value = self._value(query, *values)
+        if not isinstance(value, int):
+            raise TypeError(f"{value!r} is not an integer")
+        return value
+
+    def _value(self, query: str, *values: object) -> object:
+        row = self._cursor.execute(query, values).fetchone()
+        return None if row is None else row[0]
