@@ -199,7 +199,7 @@ def platform_caused(code: str, *, received_at: int, queue_ms: int, close: int) -
             return False
 
 
-def require_in_time(*, received_at: int, close: int | None, phase: str, hold: bool) -> None:
+def require_in_time(*, received_at: int, close: int | None, phase: str | None, hold: bool) -> None:
     """S7.3 step 2: half-open, strict; the close decides by what ``act_begin`` returned and by nothing else."""
     if close is not None and received_at >= close:
         raise RuleBroken("clock.hold" if hold else "bid.late", "SUB-01", close=close, received_at=received_at)

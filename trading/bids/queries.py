@@ -36,7 +36,7 @@ def head_query(*columns: Any) -> Select[Any]:  # noqa: ANN401 - any column expre
     return select(*columns).select_from(joined)
 
 
-def head_of(row: Row[Any]) -> BidHead:
+def head_of(row: Row[*tuple[Any, ...]]) -> BidHead:
     """Return the head as a value."""
     values = row._mapping
     sha, h = values["head_sha256"], values["head_h"]
@@ -106,17 +106,16 @@ _VERSION = (
 )
 
 
-def _version(row: Row[Any]) -> Version:
-    reference, seq, kind, digest, doc, sigs, h, received_at = row
+def _version(row: Row[*tuple[Any, ...]]) -> Version:
     return Version(
-        bid=reference,
-        seq=seq,
-        kind=kind,
-        doc_sha256=bytes(digest).hex(),
-        doc=bytes(doc),
-        sigs=bytes(sigs),
-        h=bytes(h),
-        received_at=received_at,
+        bid=row.reference,
+        seq=row.seq,
+        kind=row.kind,
+        doc_sha256=bytes(row.doc_sha256).hex(),
+        doc=bytes(row.bytes),
+        sigs=bytes(row.sigs),
+        h=bytes(row.h),
+        received_at=row.received_at,
     )
 
 

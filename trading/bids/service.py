@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from sqlalchemy import Connection
 
@@ -39,9 +39,6 @@ from trading.parties import store as keys
 from trading.parties.model import SigningKey
 from trading.procedures import queries as procedures
 from trading.storage.objects import ObjectStore
-
-# A part may begin with an age header of at most this size; only it is read again at submission (S7.2 item 5).
-_HEADER_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +211,7 @@ def _require_parts(objects: ObjectStore, envelope: Envelope, policy: Policy, sto
             raise RuleBroken("bid.part_missing", "SB1 S7.2", part=part.name)
         if stored[part.sha256] != part.size:
             raise RuleBroken("bid.part_mismatch", "SB1 S7.2", part=part.name)
-        head = objects.head(part.sha256, _HEADER_BYTES)
+        head = next(objects.chunks(part.sha256), b"")
         price_bytes = policy.price_bytes if part.name == "price" else None
         try:
             require_part_shape(head, part.size, price_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
@@ -53,7 +54,7 @@ def lock_head(uow: UnitOfWork, bid_id: int) -> LockedHead:
         .where(bid.c.id == bid_id)
         .with_for_update(of=bid)
     )
-    row: Row[tuple[object, ...]] | None = uow.connection.execute(query).one_or_none()
+    row: Row[*tuple[Any, ...]] | None = uow.connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("bid")
     policy = row._mapping["lot_policy"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection, Row, select
 
 from trading.documents.model import StoredDocument
@@ -22,6 +24,7 @@ def of_procedure(conn: Connection, procedure_id: int) -> list[StoredDocument]:
     return [_stored(row) for row in conn.execute(query)]
 
 
-def _stored(row: Row[tuple[bytes, str, bytes, bytes]]) -> StoredDocument:
-    digest, typ, data, sigs = row
-    return StoredDocument(sha256=bytes(digest).hex(), typ=typ, doc=bytes(data), sigs=bytes(sigs))
+def _stored(row: Row[*tuple[Any, ...]]) -> StoredDocument:
+    return StoredDocument(
+        sha256=bytes(row.sha256).hex(), typ=row.typ, doc=bytes(row.bytes), sigs=bytes(row.sigs)
+    )

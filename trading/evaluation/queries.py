@@ -28,12 +28,12 @@ class RankingRow:
 
 def ranking_of(conn: Connection, procedure_id: int, lot: str, stage: str) -> RankingRow | None:
     """Return the ranking of a lot and stage, or None."""
-    query = select(ranking.c.method, ranking.c.items, ranking.c.tie, ranking.c.h).where(
+    query = select(ranking.c.method, ranking.c["items"], ranking.c.tie, ranking.c.h).where(
         ranking.c.procedure_id == procedure_id, ranking.c.lot == lot, ranking.c.stage == stage
     )
     row = conn.execute(query).one_or_none()
     if row is None:
         return None
-    items: Any = loads(bytes(row.items))
+    items: Any = loads(bytes(row._mapping["items"]))
     tie: Any = loads(bytes(row.tie))
     return RankingRow(method=row.method, items=items, tie=tie, h=bytes(row.h).hex())

@@ -1,4 +1,4 @@
-"""The opening ceremony as recorded steps (SB1 S9). What a step needs is decided in ``rules/``; here stand its events."""
+"""The opening ceremony as recorded steps (SB1 S9): its events. What a step needs is decided in ``rules/``."""
 
 from __future__ import annotations
 

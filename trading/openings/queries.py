@@ -39,7 +39,7 @@ def opening_query(place: Place) -> Select[Any]:
     )
 
 
-def opening_of(row: Row[Any]) -> OpeningRow:
+def opening_of(row: Row[*tuple[Any, ...]]) -> OpeningRow:
     """Return the row as a value."""
     values = row._mapping
     listed = values["factor_list_sha256"]
@@ -161,7 +161,7 @@ def results(conn: Connection, place: Place) -> dict[str, Result]:
     return {row.reference: _result(row) for row in conn.execute(query)}
 
 
-def _result(row: Row[Any]) -> Result:
+def _result(row: Row[*tuple[Any, ...]]) -> Result:
     return Result(
         bid=row.reference,
         bidder=row.bidder_code,
@@ -201,7 +201,7 @@ def draft_by_digest(conn: Connection, sha256: str) -> Draft | None:
     return None if row is None else _draft(row)
 
 
-def _draft(row: Row[Any]) -> Draft:
+def _draft(row: Row[*tuple[Any, ...]]) -> Draft:
     return Draft(
         sha256=bytes(row.sha256).hex(),
         typ=row.typ,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
@@ -34,9 +36,15 @@ def lock_key(uow: UnitOfWork, kid: str, *, for_update: bool = False) -> SigningK
     return None if row is None else _key(row)
 
 
-def _key(row: object) -> SigningKey:
-    kid, org, role, alg, spki, status = row  # type: ignore[misc]  # a Row of _KEY
-    return SigningKey(kid=kid, org_code=org, role=role, alg=alg, spki=bytes(spki), active=status == "active")
+def _key(row: Row[*tuple[Any, ...]]) -> SigningKey:
+    return SigningKey(
+        kid=row.kid,
+        org_code=row.org_code,
+        role=row.role,
+        alg=row.alg,
+        spki=bytes(row.spki),
+        active=row.status == "active",
+    )
 
 
 def add_organisation(

@@ -53,7 +53,7 @@ class LotRow:
     title_en: str
 
 
-def procedure_of(row: Row[Any]) -> ProcedureRow:
+def procedure_of(row: Row[*tuple[Any, ...]]) -> ProcedureRow:
     """Return a full row of the procedure table as a value."""
     values = dict(row._mapping)
     del values["entry_id"]
@@ -62,7 +62,7 @@ def procedure_of(row: Row[Any]) -> ProcedureRow:
     return ProcedureRow(**values)
 
 
-def lot_of(row: Row[Any]) -> LotRow:
+def lot_of(row: Row[*tuple[Any, ...]]) -> LotRow:
     """Return a full row of the lot table as a value."""
     values = dict(row._mapping)
     del values["entry_id"]

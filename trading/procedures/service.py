@@ -147,7 +147,7 @@ def work_calendar(conn: Connection) -> WorkCalendar:
         CalendarDay(day=day, is_workday=work, name=name, source=source)
         for day, work, name, source in queries.calendar_days(conn)
     ]
-    return WorkCalendar.from_rows(CHINA, rows)
+    return WorkCalendar.from_rows(rows, CHINA)
 
 
 def step(

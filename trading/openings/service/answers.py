@@ -39,7 +39,9 @@ def answer(ledger: Ledger, kid: str, body: Mapping[str, Any]) -> str:
 
     Raises:
         NotFound: Not a job of this institution.
-        InvalidInput, RuleBroken, Conflict: The answer is malformed, comes at the wrong time, or differs from an earlier one.
+        InvalidInput: The answer is malformed.
+        RuleBroken: It comes at the wrong time.
+        Conflict: It differs from an earlier one.
     """
     job_id = body.get("job")
     if not isinstance(job_id, str):

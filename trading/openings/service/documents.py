@@ -1,4 +1,4 @@
-"""Documents that need several signatures: drafts collect them, the last signature makes the record (SB1 S9.1 to S9.9)."""
+"""Documents that need several signatures: a draft collects them, the last one makes the record (SB1 S9)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from trading.kernel.errors import InvalidInput, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor
 from trading.openings import queries, store
 from trading.openings.model import Place
-from trading.openings.service import ordering, session as sessions
+from trading.openings.service import ordering
+from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
 from trading.parties import store as keys
 from trading.parties.model import SigningKey
@@ -23,7 +24,7 @@ from trading.parties.model import SigningKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """A document with the signatures so far; ``needs`` are the roles that have not signed, ``h`` the record's commitment."""
+    """A document and its signatures so far: the roles that have not signed, and the record's commitment if complete."""
 
     sha256: str
     typ: str

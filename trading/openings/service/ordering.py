@@ -102,8 +102,9 @@ def adjudicate(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Rec
     if document.order_sha256 != row.order_sha256:
         raise InvalidInput("doc.bad_field", "order_sha256")
     custodian = document.custodian
-    body = {"adjudication_sha256": signed.sha256, "custodian": custodian}
-    recorded = uow.record(lot_event("share.adjudicated", session.place, **body))
+    recorded = uow.record(
+        lot_event("share.adjudicated", session.place, adjudication_sha256=signed.sha256, custodian=custodian)
+    )
     documents.add(uow, recorded, session.place.procedure_id, signed)
     store.add_answer(
         uow,

@@ -9,7 +9,7 @@ from trading.audit.ledger import Ledger
 from trading.audit.model import Recorded
 from trading.audit.queries import recorded_by_id
 from trading.bids import queries as bids
-from trading.bids.rules.price import read_price_object
+from trading.bids.rules.price import parse_price_document
 from trading.kernel.canonical import dumps
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, RuleBroken
@@ -60,10 +60,11 @@ def opened(ledger: Ledger, actor: Actor, where: tuple[str, str, str], body: dict
         session = sessions.load(uow, *where, move=True)
         item = _combined_item(uow.connection, session, body["bid"])
         before = _result_before(uow.connection, session, body["bid"])
-        price = read_price_object(body["price"]) if body["price"] is not None else None
         price_bytes = None if body["price"] is None else dumps(body["price"])
-        if price is not None and price_bytes is not None and sha256_hex(price_bytes) != body["price_sha256"]:
-            raise InvalidInput("doc.bad_field", "price_sha256")
+        if price_bytes is not None:
+            parse_price_document(price_bytes)
+            if sha256_hex(price_bytes) != body["price_sha256"]:
+                raise InvalidInput("doc.bad_field", "price_sha256")
         if before is not None:
             return _same(uow.connection, session, "bid.opened", before.price == price_bytes, bid=body["bid"])
         if item["verdict"] != "OK":

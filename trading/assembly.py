@@ -1,0 +1,68 @@
+"""What a running process of the platform is made of, without the web: kinds of records, errands, the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from trading.audit import model as audit
+from trading.audit.errands import Handler
+from trading.audit.ledger import Ledger
+from trading.audit.runtime import Runtime
+from trading.awards import model as awards
+from trading.bids import jobs as bid_jobs
+from trading.bids import model as bids
+from trading.config import Settings
+from trading.crypto.keyfiles import load_es256
+from trading.custody import model as custody
+from trading.db import open_engine
+from trading.evaluation import model as evaluation
+from trading.kernel.events import EventKind, Registry
+from trading.notices import model as notices
+from trading.openings import jobs as opening_jobs
+from trading.openings import model as openings
+from trading.parties import model as parties
+from trading.procedures import model as procedures
+from trading.storage.local import LocalStore
+
+EVENTS: Final[tuple[EventKind, ...]] = (
+    *audit.EVENTS,
+    *parties.EVENTS,
+    *custody.EVENTS,
+    *procedures.EVENTS,
+    *bids.EVENTS,
+    *openings.EVENTS,
+    *evaluation.EVENTS,
+    *awards.EVENTS,
+    *notices.EVENTS,
+)
+
+REGISTRY: Final = Registry(EVENTS)
+
+ERRANDS: Final[Mapping[str, Handler]] = {**bid_jobs.ERRANDS, **opening_jobs.ERRANDS}
+
+
+def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
+    """Return ledger, stores and clock of a process; nothing is connected before the first use.
+
+    Args:
+        settings: Of a process that reads the log and the object store (web or worker).
+        pool_size: At least the threads that use the ledger at one time.
+    """
+    if settings.log_dir is None or settings.object_store is None:
+        raise ValueError(f"the settings of {settings.process} name no log or object store")
+    name = settings.process.value
+    writer = open_engine(settings.database_url, pool_size=pool_size, application=name)
+    reader = None
+    if settings.database_read_url is not None:
+        reader = open_engine(settings.database_read_url, pool_size=pool_size, application=f"{name}-read")
+    return Runtime(
+        ledger=Ledger(writer, registry=REGISTRY, reader=reader),
+        objects=LocalStore(settings.object_store),
+        log_dir=settings.log_dir,
+        origin=settings.log_origin,
+        demo=settings.demo,
+        clock=settings.clock(),
+        ack=load_es256(settings.ack_key_file, None) if settings.ack_key_file is not None else None,
+        witness_policy=settings.witness_policy.read_text() if settings.witness_policy is not None else "",
+    )
