@@ -15,6 +15,9 @@ from typing_extensions import override
 
 # name of the command -> where it is: "module:attribute", a click command or group
 COMMANDS: Mapping[str, str] = {
+    "clock": "trading.clockwork:clock",
+    "desk": "trading.commands.desk:desk",
+    "procedure": "trading.commands.procedure:procedure",
     "doctor": "trading.up.commands:doctor",
     "log": "agents.logkeys:main",
     "release": "trading.up.commands:release",
