@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
+from typing import Final
 
 from trading.audit.rules.tiles import TiledNodes, file_reader
 from trading.audit.rules.tree import consistency_proof, inclusion_proof, range_root
 from trading.storage.tiles import TileStore
+
+_KEPT_SIZES: Final = 4  # the newest logged and witnessed checkpoints, and those just before them
 
 
 class LogProofs:
@@ -14,7 +18,7 @@ class LogProofs:
 
     def __init__(self, tiles: TileStore) -> None:
         self._read = file_reader(tiles.read)
-        self._nodes = TiledNodes(0, self._read)
+        self._nodes: OrderedDict[int, TiledNodes] = OrderedDict({0: TiledNodes(0, self._read)})
         self._lock = threading.Lock()
 
     def root(self, size: int, within: int) -> bytes:
@@ -33,6 +37,12 @@ class LogProofs:
             return inclusion_proof(n, size, self._at(size))
 
     def _at(self, size: int) -> TiledNodes:
-        if self._nodes.size != size:
-            self._nodes = self._nodes.resized(size)
-        return self._nodes
+        """Return the nodes of the tree of ``size``; sizes asked lately are kept, and all share their full tiles."""
+        found = self._nodes.get(size)
+        if found is None:
+            found = next(reversed(self._nodes.values())).resized(size)
+            self._nodes[size] = found
+            if len(self._nodes) > _KEPT_SIZES:
+                self._nodes.popitem(last=False)
+        self._nodes.move_to_end(size)
+        return found

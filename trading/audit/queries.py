@@ -1,0 +1,154 @@
+"""Reading the log in the database: entries, positions, histories of procedures, holds of the clock."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from trading.audit.model import Recorded
+from trading.audit.tables import audit_entry, log_position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Place of an entry in the log: index ``n``, sequencer's clock ``t`` in ms, ``p`` of the entry."""
+
+    n: int
+    t: int
+    p: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """One stored record with what opens its commitment; ``position`` is None until the sequencer has logged it."""
+
+    id: int
+    procedure_id: int | None
+    kind: str
+    record: bytes
+    nonce: bytes
+    h: bytes
+    position: Position | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRecord:
+    """One record of a procedure that stands in the log at index ``n``; ``t`` in ms."""
+
+    n: int
+    t: int
+    entry_id: int
+    procedure_id: int | None
+    kind: str
+    record: bytes
+    nonce: bytes
+    h: bytes
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return the record as data; its bytes stay what was hashed."""
+        value: dict[str, Any] = json.loads(self.record)
+        return value
+
+
+_ENTRY = select(
+    audit_entry.c.id,
+    audit_entry.c.procedure_id,
+    audit_entry.c.kind,
+    audit_entry.c.record,
+    audit_entry.c.nonce,
+    audit_entry.c.h,
+    log_position.c.n,
+    log_position.c.t.label("t_ms"),  # a row's own attribute "t" would hide a column of that name
+    log_position.c.p,
+)
+_WITH_POSITION = _ENTRY.outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
+_LOGGED = _ENTRY.join_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
+
+
+def entry_by_h(conn: Connection, h: bytes) -> EntryRow | None:
+    """Return the entry with commitment ``h``, logged or not; None if there is none."""
+    return _entry(conn, _WITH_POSITION.where(audit_entry.c.h == h))
+
+
+def entry_by_id(conn: Connection, entry_id: int) -> EntryRow | None:
+    """Return the entry with this row id, logged or not; None if there is none."""
+    return _entry(conn, _WITH_POSITION.where(audit_entry.c.id == entry_id))
+
+
+def position_of(conn: Connection, entry_id: int) -> Position | None:
+    """Return the place of an entry, or None while it has none."""
+    query = select(log_position.c.n, log_position.c.t.label("t_ms"), log_position.c.p).where(
+        log_position.c.entry_id == entry_id
+    )
+    row = conn.execute(query).one_or_none()
+    return None if row is None else Position(n=row.n, t=row.t_ms, p=bytes(row.p))
+
+
+def recorded_by_id(conn: Connection, entry_id: int) -> Recorded:
+    """Return what ``UnitOfWork.record`` returned for an entry of the past, for answers that are repeated."""
+    query = select(audit_entry.c.kind, audit_entry.c.record, audit_entry.c.h).where(audit_entry.c.id == entry_id)
+    row = conn.execute(query).one()
+    record = json.loads(row.record)
+    return Recorded(entry_id=entry_id, h=bytes(row.h), kind=row.kind, at=record["at"], body=record["body"])
+
+
+def records_of(conn: Connection, procedure_id: int | None) -> list[LoggedRecord]:
+    """Return the logged records of one procedure, or of none of them (None), in log order."""
+    same = audit_entry.c.procedure_id.is_not_distinct_from(procedure_id)
+    return [_logged(row) for row in conn.execute(_LOGGED.where(same).order_by(log_position.c.n))]
+
+
+def logged_records(conn: Connection, first: int, last: int) -> list[LoggedRecord]:
+    """Return the records at indices ``first`` to ``last − 1``, in log order."""
+    span = (log_position.c.n >= first) & (log_position.c.n < last)
+    return [_logged(row) for row in conn.execute(_LOGGED.where(span).order_by(log_position.c.n))]
+
+
+def size(conn: Connection) -> int:
+    """Return the number of positions that the database knows."""
+    last: int | None = conn.execute(select(log_position.c.n).order_by(log_position.c.n.desc()).limit(1)).scalar()
+    return 0 if last is None else last + 1
+
+
+def is_all_logged(conn: Connection) -> bool:
+    """Return whether every committed entry has its position."""
+    waiting = ~select(log_position.c.n).where(log_position.c.entry_id == audit_entry.c.id).exists()
+    return conn.execute(select(audit_entry.c.id).where(waiting).limit(1)).scalar() is None
+
+
+def on_hold(conn: Connection) -> bool:
+    """Return whether the clock of some host is on hold (TE1 T3)."""
+    held: bool = conn.exec_driver_sql("SELECT log.on_hold()").scalar_one()
+    return held
+
+
+def _entry(conn: Connection, query: Select[*tuple[Any, ...]]) -> EntryRow | None:
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        return None
+    return EntryRow(
+        id=row.id,
+        procedure_id=row.procedure_id,
+        kind=row.kind,
+        record=bytes(row.record),
+        nonce=bytes(row.nonce),
+        h=bytes(row.h),
+        position=None if row.n is None else Position(n=row.n, t=row.t_ms, p=bytes(row.p)),
+    )
+
+
+def _logged(row: Row[*tuple[Any, ...]]) -> LoggedRecord:
+    return LoggedRecord(
+        n=row.n,
+        t=row.t_ms,
+        entry_id=row.id,
+        procedure_id=row.procedure_id,
+        kind=row.kind,
+        record=bytes(row.record),
+        nonce=bytes(row.nonce),
+        h=bytes(row.h),
+    )

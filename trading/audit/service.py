@@ -1,0 +1,268 @@
+"""Receipts, acknowledgements and waiting for the log (AL1 L8, TE1 T5 step 2), from the files the sequencer writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from trading.audit import queries, store
+from trading.audit.files import LogProofs
+from trading.audit.ledger import Ledger
+from trading.audit.queries import EntryRow, Position
+from trading.audit.rules.chain import entry_bytes
+from trading.audit.rules.note import (
+    Checkpoint,
+    VerifiedCheckpoint,
+    parse_checkpoint_text,
+    parse_note,
+    verify_checkpoint,
+)
+from trading.audit.rules.policy import Policy, parse_policy
+from trading.audit.rules.proof import ReceiptState, build_receipt
+from trading.crypto.notes import verify_note_signature
+from trading.crypto.signatures import DocumentSigner, SignedDocument, sign_document
+from trading.kernel import canonical
+from trading.kernel.errors import IntegrityFailure
+from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
+
+PROMISE_MS: Final = 60_000  # the entry will be in a witnessed checkpoint within this time (AL1 L8.4)
+LONGEST_WAIT_S: Final = 2.0  # what a submission waits for LOGGED (AL1 L8.1)
+_POLL_S: Final = 0.01  # one look at a file's date
+_SLOTS: Final = 32  # half of the 64 threads of a web process
+_T = TypeVar("_T")
+
+
+class LogAccess(Protocol):
+    """What waiting and receipts need of a process; ``trading.audit.runtime.Runtime`` has it.
+
+    ``log_dir`` is the directory of tiles and notes; ``witness_policy`` the text of the C2SP policy.
+    """
+
+    @property
+    def ledger(self) -> Ledger:
+        """Return the ledger."""
+        ...
+
+    @property
+    def log_dir(self) -> Path:
+        """Return the directory of tiles and notes."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Return the origin of the log."""
+        ...
+
+    @property
+    def witness_policy(self) -> str:
+        """Return the policy text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedReceipt:
+    """A ``.tlog-proof`` file, how far the record has got, and where it stands."""
+
+    text: bytes
+    state: ReceiptState
+    h: bytes
+    n: int
+    t: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessedNote:
+    """A checkpoint with a quorum of cosignatures: its verbatim text, and the signed times in seconds."""
+
+    note: bytes
+    size: int
+    t_low: int
+    times: tuple[int, ...]
+
+
+class LogReader:
+    """The log's files as one web or worker process reads them; shared by its threads."""
+
+    def __init__(self, log_dir: Path, *, waiting: int = _SLOTS) -> None:
+        self.tiles = TileStore(log_dir)
+        self.proofs = LogProofs(self.tiles)
+        self.slots = threading.BoundedSemaphore(waiting)
+
+    def note(self, name: str) -> tuple[bytes, Checkpoint] | None:
+        """Return the newest logged (``checkpoint``) or witnessed (``witnessed``) note and what it says."""
+        data = self.tiles.read(name)
+        return None if data is None else (data, parse_checkpoint_text(parse_note(data).text))
+
+    def covering(self, n: int) -> tuple[bytes, Checkpoint, ReceiptState] | None:
+        """Return the best note that contains entry ``n``: witnessed before logged; None if there is none yet."""
+        for name, state in ((WITNESSED, ReceiptState.WITNESSED), (CHECKPOINT, ReceiptState.LOGGED)):
+            found = self.note(name)
+            if found is not None and found[1].size > n:
+                return (*found, state)
+        return None
+
+    def date(self) -> int:
+        """Return a number that changes whenever the newest logged checkpoint does."""
+        try:
+            return (self.tiles.root / CHECKPOINT).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+
+@lru_cache(maxsize=8)
+def reader(log_dir: Path) -> LogReader:
+    """Return the reader of a directory; one for each process, so that its tile cache is shared."""
+    return LogReader(log_dir)
+
+
+@lru_cache(maxsize=8)
+def _policy(text: str) -> Policy:
+    return parse_policy(text)
+
+
+def platform_ms(conn: Connection) -> int:
+    """Return ``log.platform_time()`` in ms."""
+    return store.platform_time(conn)
+
+
+def receipt(conn: Connection, log: LogReader, h: bytes) -> IssuedReceipt | None:
+    """Return the receipt of the record with commitment ``h`` (AL1 L8.2), or None while it is only acknowledged.
+
+    Raises:
+        IntegrityFailure: The stored record does not open its entry, or the entry is not where the database says.
+    """
+    row = queries.entry_by_h(conn, h)
+    if row is None or row.position is None:
+        return None
+    return _issue(log, row, row.position)
+
+
+def _issue(log: LogReader, row: EntryRow, position: Position) -> IssuedReceipt | None:
+    found = log.covering(position.n)
+    if found is None:
+        return None
+    note, checkpoint, state = found
+    entry = entry_bytes(row.h, position.n, position.p, position.t)
+    path = log.proofs.inclusion(position.n, checkpoint.size)
+    try:
+        built = build_receipt(entry, row.nonce, row.record, path, note)
+    except ValueError as error:
+        raise IntegrityFailure(str(error)) from error
+    return IssuedReceipt(text=built.encode(), state=state, h=row.h, n=position.n, t=position.t)
+
+
+def wait_logged(access: LogAccess, h: bytes, seconds: float = LONGEST_WAIT_S) -> IssuedReceipt | None:
+    """Wait until ``h`` is LOGGED and return its receipt; None after ``seconds``, or at once if too many wait.
+
+    At most half of the threads of a process wait at a time (AL1 L8.1); the others' clients poll.
+    """
+    log = reader(access.log_dir)
+    if not log.slots.acquire(blocking=False):
+        return None
+    try:
+
+        def look() -> IssuedReceipt | None:
+            with access.ledger.read() as conn:
+                return receipt(conn, log, h)
+
+        return _when_changed(log, look, min(seconds, LONGEST_WAIT_S))
+    finally:
+        log.slots.release()
+
+
+def _when_changed(log: LogReader, look: Callable[[], _T | None], seconds: float) -> _T | None:
+    """Call ``look`` now and after each change of the newest checkpoint until it returns something."""
+    deadline = time.monotonic() + seconds
+    while True:
+        date = log.date()
+        found = look()
+        if found is not None:
+            return found
+        while log.date() == date:
+            if time.monotonic() >= deadline:
+                return look()
+            time.sleep(_POLL_S)
+
+
+def wait_witnessed(access: LogAccess, h: bytes, seconds: float, *, not_before_ms: int = 0) -> WitnessedNote | None:
+    """Wait until a quorum of witnesses has cosigned ``h`` at or after an instant (TE1 T5 step 2).
+
+    Args:
+        access: Ledger, tiles and policy of this process.
+        h: Commitment of the record, e.g. of ``deadline.reached``.
+        seconds: The longest wait.
+        not_before_ms: ``1000·T_low`` must not be earlier than this, e.g. ``close``.
+
+    Returns:
+        The witnessed checkpoint, its size and times; None after ``seconds``.
+    """
+    log, deadline = reader(access.log_dir), time.monotonic() + seconds
+    n: int | None = None
+    while True:
+        if n is None:
+            with access.ledger.read() as conn:
+                row = queries.entry_by_h(conn, h)
+            n = None if row is None or row.position is None else row.position.n
+        seen = None if n is None else witnessed(access, log)
+        if seen is not None and n is not None and seen.size > n and 1000 * seen.t_low >= not_before_ms:
+            return seen
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(5 * _POLL_S)
+
+
+def witnessed(access: LogAccess, log: LogReader | None = None) -> WitnessedNote | None:
+    """Return the newest witnessed checkpoint, its signatures verified by the policy; None before the first."""
+    data = (log or reader(access.log_dir)).tiles.read(WITNESSED)
+    if data is None:
+        return None
+    policy = _policy(access.witness_policy)
+    verified = verified_note(data, access.origin, policy)
+    t_low = policy.t_low(verified.times)
+    if t_low is None:
+        return None
+    size, times = verified.checkpoint.size, tuple(sorted(verified.times.values()))
+    return WitnessedNote(note=data, size=size, t_low=t_low, times=times)
+
+
+def verified_note(note: bytes, origin: str, policy: Policy) -> VerifiedCheckpoint:
+    """Verify a stored note by the policy.
+
+    Raises:
+        InvalidInput: A signature of a known key is not valid, or the log's is missing.
+    """
+    return verify_checkpoint(note, origin, policy.log_keys(origin), policy.witness_keys, verify_note_signature)
+
+
+def acknowledge(
+    signer: DocumentSigner, *, origin: str, h: bytes, doc_sha256: str, received_at: int, code: str | None = None
+) -> SignedDocument:
+    """Return the signed ``mb.ack`` of a submission (AL1 L8.4): a promise, bounded by ``promise_ms``.
+
+    Args:
+        signer: The acknowledgement key (role ``ack``).
+        origin: Log that will contain the entry.
+        h: Commitment of the record written, ``bid.received`` or ``bid.refused``.
+        doc_sha256: Hex hash of the submitted document.
+        received_at: ms.
+        code: The refusal code; None if it was accepted.
+    """
+    document = {
+        "code": code,
+        "decision": "accepted" if code is None else "refused",
+        "doc_sha256": doc_sha256,
+        "h": h.hex(),
+        "origin": origin,
+        "promise_ms": PROMISE_MS,
+        "received_at": received_at,
+        "typ": "mb.ack",
+        "v": 1,
+    }
+    return sign_document(canonical.dumps(document), signer)
