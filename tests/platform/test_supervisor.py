@@ -89,6 +89,15 @@ def test_a_killed_program_is_started_again_only_while_watched(
     assert (running.pid != first) == watched
 
 
+def test_a_program_that_ended_after_its_start_is_noticed(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(program(tmp_path, READY))
+    supervisor.require_alive()
+    supervisor.running["one"].process.kill()
+    supervisor.running["one"].process.wait()
+    with pytest.raises(ProgramFailed, match="one ended"):
+        supervisor.require_alive()
+
+
 def test_restart_gives_a_new_process(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(program(tmp_path, READY))
     first = supervisor.running["one"].pid

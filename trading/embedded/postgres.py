@@ -27,7 +27,7 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
     "unix_socket_permissions": "0700",
-    "max_connections": "300",
+    "max_connections": "400",
     "shared_buffers": "128MB",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -121,6 +121,7 @@ class Platform:
             self._supervisor.start(witness_program(self.data_dir, name, address, log_key))
         for program in platform_programs(self.data_dir, self.listen):
             self._supervisor.start(program)
+        self._supervisor.require_alive()  # the web server, started last, took longer than any of them needs to fail
         self._supervisor.watch()
 
     def _start_servers(self) -> None:

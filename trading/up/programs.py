@@ -61,13 +61,12 @@ def platform_programs(data_dir: Path, listen: str) -> tuple[Program, ...]:
     environment = base_environment(data_dir)
     addressed = environment | {"PUBLIC_URL": f"http://{listen}"}
     web = (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
-    checkpoint = data_dir / "log" / "tiles" / "checkpoint"
     return (
         Program(
             name="sequencer",
             command=command_line("sequencer"),
             environment=environment,
-            is_ready=checkpoint.exists,
+            is_ready=lambda: has_announced(data_dir),
         ),
         Program(name="clock", command=command_line("clock"), environment=environment),
         Program(name="worker", command=(sys.executable, "worker.py"), environment=addressed),
@@ -78,6 +77,14 @@ def platform_programs(data_dir: Path, listen: str) -> tuple[Program, ...]:
             is_ready=lambda: answers(f"http://{listen}/livez"),
         ),
     )
+
+
+def has_announced(data_dir: Path) -> bool:
+    """Return whether the sequencer has audited the log and signed its head anew; an empty log has no head to sign."""
+    checkpoint = data_dir / "log" / "tiles" / "checkpoint"
+    if not checkpoint.exists():
+        return (data_dir / "log" / "wal").exists()
+    return checkpoint.stat().st_mtime_ns >= (data_dir / "run" / "sequencer").stat().st_mtime_ns
 
 
 def answers(url: str) -> bool:

@@ -94,6 +94,16 @@ class Supervisor:
             self.running[program.name] = Running(program=program, process=process, started=time.monotonic())
         self._await_ready(program)
 
+    def require_alive(self) -> None:
+        """Check that no program ended since it was started; a clock or worker has no other way to say that it is well.
+
+        Raises:
+            ProgramFailed: One ended.
+        """
+        for running in self.running.values():
+            if running.process.poll() is not None:
+                raise ProgramFailed(f"{running.program.name} ended.\n{self._tail(running.program)}")
+
     def watch(self) -> None:
         """From now on start every program again that ends by itself, at once and then with growing pauses."""
         self._stopping.clear()
