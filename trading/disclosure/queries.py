@@ -1,0 +1,102 @@
+"""What a bundle of one procedure is made of, read from the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from trading.audit.queries import LoggedRecord, records_of
+from trading.bids.queries import Version, versions_of_lot
+from trading.documents.queries import of_procedure
+from trading.documents.tables import document
+from trading.kernel.canonical import loads_object
+from trading.kernel.events import Registry
+from trading.kernel.signed import SignedDocument
+from trading.notices.tables import notice
+from trading.procedures import queries as procedures
+from trading.procedures.tables import procedure
+
+
+@dataclass(slots=True)
+class Contents:
+    """Records in log order, documents by SHA-256, and the parts (SHA-256 to name) that envelopes name."""
+
+    records: list[LoggedRecord] = field(default_factory=list)
+    documents: dict[str, SignedDocument] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
+
+    def add(self, signed: SignedDocument) -> None:
+        """Add one document."""
+        self.documents[signed.sha256] = signed
+
+
+def of_one(conn: Connection, reference: str) -> Contents:
+    """Return everything that belongs to one procedure, with the keys that its documents were signed with."""
+    row = procedures.find(conn, reference)
+    contents = Contents(records=records_of(conn, row.id))
+    for stored in of_procedure(conn, row.id):
+        contents.add(SignedDocument.from_parts(stored.doc, stored.sigs))
+    _add_notices(conn, row.id, contents)
+    for lot in procedures.lots_of(conn, row.id):
+        for version in versions_of_lot(conn, row.id, lot.number, lot.stage):
+            _add_version(version, contents)
+    kids = {sig["kid"] for signed in contents.documents.values() for sig in signed.sigs}
+    _add_keys(conn, kids, contents)
+    contents.records.sort(key=lambda record: record.n)
+    return contents
+
+
+def of_all(conn: Connection) -> Contents:
+    """Return the documents and parts of every procedure, and the documents outside any; the log brings the records."""
+    contents = Contents()
+    for reference in conn.execute(select(procedure.c.reference).order_by(procedure.c.reference)).scalars():
+        one = of_one(conn, reference)
+        contents.documents.update(one.documents)
+        contents.parts.update(one.parts)
+    return contents
+
+
+def _add_notices(conn: Connection, procedure_id: int, contents: Contents) -> None:
+    query = select(notice.c.bytes, notice.c.sigs).where(notice.c.procedure_id == procedure_id)
+    for row in conn.execute(query.order_by(notice.c.number)):
+        contents.add(SignedDocument.from_parts(bytes(row.bytes), bytes(row.sigs)))
+
+
+def _add_version(version: Version, contents: Contents) -> None:
+    contents.add(SignedDocument.from_parts(version.doc, version.sigs))
+    if version.kind == "envelope":
+        for part in loads_object(version.doc)["parts"]:
+            contents.parts[part["sha256"]] = part["name"]
+
+
+def _add_keys(conn: Connection, kids: set[str], contents: Contents) -> None:
+    """Add registration, revocation and enrolment document of the keys that signed something."""
+    for record in records_of(conn, None):
+        if record.kind in {"key.registered", "key.revoked"} and record.data["body"]["kid"] in kids:
+            contents.records.append(record)
+    query = select(document.c.bytes, document.c.sigs).where(document.c.typ == "mb.key-enrol")
+    for row in conn.execute(query):
+        signed = SignedDocument.from_parts(bytes(row.bytes), bytes(row.sigs))
+        if any(sig["kid"] in kids for sig in signed.sigs):
+            contents.add(signed)
+
+
+def is_completed(contents: Contents) -> bool:
+    """Say whether every lot that was ordered to open has been opened to its end."""
+    kinds = [record.kind for record in contents.records]
+    return kinds.count("opening.completed") >= len(_ordered(contents)) > 0
+
+
+def _ordered(contents: Contents) -> set[tuple[str, str]]:
+    return {_place(record.data["body"]) for record in contents.records if record.kind == "open.ordered"}
+
+
+def _place(body: dict[str, Any]) -> tuple[str, str]:
+    return body["lot"], body["stage"]
+
+
+def public_kinds(registry: Registry) -> frozenset[str]:
+    """Return the names of the kinds that are published with their nonce, (P) in AL1 L2."""
+    return frozenset(kind.name for kind in registry if kind.public)

@@ -1,0 +1,237 @@
+"""Bundles of kind ``public``, ``auditor`` and ``audit`` (AL1 L12.1): bytes that were recorded or logged, nothing else."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from trading.audit.queries import LoggedRecord, entry_by_id, logged_records
+from trading.audit.rules.chain import entry_bytes
+from trading.audit.rules.proof import build_receipt
+from trading.audit.rules.tiles import TILE_WIDTH, Tile, bundle_bytes, parse_bundle, tiles_of
+from trading.audit.rules.tree import HASH_BYTES
+from trading.audit.runtime import Runtime
+from trading.audit.service import LogReader, WitnessedNote, reader, witnessed
+from trading.disclosure import queries
+from trading.disclosure.queries import Contents
+from trading.disclosure.rules.tiers import Tier, shows_document, shows_part, shows_record
+from trading.kernel.canonical import dumps, loads_object
+from trading.kernel.digests import sha256_hex
+from trading.kernel.encoding import b64, b64u
+from trading.kernel.errors import NotFound, RuleBroken
+
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same content always gives the same bytes
+_PAGE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleExtras:
+    """What comes from outside the record: the verifier's own file and the trust file, for information."""
+
+    verifier: bytes
+    trust: bytes
+    trust_sigs: bytes
+
+
+class BundleWriter:
+    """Writes files into a ZIP and lists them for ``bundle.json``."""
+
+    def __init__(self, target: Path) -> None:
+        self._zip = zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        self._files: dict[str, dict[str, Any]] = {}
+
+    def add(self, path: str, data: bytes) -> None:
+        """Add one file; the same path again must have the same bytes."""
+        if path in self._files:
+            return
+        self._files[path] = {"path": path, "sha256": sha256_hex(data), "size": len(data)}
+        # Ciphertexts do not compress; packing them costs time and gains nothing.
+        packing = zipfile.ZIP_STORED if path.startswith("parts/") else zipfile.ZIP_DEFLATED
+        self._zip.writestr(zipfile.ZipInfo(path, _EPOCH), data, compress_type=packing)
+
+    def finish(self, header: dict[str, Any]) -> None:
+        """Write ``bundle.json`` and close the file."""
+        files = [self._files[path] for path in sorted(self._files)]
+        content = dumps({**header, "files": files, "typ": "mb.bundle", "v": 1})
+        self._zip.writestr(zipfile.ZipInfo("bundle.json", _EPOCH), content, compress_type=zipfile.ZIP_DEFLATED)
+        self._zip.close()
+
+
+def export_procedure(runtime: Runtime, reference: str, tier: Tier, target: Path, extras: BundleExtras) -> None:
+    """Write the bundle of one procedure: kind ``public``, or ``auditor`` for the tier ``audit``.
+
+    Raises:
+        RuleBroken: ``log.not_witnessed``: no checkpoint has a quorum yet.
+    """
+    log, note = _witnessed(runtime)
+    with runtime.ledger.read() as conn:
+        contents = queries.of_one(conn, reference)
+    contents.records = [record for record in contents.records if record.n < note.size]
+    _restrict(contents, tier, queries.public_kinds(runtime.ledger.registry))
+    writer = BundleWriter(target)
+    _add_extras(writer, extras, note)
+    for record in contents.records:
+        writer.add(f"log/{record.n}.tlog-proof", _proof(runtime, log, record, note))
+    _add_documents(writer, contents)
+    _add_parts(runtime, writer, contents)
+    _add_checkpoints(writer, log, note, _sizes_for(contents, log))
+    kind = "auditor" if tier is Tier.AUDIT else "public"
+    writer.finish(_header(runtime, note, kind=kind, tier=tier, procedure=reference))
+
+
+def export_log(runtime: Runtime, target: Path, extras: BundleExtras) -> None:
+    """Write the bundle of the whole log: kind ``audit``, every entry opened, every document and part."""
+    log, note = _witnessed(runtime)
+    with runtime.ledger.read() as conn:
+        contents = queries.of_all(conn)
+    writer = BundleWriter(target)
+    _add_extras(writer, extras, note)
+    for path, data in tile_files(log, note.size):
+        writer.add(path, data)
+    for record in _all_records(runtime, note.size):
+        writer.add(f"records/{record.n}.json", record_file(record))
+    _add_documents(writer, contents)
+    _add_parts(runtime, writer, contents)
+    _add_checkpoints(writer, log, note, {size for size, _ in log.tiles.notes() if size < note.size})
+    writer.finish(_header(runtime, note, kind="audit", tier=Tier.AUDIT, procedure=None))
+
+
+def _witnessed(runtime: Runtime) -> tuple[LogReader, WitnessedNote]:
+    log = reader(runtime.log_dir)
+    note = witnessed(runtime, log)
+    if note is None:
+        raise RuleBroken("log.not_witnessed", "AL1 L7.3")
+    return log, note
+
+
+def _header(runtime: Runtime, note: WitnessedNote, *, kind: str, tier: Tier, procedure: str | None) -> dict[str, Any]:
+    return {
+        "checkpoint_size": note.size,
+        "kind": kind,
+        "lot": None,
+        "origin": runtime.origin,
+        "procedure": procedure,
+        "stage": None,
+        "tier": tier.value,
+    }
+
+
+def _restrict(contents: Contents, tier: Tier, public: frozenset[str]) -> None:
+    """Take out what the tier does not show."""
+    completed = queries.is_completed(contents)
+    contents.records = [
+        record
+        for record in contents.records
+        if shows_record(tier, record.kind, public_kind=record.kind in public, completed=completed)
+    ]
+    contents.documents = {
+        digest: signed
+        for digest, signed in contents.documents.items()
+        if shows_document(tier, loads_object(signed.doc), completed=completed)
+    }
+    contents.parts = {
+        digest: name for digest, name in contents.parts.items() if shows_part(tier, name, completed=completed)
+    }
+
+
+def _add_extras(writer: BundleWriter, extras: BundleExtras, note: WitnessedNote) -> None:
+    writer.add("verify.py", extras.verifier)
+    writer.add("trust.json", extras.trust)
+    writer.add("trust.sig", extras.trust_sigs)
+    writer.add("checkpoint", note.note)
+
+
+def _add_documents(writer: BundleWriter, contents: Contents) -> None:
+    for digest, signed in sorted(contents.documents.items()):
+        writer.add(f"docs/{digest}.json", signed.doc)
+        if signed.sigs:
+            writer.add(f"docs/{digest}.sig", signed.sigs_bytes)
+
+
+def _add_parts(runtime: Runtime, writer: BundleWriter, contents: Contents) -> None:
+    for digest in sorted(contents.parts):
+        try:
+            writer.add(f"parts/{digest}.age", runtime.objects.get(digest))
+        except NotFound:
+            continue  # a lost part is a finding of the verifier, not a reason to give no bundle
+
+
+def _proof(runtime: Runtime, log: LogReader, record: LoggedRecord, note: WitnessedNote) -> bytes:
+    with runtime.ledger.read() as conn:
+        row = entry_by_id(conn, record.entry_id)
+    if row is None or row.position is None:
+        raise NotFound(f"entry {record.n}")
+    entry = entry_bytes(record.h, record.n, row.position.p, record.t)
+    path = log.proofs.inclusion(record.n, note.size)
+    return build_receipt(entry, record.nonce, record.record, path, note.note).encode()
+
+
+def _sizes_for(contents: Contents, log: LogReader) -> set[int]:
+    """Return the sizes of the witnessed notes that bound the disclosed records in time (TE1 T7), and of the orders."""
+    sizes = sorted({size for size, _ in log.tiles.notes()})
+    wanted: set[int] = set()
+    for record in contents.records:
+        wanted.update([size for size in sizes if size > record.n][:1])
+        wanted.update([size for size in sizes if size <= record.n][-1:])
+        if record.kind == "tender.closed":
+            wanted.add(record.data["body"]["heartbeat_size"])
+    return wanted & set(sizes)
+
+
+def _add_checkpoints(writer: BundleWriter, log: LogReader, note: WitnessedNote, sizes: set[int]) -> None:
+    for size, path in log.tiles.notes():
+        data = log.tiles.read(path)
+        if size in sizes and data is not None and size <= note.size:
+            writer.add(path, data)
+    for size in sorted(sizes):
+        if 0 < size < note.size:
+            proof = log.proofs.consistency(size, note.size)
+            lines = "".join(b64(item) + "\n" for item in proof)
+            writer.add(f"consistency/{size}-{note.size}", lines.encode())
+
+
+def tile_files(log: LogReader, size: int) -> Iterator[tuple[str, bytes]]:
+    """Yield path and bytes of every tile and entry bundle of the tree of ``size`` entries, partial ones cut to it."""
+    for tile in tiles_of(size):
+        data = log.tiles.read(tile.path)
+        yield tile.path, _cut(log, tile) if data is None else data
+
+
+def _cut(log: LogReader, tile: Tile) -> bytes:
+    """Return a partial tile as the beginning of the full one that has replaced it."""
+    full = log.tiles.read(replace(tile, width=TILE_WIDTH).path)
+    if full is None:
+        raise NotFound(tile.path)
+    if tile.level is None:
+        return bundle_bytes(parse_bundle(full)[: tile.width])
+    return full[: HASH_BYTES * tile.width]
+
+
+def _all_records(runtime: Runtime, size: int) -> Iterator[LoggedRecord]:
+    for first in range(0, size, _PAGE):
+        with runtime.ledger.read() as conn:
+            yield from logged_records(conn, first, min(size, first + _PAGE))
+
+
+def record_file(record: LoggedRecord) -> bytes:
+    """Return ``records/<n>.json`` (AL1 L9): what opens the commitment of entry ``n``."""
+    return dumps({"nonce": record.nonce.hex(), "record": b64u(record.record), "t": record.t})
+
+
+def write_log_site(runtime: Runtime, target: Path) -> int:
+    """Write the whole log as a static tile site with entry bundles and witnessed notes; return its size."""
+    log, note = _witnessed(runtime)
+    for path, data in (("checkpoint", note.note), *tile_files(log, note.size), *_notes(log, note.size)):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_bytes(data)
+    return note.size
+
+
+def _notes(log: LogReader, size: int) -> Iterator[tuple[str, bytes]]:
+    for at, path in log.tiles.notes():
+        data = log.tiles.read(path)
+        if at <= size and data is not None:
+            yield path, data
