@@ -128,6 +128,13 @@ class Job:
             if path.startswith("docs/") and path.endswith(".json"):
                 yield path[len("docs/") : -len(".json")]
 
+    def of_type(self, typ: str) -> Iterator[SignedDocument]:
+        """Yield the documents that say they are of a type; their own parser admits them."""
+        mark = f'"typ":"{typ}"'.encode()
+        for sha256 in self.documents():
+            if mark in self.files[f"docs/{sha256}.json"]:
+                yield self.document(sha256)
+
     def proofs(self) -> Iterator[bytes]:
         """Yield the receipts in log order."""
         names = [path for path in self.files if path.startswith("log/")]
