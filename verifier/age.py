@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import BinaryIO
+from typing import IO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -56,7 +56,7 @@ def open_age(identity: str, ciphertext: bytes) -> bytes:
     return b"".join(open_age_stream(identity, io.BytesIO(ciphertext)))
 
 
-def open_age_stream(identity: str, source: BinaryIO) -> Iterator[bytes]:
+def open_age_stream(identity: str, source: IO[bytes]) -> Iterator[bytes]:
     """Yield the authenticated chunks of an age v1 file; the plaintext is complete only if the iterator ends normally.
 
     Raises:
@@ -73,7 +73,7 @@ def open_age_stream(identity: str, source: BinaryIO) -> Iterator[bytes]:
     return _chunks(ChaCha20Poly1305(_derive(file_key, nonce, b"payload")), source)
 
 
-def read_age_header(source: BinaryIO) -> AgeHeader:
+def read_age_header(source: IO[bytes]) -> AgeHeader:
     """Read the header up to the newline of its MAC line and check its shape (SB1 S4.6).
 
     Raises:
@@ -101,7 +101,7 @@ def read_age_header(source: BinaryIO) -> AgeHeader:
 class _HeaderLines:
     """Reads header lines and keeps them, within a bound, because the MAC covers their exact bytes."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: IO[bytes]) -> None:
         self._source = source
         self.seen: list[bytes] = []
         self.length = 0
@@ -168,7 +168,7 @@ def _derive(key: bytes, salt: bytes, info: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt or None, info).derive(key)
 
 
-def _chunks(cipher: ChaCha20Poly1305, source: BinaryIO) -> Iterator[bytes]:
+def _chunks(cipher: ChaCha20Poly1305, source: IO[bytes]) -> Iterator[bytes]:
     counter = 0
     chunk = source.read(AGE_CHUNK + AGE_TAG)
     while True:

@@ -79,6 +79,7 @@ _RESULT_LOT = shape(
         "award": nullable(shape({"bid": BID, "bidder": ORG, "price": INT})),
         "lot": NAME,
         "ranked_h": nullable(HEX32),
+        "reason": nullable(NAME),
         "stage": STAGE,
     }
 )
@@ -334,13 +335,13 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
             "changes": array(shape({"field": TEXT, "new": TEXT, "old": TEXT})),
             "edition_sha256": HEX32,
             "kind": choice("tender", "correction", "result", "failed", "cancellation"),
-            "lots": array(either(_NOTICE_LOT, _RESULT_LOT), by="lot"),
+            "lots": array(either(_NOTICE_LOT, _RESULT_LOT), by="lot stage"),
             "number": SEQ,
             "procedure_kind": NAME,
             "published_at": MS,
             "regime": NAME,
             "supersedes": nullable(HEX32),
-            "supervisor": either(_PARTY, NAME),
+            "supervisor": TEXT,
             "tender": NAME,
             "text_en": TEXT,
             "text_zh": TEXT,

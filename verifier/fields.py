@@ -72,7 +72,10 @@ def blob(length: int | None = None) -> FieldRule:
 
 
 def array(inner: FieldRule, *, by: str | None = None, least: int = 0) -> FieldRule:
-    """Return the rule: an array; ``by`` names the field (``""``: the item itself) by which it is sorted and unique."""
+    """Return the rule: an array; ``by`` names the fields, with spaces between, by which it is sorted and unique.
+
+    With ``by=""`` the items themselves are.
+    """
 
     def rule(value: Any, place: str) -> None:  # noqa: ANN401 - JSON of a hostile document
         if not isinstance(value, list) or len(value) < least:
@@ -80,13 +83,13 @@ def array(inner: FieldRule, *, by: str | None = None, least: int = 0) -> FieldRu
         for number, item in enumerate(value):
             inner(item, f"{place}[{number}]")
         if by is not None:
-            _require_sorted([item[by] if by else item for item in value], place)
+            _require_sorted([[item[name] for name in by.split()] if by else [item] for item in value], place)
 
     return rule
 
 
-def _require_sorted(keys: Sequence[Any], place: str) -> None:
-    named = [key.encode() if isinstance(key, str) else key for key in keys]
+def _require_sorted(keys: Sequence[list[Any]], place: str) -> None:
+    named = [[part.encode() if isinstance(part, str) else part for part in key] for key in keys]
     if any(left >= right for left, right in zip(named, named[1:])):
         raise FieldFault(f"{place}: not sorted, or an item twice")
 

@@ -1,0 +1,213 @@
+"""The order of all checks of a bundle, and the checks of a single receipt (AL1 L12.2, S17, T11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from verifier.bundle import Bundle
+from verifier.canonical import NotCanonical, admit_object
+from verifier.checks_bids import (
+    check_bid_signatures,
+    check_envelopes,
+    check_fingerprints,
+    check_manifest,
+    check_on_time,
+    check_policy,
+    check_possession,
+    check_schedule,
+    check_versions,
+)
+from verifier.checks_documents import check_demo, check_documents, check_named_documents, load_documents
+from verifier.checks_log import (
+    Tick,
+    check_against,
+    check_files,
+    check_main_checkpoint,
+    check_other_checkpoints,
+    check_proofs,
+    check_whole_log,
+    note_gaps,
+)
+from verifier.checks_opening import (
+    check_combination,
+    check_factors,
+    check_non_release,
+    check_orders,
+    check_releases,
+    check_share_checks,
+)
+from verifier.checks_ranking import check_award, check_notices, check_ranking
+from verifier.checks_time import (
+    check_bid_times,
+    check_close_entry,
+    check_entry_times,
+    check_heartbeat,
+    check_schedule_chain,
+    check_windows,
+)
+from verifier.checks_verdicts import (
+    check_factor_values,
+    check_parts,
+    check_prices,
+    check_shares,
+    check_verdicts,
+)
+from verifier.encoding import b64u_decode
+from verifier.evidence import Evidence
+from verifier.hashing import hex_digest
+from verifier.lot import Lot, lots_of
+from verifier.merkle import ProofFault, verify_inclusion
+from verifier.notes import NoteFault
+from verifier.policy import verify_checkpoint
+from verifier.progress import Progress
+from verifier.proofs import parse_proof
+from verifier.report import Check, Report
+from verifier.trust import Trust
+
+LotCheck = Callable[[Lot, Check], None]
+LOT_CHECKS: tuple[tuple[str, str, tuple[LotCheck, ...]], ...] = (
+    ("SB-01", "policy: signature, admission rules, custodian keys of pinned institutions", (check_policy,)),
+    ("SB-02", "policy in the log; possession of every share key proved before it", (check_possession,)),
+    ("SB-03", "schedule: close never earlier, close entry follows the last schedule", (check_schedule,)),
+    ("SB-04", "envelopes: size, fields, policy, mode", (check_envelopes,)),
+    ("SB-05", "bidder signatures by keys valid at their position", (check_bid_signatures,)),
+    ("SB-06", "bid.received of every listed bid; unbroken versions", (check_versions,)),
+    ("SB-07", "bids before the close entry and before the close", (check_on_time,)),
+    ("SB-08", "bids_root and count recomputed", (check_manifest,)),
+    ("SB-09", "open order: signatures, bids, objections, growth, checkpoint after the close", (check_orders,)),
+    ("SB-10", "share checks and adjudications", (check_share_checks,)),
+    ("SB-11", "factors: window, commitment, newest list", (check_factors, check_factor_values)),
+    ("SB-12", "releases: signature, exactly the valid bids, in their window", (check_releases,)),
+    ("SB-13", "all combined before any opened", (check_combination,)),
+    ("SB-14", "shares, combination, seed commitment, every C_i", (check_shares,)),
+    ("SB-15", "identities, ciphertexts, decryption", (check_parts,)),
+    ("SB-16", "prices: identity_price opens the sealed part to the price read out", (check_prices,)),
+    ("SB-17", "verdicts recomputed by the table of S10", (check_verdicts,)),
+    ("SB-18", "no fingerprint twice in the lot", (check_fingerprints,)),
+    ("SB-19", "non-release statements for unopened envelopes", (check_non_release,)),
+    ("TE-01", "schedule chain: signatures, only later, before the close, 30 minutes ahead", (check_schedule_chain,)),
+    ("TE-03", "deadline heartbeat", (check_heartbeat,)),
+    ("TE-04", "close entry: not before the close, drain waited for", (check_close_entry,)),
+    ("TE-05", "time verdict of every bid of the manifest", (check_bid_times,)),
+    ("TE-09", "windows as the schedule says", (check_windows,)),
+    ("RK-01", "ranking or failure recomputed from prices, notice, edition and tie rule", (check_ranking,)),
+    ("RK-02", "award to rank 1; result notice says the same", (check_award,)),
+    ("RK-03", "notices: signatures, chain of corrections", (check_notices,)),
+)
+LATER_CHECKS = (
+    ("AL-11", "time-stamp tokens"),
+    ("AL-13", "personal values and their commitments"),
+    ("SB-20", "key destruction"),
+    ("TE-02", "derived schedules recomputed from their evidence"),
+    ("TE-07", "clock states around the deadline"),
+    ("TE-08", "time-stamp tokens against witness bounds"),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller asked for; ``chained`` and ``tiled`` are switched off only by negative controls."""
+
+    against: tuple[Path, ...] = ()
+    production: bool = False
+    chained: bool = True
+    tiled: bool = True
+
+
+def verify_bundle(bundle: Bundle, trust: Trust, report: Report, options: Options, progress: Progress) -> None:
+    """Run every check on a bundle; the report carries the result."""
+    header = check_files(bundle, report, _ticker(progress, "files"))
+    if header is None:
+        return
+    report.facts["bundle"] = ", ".join(
+        f"{name} {header[name]}" for name in ("kind", "tier", "procedure", "lot", "stage") if header[name] is not None
+    )
+    evidence = Evidence(bundle, trust, report, header)
+    guarded(report, "AL-02", lambda: check_main_checkpoint(evidence))
+    guarded(report, "AL-03", lambda: check_proofs(evidence, _ticker(progress, "proofs")))
+    guarded(report, "AL-07", lambda: load_documents(evidence))
+    whole = _ticker(progress, "log")
+    guarded(
+        report,
+        "AL-09",
+        lambda: check_whole_log(evidence, whole, chained=options.chained, tiled=options.tiled),
+    )
+    guarded(report, "AL-05", lambda: check_other_checkpoints(evidence))
+    guarded(report, "AL-06", lambda: check_against(evidence, list(options.against)))
+    guarded(report, "AL-07", lambda: check_documents(evidence))
+    guarded(report, "AL-08", lambda: check_named_documents(evidence))
+    guarded(report, "AL-12", lambda: check_demo(evidence, production=options.production))
+    entry_times = report.check("TE-06", "times of entries: monotone, within 60 s of their transaction")
+    guarded(report, "TE-06", lambda: check_entry_times(evidence, entry_times))
+    _check_lots(evidence, report, progress)
+    for check_id, title in LATER_CHECKS:
+        report.check(check_id, title)
+    if evidence.main is not None:
+        report.facts["log"] = f"{trust.origin}, {evidence.main.checkpoint.size} entries"
+    report.checks.sort(key=lambda check: (("AL", "TE", "SB", "RK").index(check.id[:2]), check.id))
+
+
+def _check_lots(evidence: Evidence, report: Report, progress: Progress) -> None:
+    for check_id, title, _ in LOT_CHECKS:
+        report.check(check_id, title)
+    lots = lots_of(evidence) if evidence.holds("public") else []
+    for done, lot in enumerate(lots):
+        progress.tick("lots", done, len(lots))
+        for check_id, title, functions in LOT_CHECKS:
+            check = report.check(check_id, title)
+            for function in functions:
+                guarded(report, check_id, partial(function, lot, check))
+
+
+def guarded(report: Report, check_id: str, run: Callable[[], None]) -> None:
+    """Run a check on hostile data: whatever it raises is a failure of that check and never an exit without a result."""
+    try:
+        run()
+    except Exception as error:  # noqa: BLE001 - a crash must not look like a pass
+        report.check(check_id, check_id).fail("verifier", f"{type(error).__name__}: {error}")
+
+
+def _ticker(progress: Progress, label: str) -> Tick:
+    return lambda done, total: progress.tick(label, done, total)
+
+
+def verify_receipt(data: bytes, trust: Trust, report: Report, envelope: bytes | None) -> None:
+    """Check a receipt file (AL1 L8.3) and, if given, that it is about the reader's own envelope (step 5)."""
+    check = report.check("AL-03", "receipt: form, inclusion, record and entry")
+    checkpoint = report.check("AL-02", "checkpoint: form, origin, log signature, quorum")
+    own = report.check("RC-01", "the receipt is about this envelope (--envelope)")
+    try:
+        proof = parse_proof(data)
+        note = verify_checkpoint(proof.checkpoint, trust.policy, trust.origin)
+        note_gaps(checkpoint, "checkpoint", note)
+        head = note.checkpoint
+        verify_inclusion(proof.n, head.size, proof.leaf, proof.path, head.root)
+    except NoteFault as error:
+        checkpoint.fail("checkpoint", str(error))
+        return
+    except ProofFault as error:
+        check.fail("receipt", str(error))
+        return
+    check.passed()
+    record = proof.record
+    report.facts["receipt"] = f"{'WITNESSED' if note.witnessed else 'LOGGED'}, entry {proof.n} of {trust.origin}"
+    report.facts["record"] = f"{record['kind']}, {record['subject']}, procedure {record['procedure']}"
+    if envelope is not None:
+        named = record["body"].get("envelope_sha256", record["body"].get("withdrawal_sha256"))
+        holds = named == hex_digest(document_of(envelope))
+        own.require("receipt", "the record names another envelope than this file", holds=holds)
+
+
+def document_of(data: bytes) -> bytes:
+    """Return the document of a file that holds it bare or in the signed wrapper of P7.1."""
+    try:
+        value: dict[str, Any] = admit_object(data)
+        if set(value) == {"doc", "sigs"} and isinstance(value["doc"], str):
+            return b64u_decode(value["doc"])
+    except (NotCanonical, ValueError):
+        pass
+    return data
