@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -117,9 +117,7 @@ def rank(bids: Iterable[OpenedBid], rules: RankingRules) -> Ranking:
 def _lowest_first(opened: list[OpenedBid], rules: RankingRules) -> Ranking:
     reasons = {bid.bid: _reason(bid, rules) for bid in opened}
     conforming = [bid for bid in opened if reasons[bid.bid] is None]
-    failure = failure_after_opening(
-        rules.edition, rules.regime, effective=len(opened), conforming=len(conforming)
-    ) or _nothing_left(conforming)
+    failure = failure_after_opening(rules.edition, rules.regime, effective=len(opened), conforming=len(conforming))
     tie = None if failure else _tie_at_the_top(conforming, opened, rules.tie_rule)
     ranks = {} if failure else _ranks(conforming, tie)
     items = tuple(
@@ -139,11 +137,6 @@ def _lowest_first(opened: list[OpenedBid], rules: RankingRules) -> Ranking:
 def evaluated_price(bid: OpenedBid) -> int:
     """Return P' of B10.4 in minor units: the quote, as this release grants no deduction."""
     return bid.price
-
-
-def _nothing_left(conforming: Collection[OpenedBid]) -> Failure | None:
-    """An edition may ask for no minimum, but nobody can be ranked where nobody is left (EVL-08)."""
-    return None if conforming else Failure(reason="fewer_than_three_after_opening", rule="EVL-08")
 
 
 def _reason(bid: OpenedBid, rules: RankingRules) -> str | None:

@@ -39,7 +39,8 @@ class Fields:
     """A reader of one object. Every field that is never asked for is an error ``unknown`` at the end."""
 
     def __init__(self, value: object, path: str = "", errors: list[FieldError] | None = None) -> None:
-        self._errors: list[FieldError] = [] if errors is None else errors
+        self._found: list[FieldError] = [] if errors is None else errors
+        self._errors = self._found
         self._path = path
         self._asked: set[str] = set()
         self._children: list[Fields] = []
@@ -48,7 +49,7 @@ class Fields:
             self._values = value
         else:
             self._errors.append(FieldError(path=path or ".", code="not_object"))
-            self._errors = []  # one error for the object; its fields are not reported one by one
+            self._errors = []  # told for the object as a whole, its fields are not reported one by one
 
     def fail(self, name: str, code: str) -> None:
         """Note an error of a field that was read but does not fit together with others."""
@@ -141,8 +142,8 @@ class Fields:
     def finish(self) -> None:
         """Raise ``InvalidFields`` if anything was wrong, unknown fields of this object and its children included."""
         self._note_unknown()
-        if self._errors:
-            raise InvalidFields(self._errors)
+        if self._found:
+            raise InvalidFields(self._found)
 
     def _note_unknown(self) -> None:
         for name in self._values:
