@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from importlib import resources
@@ -16,9 +16,10 @@ from importlib.resources.abc import Traversable
 from itertools import pairwise
 from typing import Any, Final
 
+from trading.kernel import canonical
 from trading.kernel.calendar import CHINA, WorkCalendar
 from trading.rulebook.keys import Key
-from trading.rulebook.model import Edition, Parameter, Rule
+from trading.rulebook.model import Edition, Parameter, Rule, Unit
 from trading.rulebook.rows import check_fields, parameter_of, rule_of
 
 NATIONAL: Final = "cn"
@@ -48,6 +49,28 @@ class Rulebook:
         rows = (*self.jurisdictions[NATIONAL].rows, *self.jurisdictions[code].rows)
         return self.edition_on(code, max(_changes(rows, date.max)))
 
+    def restore(self, document: bytes) -> Edition:
+        """Return the edition of a stored ``mb.edition``, whatever rows have been entered since.
+
+        Values, units, rules and sources are those of the document; what it does not hold (regime, comparison, titles)
+        comes from the rows of the same key. ``Edition.document`` of the result is ``document`` again.
+
+        Raises:
+            InvalidInput: The bytes are not canonical.
+            ValueError: A key that this product does not know: the document is not one of its own.
+        """
+        body = canonical.loads_object(document)
+        own = self.jurisdictions.get(body["jurisdiction"], self.jurisdictions[NATIONAL])
+        known = {row.key: row for row in (*self.jurisdictions[NATIONAL].rows, *own.rows)}
+        rows = {Key(row["key"]): _restored(known[Key(row["key"])], row) for row in body["parameters"]}
+        return Edition(
+            id=body["id"],
+            jurisdiction=body["jurisdiction"],
+            title_zh=own.title_zh,
+            title_en=own.title_en,
+            parameters=rows,
+        )
+
     def edition_on(self, code: str, day: date) -> Edition:
         """Return what is in force in jurisdiction ``code`` on ``day``; an unknown code is a ``ValueError``."""
         if code not in self.jurisdictions:
@@ -63,6 +86,16 @@ class Rulebook:
             title_en=own.title_en,
             parameters=rows,
         )
+
+
+def _restored(row: Parameter, stored: Mapping[str, Any]) -> Parameter:
+    return replace(
+        row,
+        value=stored["value"],
+        unit=Unit(stored["unit"]),
+        rule=tuple(stored["rule"]),
+        source=stored["source"],
+    )
 
 
 def _changes(rows: Iterable[Parameter], day: date) -> Iterator[date]:

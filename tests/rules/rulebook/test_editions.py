@@ -129,6 +129,28 @@ def test_the_digest_changes_with_any_row() -> None:
         assert edition.digest != NATIONAL.digest
 
 
+@pytest.mark.parametrize("edition", [NATIONAL, REPLAY, edition_at("cn", ms("2026-01-15 00:00:00"))], ids=lambda e: e.id)
+def test_a_stored_document_restores_its_edition(edition: Edition) -> None:
+    restored = builtin().restore(edition.document())
+    assert restored.document() == edition.document()
+    assert restored.digest == edition.digest
+    assert restored.parameters.keys() == edition.parameters.keys()
+    assert [row.regime for row in restored.parameters.values()] == [
+        edition.parameters[key].regime for key in restored.parameters
+    ]
+
+
+def test_a_stored_document_keeps_its_own_values() -> None:
+    """A row changed since publication leaves a running procedure alone."""
+    old = NATIONAL.document().replace(b'"unit":"d","value":20', b'"unit":"wd","value":25')
+    restored = builtin().restore(old)
+    assert restored.days(Key.BID_PREPARATION_MIN, GP) == WorkingDays(count=25)
+    assert restored.document() == old
+    assert restored.digest != NATIONAL.digest
+    with pytest.raises(ValueError, match="unheard"):
+        builtin().restore(NATIONAL.document().replace(b'"bidders.min"', b'"bidders.unheard"'))
+
+
 def test_newest_edition_is_the_one_in_force_after_the_last_change() -> None:
     assert builtin().newest(NATIONAL_CODE).digest == edition_at("cn", ms("2030-01-01 00:00:00")).digest
 
