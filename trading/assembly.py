@@ -39,6 +39,9 @@ EVENTS: Final[tuple[EventKind, ...]] = (
 
 REGISTRY: Final = Registry(EVENTS)
 
+# Below LOG_DIR: what every process may read; the write-ahead log beside it is the sequencer's alone (AL1 L5.1).
+TILES: Final = "tiles"
+
 ERRANDS: Final[Mapping[str, Handler]] = {**bid_jobs.ERRANDS, **opening_jobs.ERRANDS}
 
 
@@ -59,7 +62,7 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
     return Runtime(
         ledger=Ledger(writer, registry=REGISTRY, reader=reader),
         objects=LocalStore(settings.object_store),
-        log_dir=settings.log_dir,
+        log_dir=settings.log_dir / TILES,
         origin=settings.log_origin,
         demo=settings.demo,
         clock=settings.clock(),

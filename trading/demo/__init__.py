@@ -1,0 +1,1 @@
+"""The demonstration: one tender played by everybody in it, and past tenders replayed through the same path (P13)."""
