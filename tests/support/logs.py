@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url
 
@@ -44,6 +46,24 @@ def kill_at(step: str, *, times: int = 1) -> Callable[[str], None]:
     return hook
 
 
+class StoppableServer(WitnessServer):
+    """Ends its open connections when it stops, as the end of a witness's process would."""
+
+    def __init__(self, address: tuple[str, int], witness: Witness) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(address, witness)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver types it
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def server_close(self) -> None:
+        super().server_close()
+        for each in self._open:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
 class RunningWitness:
     """A witness in a thread of this process, on a free port of the loopback interface."""
 
@@ -54,7 +74,7 @@ class RunningWitness:
         self._log_key = log_key
         self._clock = clock
         self._port = 0
-        self._server: WitnessServer | None = None
+        self._server: StoppableServer | None = None
         WitnessState.create(directory, self.key).close()
         self.start()
 
@@ -65,7 +85,7 @@ class RunningWitness:
     def start(self) -> None:
         self._state = WitnessState(self.directory)
         witness = Witness(self.seed, self._state, [self._log_key], self._clock)
-        self._server = WitnessServer(("127.0.0.1", self._port), witness)
+        self._server = StoppableServer(("127.0.0.1", self._port), witness)
         self._port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()

@@ -15,7 +15,7 @@ from trading.audit.rules.policy import Policy
 from trading.kernel.errors import InvalidInput
 
 TIMEOUT_S: Final = 2.0
-_OK, _NOT_FOUND = 200, 404
+_OK, _NOT_FOUND, _SERVER_ERROR = 200, 404, 500
 
 
 class WitnessUnreachable(Exception):
@@ -89,7 +89,7 @@ class WitnessClient:
         self._connection.request(method, self._url.path.rstrip("/") + path, body, headers)
         answer = self._connection.getresponse()
         data = answer.read(MAX_ANSWER + 1)
-        if answer.will_close or len(data) > MAX_ANSWER:
+        if answer.will_close or len(data) > MAX_ANSWER or answer.status >= _SERVER_ERROR:
             self.close()
         return answer.status, answer.getheader("Content-Type"), data
 

@@ -1,27 +1,20 @@
-"""``mingbiao release``: roles, schemas, migrations, and the checks without which no process may start.
+"""Roles, schemas, rights and the log's origin: what only the superuser of a database can state.
 
-Run as the database's superuser, or, once roles and schemas exist, as a member of ``trading_owner``. Everything happens
-under one advisory lock, with time-outs: a migration that would have to wait gives up and leaves the old state.
 A database is born for one log origin, as production or as demonstration, and stays that (P13).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy import Connection
 
-from trading.db import psycopg_url, run_script
+from trading.db import run_script
 from trading.kernel.errors import InvalidInput
 
-MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
 DEMO_ORIGIN_PREFIX: Final = "demo."
 DEMO_LOCK: Final = 0x6D62_6A75  # held shared by acts and exclusively while demonstration time is moved on (P13)
-_RELEASE_LOCK: Final = 0x6D62_7265
-_LOGIN_ROLES: Final = (
+LOGIN_ROLES: Final = (
     "trading_web",
     "trading_worker",
     "trading_reader",
@@ -77,7 +70,7 @@ RESET ROLE
 """
 
 _DEMO = """
-CREATE TABLE log.demo_shift (one boolean PRIMARY KEY DEFAULT true CHECK (one), ms bigint NOT NULL CHECK (ms >= 0));
+CREATE TABLE log.demo_shift (one boolean PRIMARY KEY DEFAULT true CHECK (one), ms bigint NOT NULL);
 CREATE FUNCTION log.demo_shift_grows() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NEW.ms <= OLD.ms THEN
@@ -99,26 +92,14 @@ GRANT UPDATE (ms) ON log.demo_shift TO trading_web, trading_worker
 
 def prepare_database(connection: Connection) -> None:
     """Create roles and schemas and take every right from PUBLIC; as superuser, may be repeated."""
-    run_script(connection, _ROLES.replace("{logins}", ", ".join(f"'{role}'" for role in _LOGIN_ROLES)))
+    run_script(connection, _ROLES.replace("{logins}", ", ".join(f"'{role}'" for role in LOGIN_ROLES)))
     restrict_database(connection)
     run_script(connection, _SCHEMAS)
 
 
 def restrict_database(connection: Connection) -> None:
     """Let only the roles of the product connect, and nobody but owners create or use temporary tables."""
-    run_script(connection, _DATABASE.replace("{logins}", ", ".join(_LOGIN_ROLES)))
-
-
-def migrate(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations up to ``revision`` as ``trading_owner`` on this connection, in one transaction."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
-    connection.exec_driver_sql("SET LOCAL statement_timeout = '10min'")
-    connection.exec_driver_sql("SET ROLE trading_owner")
-    command.upgrade(config, revision)
-    connection.exec_driver_sql("RESET ROLE")
+    run_script(connection, _DATABASE.replace("{logins}", ", ".join(LOGIN_ROLES)))
 
 
 def set_origin(connection: Connection, origin: str, *, demo: bool, demo_shift_ms: int = 0) -> None:
@@ -146,17 +127,3 @@ def set_origin(connection: Connection, origin: str, *, demo: bool, demo_shift_ms
         run_script(connection, _DEMO.replace("{lock}", str(DEMO_LOCK)))
         connection.exec_driver_sql("INSERT INTO log.demo_shift (ms) VALUES (%s)", (demo_shift_ms,))
     connection.exec_driver_sql("RESET ROLE")
-
-
-def release(url: str, *, origin: str, demo: bool, demo_shift_ms: int = 0) -> None:
-    """Bring the database at ``url`` to this release, or leave it untouched.
-
-    Raises:
-        InvalidInput: Another origin or mode (``release.origin``), or a guard or grant is missing (``release.guard``).
-    """
-    engine = create_engine(psycopg_url(url), poolclass=NullPool)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_RELEASE_LOCK,))
-        prepare_database(connection)
-        migrate(connection)
-        set_origin(connection, origin, demo=demo, demo_shift_ms=demo_shift_ms)
