@@ -1,0 +1,83 @@
+"""What a bidder types as its price: an amount, or a JSON file with items and terms. Money is exact or refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+from trading.bids.rules.context import BidContext
+from trading.bids.rules.price import PriceItem, build_price
+from trading.kernel.canonical import MAX_INTEGER
+from trading.kernel.errors import InvalidInput
+
+#: Minor units of currencies that differ from the usual hundredth (ISO 4217).
+_MINOR_DIGITS: Final = {"JPY": 0, "KRW": 0, "VND": 0, "KWD": 3, "BHD": 3, "OMR": 3}
+_USUAL_DIGITS: Final = 2
+_FIELDS: Final = frozenset({"currency", "items", "terms", "total"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceInput:
+    """A price before it is bound to a bid; ``total`` and amounts in minor units."""
+
+    currency: str
+    total: int
+    items: tuple[PriceItem, ...] = ()
+    terms: dict[str, Any] | None = field(default=None)
+
+    def document(self, context: BidContext) -> bytes:
+        """Return the canonical price of one version.
+
+        Raises:
+            InvalidInput: ``price.malformed``.
+        """
+        try:
+            return build_price(context, currency=self.currency, total=self.total, items=self.items, terms=self.terms)
+        except ValueError as error:
+            raise InvalidInput("price.malformed", str(error)) from error
+
+
+def of_amount(amount: str, currency: str) -> PriceInput:
+    """Return the price of an amount in major units such as ``1234567.89``; what is finer than a minor unit is refused.
+
+    Raises:
+        InvalidInput: ``price.malformed``.
+    """
+    digits = _MINOR_DIGITS.get(currency, _USUAL_DIGITS)
+    try:
+        minor = Decimal(amount.replace(",", "")).scaleb(digits)
+        total = int(minor)
+    except (InvalidOperation, ValueError, OverflowError) as error:
+        raise InvalidInput("price.malformed", f"{amount!r} is not an amount") from error
+    if total != minor or not 0 <= total <= MAX_INTEGER:
+        raise InvalidInput("price.malformed", f"{amount!r} is finer than a minor unit, negative or too large")
+    return PriceInput(currency=currency, total=total)
+
+
+def of_file(path: Path) -> PriceInput:
+    """Return the price of a JSON file: ``currency``, ``total`` (minor units), and if wanted ``items`` and ``terms``.
+
+    Raises:
+        InvalidInput: ``price.malformed``.
+    """
+    try:
+        value = json.loads(path.read_bytes(), parse_float=_no_float)
+        if not isinstance(value, dict) or value.keys() - _FIELDS:
+            raise ValueError(f"an object of {', '.join(sorted(_FIELDS))}")
+        items = tuple(PriceItem(**item) for item in value.get("items", []))
+        return PriceInput(currency=value["currency"], total=value["total"], items=items, terms=value.get("terms"))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidInput("price.malformed", f"{path}: {error}") from error
+
+
+def _no_float(text: str) -> None:
+    raise ValueError(f"{text}: amounts are integers in minor units, quantities are texts")
+
+
+def major(total: int, currency: str) -> str:
+    """Return an amount in minor units as people read it."""
+    digits = _MINOR_DIGITS.get(currency, _USUAL_DIGITS)
+    return f"{Decimal(total).scaleb(-digits):,f} {currency}"

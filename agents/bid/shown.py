@@ -1,0 +1,116 @@
+"""What the bidder is shown: whom it trusts, what it sealed, how far it has got (SB1 S6.3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agents.bid.sealer import Content, SealedVersion
+from agents.bid.sending import Outcome
+from agents.bid.workdir import Version, WorkDir
+from agents.words import demo_banner, instant, say, size, warn
+from trading.audit.rules.proof import ReceiptState
+from trading.bids.rules.envelope import Envelope
+from trading.bids.rules.policy import CheckedPackage
+from trading.kernel.clock import SystemClock
+
+
+def package(checked: CheckedPackage) -> None:
+    """Show who holds the shares, the mode and the deadline."""
+    policy, schedule = checked.policy, checked.schedule
+    if policy.demo:
+        demo_banner()
+    say(
+        f"标段 {policy.lot}，{policy.tender}（{policy.stage}）", f"Lot {policy.lot} of {policy.tender} ({policy.stage})"
+    )
+    if policy.bidder_factor:
+        say(
+            f"开标需要以下 {policy.n} 家中任意 {policy.k} 家，并且需要您本人",
+            f"Opening takes any {policy.k} of these {policy.n} and you",
+        )
+    else:
+        say(
+            f"开标需要以下 {policy.n} 家中任意 {policy.k} 家；不需要您本人",
+            f"Opening takes any {policy.k} of these {policy.n}; you are not needed",
+        )
+    for row in policy.custodians:
+        say(f"  {row.i}. {row.name}（{row.role}）", f"  {row.i}. {row.name} ({row.role})")
+    say(f"投标截止：{instant(schedule.close)} 之前", f"Deadline: before {instant(schedule.close)}")
+    if not checked.schedule_signed:
+        warn("截止时间由规则顺延，未经签名，以日志为准", "The deadline was extended by rule; the log is its proof")
+
+
+def sealed(work: WorkDir, made: SealedVersion, content: Content) -> None:
+    """Show a sealed version: fingerprint, sizes, files with hashes, where the opening package is."""
+    document = made.version.document
+    say(f"已密封第 {made.version.seq} 版，尚未提交", f"Sealed version {made.version.seq}, not submitted yet")
+    say(f"指纹 {made.fingerprint}", f"Fingerprint {made.fingerprint}")
+    package(work.package())
+    if isinstance(document, Envelope):
+        for part in document.parts:
+            say(f"  分卷 {part.name} {size(part.size)}", f"  part {part.name} {size(part.size)}")
+    for row in made.manifest.files if made.manifest is not None else ():
+        say(
+            f"  文件 {row.path} {size(row.size)} 摘要 {row.digest.hex()[:16]}…",
+            f"  file {row.path} {size(row.size)} digest {row.digest.hex()[:16]}…",
+        )
+    if content.price is not None and not content.files and "main" in work.package().policy.parts:
+        warn("没有附任何文件", "No file is attached")
+    say(f"开标数据包：{made.package}", f"Opening package: {made.package}")
+    warn(
+        "没有这个数据包和口令就无法开标；请在另一台设备上再存一份",
+        "Without this package and its passphrase the bid cannot be opened; keep a second copy on another device",
+    )
+    say("下一步：mingbiao bid submit", "Next: mingbiao bid submit")
+
+
+def outcome(what_zh: str, what_en: str, result: Outcome) -> None:
+    """Show how far a document has got; only a verified receipt is called received."""
+    if result.receipt is None:
+        at = "" if result.ack is None else instant(result.ack.received_at)
+        warn(
+            f"{what_zh}：平台已签收 {at}，尚未写入日志；稍后运行 mingbiao bid status",
+            f"{what_en}: acknowledged {at}, not yet in the log; run mingbiao bid status in a moment",
+        )
+        return
+    n = result.receipt.receipt.entry.n
+    state = {"zh": "已写入日志", "en": "in the log"}
+    if result.state is ReceiptState.WITNESSED:
+        state = {"zh": "已写入日志并经见证", "en": "in the log and witnessed"}
+    at = instant(result.receipt.record["at"])
+    say(f"{what_zh}已收讫，{state['zh']}（序号 {n}，{at}）", f"{what_en} received, {state['en']} (entry {n}, {at})")
+    say(f"回执：{result.file}", f"Receipt: {result.file}")
+
+
+def version(item: Version) -> None:
+    """Show one version of the directory on one line."""
+    progress, document = item.progress, item.document
+    kind = ("信封", "envelope") if isinstance(document, Envelope) else ("撤回", "withdrawal")
+    name = item.signed.sha256[:16]
+    code = f" {progress.code}" if progress.code else ""
+    state = {
+        "sealed": ("已密封，未提交", "sealed, not submitted"),
+        "sent": ("已发送，未得到答复", "sent, not answered"),
+        "accepted": ("已签收", "acknowledged"),
+        "refused": ("被拒收", "refused"),
+    }[progress.state]
+    say(
+        f"  第 {item.seq} 版 {kind[0]} {name}… {state[0]}{code}",
+        f"  version {item.seq} {kind[1]} {name}… {state[1]}{code}",
+    )
+
+
+def deadline_passed(work: WorkDir) -> bool:
+    """Warn, and return true, if by this machine's clock the deadline has passed; the platform's clock decides."""
+    close = work.package().schedule.close
+    passed = SystemClock().now_ms() >= close
+    if passed:
+        warn(
+            f"按本机时钟，截止时间 {instant(close)} 已过",
+            f"By this machine's clock the deadline {instant(close)} has passed",
+        )
+    return passed
+
+
+def saved(path: Path) -> None:
+    """Show where something was saved."""
+    say(f"已保存：{path}", f"Saved: {path}")
