@@ -1,0 +1,152 @@
+"""The whole platform on one machine: it serves, repairs itself, keeps secrets apart, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from trading.embedded.places import admit_server
+from trading.embedded.processes import is_alive, wait_until
+from trading.up import Platform
+from trading.up.platform import AlreadyRunning
+from trading.up.programs import ROOT, answers
+
+PROGRAMS = {"sequencer", "clock", "worker", "web", "witness-supervisor", "witness-notary", "witness-auditor"}
+
+
+@pytest.fixture(scope="module")
+def data_dir() -> Iterator[Path]:
+    """A DATA_DIR that the database's user can reach; pytest's own is closed to it when root runs the tests."""
+    path = Path(tempfile.mkdtemp(prefix="mb-", dir="/tmp"))
+    admit_server(path)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def platform(data_dir: Path) -> Iterator[Platform]:
+    """A running platform on a free port."""
+    platform = Platform(data_dir, listen="127.0.0.1:0", fsync=False)
+    platform.start()
+    try:
+        yield platform
+    finally:
+        platform.stop()
+
+
+def alive(platform: Platform) -> bool:
+    with urlopen(f"{platform.base_url}/livez", timeout=5) as answer:  # noqa: S310 - our own server
+        return bool(answer.status == 200)
+
+
+def test_it_serves_and_every_program_runs(platform: Platform) -> None:
+    assert set(platform.processes) == PROGRAMS
+    assert alive(platform)
+    assert all(is_alive(running.pid) for running in platform.processes.values())
+
+
+def test_a_second_platform_on_the_same_directory_is_refused(platform: Platform) -> None:
+    with pytest.raises(AlreadyRunning):
+        Platform(platform.data_dir).start()
+    assert alive(platform)
+
+
+def test_keys_are_private_and_the_log_key_is_the_sequencers_alone(platform: Platform) -> None:
+    keys = platform.data_dir / "keys"
+    assert {path.name for path in keys.iterdir()} == {"ack.key", "cookie.secret", "log.key", "origin"}
+    for name in ("ack.key", "cookie.secret", "log.key"):
+        assert stat.S_IMODE((keys / name).stat().st_mode) == 0o600
+    holders = [name for name in ("web", "worker", "clock", "sequencer") if platform.settings(name).log_key_file]
+    assert holders == ["sequencer"]
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="the environment of a process is shown by Linux only"
+)
+def test_no_program_gets_an_address_or_key_of_another(platform: Platform) -> None:
+    for name, running in platform.processes.items():
+        environ = Path(f"/proc/{running.pid}/environ").read_text().split("\0")
+        names = {each.partition("=")[0] for each in environ if each}
+        allowed = {
+            "PATH",
+            "HOME",
+            "LANG",
+            "LC_ALL",
+            "LC_CTYPE",
+            "TMPDIR",
+            "PYTHONUNBUFFERED",
+            "JURISDICTION",
+            "RULEBOOK_DIR",
+        }
+        allowed |= set() if name.startswith("witness") else {"DATA_DIR"}
+        allowed |= {"web": {"LISTEN", "PUBLIC_URL"}, "worker": {"PUBLIC_URL"}}.get(name, set())
+        assert names <= allowed, name
+
+
+def test_a_killed_web_server_comes_back(platform: Platform) -> None:
+    before = platform.processes["web"].pid
+    os.kill(before, signal.SIGKILL)
+    assert wait_until(lambda: platform.processes["web"].pid != before and answers(f"{platform.base_url}/livez"), 30)
+    assert alive(platform)
+
+
+def test_restart_is_orderly_and_waits_until_ready(platform: Platform) -> None:
+    before = platform.processes["sequencer"].pid
+    platform.restart("sequencer")
+    assert platform.processes["sequencer"].pid != before
+    assert is_alive(platform.processes["sequencer"].pid)
+
+
+def test_a_port_that_was_taken_meanwhile_is_replaced_and_keys_stay(platform: Platform) -> None:
+    policy = (platform.data_dir / "witness-policy").read_text()
+    pids = [running.pid for running in platform.processes.values()]
+    platform.stop()
+    assert not any(is_alive(pid) for pid in pids)
+    assert list((platform.data_dir / "run").iterdir()) == []
+    taken = witnesses_in(policy)["notary"]
+    with socket.create_server(("127.0.0.1", int(taken[1].rpartition(":")[2]))):
+        platform.start()
+    again = witnesses_in((platform.data_dir / "witness-policy").read_text())
+    assert again["notary"][1] != taken[1]
+    assert {name: key for name, (key, _) in again.items()} == {n: key for n, (key, _) in witnesses_in(policy).items()}
+    assert alive(platform)
+
+
+def witnesses_in(policy: str) -> dict[str, tuple[str, str]]:
+    lines = [line.split() for line in policy.splitlines() if line.startswith("witness")]
+    return {name: (key, address) for _, name, key, address in lines}
+
+
+def test_a_killed_manager_leaves_work_for_the_next_one_and_nothing_after_it(data_dir: Path) -> None:
+    folder = data_dir / "killed"
+    admit_server(folder)
+    command = [sys.executable, "-m", "trading.cli", "up", "--listen", "127.0.0.1:0"]
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | {"DATA_DIR": str(folder)}
+    manager = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
+    assert manager.stdout is not None
+    assert any("ready" in line for line in manager.stdout)
+    notes = {path.name: int(path.read_text().split()[0]) for path in (folder / "run").iterdir()}
+    assert set(notes) == PROGRAMS
+    manager.kill()
+    manager.communicate()
+    platform = Platform(folder, listen="127.0.0.1:0")
+    platform.start()
+    try:
+        assert not any(is_alive(pid) for pid in notes.values())
+        assert platform.postgres is not None
+        assert platform.postgres.adopted
+        assert alive(platform)
+    finally:
+        platform.stop()
+    assert not (folder / "postgres" / "data" / "postmaster.pid").exists()
