@@ -126,7 +126,7 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
 
 def _fail_if_too_few(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, count: int) -> None:
     """Fewer bids than the minimum are not opened and the lot fails (OPN-02; SB1 S8)."""
-    failure = procedures.failure_of_close(row, uow.at, count)
+    failure = procedures.failure_of_close(uow.connection, row, uow.at, count)
     if failure is None:
         return
     uow.record(model.refuse_opening(lot.number, lot.stage, failure.reason, row.reference, row.id))

@@ -32,7 +32,7 @@ def evaluate(ledger: Ledger, actor: Actor, reference: str, number: str, stage: s
         row = rows.lock_for_update(uow, reference)
         lot = next(lot for lot in rows.lots(uow, row.id) if (lot.number, lot.stage) == (number, stage))
         place = Place(procedure=reference, procedure_id=row.id, lot=number, stage=stage)
-        rules = ranking_rules(row, lot, uow.at)
+        rules = ranking_rules(uow.connection, row, lot, uow.at)
         opened = opened_bids(uow.connection, place)
         ranking = rank(opened, rules)
         facts = {
@@ -62,7 +62,7 @@ def _ranked(body: dict[str, Any], row: ProcedureRow) -> Event:
     )
 
 
-def ranking_rules(row: ProcedureRow, lot: LotRow, at: int) -> RankingRules:
+def ranking_rules(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> RankingRules:
     """Return how the lot is ranked, as its specification and edition fixed it before the first bid."""
     spec = parse_spec(loads_object(row.spec))
     declared = next(item for item in spec.lots if item.lot == lot.number)
@@ -74,7 +74,7 @@ def ranking_rules(row: ProcedureRow, lot: LotRow, at: int) -> RankingRules:
         tie_rule=declared.tie_rule,
         ceiling=lot.ceiling,
         regime=Regime(row.regime),
-        edition=procedures.edition_of(row, at),
+        edition=procedures.edition_of(conn, row, at),
     )
 
 

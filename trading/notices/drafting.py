@@ -141,7 +141,7 @@ def _head(conn: Connection, row: ProcedureRow, *, at: int, kind: str) -> dict[st
     return {
         "agency": _party(known, row.agency_code),
         "buyer": _party(known, row.buyer_code),
-        "edition_sha256": edition_of(row, at).digest.hex(),
+        "edition_sha256": edition_of(conn, row, at).digest.hex(),
         "kind": kind,
         "number": 1 if before is None else before[0] + 1,
         "procedure_kind": row.kind,

@@ -17,6 +17,7 @@ from trading.crypto.signatures import verify_es256
 from trading.custody import service as custody
 from trading.documents import queries as stored
 from trading.documents import store as documents
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import InvalidInput, RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
@@ -28,7 +29,8 @@ from trading.parties import store as keys
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import LotRow, ProcedureRow
-from trading.procedures.rules.lifecycle import Act
+from trading.procedures.rules.lifecycle import Act, LotPhase
+from trading.procedures.rules.spec import parse_spec
 
 # A notice is signed shortly before it is published; the entry's instant is the legal one (NOT-32).
 PUBLICATION_TOLERANCE_MS: Final = 3_600_000
@@ -62,7 +64,7 @@ def publish_tender(
         row = rows.lock_for_update(uow, reference)
         all_lots = rows.lots(uow, row.id)
         _require_notice(uow, row, notice, signed, kind="tender")
-        edition = procedures.edition_of(row, uow.at)
+        edition = procedures.edition_of(uow.connection, row, uow.at)
         if notice.edition_sha256 != edition.digest.hex():
             raise InvalidInput("doc.bad_field", "edition_sha256 is not that of the edition in force")
         move = procedures.step(uow.connection, row, Act.PUBLISH, actor, at=uow.at)
@@ -131,6 +133,7 @@ def _prepare(
         at=uow.at,
         lot=lot,
         close_at=schedule.close,
+        supply_ends_at=parse_spec(loads_object(row.spec)).supply_ends_at,
         policy_fixed=True,
     )
     return lot, policy, schedule, move.target.value
@@ -210,7 +213,7 @@ def cancel(ledger: Ledger, actor: Actor, reference: str, signed: SignedDocument,
         lots = [
             (lot, procedures.step(uow.connection, row, Act.CANCEL, actor, at=uow.at, lot=lot, reason=reason))
             for lot in rows.lots(uow, row.id)
-            if lot.phase != "failed"
+            if not LotPhase(lot.phase).finished
         ]
         event = Event(
             kind="procedure.cancelled",

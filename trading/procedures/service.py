@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
+from trading.documents import queries as document_queries
 from trading.documents import store as documents
 from trading.kernel.calendar import CHINA, CalendarDay, WorkCalendar
 from trading.kernel.digests import sha256_hex
@@ -26,7 +27,7 @@ from trading.kernel.signed import SignedDocument
 from trading.procedures import queries, store
 from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.catalogue import kind_of
-from trading.procedures.rules.failure import Failure, failure_after_opening, failure_at_close
+from trading.procedures.rules.failure import Failure, failure_at_close
 from trading.procedures.rules.lifecycle import (
     Act,
     Facts,
@@ -38,7 +39,7 @@ from trading.procedures.rules.lifecycle import (
 )
 from trading.procedures.rules.spec import ProcedureSpec, parse_spec
 from trading.rulebook.keys import Regime
-from trading.rulebook.loader import edition_at
+from trading.rulebook.loader import builtin, edition_at
 from trading.rulebook.model import Edition
 
 
@@ -129,16 +130,18 @@ def _review_act(
     return recorded
 
 
-def edition_of(row: ProcedureRow, at: int) -> Edition:
-    """Return the edition that governs a procedure: of its publication, before that the one in force at ``at``.
+def edition_of(conn: Connection, row: ProcedureRow, at: int) -> Edition:
+    """Return the edition that governs a procedure: the stored one of its publication, before that the one in force.
 
     Raises:
-        IntegrityFailure: The rule book no longer gives the rows that the procedure was published under.
+        IntegrityFailure: The document of the edition that the procedure was published under is not stored.
     """
-    edition = edition_at(row.jurisdiction, at if row.published_at is None else row.published_at)
-    if row.published_at is not None and edition.digest.hex() != row.edition_sha256:
-        raise IntegrityFailure(f"edition {row.edition_id} of {row.reference} is not in the rule book")
-    return edition
+    if row.published_at is None:
+        return edition_at(row.jurisdiction, at)
+    stored = document_queries.get(conn, bytes.fromhex(row.edition_sha256))
+    if stored is None:
+        raise IntegrityFailure(f"edition {row.edition_id} of {row.reference} is not stored")
+    return builtin().restore(stored.doc)
 
 
 def work_calendar(conn: Connection) -> WorkCalendar:
@@ -161,7 +164,7 @@ def step(
     **facts: Any,  # noqa: ANN401 - fields of Facts
 ) -> Transition:
     """Ask the kind's table whether the act is lawful now; facts that only the caller knows are passed by name."""
-    edition = edition_of(row, at)
+    edition = edition_of(conn, row, at)
     known = Facts(
         at=at, edition=edition, regime=Regime(row.regime), calendar=work_calendar(conn), drafted_by=row.drafted_by
     )
@@ -186,14 +189,9 @@ def move_lot(uow: UnitOfWork, recorded: Recorded, lot: LotRow, target: LotPhase,
     store.move_lot(uow, recorded, lot, phase=target.value, **values)
 
 
-def failure_of_close(row: ProcedureRow, at: int, bids: int) -> Failure | None:
+def failure_of_close(conn: Connection, row: ProcedureRow, at: int, bids: int) -> Failure | None:
     """Return why a lot that closed with so many bids fails, or None."""
-    return failure_at_close(edition_of(row, at), Regime(row.regime), bids)
-
-
-def failure_of_opening(row: ProcedureRow, at: int, *, effective: int, conforming: int) -> Failure | None:
-    """Return why an opened lot fails, or None."""
-    return failure_after_opening(edition_of(row, at), Regime(row.regime), effective=effective, conforming=conforming)
+    return failure_at_close(edition_of(conn, row, at), Regime(row.regime), bids)
 
 
 def lot_failed(row: ProcedureRow, lot: LotRow, failure: Failure) -> Event:
