@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agents.custodian.agent import Agent
-from agents.custodian.evidence import verify_witnessed
+from agents.witnessed import verify_witnessed
 from agents.words import instant
 from trading.kernel.errors import MingbiaoError, RuleBroken
 
@@ -100,7 +100,7 @@ def _clock(agent: Agent) -> Iterator[Finding]:
         if seen is None:
             yield Finding(level=Level.UNKNOWN, what="clock", detail=f"{instant(now)}; no checkpoint seen yet")
             return
-        low = verify_witnessed(agent, seen.note).low_ms
+        low = verify_witnessed(agent.trust, seen.note).low_ms
     except (MingbiaoError, RuleBroken) as error:
         yield _finding("clock", str(error), good=False)
         return

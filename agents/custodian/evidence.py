@@ -12,23 +12,14 @@ from typing import Any
 
 from agents.custodian.agent import Agent
 from agents.custodian.state import Place, Seen
-from trading.audit.rules.bounds import SECOND_MS
-from trading.audit.rules.note import Checkpoint, verify_checkpoint
+from agents.witnessed import Witnessed, verify_witnessed
+from trading.audit.rules.note import Checkpoint
 from trading.audit.rules.proof import parse_receipt
 from trading.audit.rules.record import parse_record
 from trading.audit.rules.tree import leaf_hash, verify_consistency, verify_inclusion
-from trading.crypto.notes import verify_note_signature
 from trading.custody.rules.jobs import Job
 from trading.kernel.encoding import b64_decode
 from trading.kernel.errors import InvalidInput, RuleBroken
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Witnessed:
-    """A checkpoint with a quorum. ``low_ms`` is the witness time of TE1 T7: a whole quorum signed at or after it."""
-
-    checkpoint: Checkpoint
-    low_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,21 +71,6 @@ class Evidence:
         raise RuleBroken("order.not_included", "SB1 S9.3", h=h)
 
 
-def verify_witnessed(agent: Agent, note: bytes) -> Witnessed:
-    """Check a note: log key, every known signature, witness quorum.
-
-    Raises:
-        InvalidInput: ``note.…`` or ``checkpoint.…``.
-        RuleBroken: ``order.checkpoint``: the quorum of the trust file is not met.
-    """
-    origin, policy = agent.trust.origin, agent.log_policy
-    verified = verify_checkpoint(note, origin, policy.log_keys(origin), policy.witness_keys, verify_note_signature)
-    low_s = policy.t_low(verified.times)
-    if low_s is None:
-        raise RuleBroken("order.checkpoint", "SB1 S9.3", detail="no witness quorum")
-    return Witnessed(checkpoint=verified.checkpoint, low_ms=SECOND_MS * low_s)
-
-
 def read_evidence(agent: Agent, job: Job) -> Evidence:
     """Verify the checkpoint and every proof of a job, and remember the checkpoint.
 
@@ -103,7 +79,7 @@ def read_evidence(agent: Agent, job: Job) -> Evidence:
         RuleBroken: ``order.checkpoint``, ``order.fork`` or ``job.stale`` (older than the last one seen).
     """
     note = job.need("checkpoint")
-    witnessed = verify_witnessed(agent, note)
+    witnessed = verify_witnessed(agent.trust, note)
     checkpoint = witnessed.checkpoint
     with agent.state.transaction():
         _require_growth(agent, job, checkpoint)

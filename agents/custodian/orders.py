@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from agents.custodian.admission import place_of, read_schedules
 from agents.custodian.agent import Agent
-from agents.custodian.evidence import Evidence, Logged, require_consistent, verify_witnessed
+from agents.custodian.evidence import Evidence, Logged, require_consistent
 from agents.custodian.state import Admitted, Place
+from agents.witnessed import verify_witnessed
 from trading.bids.rules.policy import Policy, parse_policy
 from trading.custody.rules.jobs import Job
 from trading.kernel.digests import sha256_hex
@@ -65,7 +66,7 @@ def _require_after_deadline(agent: Agent, job: Job, order: OpenOrder, evidence: 
     """Check the order's checkpoint: after the close entry, after the deadline by witnesses and by the own clock."""
     if order.close < _first_close(agent, order):
         raise RuleBroken("schedule.earlier", "SB1 S9.3", close=order.close)
-    witnessed = verify_witnessed(agent, order.checkpoint.encode())
+    witnessed = verify_witnessed(agent.trust, order.checkpoint.encode())
     if witnessed.checkpoint.size <= order.closed_n:
         raise RuleBroken("order.checkpoint", "SB1 S9.1", detail="it does not contain the close entry")
     if witnessed.low_ms < order.close or evidence.witnessed.low_ms < order.close:
