@@ -19,7 +19,7 @@ import pytest
 from trading.embedded.places import admit_server
 from trading.embedded.processes import is_alive, wait_until
 from trading.up import Platform
-from trading.up.platform import AlreadyRunning
+from trading.up.platform import AlreadyRunning, ForeignDirectory
 from trading.up.programs import ROOT, answers
 
 PROGRAMS = {"sequencer", "clock", "worker", "web", "witness-supervisor", "witness-notary", "witness-auditor"}
@@ -62,6 +62,15 @@ def test_a_second_platform_on_the_same_directory_is_refused(platform: Platform) 
     assert alive(platform)
 
 
+def test_a_directory_with_files_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    before = tmp_path.stat().st_mode
+    with pytest.raises(ForeignDirectory):
+        Platform(tmp_path).start()
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert tmp_path.stat().st_mode == before
+
+
 def test_keys_are_private_and_the_log_key_is_the_sequencers_alone(platform: Platform) -> None:
     keys = platform.data_dir / "keys"
     assert {path.name for path in keys.iterdir()} == {"ack.key", "cookie.secret", "log.key", "origin"}
@@ -98,6 +107,15 @@ def test_a_killed_web_server_comes_back(platform: Platform) -> None:
     before = platform.processes["web"].pid
     os.kill(before, signal.SIGKILL)
     assert wait_until(lambda: platform.processes["web"].pid != before and answers(f"{platform.base_url}/livez"), 30)
+    assert alive(platform)
+
+
+@pytest.mark.parametrize("server", ["postgres", "valkey"])
+def test_a_killed_server_comes_back_on_the_same_socket(platform: Platform, server: str) -> None:
+    before = (getattr(platform, server).pid, platform.settings("web").redis_url, platform.settings("web").database_url)
+    os.kill(before[0], signal.SIGKILL)
+    assert wait_until(lambda: getattr(platform, server).pid != before[0] and getattr(platform, server).is_running, 30)
+    assert (platform.settings("web").redis_url, platform.settings("web").database_url) == before[1:]
     assert alive(platform)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from trading.embedded.processes import EmbeddedServerError
 
 _NOTE = "place"
+_SOCKET_NOTE = "socket-place"
 _PREFIX = "mingbiao-"
 # sun_path holds 108 bytes on Linux and 104 elsewhere, its final zero byte included; "/.s.PGSQL.5432" takes 14.
 _SOCKET_DIRECTORY_LIMIT = 103 - len("/.s.PGSQL.5432")
@@ -121,9 +122,23 @@ def socket_directory(home: Path, user: ServerUser) -> Path:
     if len(os.fsencode(inside)) <= _SOCKET_DIRECTORY_LIMIT:
         own_directory(inside, user)
         return inside
+    # Programs that know the address must find a server there that was started again, so the folder is remembered.
+    note = home / _SOCKET_NOTE
+    if note.exists():
+        outside = Path(note.read_text())
+        if outside.is_dir() and not outside.is_symlink() and outside.stat().st_uid == user.uid:
+            return outside
     outside = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_shared_folder(user)))
     os.chown(outside, user.uid, user.gid)
+    note.write_text(str(outside))
     return outside
+
+
+def forget_sockets(home: Path, sockets: Path) -> None:
+    """Remove the socket folder of a stopped server if it lies outside ``home``."""
+    if sockets.parent != home:
+        shutil.rmtree(sockets, ignore_errors=True)
+        (home / _SOCKET_NOTE).unlink(missing_ok=True)
 
 
 def own_directory(folder: Path, user: ServerUser) -> None:

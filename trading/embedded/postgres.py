@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from trading.embedded.engines import Engine, choose_engine, within_reach
-from trading.embedded.places import ServerUser, discard, server_home, server_user, socket_directory
+from trading.embedded.places import ServerUser, discard, forget_sockets, server_home, server_user, socket_directory
 from trading.embedded.processes import EmbeddedServerError, exclusive, is_alive, stop, wait_until
 
 PORT = 5432  # names the socket file only; nothing listens on TCP
@@ -59,7 +59,7 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop the server. SIGINT ends open connections at once; SIGTERM would wait for pooled clients for ever."""
         stop(self.pid, signal.SIGINT, seconds=_STOP_SECONDS, child=self._process)
-        _forget_socket_directory(self.home, self.socket_directory)
+        forget_sockets(self.home, self.socket_directory)
 
     def destroy(self) -> None:
         """Stop the server and delete its files."""
@@ -163,9 +163,3 @@ def _options(home: Path, user: ServerUser) -> dict[str, Any]:
     """Return the options of a program of the server: its user, its folder and nothing of our environment."""
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "HOME": str(home)}
     return {"cwd": home, "env": environment, "umask": 0o077, **user.popen_options()}
-
-
-def _forget_socket_directory(home: Path, sockets: Path) -> None:
-    """Remove a socket folder that was made outside ``home`` because the path would have been too long."""
-    if sockets.parent != home:
-        discard(sockets, sockets)

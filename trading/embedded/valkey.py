@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from trading.embedded.places import discard, own_directory, present_user, socket_directory
+from trading.embedded.places import discard, forget_sockets, own_directory, present_user, socket_directory
 from trading.embedded.processes import EmbeddedServerError, exclusive, is_alive, stop, wait_until
 
 _START_SECONDS = 20.0
@@ -46,8 +46,7 @@ class ValkeyServer:
         """Stop the server after it has written its append-only file."""
         stop(self.pid, signal.SIGTERM, seconds=_STOP_SECONDS, child=self._process)
         (self.directory / "pid").unlink(missing_ok=True)
-        if self.socket.parent.parent != self.directory:
-            discard(self.socket.parent, self.socket.parent)
+        forget_sockets(self.directory, self.socket.parent)
 
     def destroy(self) -> None:
         """Stop the server and delete its files."""

@@ -14,7 +14,7 @@ from trading.config import VARIABLES, ConfigError, Process, Settings
 from trading.embedded.processes import EmbeddedServerError
 from trading.kernel.errors import MingbiaoError
 from trading.release import release as release_database
-from trading.up.platform import AlreadyRunning, Platform
+from trading.up.platform import AlreadyRunning, ForeignDirectory, Platform
 from trading.up.supervisor import ProgramFailed
 
 DEMO_BANNER = "演示模式：密钥均在本机，结果不具有证明力\nDemo mode: all keys are on this machine; results prove nothing"
@@ -39,7 +39,7 @@ def up(listen: str) -> None:
     click.echo(f"正在启动平台 / Starting the platform in {platform.data_dir}")
     try:
         platform.start()
-    except (AlreadyRunning, EmbeddedServerError, ProgramFailed) as error:
+    except (AlreadyRunning, ForeignDirectory, EmbeddedServerError, ProgramFailed) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"平台已就绪 / The platform is ready: {platform.base_url}")
     ended.wait()
@@ -48,7 +48,7 @@ def up(listen: str) -> None:
 
 
 @click.command("release")
-@click.option("--demo-shift-ms", type=click.IntRange(min=0), default=0, help="Demonstration only: first shift of time.")
+@click.option("--demo-shift-ms", type=int, default=0, help="Demonstration only: first shift of time.")
 def release(demo_shift_ms: int) -> None:
     """Bring the database to this release: roles, schemas, migrations, checks."""
     settings = settings_of("release")

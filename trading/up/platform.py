@@ -7,24 +7,29 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import sqlalchemy
-
 from trading.config import Settings
-from trading.config.demo import EmbeddedServers
 from trading.embedded.places import admit_server
-from trading.embedded.postgres import SUPERUSER, PostgresServer, start_postgres
-from trading.embedded.valkey import ValkeyServer, start_valkey
+from trading.embedded.postgres import PostgresServer
+from trading.embedded.valkey import ValkeyServer
 from trading.up.keys import free_address, make_keys, make_witnesses
 from trading.up.programs import WITNESSES, Program, base_environment, command_line, platform_programs, witness_program
+from trading.up.servers import Servers
 from trading.up.supervisor import Running, Supervisor
 
-DATABASE = "mingbiao"
 # Web first, so that nobody is promised anything new; the log's writer after everybody who waits for it; servers last.
 STOP_ORDER = ("web", "worker", "clock", "sequencer", *(f"witness-{name}" for name in WITNESSES))
 
 
+# What this product writes into its directory; a folder with none of it, yet not empty, is somebody else's.
+_OURS = frozenset({"lock", "keys", "demo-shift", "postgres", "valkey", "servers.json", "witnesses", "log", "objects"})
+
+
 class AlreadyRunning(Exception):
     """Another ``mingbiao up`` works on this ``DATA_DIR``."""
+
+
+class ForeignDirectory(Exception):
+    """``DATA_DIR`` holds files of somebody else; its permissions are not touched and nothing is written there."""
 
 
 class Platform:
@@ -53,11 +58,19 @@ class Platform:
         self.data_dir = data_dir.absolute()
         self.listen = free_address() if listen.endswith(":0") else listen
         self._demo_shift_ms = demo_shift_ms
-        self._fsync = fsync
         self._supervisor = Supervisor(self.data_dir)
+        self._servers = Servers(self.data_dir, fsync=fsync)
         self._lock: int | None = None
-        self.postgres: PostgresServer | None = None
-        self.valkey: ValkeyServer | None = None
+
+    @property
+    def postgres(self) -> PostgresServer | None:
+        """The database server, while the platform runs."""
+        return self._servers.postgres
+
+    @property
+    def valkey(self) -> ValkeyServer | None:
+        """The server of the doorbell, while the platform runs."""
+        return self._servers.valkey
 
     @property
     def base_url(self) -> str:
@@ -79,9 +92,11 @@ class Platform:
 
         Raises:
             AlreadyRunning: Another platform works on this directory.
+            ForeignDirectory: The directory holds files that are not the platform's.
             EmbeddedServerError: A server does not start.
             ProgramFailed: A program does not start.
         """
+        _refuse_foreign(self.data_dir)
         admit_server(self.data_dir)
         self._lock = _locked(self.data_dir)
         try:
@@ -95,11 +110,7 @@ class Platform:
         self._supervisor.unwatch()
         for name in STOP_ORDER:
             self._supervisor.stop(name)
-        if self.valkey is not None:
-            self.valkey.stop()
-        if self.postgres is not None:
-            self.postgres.stop()
-        self.valkey = self.postgres = None
+        self._servers.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -115,26 +126,27 @@ class Platform:
             shift.write_text(str(self._demo_shift_ms))
         log_key = make_keys(self.data_dir)
         addresses = make_witnesses(self.data_dir, log_key)
-        self._start_servers()
+        self._servers.start()
         self._supervisor.run_once(self._release(shift.read_text().strip()))
         for name, address in addresses.items():
             self._supervisor.start(witness_program(self.data_dir, name, address, log_key))
         for program in platform_programs(self.data_dir, self.listen):
             self._supervisor.start(program)
         self._supervisor.require_alive()  # the web server, started last, took longer than any of them needs to fail
-        self._supervisor.watch()
-
-    def _start_servers(self) -> None:
-        self.postgres = start_postgres(self.data_dir / "postgres", fsync=self._fsync)
-        self.valkey = start_valkey(self.data_dir / "valkey")
-        _create_database(self.postgres)
-        EmbeddedServers(database=self.postgres.url("ROLE", DATABASE), redis=self.valkey.url).write(self.data_dir)
+        self._supervisor.watch(also=self._servers.revive)
 
     def _release(self, shift_ms: str) -> Program:
         environment = base_environment(self.data_dir)
         return Program(
             name="release", command=command_line("release", "--demo-shift-ms", shift_ms), environment=environment
         )
+
+
+def _refuse_foreign(data_dir: Path) -> None:
+    if data_dir.exists():
+        names = {path.name for path in data_dir.iterdir()}
+        if names and not names & _OURS:
+            raise ForeignDirectory(f"{data_dir} holds files that are not the platform's. Choose another DATA_DIR.")
 
 
 def _locked(data_dir: Path) -> int:
@@ -145,15 +157,3 @@ def _locked(data_dir: Path) -> int:
         os.close(handle)
         raise AlreadyRunning(f"The platform in {data_dir} is running already.") from None
     return handle
-
-
-def _create_database(server: PostgresServer) -> None:
-    """Create the platform's database at the first start; the release fills it."""
-    engine = sqlalchemy.create_engine(server.url(SUPERUSER, SUPERUSER), isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            known = sqlalchemy.text("SELECT 1 FROM pg_database WHERE datname = :name")
-            if connection.scalar(known, {"name": DATABASE}) is None:
-                connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
-    finally:
-        engine.dispose()

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,10 +105,14 @@ class Supervisor:
             if running.process.poll() is not None:
                 raise ProgramFailed(f"{running.program.name} ended.\n{self._tail(running.program)}")
 
-    def watch(self) -> None:
-        """From now on start every program again that ends by itself, at once and then with growing pauses."""
+    def watch(self, also: Callable[[], None] = lambda: None) -> None:
+        """From now on start every program again that ends by itself, at once and then with growing pauses.
+
+        Args:
+            also: Called at each look; revives what is no program.
+        """
         self._stopping.clear()
-        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, args=(also,), name="supervisor", daemon=True)
         self._watcher.start()
 
     def restart(self, name: str) -> None:
@@ -139,8 +144,9 @@ class Supervisor:
             self._watcher.join()
             self._watcher = None
 
-    def _watch(self) -> None:
+    def _watch(self, also: Callable[[], None]) -> None:
         while not self._stopping.wait(_POLL_SECONDS):
+            also()
             with self._lock:
                 for running in self.running.values():
                     self._revive(running)
