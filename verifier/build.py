@@ -39,6 +39,7 @@ MODULES = (
     "lot",
     "envelopes",
     "checks_bids",
+    "checks_adjudication",
     "checks_opening",
     "contents",
     "verdicts",

@@ -10,7 +10,6 @@ from verifier.policy import SignedCheckpoint
 from verifier.report import Check
 
 STATION_FIELDS = ("checkpoint", "created", "seq", "station_pk", "supersedes")
-BAD_CODES = ("bad_index", "bad_length", "commit_mismatch", "hpke_open_failed")
 
 
 def check_orders(lot: Lot, check: Check) -> None:
@@ -126,7 +125,7 @@ def share_checks_end(lot: Lot) -> int | None:
 
 
 def check_share_checks(lot: Lot, check: Check) -> None:
-    """SB-10: share checks before anyone's factor, complete and signed; adjudications with their disclosure."""
+    """SB-10, first half: share checks before anyone's factor, complete and signed."""
     answers = lot.pairs("share.checked", "check_sha256", "sb1.share-check")
     _check_answers(lot, check, answers, "share check")
     end = share_checks_end(lot)
@@ -138,45 +137,6 @@ def check_share_checks(lot: Lot, check: Check) -> None:
             check.require(document.place, "does not answer every bid of the order in its order", holds=holds)
         if end is not None and logged.n > end:
             check.note(logged.place, "share check came after its time and is not used")
-    for logged, document in lot.pairs("share.adjudicated", "adjudication_sha256", "sb1.adjudication"):
-        _check_adjudication(lot, check, logged, document)
-    _check_disclosures(lot, check)
-
-
-def _check_adjudication(lot: Lot, check: Check, logged: Logged, document: Document) -> None:
-    value = document.value
-    index = value["custodian"]
-    check.require(document.place, "not signed by the supervisor", holds=document.signed_by("supervisor") is not None)
-    reported = [
-        row["bid"]
-        for _, answer in lot.pairs("share.checked", "check_sha256", "sb1.share-check")
-        if (answer.value["custodian"], answer.value["order_sha256"]) == (index, value["order_sha256"])
-        for row in answer.value["items"]
-        if row["code"] in BAD_CODES
-    ]
-    named = [row["bid"] for row in value["items"]]
-    check.require(document.place, f"does not decide exactly the bids that {index} called bad", holds=named == reported)
-    disclosed = [row for row in lot.all("custodian.key_disclosed") if row.body["custodian"] == index]
-    refused = all(row["finding"] == "custodian_fault" for row in value["items"])
-    holds = refused or any(row.n < logged.n for row in disclosed)
-    check.require(document.place, "a finding against a bidder without a disclosed key", holds=holds)
-
-
-def _check_disclosures(lot: Lot, check: Check) -> None:
-    policy, completed = lot.policy, lot.first("opening.completed")
-    if policy is None:
-        return
-    own: dict[str, set[int]] = {}
-    for row in policy.value["custodians"]:
-        own.setdefault(row["name"], set()).add(row["i"])
-    known: dict[str, set[int]] = {}
-    for logged in lot.all("custodian.key_disclosed"):
-        if completed is None or logged.n < completed.n:
-            auditor = logged.body["auditor"]
-            known.setdefault(auditor, set(own.get(auditor, ()))).add(logged.body["custodian"])
-    for auditor, indices in sorted(known.items()):
-        holds = len(indices) < policy.value["k"]
-        check.require(lot.place, f"{auditor} knew {len(indices)} share keys before the opening ended", holds=holds)
 
 
 def first_factor_list(lot: Lot) -> Logged | None:

@@ -64,8 +64,8 @@ def opened_bids(lot: Lot) -> list[Logged]:
 
 def check_ranking(lot: Lot, check: Check) -> None:
     """RK-01: the ranking, or the failure of the lot, follows from prices, notice, edition and tie rule."""
-    if lot.missing("bids.ranked"):
-        check.fail(lot.place, "no bids.ranked record, though an award is recorded")
+    if lot.missing("bids.ranked") and lot.first("lot.failed") is None:
+        check.fail(lot.place, "no bids.ranked record, though a result is recorded")
     terms = terms_of(lot)
     for logged in [*lot.all("bids.ranked"), *lot.all("lot.failed")]:
         edition = lot.evidence.document(terms[0].value["edition_sha256"], "mb.edition") if terms else None

@@ -11,8 +11,8 @@ from typing import Any
 
 from verifier.age import AgeError, open_age, open_age_stream
 from verifier.bundle import KEPT_FILE
+from verifier.checks_adjudication import BAD_CODES
 from verifier.checks_opening import (
-    BAD_CODES,
     newest_factor_list,
     revealed_bids,
     share_checks_end,

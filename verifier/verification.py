@@ -10,6 +10,7 @@ from typing import Any
 
 from verifier.bundle import Bundle
 from verifier.canonical import NotCanonical, admit_object
+from verifier.checks_adjudication import check_adjudications
 from verifier.checks_bids import (
     check_bid_signatures,
     check_envelopes,
@@ -79,7 +80,7 @@ LOT_CHECKS: tuple[tuple[str, str, tuple[LotCheck, ...]], ...] = (
     ("SB-07", "bids before the close entry and before the close", (check_on_time,)),
     ("SB-08", "bids_root and count recomputed", (check_manifest,)),
     ("SB-09", "open order: signatures, bids, objections, growth, checkpoint after the close", (check_orders,)),
-    ("SB-10", "share checks and adjudications", (check_share_checks,)),
+    ("SB-10", "share checks, adjudications, disclosed keys", (check_share_checks, check_adjudications)),
     ("SB-11", "factors: window, commitment, newest list", (check_factors, check_factor_values)),
     ("SB-12", "releases: signature, exactly the valid bids, in their window", (check_releases,)),
     ("SB-13", "all combined before any opened", (check_combination,)),

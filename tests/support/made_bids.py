@@ -6,10 +6,10 @@ import hashlib
 import io
 import secrets
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import pyrage
+import pyrage  # type: ignore[import-untyped]  # the package has no stubs
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -140,7 +140,6 @@ class SealedBid:
     identities: dict[str, str]
     price: dict[str, Any]
     manifest_sha256: str
-    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -163,7 +162,9 @@ def price_document(ctx: dict[str, Any], total: int) -> dict[str, Any]:
         "bid": ctx["bid"],
         "bidder": ctx["bidder"],
         "currency": "CNY",
-        "items": [{"amount": total, "code": "A1", "quantity": "1", "unit_price": f"{total / 100:.2f}".rstrip("0").rstrip(".")}],
+        "items": [
+            {"amount": total, "code": "A1", "quantity": "1", "unit_price": f"{total / 100:.2f}".rstrip("0").rstrip(".")}
+        ],
         "lot": ctx["lot"],
         "stage": ctx["stage"],
         "tender": ctx["tender"],
@@ -198,56 +199,75 @@ def main_archive(ctx: dict[str, Any], files: dict[str, bytes]) -> tuple[bytes, s
     return data + bytes(-len(data) % 65536), sha256(manifest).hex()
 
 
-def seal_bid(signer: Signer, ctx: dict[str, Any], policy: dict[str, Any], total: int, **spoil: Any) -> SealedBid:
-    """Seal a bid (SB1 S4).
+@dataclass(frozen=True, kw_only=True)
+class Spoil:
+    """What a dishonest bidder does: share 5 of another secret, garbage for one index, another bid in the price."""
 
-    ``spoil`` makes a dishonest bidder: ``foreign_share`` replaces share 5 by one of another secret, ``garbage_ct`` the
-    ciphertext of that index, ``wrong_content`` the bid named inside the price.
-    """
+    foreign_share: bool = False
+    garbage_ct: int | None = None
+    wrong_content: bool = False
+
+
+def seal_bid(
+    signer: Signer,
+    ctx: dict[str, Any],
+    policy: dict[str, Any],
+    total: int,
+    *,
+    share_keys: list[XWing],
+    supersedes: str | None = None,
+    spoil: Spoil | None = None,
+) -> SealedBid:
+    """Seal a bid (SB1 S4) under a policy document's fields."""
+    spoiled, ctx_bytes = spoil or Spoil(), dumps(ctx)
     k, count = policy["k"], len(policy["custodians"])
-    ctx_bytes = dumps(ctx)
     s_c = secrets.token_bytes(32)
     s_b = secrets.token_bytes(32) if policy["bidder_factor"] else b""
     shares = deal_shares(s_c, ctx_bytes, k, count)
-    if spoil.get("foreign_share"):
+    if spoiled.foreign_share:
         shares[4] = deal_shares(secrets.token_bytes(32), ctx_bytes, k, count)[4]
-    salt = sha256(ctx_bytes)
-    identities = {
-        name: age_identity(
-            HKDF(SHA256(), 32, salt, b"mingbiao/sb1/age-x25519/" + name.encode()).derive(s_c + s_b)
-        )
-        for name in policy["parts"]
-    }
     price = price_document(ctx, total)
-    if spoil.get("wrong_content"):
+    if spoiled.wrong_content:
         price["bid"] = "b-somebody-else"
     main, manifest_sha256 = main_archive(ctx, {"技术/方案.pdf": b"plan of " + ctx["bid"].encode()})
-    plain = {"price": dumps(price).ljust(PRICE_BYTES), "main": main}
-    parts = {
-        name: pyrage.encrypt(plain[name], [pyrage.x25519.Identity.from_str(identities[name]).to_public()])
-        for name in policy["parts"]
-    }
-    rows = []
-    for i, (share, row) in enumerate(zip(shares, policy["custodians"], strict=True), 1):
-        sealed = row["xwing"].seal(b"mingbiao/sb1/share\0" + bytes([i]) + ctx_bytes, share)
-        if spoil.get("garbage_ct") == i:
-            sealed = secrets.token_bytes(len(sealed))
-        commitment = tuple_hash("mingbiao/sb1/share-commit", share, ctx_bytes).hex()
-        rows.append({"c": commitment, "ct": b64u(sealed), "i": i})
+    identities, parts = seal_parts({"main": main, "price": dumps(price).ljust(PRICE_BYTES)}, s_c + s_b, ctx_bytes)
     value = {
         **ctx,
         "created": 1_700_000_000_000,
         "factor_commit": tuple_hash("mingbiao/sb1/bidder-factor", s_b, ctx_bytes).hex() if s_b else None,
-        "parts": [
-            {"alg": "age-encryption.org/v1", "name": name, "sha256": sha256(parts[name]).hex(), "size": len(parts[name])}
-            for name in policy["parts"]
-        ],
+        "parts": part_rows(parts),
         "seed_commit": tuple_hash("mingbiao/sb1/seed", s_c, s_b, ctx_bytes).hex(),
-        "shares": rows,
-        "supersedes": spoil.get("supersedes"),
+        "shares": share_rows(shares, share_keys, ctx_bytes, spoiled.garbage_ct),
+        "supersedes": supersedes,
         "typ": "sb1.envelope",
         "v": 1,
     }
-    return SealedBid(
-        signer, dumps(value), value, s_c, s_b, shares, parts, identities, price, manifest_sha256
-    )
+    return SealedBid(signer, dumps(value), value, s_c, s_b, shares, parts, identities, price, manifest_sha256)
+
+
+def seal_parts(plain: dict[str, bytes], secret: bytes, ctx: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Identity and ciphertext of each part (S4.4)."""
+    identities, parts = {}, {}
+    for name, data in plain.items():
+        info = b"mingbiao/sb1/age-x25519/" + name.encode()
+        identities[name] = age_identity(HKDF(SHA256(), 32, sha256(ctx), info).derive(secret))
+        parts[name] = pyrage.encrypt(data, [pyrage.x25519.Identity.from_str(identities[name]).to_public()])
+    return identities, parts
+
+
+def part_rows(parts: dict[str, bytes]) -> list[dict[str, Any]]:
+    return [
+        {"alg": "age-encryption.org/v1", "name": name, "sha256": sha256(data).hex(), "size": len(data)}
+        for name, data in sorted(parts.items())
+    ]
+
+
+def share_rows(shares: list[bytes], keys: list[XWing], ctx: bytes, garbage: int | None) -> list[dict[str, Any]]:
+    """Commitment and HPKE ciphertext per custodian (S4.2)."""
+    rows = []
+    for i, (share, key) in enumerate(zip(shares, keys, strict=True), 1):
+        sealed = key.seal(b"mingbiao/sb1/share\0" + bytes([i]) + ctx, share)
+        if garbage == i:
+            sealed = secrets.token_bytes(len(sealed))
+        rows.append({"c": tuple_hash("mingbiao/sb1/share-commit", share, ctx).hex(), "ct": b64u(sealed), "i": i})
+    return rows
