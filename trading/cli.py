@@ -20,12 +20,14 @@ COMMANDS: Mapping[str, str] = {
     "procedure": "trading.commands.procedure:procedure",
     "bid": "agents.bid.commands:main",
     "doctor": "trading.up.commands:doctor",
+    "fsck": "trading.commands.audits:fsck",
     "key": "agents.keys:main",
     "log": "agents.logkeys:main",
     "release": "trading.up.commands:release",
     "sign": "agents.signing:sign",
     "sequencer": "trading.audit.sequencer.command:main",
     "up": "trading.up.commands:up",
+    "verify-audit": "trading.commands.audits:verify_audit",
     "witness": "agents.witness:main",
 }
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
 from trading.audit.tables import audit_entry, log_position
@@ -40,6 +42,7 @@ class LoggedRecord:
 
     n: int
     t: int
+    p: bytes
     entry_id: int
     procedure_id: int | None
     kind: str
@@ -67,6 +70,14 @@ _ENTRY = select(
 )
 _WITH_POSITION = _ENTRY.outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
 _LOGGED = _ENTRY.join_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
+
+_QUEUE_FAULTS = """
+    SELECT e.id FROM log.audit_entry e
+      LEFT JOIN log.audit_queue q ON q.entry_id = e.id
+      LEFT JOIN log.log_position p ON p.entry_id = e.id
+     WHERE (q.entry_id IS NULL) = (p.entry_id IS NULL)
+     ORDER BY e.id LIMIT 100
+"""
 
 
 def entry_by_h(conn: Connection, h: bytes) -> EntryRow | None:
@@ -108,16 +119,30 @@ def logged_records(conn: Connection, first: int, last: int) -> list[LoggedRecord
     return [_logged(row) for row in conn.execute(_LOGGED.where(span).order_by(log_position.c.n))]
 
 
+def records_of_keys(conn: Connection, kids: Collection[str]) -> list[LoggedRecord]:
+    """Return the logged registrations and revocations of keys, in log order (P6.2)."""
+    kid = func.convert_from(audit_entry.c.record, "UTF8").cast(JSONB)[("body", "kid")].astext
+    # The kinds stand here as in the partial index audit_entry_key, which keeps this from reading the whole log.
+    query = _LOGGED.where(text("audit_entry.kind IN ('key.registered', 'key.revoked')"), kid.in_(list(kids)))
+    return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
+
+
 def size(conn: Connection) -> int:
     """Return the number of positions that the database knows."""
     last: int | None = conn.execute(select(log_position.c.n).order_by(log_position.c.n.desc()).limit(1)).scalar()
     return 0 if last is None else last + 1
 
 
-def is_all_logged(conn: Connection) -> bool:
-    """Return whether every committed entry has its position."""
+def unlogged(conn: Connection, limit: int = 1000) -> list[tuple[int, bytes]]:
+    """Return id and record of the oldest entries that have no position yet."""
     waiting = ~select(log_position.c.n).where(log_position.c.entry_id == audit_entry.c.id).exists()
-    return conn.execute(select(audit_entry.c.id).where(waiting).limit(1)).scalar() is None
+    query = select(audit_entry.c.id, audit_entry.c.record).where(waiting).order_by(audit_entry.c.id).limit(limit)
+    return [(row.id, bytes(row.record)) for row in conn.execute(query)]
+
+
+def queue_faults(conn: Connection) -> list[int]:
+    """Return the ids of entries that are both queued and logged, or neither; one statement, one snapshot."""
+    return list(conn.exec_driver_sql(_QUEUE_FAULTS).scalars())
 
 
 def on_hold(conn: Connection) -> bool:
@@ -145,6 +170,7 @@ def _logged(row: Row[*tuple[Any, ...]]) -> LoggedRecord:
     return LoggedRecord(
         n=row.n,
         t=row.t_ms,
+        p=bytes(row.p),
         entry_id=row.id,
         procedure_id=row.procedure_id,
         kind=row.kind,

@@ -31,7 +31,6 @@ class HeadStore:
     """``head.json`` in its own directory."""
 
     def __init__(self, directory: Path) -> None:
-        make_directory(directory)
         self._path = directory / "head.json"
         self._lock = directory / "head.lock"
 
@@ -56,6 +55,7 @@ class HeadStore:
             Conflict: The stored head is not ``old``, or ``new`` is smaller, of another origin, or has another root at
                 the same size.
         """
+        make_directory(self._path.parent)
         with self._locked():
             stored = self.read()
             if stored != old:

@@ -1,0 +1,212 @@
+"""``mingbiao fsck``: does everything that is stored about the log still fit together? (AL1 L11.1).
+
+Write-ahead log ↔ chain ↔ bundles ↔ tiles ↔ root ↔ head ↔ checkpoints, positions ↔ entries, records ↔ commitments. It
+reads only, beside a running sequencer: everything is compared up to the head that it saw first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from trading.audit import queries, service
+from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
+from trading.audit.rules.policy import Policy
+from trading.audit.rules.tiles import TILE_WIDTH, GrowingTree, Tile, parse_bundle, parse_tile_path
+from trading.audit.rules.tree import leaf_hash
+from trading.kernel.canonical import loads_object
+from trading.kernel.errors import IntegrityFailure, InvalidInput
+from trading.storage.head import HeadStore
+from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
+from trading.storage.wal import read_frames
+
+OVERDUE_MS: Final = 60_000  # an older entry without a position is a fault
+_ROWS: Final = 1_000
+_PATIENCE_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that does not fit: which check, where, what."""
+
+    check: str
+    place: str
+    detail: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What was compared and what was found. ``unchecked`` names what could not be compared at all."""
+
+    size: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all checked, 1 a fault, 2 no fault but something could not be checked (P11)."""
+        return 1 if self.findings else 2 if self.unchecked else 0
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to the number of things compared."""
+        self.counts[what] = self.counts.get(what, 0) + number
+
+    def fault(self, check: str, place: str, detail: str) -> None:
+        """Note a fault."""
+        self.findings.append(Finding(check=check, place=place, detail=detail))
+
+
+class Fsck:
+    """One run over one log."""
+
+    def __init__(self, conn: Connection, log_dir: Path, origin: str, policy: Policy) -> None:
+        self._conn = conn
+        self._directory = log_dir
+        self._tiles = TileStore(log_dir / "tiles")
+        self._origin = origin
+        self._policy = policy
+        self._report = Report()
+        self._tree = GrowingTree()
+
+    def run(self) -> Report:
+        """Compare everything and return the report."""
+        head = HeadStore(self._directory / "head").read()
+        self._report.size = 0 if head is None else head.size
+        notes = self._notes()
+        self._walk(notes)
+        if head is not None and (self._tree.size != head.size or self._tree.root() != head.root):
+            self._report.fault(
+                "head", "head.json", f"the write-ahead log leads to size {self._tree.size} and another root"
+            )
+        self._partial_tiles()
+        self._positions()
+        self._overdue()
+        self._queue()
+        return self._report
+
+    def _entries(self) -> Iterator[bytes]:
+        """Yield the entries of the write-ahead log up to the head."""
+        n = 0
+        for frame in read_frames(self._directory / "wal"):
+            if n >= self._report.size:
+                return
+            if frame.first != n:
+                raise IntegrityFailure(f"{frame.segment.name}: a frame begins at {frame.first} instead of {n}")
+            yield from parse_bundle(frame.payload, frame.count)
+            n += frame.count
+
+    def _walk(self, notes: dict[int, bytes]) -> None:
+        """Follow the chain entry by entry; compare full tiles and bundles, and the root of every note's size."""
+        previous, t, n = genesis(self._origin), 0, 0
+        self._note_root(notes, 0)
+        try:
+            for data in self._entries():
+                entry = parse_entry(data)
+                if (entry.n, entry.p) != (n, previous) or entry.t < t:
+                    self._report.fault(
+                        "chain", f"entry {n}", "index, link or clock does not follow from the entry before"
+                    )
+                previous, t, n = leaf_hash(data), entry.t, n + 1
+                self._tree.extend([data])
+                self._note_root(notes, n)
+                if n % TILE_WIDTH == 0:
+                    self._full_tiles()
+        except (InvalidInput, IntegrityFailure) as error:
+            self._report.fault("wal", f"entry {n}", str(error))
+        self._report.count("entries", n)
+
+    def _full_tiles(self) -> None:
+        for path, data in self._tree.take_files():
+            if parse_tile_path(path).width == TILE_WIDTH:
+                self._compare_tile(path, data, self._tiles.read(path))
+
+    def _partial_tiles(self) -> None:
+        """Compare what is not full at the head; a tile that has become full since begins with it."""
+        for path, data in self._tree.take_files():
+            tile = parse_tile_path(path)
+            stored = self._tiles.read(path)
+            if stored is None and tile.width < TILE_WIDTH:
+                stored = (self._tiles.read(Tile(tile.level, tile.index).path) or b"")[: len(data)]
+            self._compare_tile(path, data, stored)
+
+    def _compare_tile(self, path: str, data: bytes, stored: bytes | None) -> None:
+        self._report.count("tiles")
+        if stored != data:
+            self._report.fault("tile", path, "missing" if not stored else "not what the entries hash to")
+
+    def _notes(self) -> dict[int, bytes]:
+        """Verify every note that was kept; return the root that is claimed for each size."""
+        roots: dict[int, bytes] = {}
+        for path in (CHECKPOINT, WITNESSED, *(path for _, path in self._tiles.notes())):
+            data = self._tiles.read(path)
+            if data is None:
+                if self._report.size:
+                    self._report.unchecked.append(f"{path}: there is none")
+                continue
+            self._report.count("notes")
+            try:
+                verified = service.verified_note(data, self._origin, self._policy)
+            except InvalidInput as error:
+                self._report.fault("note", path, str(error))
+                continue
+            if path != CHECKPOINT and not self._policy.is_met(verified.times.keys()):
+                self._report.fault("note", path, "kept as witnessed, but without a quorum")
+            found = verified.checkpoint
+            if found.size > self._head_size():
+                self._report.fault("note", path, f"signed for size {found.size}, which the head has not reached")
+            if roots.setdefault(found.size, found.root) != found.root:
+                self._report.fault("note", path, f"another root for size {found.size}: two histories were signed")
+        return roots
+
+    def _head_size(self) -> int:
+        head = HeadStore(self._directory / "head").read()
+        return 0 if head is None else head.size
+
+    def _note_root(self, notes: dict[int, bytes], size: int) -> None:
+        if size in notes and notes[size] != self._tree.root():
+            self._report.fault("note", f"size {size}", "the signed root is not that of the entries")
+
+    def _positions(self) -> None:
+        """Compare positions with entries, and every record with its commitment."""
+        self._wait_for_positions()
+        entries, n = self._entries(), 0
+        while n < self._report.size:
+            rows = queries.logged_records(self._conn, n, min(n + _ROWS, self._report.size))
+            if not rows:
+                self._report.fault("position", f"entry {n}", "the database has no position from here on")
+                return
+            for row in rows:
+                data = next(entries, b"")
+                if row.n != n or entry_bytes(row.h, row.n, row.p, row.t) != data:
+                    self._report.fault("position", f"entry {n}", "the database's position is not the entry of the log")
+                if record_commitment(row.nonce, row.record) != row.h:
+                    self._report.fault("record", f"entry {n}", "the record does not hash to its commitment")
+                n = row.n + 1
+        self._report.count("positions", n)
+        if queries.size(self._conn) < n:
+            self._report.fault("position", f"entry {n}", "a position is missing")
+
+    def _wait_for_positions(self) -> None:
+        """Positions follow the head by a few milliseconds (AL1 L5.1 B7, B9)."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while queries.size(self._conn) < self._report.size and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _overdue(self) -> None:
+        now = service.platform_ms(self._conn)
+        for entry_id, record in queries.unlogged(self._conn):
+            at = loads_object(record).get("at")
+            if not isinstance(at, int) or now - at > OVERDUE_MS:
+                self._report.fault("overdue", f"audit_entry {entry_id}", "older than 60 s and not in the log")
+
+    def _queue(self) -> None:
+        for entry_id in queries.queue_faults(self._conn):
+            self._report.fault(
+                "queue", f"audit_entry {entry_id}", "queued although logged, or neither queued nor logged"
+            )
