@@ -8,14 +8,10 @@ from flask import Flask, Response, request
 
 from trading.web.permissions import permission_of
 
-CONTENT_SECURITY_POLICY: Final = "; ".join((
-    "default-src 'none'",
-    "style-src 'self'",
-    "img-src 'self' data:",
-    "form-action 'self'",
-    "base-uri 'none'",
-    "frame-ancestors 'none'",
-))
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 # Everything a browser offers to pages and we do not use; sign-in pages will need publickey-credentials-*.
 PERMISSIONS_POLICY: Final = ", ".join(
     f"{feature}=()"

@@ -1,4 +1,4 @@
-"""Sizes a request may have (security 6.3). A route that takes more, such as an upload chunk, says so with ``body_limit``."""
+"""Sizes a request may have (security 6.3). A route that takes more, such as an upload, says so with ``body_limit``."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from flask import Flask, Response, g, request
-from flask_babel import Babel, get_translations
+from flask_babel import Babel, get_translations  # type: ignore[import-untyped]  # it ships no types
 
 LANGUAGES: Final = {"zh": "zh_Hans_CN", "en": "en"}
 HTML_LANG: Final = {"zh": "zh-Hans-CN", "en": "en"}

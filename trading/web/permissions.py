@@ -84,9 +84,7 @@ def table(app: Flask) -> Iterator[Row]:
     with app.app_context():
         for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
             methods = tuple(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
-            yield Row(
-                endpoint=rule.endpoint, rule=rule.rule, methods=methods, permission=permission_of(rule.endpoint)
-            )
+            yield Row(endpoint=rule.endpoint, rule=rule.rule, methods=methods, permission=permission_of(rule.endpoint))
 
 
 def as_markdown(app: Flask) -> str:

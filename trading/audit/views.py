@@ -1,0 +1,151 @@
+"""The public log: its files, its page, and how to check everything without the platform.
+
+Files are served as they stand. What would tell how much happened lately stays back: entry bundles and cosigned notes
+follow thirty days later (AL1 L6, L9). If the sequencer keeps a separate public head, only that is served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, cast
+
+from flask import Blueprint, Response, current_app, render_template
+
+from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
+from trading.audit.rules.policy import Policy, parse_policy
+from trading.audit.rules.tiles import TILE_WIDTH, parse_tile_path
+from trading.audit.runtime import Runtime
+from trading.kernel.clock import SystemClock
+from trading.kernel.encoding import b64
+from trading.kernel.errors import InvalidInput, NotFound
+from trading.storage.tiles import CHECKPOINT
+from trading.web.permissions import public
+
+blueprint = Blueprint("log", __name__)
+
+HELD_BACK_MS: Final = 30 * 24 * 3600 * 1000  # AL1 L6
+_NOTE_FILE: Final = re.compile(r"checkpoints/(0|[1-9][0-9]{0,18})-(first|last)")
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+_FRESH: Final = "public, max-age=5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest public checkpoint: the note verbatim, and what it says."""
+
+    note: str
+    checkpoint: Checkpoint
+    signers: tuple[str, ...]
+
+    @property
+    def root(self) -> str:
+        """Return the root in standard base64, as it stands in the note."""
+        return b64(self.checkpoint.root)
+
+
+def _runtime() -> Runtime:
+    return cast("Runtime", current_app.extensions["runtime"])
+
+
+def _folder() -> Path:
+    """Return the folder that the public may read: the public head's, if the sequencer keeps one."""
+    published = _runtime().log_dir / "public"
+    return published if published.is_dir() else _runtime().log_dir
+
+
+def head() -> Head | None:
+    """Return the newest public checkpoint; None before the log has one."""
+    try:
+        data = (_folder() / CHECKPOINT).read_bytes()
+    except FileNotFoundError:
+        return None
+    note = parse_note(data)
+    signers = tuple(line.name for line in note.signatures)
+    return Head(note=data.decode(), checkpoint=parse_checkpoint_text(note.text), signers=signers)
+
+
+@lru_cache(maxsize=4)
+def _policy(text: str) -> Policy | None:
+    return parse_policy(text) if text.strip() else None
+
+
+@blueprint.get("/log")
+@public
+def index() -> str:
+    """The log: newest checkpoint, keys, witnesses, files."""
+    policy = _policy(_runtime().witness_policy)
+    return render_template("log/index.html", head=head(), origin=_runtime().origin, policy=policy)
+
+
+@blueprint.get("/log/checkpoint")
+@public
+def checkpoint() -> Response:
+    """The newest public checkpoint, a C2SP signed note."""
+    return _file(CHECKPOINT, _FRESH)
+
+
+@blueprint.get("/log/<path:name>")
+@public
+def file(name: str) -> Response:
+    """A tile, or a note or entry bundle that is old enough."""
+    if _NOTE_FILE.fullmatch(name):
+        return _file(name, _FRESH, held_back=True)
+    try:
+        tile = parse_tile_path(name)
+    except InvalidInput as error:
+        raise NotFound(name) from error
+    full = tile.width == TILE_WIDTH
+    return _file(name, _IMMUTABLE if full else _FRESH, held_back=tile.level is None)
+
+
+def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
+    """Serve one file whose name was checked above; a file that is not public yet is not found."""
+    path = _folder() / name
+    try:
+        made_at = path.stat().st_mtime_ns // 1_000_000
+        if held_back and SystemClock().now_ms() - made_at < HELD_BACK_MS:
+            raise NotFound(name)
+        data = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise NotFound(name) from error
+    text = name.startswith(CHECKPOINT)
+    response = Response(data, mimetype="text/plain" if text else "application/octet-stream")
+    response.headers["Cache-Control"] = cache
+    response.headers["Access-Control-Allow-Origin"] = "*"  # anyone's verifier may read the log from a page of its own
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+@blueprint.get("/verify")
+@public
+def verify() -> str:
+    """How to check a receipt or a whole procedure offline."""
+    source = _verifier()
+    digest = hashlib.sha256(source).hexdigest() if source is not None else None
+    return render_template(
+        "log/verify.html",
+        head=head(),
+        origin=_runtime().origin,
+        verifier_sha256=digest,
+        verifier_size=len(source) if source is not None else 0,
+    )
+
+
+@blueprint.get("/verify/verify.py")
+@public
+def verifier() -> Response:
+    """The offline verifier as one file, the same bytes as in every bundle."""
+    source = _verifier()
+    if source is None:
+        raise NotFound("verify.py")
+    response = Response(source, mimetype="text/x-python")
+    response.headers["Content-Disposition"] = 'attachment; filename="verify.py"'
+    return response
+
+
+def _verifier() -> bytes | None:
+    return cast("bytes | None", current_app.extensions.get("verifier"))

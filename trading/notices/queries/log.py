@@ -1,0 +1,104 @@
+"""The public records of one procedure, in log order, as far as they may be told now (AL1 L2 column P, L9).
+
+Before the opening order exists nothing is read that a bid could have written, and no log position is shown: the
+distance between two positions would tell how much came between them (NOT-36). The commitment is always shown.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from trading.audit.tables import audit_entry, log_position
+
+# Kinds that say nothing about bids.
+ALWAYS: Final = frozenset({
+    "lot.failed", "opening.refused", "policy.fixed", "procedure.cancelled", "tender.changed", "tender.published",
+})  # fmt: skip
+# Kinds of the ceremony and after it, public once the first order of their lot is recorded. The kinds of single bids are
+# on the opening page, which shows them together.
+AFTER_ORDER: Final = frozenset({
+    "award.determined", "bids.ranked", "factor.closed", "factor.opened", "open.ordered", "opening.combined",
+    "opening.completed", "release.closed", "result.published", "share.checked", "share.released", "tender.closed",
+})  # fmt: skip
+ENDS_SECRECY: Final = frozenset({"lot.failed", "open.ordered", "opening.refused", "procedure.cancelled"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """One record: its kind, instant in ms, commitment in hex, and position once positions may be shown."""
+
+    kind: str
+    lot: str | None
+    at: int
+    h: str
+    n: int | None
+    reason: str | None = None
+
+
+def public_log(conn: Connection, procedure_id: int) -> tuple[LogRow, ...]:
+    """Return what the public may see of the procedure's records, oldest first."""
+    query = (
+        select(audit_entry.c.kind, audit_entry.c.record, audit_entry.c.h, log_position.c.n)
+        .outerjoin(log_position, log_position.c.entry_id == audit_entry.c.id)
+        .where(audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind.in_(ALWAYS | AFTER_ORDER))
+    )
+    rows = [_row(kind, bytes(record), bytes(h).hex(), n) for kind, record, h, n in conn.execute(query)]
+    # What the sequencer has not reached yet comes last, in the order of the acts.
+    rows.sort(key=lambda row: (row.n is None, row.n if row.n is not None else row.at))
+    ordered = {row.lot for row in rows if row.kind == "open.ordered"}
+    visible = [row for row in rows if row.kind in ALWAYS or row.lot in ordered]
+    return tuple(visible) if _secrecy_is_over(visible) else tuple(replace(row, n=None) for row in visible)
+
+
+def _secrecy_is_over(rows: list[LogRow]) -> bool:
+    """Whether no lot of the procedure has sealed bids any more."""
+    published = {row.lot for row in rows if row.kind == "tender.published"}
+    over = {row.lot for row in rows if row.kind in ENDS_SECRECY}
+    return any(row.kind == "procedure.cancelled" for row in rows) or published <= over
+
+
+def _row(kind: str, record: bytes, h: str, n: int | None) -> LogRow:
+    content = json.loads(record)
+    body = content["body"]
+    return LogRow(kind=kind, lot=body.get("lot"), at=content["at"], h=h, n=n, reason=body.get("reason"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What anyone may know who has a commitment: that it is in the log and where. Its content only if it is public.
+
+    ``procedure`` is the public reference and ``kind`` the kind of record; both None while the record is not public.
+    """
+
+    h: str
+    n: int | None
+    sequenced: bool
+    procedure: str | None
+    kind: str | None
+    at: int | None
+
+
+def entry(conn: Connection, h: bytes) -> Entry | None:
+    """Return the entry with this commitment, or None. Nobody guesses 32 random bytes, so asking reveals nothing."""
+    query = (
+        select(audit_entry.c.procedure_id, audit_entry.c.kind, audit_entry.c.record, log_position.c.n)
+        .outerjoin(log_position, log_position.c.entry_id == audit_entry.c.id)
+        .where(audit_entry.c.h == h)
+    )
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        return None
+    shown = [each for each in public_log(conn, row.procedure_id) if each.h == h.hex()] if row.procedure_id else []
+    mine = shown[0] if shown else None
+    return Entry(
+        h=h.hex(),
+        n=mine.n if mine is not None else row.n if row.procedure_id is None else None,
+        sequenced=row.n is not None,
+        procedure=json.loads(bytes(row.record))["procedure"] if mine is not None else None,
+        kind=mine.kind if mine is not None else None,
+        at=mine.at if mine is not None else None,
+    )

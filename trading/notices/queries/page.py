@@ -1,0 +1,289 @@
+"""Everything the page of one procedure shows, in five queries with explicit columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, exists, func, literal, or_, select
+
+from trading.awards.tables import award
+from trading.documents.tables import document
+from trading.evaluation.tables import ranking
+from trading.kernel.canonical import loads_object
+from trading.kernel.errors import NotFound
+from trading.notices.queries import AnyRow
+from trading.notices.queries.log import LogRow, public_log
+from trading.notices.queries.values import (
+    Change,
+    Custodian,
+    Document,
+    Item,
+    Lot,
+    Notice,
+    Page,
+    Party,
+    Schedule,
+    Sealing,
+)
+from trading.notices.rules.progress import Happened, LotFacts, lot_state, timeline
+from trading.notices.tables import notice
+from trading.openings.tables import opening
+from trading.parties.tables import organisation
+from trading.procedures.tables import lot, procedure
+
+PUBLIC_PHASES: Final = ("published", "cancelled")
+# Documents anyone may have from publication on, and those that follow the completed opening (SB1 S11).
+FROM_PUBLICATION: Final = ("mb.edition", "mb.schedule", "mb.closing-confirmation", "sb1.custodian-key", "sb1.policy")
+AFTER_OPENING: Final = (
+    "sb1.adjudication",
+    "sb1.factor-list",
+    "sb1.objection-decision",
+    "sb1.open-order",
+    "sb1.release",
+    "sb1.share-check",
+    "sb1.transcript",
+)
+
+
+def page(conn: Connection, reference: str, now: int) -> Page:
+    """Return the page of a published procedure at ``now`` (ms).
+
+    Raises:
+        NotFound: There is none, or it is still a draft: the two look the same from outside.
+    """
+    head = _head(conn, reference)
+    notices = _notices(conn, head.id)
+    rows = _lots(conn, head.id)
+    digests = {digest for row in rows for digest in (row.policy_sha256, row.schedule_sha256) if digest is not None}
+    # Documents of the ceremony wait for the last opening: a document does not name its lot in a column (SB1 S11).
+    opened = {row.step for row in rows} - {None} == {"completed"}
+    documents, wanted = _documents(conn, head.id, bytes(head.edition_sha256), digests, opened=opened)
+    log = public_log(conn, head.id)
+    content = _content(notices)
+    lots = tuple(_lot(head, row, content, wanted, log, now) for row in rows)
+    return Page(
+        reference=head.reference,
+        kind=head.kind,
+        regime=head.regime,
+        jurisdiction=head.jurisdiction,
+        edition_id=head.edition_id,
+        edition_sha256=bytes(head.edition_sha256).hex(),
+        phase=head.phase,
+        title_zh=head.title_zh,
+        title_en=head.title_en,
+        text_zh=content.get("text_zh", ""),
+        text_en=content.get("text_en", ""),
+        buyer=_party(head, "buyer"),
+        agency=_party(head, "agency"),
+        supervisor=_party(head, "supervisor"),
+        published_at=head.published_at or 0,
+        lots=lots,
+        notices=tuple(_notice(row, body) for row, body in reversed(notices)),
+        documents=documents,
+        log=log,
+    )
+
+
+def _head(conn: Connection, reference: str) -> AnyRow:
+    buyer, agency, supervisor = (organisation.alias(name) for name in ("buyer", "agency", "supervisor"))
+    names = [
+        column
+        for alias, name in ((buyer, "buyer"), (agency, "agency"), (supervisor, "supervisor"))
+        for column in (alias.c.name_zh.label(f"{name}_zh"), alias.c.name_en.label(f"{name}_en"))
+    ]
+    query = (
+        select(
+            procedure.c.id,
+            procedure.c.reference,
+            procedure.c.kind,
+            procedure.c.regime,
+            procedure.c.jurisdiction,
+            procedure.c.edition_id,
+            procedure.c.edition_sha256,
+            procedure.c.phase,
+            procedure.c.title_zh,
+            procedure.c.title_en,
+            procedure.c.published_at,
+            procedure.c.buyer_code,
+            procedure.c.agency_code,
+            procedure.c.supervisor_code,
+            *names,
+        )
+        .outerjoin(buyer, buyer.c.code == procedure.c.buyer_code)
+        .outerjoin(agency, agency.c.code == procedure.c.agency_code)
+        .outerjoin(supervisor, supervisor.c.code == procedure.c.supervisor_code)
+        .where(procedure.c.reference == reference, procedure.c.phase.in_(PUBLIC_PHASES))
+    )
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(reference)
+    return row
+
+
+def _party(head: AnyRow, name: str) -> Party:
+    values = head._mapping
+    code = values[f"{name}_code"]
+    return Party(code=code, name_zh=values[f"{name}_zh"] or code, name_en=values[f"{name}_en"] or code)
+
+
+def _lots(conn: Connection, procedure_id: int) -> Sequence[AnyRow]:
+    def of_lot(table: Table) -> ColumnElement[bool]:
+        return and_(
+            table.c.procedure_id == lot.c.procedure_id, table.c.lot == lot.c.number, table.c.stage == lot.c.stage
+        )
+
+    query = (
+        select(
+            lot.c.number,
+            lot.c.stage,
+            lot.c.phase,
+            lot.c.close_at,
+            lot.c.policy_sha256,
+            lot.c.schedule_sha256,
+            lot.c.ceiling,
+            lot.c.currency,
+            lot.c.title_zh,
+            lot.c.title_en,
+            opening.c.step,
+            exists(select(literal(1)).select_from(ranking).where(of_lot(ranking))).label("ranked"),
+            exists(select(literal(1)).select_from(award).where(of_lot(award))).label("awarded"),
+        )
+        .outerjoin(opening, of_lot(opening))
+        .where(lot.c.procedure_id == procedure_id)
+        .order_by(func.length(lot.c.number), lot.c.number, lot.c.stage)
+    )
+    return conn.execute(query).all()
+
+
+def _notices(conn: Connection, procedure_id: int) -> list[tuple[AnyRow, dict[str, Any]]]:
+    query = (
+        select(notice.c.number, notice.c.kind, notice.c.sha256, notice.c.bytes, notice.c.published_at)
+        .where(notice.c.procedure_id == procedure_id)
+        .order_by(notice.c.number)
+    )
+    return [(row, loads_object(bytes(row.bytes))) for row in conn.execute(query)]
+
+
+def _content(notices: Sequence[tuple[AnyRow, dict[str, Any]]]) -> dict[str, Any]:
+    """The newest notice that says what is bought: results and failures repeat only what they decide."""
+    bodies = [body for row, body in notices if row.kind in {"tender", "correction"}]
+    return bodies[-1] if bodies else {}
+
+
+def _documents(
+    conn: Connection, procedure_id: int, edition: bytes, wanted: set[bytes], *, opened: bool
+) -> tuple[tuple[Document, ...], dict[str, dict[str, Any]]]:
+    types = FROM_PUBLICATION + AFTER_OPENING if opened else FROM_PUBLICATION
+    tier = func.strpos(func.convert_from(document.c.bytes, "UTF8"), '"tier":"bidders"')
+    public_tier = case((document.c.typ == "sb1.transcript", tier > 0), else_=True)
+    of_procedure = and_(document.c.procedure_id == procedure_id, document.c.typ.in_(types), public_tier)
+    query = (
+        select(
+            document.c.sha256,
+            document.c.typ,
+            func.octet_length(document.c.bytes).label("size"),
+            (document.c.sigs != b"[]").label("signed"),
+            case((document.c.sha256.in_(wanted), document.c.bytes)).label("body"),
+        )
+        .where(or_(of_procedure, document.c.sha256 == edition))
+        .order_by(document.c.typ, document.c.id)
+    )
+    rows, bodies = [], {}
+    for row in conn.execute(query):
+        digest = bytes(row.sha256).hex()
+        if row.body is not None:
+            bodies[digest] = loads_object(bytes(row.body))
+        rows.append(Document(sha256=digest, typ=row.typ, size=row.size, signed=row.signed))
+    return tuple(rows), bodies
+
+
+def _notice(row: AnyRow, body: Mapping[str, Any]) -> Notice:
+    return Notice(
+        number=row.number,
+        kind=row.kind,
+        sha256=bytes(row.sha256).hex(),
+        size=len(row.bytes),
+        published_at=row.published_at,
+        title_zh=body["title_zh"],
+        title_en=body["title_en"],
+        changes=tuple(Change(field=each["field"], old=each["old"], new=each["new"]) for each in body["changes"]),
+    )
+
+
+def _lot(
+    head: AnyRow,
+    row: AnyRow,
+    content: Mapping[str, Any],
+    documents: Mapping[str, dict[str, Any]],
+    log: Sequence[LogRow],
+    now: int,
+) -> Lot:
+    said: Mapping[str, Any] = next((each for each in content.get("lots", ()) if each["lot"] == row.number), {})
+    records = [each for each in log if each.lot in {row.number, None}]
+    facts = LotFacts(
+        procedure_phase=head.phase,
+        phase=row.phase,
+        close_at=row.close_at,
+        opening_step=row.step,
+        ranked=row.ranked,
+        awarded=row.awarded,
+        published=any(each.kind == "result.published" and each.lot == row.number for each in log),
+    )
+    state = lot_state(facts, now)
+    happened = [Happened(kind=each.kind, at=each.at, h=each.h) for each in records]
+    return Lot(
+        number=row.number,
+        stage=row.stage,
+        title_zh=row.title_zh,
+        title_en=row.title_en,
+        state=state,
+        close_at=row.close_at,
+        ceiling=row.ceiling,
+        currency=row.currency,
+        method=said.get("method", ""),
+        tie_rule=said.get("tie_rule", ""),
+        items=tuple(_item(each) for each in said.get("items", ())),
+        sealing=_sealing(row.policy_sha256, documents),
+        schedule=_schedule(row.schedule_sha256, documents),
+        steps=timeline(state, row.close_at, happened),
+        reason=next((each.reason for each in reversed(records) if each.reason is not None), None),
+    )
+
+
+def _item(said: Mapping[str, Any]) -> Item:
+    return Item(
+        code=said["code"],
+        name_zh=said["name_zh"],
+        name_en=said["name_en"],
+        quantity=said["quantity"],
+        unit=said["unit"],
+    )
+
+
+def _sealing(digest: bytes | None, documents: Mapping[str, dict[str, Any]]) -> Sealing | None:
+    policy = documents.get(bytes(digest).hex()) if digest is not None else None
+    if policy is None or digest is None:
+        return None
+    return Sealing(
+        policy_sha256=bytes(digest).hex(),
+        k=policy["k"],
+        bidder_factor=policy["bidder_factor"],
+        custodians=tuple(
+            Custodian(index=each["i"], name=each["name"], role=each["role"]) for each in policy["custodians"]
+        ),
+    )
+
+
+def _schedule(digest: bytes | None, documents: Mapping[str, dict[str, Any]]) -> Schedule | None:
+    schedule = documents.get(bytes(digest).hex()) if digest is not None else None
+    if schedule is None or digest is None:
+        return None
+    return Schedule(
+        sha256=bytes(digest).hex(),
+        seq=schedule["seq"],
+        cause=schedule["cause"],
+        objection_ms=schedule["objection_ms"],
+        factor_window_ms=schedule["factor_window_ms"],
+        may_extend=schedule["extension_rule"] is not None,
+    )

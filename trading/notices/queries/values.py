@@ -1,0 +1,153 @@
+"""What the page of one procedure shows, as frozen values. Instants in ms, money in minor units, digests in hex."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trading.notices.queries.log import LogRow
+from trading.notices.rules.progress import LotState, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """One organisation; ``code`` is its unified social credit code."""
+
+    code: str
+    name_zh: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One line of what is bought; ``quantity`` is an exact decimal string."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    quantity: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custodian:
+    """One keeper of an opening key (SB1 S3.1)."""
+
+    index: int
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """How bids of the lot are sealed: any ``k`` of the custodians, and the bidder if ``bidder_factor``."""
+
+    policy_sha256: str
+    k: int
+    bidder_factor: bool
+    custodians: tuple[Custodian, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """The schedule in force; windows in ms."""
+
+    sha256: str
+    seq: int
+    cause: str | None
+    objection_ms: int
+    factor_window_ms: int
+    may_extend: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """One lot as the public sees it. ``close_at`` in ms, ``ceiling`` in minor units."""
+
+    number: str
+    stage: str
+    title_zh: str
+    title_en: str
+    state: LotState
+    close_at: int | None
+    ceiling: int | None
+    currency: str
+    method: str
+    tie_rule: str
+    items: tuple[Item, ...]
+    sealing: Sealing | None
+    schedule: Schedule | None
+    steps: tuple[Step, ...]
+    reason: str | None  # why it failed or was cancelled: the code in its record
+
+    @property
+    def may_show_opening(self) -> bool:
+        """Whether the opening order is signed, so that the opening has something to show."""
+        return self.state in {LotState.OPENING, LotState.OPENED, LotState.RANKED, LotState.AWARDED, LotState.PUBLISHED}
+
+    @property
+    def may_show_result(self) -> bool:
+        """Whether there is a ranking to show."""
+        return self.state in {LotState.RANKED, LotState.AWARDED, LotState.PUBLISHED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field that a correction changed, as the notice states it."""
+
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One published version. ``size`` in bytes; ``published_at`` in ms."""
+
+    number: int
+    kind: str
+    sha256: str
+    size: int
+    published_at: int
+    title_zh: str
+    title_en: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One protocol document that anyone may download; ``signed`` says whether it carries signatures."""
+
+    sha256: str
+    typ: str
+    size: int
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The page of one procedure."""
+
+    reference: str
+    kind: str
+    regime: str
+    jurisdiction: str
+    edition_id: str
+    edition_sha256: str
+    phase: str
+    title_zh: str
+    title_en: str
+    text_zh: str
+    text_en: str
+    buyer: Party
+    agency: Party
+    supervisor: Party
+    published_at: int
+    lots: tuple[Lot, ...]
+    notices: tuple[Notice, ...]  # newest first
+    documents: tuple[Document, ...]
+    log: tuple[LogRow, ...]
+
+    @property
+    def opened(self) -> bool:
+        """Whether the opening of some lot is complete, so that there is evidence to take home."""
+        return any(each.may_show_opening and each.state is not LotState.OPENING for each in self.lots)

@@ -1,0 +1,161 @@
+"""Pages of what the public reads. Every view is a URL, none needs a script or an account (NOT-34, ux 3.1)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from trading.audit.runtime import Runtime
+from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
+from trading.kernel.encoding import hex_bytes
+from trading.kernel.errors import NotFound
+from trading.notices.queries import ceremony as ceremonies
+from trading.notices.queries import log, texts
+from trading.notices.queries import page as pages
+from trading.notices.queries import result as results
+from trading.notices.queries import search as searches
+from trading.notices.rules import changes
+from trading.notices.rules.progress import Stage
+from trading.web.instants import day_start
+from trading.web.locale import pick
+from trading.web.permissions import public
+
+blueprint = Blueprint("notices", __name__)
+
+MOST_TEXT = 100  # characters of a search text that are read
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+def _runtime() -> Runtime:
+    return cast("Runtime", current_app.extensions["runtime"])
+
+
+@blueprint.get("/")
+@public
+def home() -> str:
+    """The home page."""
+    now = _runtime().clock.now_ms()
+    with _runtime().ledger.read() as conn:
+        found = searches.home(conn, now, day_start(now))
+    return render_template("notices/home.html", home=found, now=now)
+
+
+@blueprint.get("/procedures")
+@public
+def search() -> str:
+    """The list of procedures; its filters are its address."""
+    now = _runtime().clock.now_ms()
+    with _runtime().ledger.read() as conn:
+        found = searches.search(conn, _wish(), now)
+    return render_template("notices/search.html", results=found, now=now)
+
+
+def _wish() -> searches.Filter:
+    stage = request.args.get("stage", "")
+    page = request.args.get("page", "")
+    return searches.Filter(
+        stage=Stage(stage) if stage in set(Stage) else None,
+        text=request.args.get("q", "").strip()[:MOST_TEXT],
+        page=min(max(int(page), 1), 10_000) if page.isascii() and page.isdigit() else 1,
+    )
+
+
+@blueprint.get("/procedures/<reference>")
+@public
+def procedure(reference: str) -> str:
+    """One procedure: status, timeline, lots, notices, documents, log."""
+    now = _runtime().clock.now_ms()
+    with _runtime().ledger.read() as conn:
+        found = pages.page(conn, reference, now)
+    return render_template("notices/procedure.html", page=found, now=now)
+
+
+@blueprint.get("/procedures/<reference>/notices/<int:number>")
+@public
+def notice(reference: str, number: int) -> str:
+    """One notice in full, with what it changed piece by piece."""
+    with _runtime().ledger.read() as conn:
+        found = texts.notice_text(conn, reference, number)
+    compared = [(change, changes.compare(change.old, change.new)) for change in found.changes]
+    return render_template("notices/notice.html", notice=found, compared=compared)
+
+
+@blueprint.get("/procedures/<reference>/documents/<digest>.<any(json, sig):kind>")
+@public
+def document(reference: str, digest: str, kind: str) -> Response:
+    """The exact bytes of a notice or document, or its signatures, as they stand in a bundle (AL1 L12.1)."""
+    try:
+        wanted = hex_bytes(digest, 32)
+    except ValueError as error:
+        raise NotFound(digest) from error
+    with _runtime().ledger.read() as conn:
+        found = texts.exact(conn, reference, wanted)
+    if kind == "sig" and found.sigs == b"[]":
+        raise NotFound(digest)
+    response = Response(found.doc if kind == "json" else found.sigs, mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{digest}.{kind}"'
+    # Named by its digest, so it can never change.
+    response.headers["Cache-Control"] = IMMUTABLE if kind == "json" else "public, max-age=60"
+    return response
+
+
+@blueprint.get("/procedures/<reference>/lots/<lot>/opening")
+@public
+def opening(reference: str, lot: str) -> str:
+    """The opening of one lot: steps, custodians, and the record once everything is read out."""
+    now = _runtime().clock.now_ms()
+    with _runtime().ledger.read() as conn:
+        found = ceremonies.ceremony(conn, reference, lot)
+    return render_template("notices/opening.html", ceremony=found, now=now)
+
+
+@blueprint.get("/procedures/<reference>/lots/<lot>/result")
+@public
+def result(reference: str, lot: str) -> str:
+    """The result of one lot: ranking, prices, reasons, award."""
+    with _runtime().ledger.read() as conn:
+        found = results.result(conn, reference, lot)
+    return render_template("notices/result.html", result=found, plot=_plot(found))
+
+
+def _plot(found: results.Result) -> DotPlot | None:
+    prices = [
+        Priced(
+            label=pick(row.bid.bidder_zh, row.bid.bidder_en),
+            price=row.price,
+            kind="awarded" if row.awarded else "ranked" if row.rank is not None else "excluded",
+        )
+        for row in found.rows
+    ]
+    return dot_plot(prices, found.ceiling)
+
+
+@blueprint.get("/receipts")
+@public
+def receipts() -> str | AnyResponse:
+    """Look up a commitment from a receipt; the answer is the entry's page."""
+    asked = request.args.get("h", "").strip().lower()
+    if not asked:
+        return render_template("log/receipts.html", asked="", problem=False)
+    try:
+        hex_bytes(asked, 32)
+    except ValueError:
+        return render_template("log/receipts.html", asked=asked[:MOST_TEXT], problem=True)
+    return redirect(url_for("notices.entry", h=asked), 303)
+
+
+@blueprint.get("/log/entries/<h>")
+@public
+def entry(h: str) -> str:
+    """Whether a commitment is in the log, and where, as far as that may be told now."""
+    try:
+        wanted = hex_bytes(h, 32)
+    except ValueError as error:
+        raise NotFound(h) from error
+    with _runtime().ledger.read() as conn:
+        found = log.entry(conn, wanted)
+    if found is None:
+        raise NotFound(h)
+    return render_template("log/entry.html", entry=found)
