@@ -139,12 +139,13 @@ def lock_digest(group: str) -> str:
 
 
 def compile_translations() -> None:
-    """Compile every catalogue whose source is newer than its compiled form."""
-    for source in sorted((ROOT / "translations").glob("*/LC_MESSAGES/*.po")):
+    """Compile the catalogues if the source of one is newer than its compiled form."""
+    for source in (ROOT / "translations").glob("*/LC_MESSAGES/*.po"):
         target = source.with_suffix(".mo")
         if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-            say(f"正在编译译文 {source.parts[-3]}", "compiling translations")
-            execute(VENV / "bin" / "pybabel", "--quiet", "compile", "-i", source, "-o", target, "-l", source.parts[-3])
+            say("正在编译译文", "compiling translations")
+            execute(PYTHON, "-m", "trading.web.catalogues", "compile", quiet=True)
+            return
 
 
 def become(*command: object) -> None:
