@@ -58,7 +58,7 @@ def add_organisation(
             code=code,
             name_zh=name_zh,
             name_en=name_en,
-            roles=list(roles),
+            roles=sorted(roles),
         )
     )
 

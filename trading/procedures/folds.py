@@ -1,0 +1,160 @@
+"""What records say of procedures, lots and the calendar (AL1 L11.3).
+
+A draft's lots stand in its specification, which the record names by its hash: so lots are compared one by one with what
+the records after it say, and with the schedule document that the newest record names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
+from trading.documents.tables import document
+from trading.kernel.canonical import loads_object
+from trading.kernel.digests import sha256
+from trading.procedures.tables import lot, procedure
+
+REPLAYED: Final = (Replayed(table="procedure", key=("reference",)), Replayed(table="calendar_day", key=("day",)))
+
+Lots = dict[tuple[str, str], dict[str, Any]]
+
+
+def _lots(state: State) -> Lots:
+    lots: Lots = state.facts.setdefault("lots", {})
+    return lots
+
+
+def _move_lot(state: State, record: Mapping[str, Any], **values: Any) -> None:  # noqa: ANN401 - column values
+    body = record["body"]
+    _lots(state).setdefault((body["lot"], body["stage"]), {}).update(entry_id=state.entry_id, **values)
+
+
+def move_procedure(state: State, record: Mapping[str, Any], act: Hashable, **values: Any) -> None:  # noqa: ANN401 - column values
+    """Apply an act that moves the procedure row once, however many records it writes; ``act`` tells acts apart."""
+    if state.facts.get("act") == act:
+        return
+    state.facts["act"] = act
+    row = state.row("procedure", record["procedure"])
+    version = row.get("version")
+    row.update(version=version + 1 if isinstance(version, int) else 1, **values)
+
+
+def _drafted(state: State, record: Mapping[str, Any]) -> None:
+    state.facts["spec_sha256"] = record["body"]["spec_sha256"]
+    move_procedure(state, record, "drafted", phase="draft", drafted_by=record["actor"], published_at=None)
+
+
+def _submitted(state: State, record: Mapping[str, Any]) -> None:
+    move_procedure(state, record, ("submitted", state.entry_id), phase="review")
+
+
+def _returned(state: State, record: Mapping[str, Any]) -> None:
+    move_procedure(state, record, ("returned", state.entry_id), phase="draft")
+
+
+def _policy_fixed(state: State, record: Mapping[str, Any]) -> None:
+    _move_lot(state, record, policy_sha256=bytes.fromhex(record["body"]["policy_sha256"]))
+
+
+def _published(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    _move_lot(state, record, phase="open", schedule_sha256=bytes.fromhex(body["schedule_sha256"]))
+    move_procedure(state, record, body["notice_sha256"], phase="published", published_at=record["at"])
+
+
+def _changed(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    _move_lot(state, record, schedule_sha256=bytes.fromhex(body["schedule_sha256"]))
+    move_procedure(state, record, body["notice_sha256"])
+
+
+def _cancelled(state: State, record: Mapping[str, Any]) -> None:
+    for values in _lots(state).values():
+        if values["phase"] not in {"concluded", "failed", "cancelled"}:
+            values.update(phase="cancelled", entry_id=state.entry_id)
+    move_procedure(state, record, record["body"]["notice_sha256"], phase="cancelled")
+
+
+def _phase(phase: str) -> Fold:
+    def fold(state: State, record: Mapping[str, Any]) -> None:
+        _move_lot(state, record, phase=phase)
+
+    return fold
+
+
+def _ordered(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    if _lots(state).get((body["lot"], body["stage"]), {}).get("phase") == "closed":
+        _move_lot(state, record, phase="opening")  # a later order for another station moves nothing
+
+
+def _concluded(state: State, record: Mapping[str, Any]) -> None:
+    _move_lot(state, record, phase="concluded")
+    move_procedure(state, record, record["body"]["notice_sha256"])
+
+
+def _calendar(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    for day in body["days"]:
+        state.row("calendar_day", date.fromisoformat(day["day"])).update(
+            is_workday=day["is_workday"], name=day["name"], source=body["source"]
+        )
+
+
+FOLDS: Final[Mapping[str, Fold]] = {
+    "procedure.drafted": _drafted,
+    "procedure.submitted": _submitted,
+    "procedure.returned": _returned,
+    "policy.fixed": _policy_fixed,
+    "tender.published": _published,
+    "tender.changed": _changed,
+    "procedure.cancelled": _cancelled,
+    "tender.closed": _phase("closed"),
+    "lot.failed": _phase("failed"),
+    "open.ordered": _ordered,
+    "opening.completed": _phase("opened"),
+    "bids.ranked": _phase("evaluated"),
+    "award.determined": _phase("determined"),
+    "result.published": _concluded,
+    "calendar.changed": _calendar,
+}
+
+
+def compare_lots(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield every lot that differs from its records or whose deadline is not that of its schedule."""
+    if state.procedure_id is None:
+        return
+    for row in conn.execute(select(lot).where(lot.c.procedure_id == state.procedure_id)):
+        drafted = {"phase": "draft", "policy_sha256": None, "schedule_sha256": None}
+        expected = {**drafted, **_lots(state).get((row.number, row.stage), {})}
+        for column, value in expected.items():
+            stored = row._mapping[column]
+            if (bytes(stored) if isinstance(stored, memoryview) else stored) != value:
+                yield Mismatch(table="lot", id=row.id, column=column, stored=stored, expected=value)
+        close = _close_of(conn, expected["schedule_sha256"])
+        if row.close_at != close:
+            yield Mismatch(table="lot", id=row.id, column="close_at", stored=row.close_at, expected=close)
+
+
+def _close_of(conn: Connection, schedule_sha256: bytes | None) -> int | None:
+    if schedule_sha256 is None:
+        return None
+    found = conn.execute(select(document.c.bytes).where(document.c.sha256 == schedule_sha256)).scalar_one_or_none()
+    return None if found is None else int(loads_object(bytes(found))["close"])
+
+
+def compare_specification(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield a procedure whose stored specification is not the one that the record names."""
+    if state.procedure_id is None:
+        return
+    for row in conn.execute(select(procedure.c.id, procedure.c.spec).where(procedure.c.id == state.procedure_id)):
+        stored, expected = sha256(bytes(row.spec)).hex(), state.facts.get("spec_sha256")
+        if stored != expected:
+            yield Mismatch(table="procedure", id=row.id, column="spec", stored=stored, expected=expected)
+
+
+COMPARE: Final[tuple[Compare, ...]] = (compare_lots, compare_specification)
