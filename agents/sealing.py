@@ -122,7 +122,13 @@ def build_envelope(
     created: int,
     supersedes: str | None,
 ) -> bytes:
-    """Return the bytes of the envelope of parts that are already encrypted under ``used`` (SB1 S4.5)."""
+    """Return the bytes of the envelope of parts that are already encrypted under ``used`` (SB1 S4.5).
+
+    Raises:
+        ValueError: The fields do not fit together. A bug of the caller.
+    """
+    if (supersedes is None) != (context.seq == 1):
+        raise ValueError("supersedes is None exactly for seq 1")
     rows = [
         {"alg": AGE, "name": part.name, "sha256": part.sha256, "size": part.size}
         for part in sorted(parts, key=lambda part: part.name)

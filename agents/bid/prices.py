@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from trading.kernel.errors import InvalidInput
 #: Minor units of currencies that differ from the usual hundredth (ISO 4217).
 _MINOR_DIGITS: Final = {"JPY": 0, "KRW": 0, "VND": 0, "KWD": 3, "BHD": 3, "OMR": 3}
 _USUAL_DIGITS: Final = 2
+_AMOUNT = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,20})(?:\.[0-9]{1,10})?")
 _FIELDS: Final = frozenset({"currency", "items", "terms", "total"})
 
 
@@ -46,15 +48,13 @@ def of_amount(amount: str, currency: str) -> PriceInput:
     Raises:
         InvalidInput: ``price.malformed``.
     """
-    digits = _MINOR_DIGITS.get(currency, _USUAL_DIGITS)
-    try:
-        minor = Decimal(amount.replace(",", "")).scaleb(digits)
-        total = int(minor)
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise InvalidInput("price.malformed", f"{amount!r} is not an amount") from error
-    if total != minor or not 0 <= total <= MAX_INTEGER:
-        raise InvalidInput("price.malformed", f"{amount!r} is finer than a minor unit, negative or too large")
-    return PriceInput(currency=currency, total=total)
+    # Decimal alone would also take 1e9, 1_0 and digits of other scripts.
+    if _AMOUNT.fullmatch(amount) is None:
+        raise InvalidInput("price.malformed", f"{amount!r} is not an amount such as 1234.56 or 1,234.56")
+    minor = Decimal(amount.replace(",", "")).scaleb(_MINOR_DIGITS.get(currency, _USUAL_DIGITS))
+    if minor != int(minor) or minor > MAX_INTEGER:
+        raise InvalidInput("price.malformed", f"{amount!r} is finer than a minor unit or too large")
+    return PriceInput(currency=currency, total=int(minor))
 
 
 def of_file(path: Path) -> PriceInput:
