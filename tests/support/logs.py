@@ -12,14 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import make_url
+from typing_extensions import override
 
 from agents.witness_server import Witness, WitnessServer
 from agents.witness_state import WitnessState
 from tests.support.databases import Database
+from trading.audit.files import LogProofs
+from trading.audit.fsck import Fsck, Report
+from trading.audit.rules.cosigning import Cosigned, SizeConflict
 from trading.audit.rules.note import COSIGNATURE_V1, VerifierKey
 from trading.audit.rules.policy import Policy, parse_policy
+from trading.audit.sequencer.client import clients_of
 from trading.audit.sequencer.command import open_files
 from trading.audit.sequencer.loop import Options, Sequencer
+from trading.audit.sequencer.recovery import load
 from trading.audit.sequencer.writer import LogSigner
 from trading.crypto.notes import ed25519_public
 from trading.kernel.clock import Clock, SystemClock
@@ -53,10 +59,12 @@ class StoppableServer(WitnessServer):
         self._open: set[socket.socket] = set()
         super().__init__(address, witness)
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver types it
+    @override
+    def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
         super().process_request(request, client_address)
 
+    @override
     def server_close(self) -> None:
         super().server_close()
         for each in self._open:
@@ -184,6 +192,11 @@ class LogWorld:
             if failures:
                 raise failures[0]
 
+    def fsck(self) -> Report:
+        """Check everything as the auditor would."""
+        with self.database.connect("trading_auditor") as connection:
+            return Fsck(connection, self.log_dir, self.database.origin, self.policy).run()
+
     def log_everything(self) -> None:
         """Start a sequencer, log what waits, stop it in good order."""
         with self.sequencer() as sequencer:
@@ -202,3 +215,20 @@ class LogWorld:
     def close(self) -> None:
         for witness in self.witnesses:
             witness.stop()
+
+
+def foreign_growth(world: LogWorld, log_dir: Path, *, entries: int) -> None:
+    """Grow a copy of the log's files under the log's own key and show the result to every witness."""
+    files = open_files(log_dir)
+    writer, _ = load(files, world.signer, lambda _step: None)
+    size = writer.size
+    _, signed = writer.append([bytes([7]) * 31 + bytes([n]) for n in range(entries)], world.clock.now_ms())
+    for client in clients_of(world.policy):
+        proof = LogProofs(files.tiles).consistency(size, writer.size)
+        answer = client.add_checkpoint(size, proof, signed.note.encode())
+        if isinstance(answer, SizeConflict):
+            proof = LogProofs(files.tiles).consistency(answer.size, writer.size)
+            answer = client.add_checkpoint(answer.size, proof, signed.note.encode())
+        assert isinstance(answer, Cosigned), answer
+        client.close()
+    files.wal.close()

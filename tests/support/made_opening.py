@@ -88,7 +88,7 @@ def check_shares(tender: Tender) -> None:
         }
         check = tender.document(fields, tender.institutions[i - 1])
         tender.record("share.checked", {"check_sha256": check, "custodian": i, **LOT})
-    if bad is not None:
+    if bad is not None and tender.scenario.adjudicated:
         adjudicate(tender, bad[0], tender.bids[bad[1]])
 
 

@@ -7,6 +7,7 @@ faults are written down per scenario, not computed by the table of S10: the veri
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,10 @@ EDITION_ROWS: tuple[tuple[str, int | bool, str], ...] = (
 )
 
 
+# A lie: changes the fields of a record kind or document type before they are logged or signed.
+Twist = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """What differs from a clean tender. Bidders are numbered from 0, custodians from 1."""
@@ -55,6 +60,7 @@ class Scenario:
     objected: int | None = None
     rescued: frozenset[int] = frozenset()
     extended: bool = False
+    adjudicated: bool = True
     verdicts: dict[int, str] = field(default_factory=dict)  # bidder -> verdict, where it is not OK
     faults: dict[int, str] = field(default_factory=dict)  # custodian -> fault in every bid that reached row 6
     bid_faults: dict[int, dict[int, str]] = field(default_factory=dict)  # bidder -> custodian -> fault
@@ -76,6 +82,21 @@ SCENARIOS = {
             rescued=frozenset({0, 2}),
             verdicts={1: "TOO_FEW_SHARES", 3: "TOO_FEW_SHARES", 4: "TOO_FEW_SHARES"},
             faults={3: "CUSTODIAN_ABSENT", 4: "CUSTODIAN_ABSENT", 5: "CUSTODIAN_ABSENT"},
+        ),
+        Scenario(
+            name="bad_dealing_was_necessary",
+            dealt_bad=(4, 2),
+            lost=frozenset({1, 5}),
+            verdicts={2: "BIDDER_MALFORMED_SEALING"},
+            faults={1: "CUSTODIAN_ABSENT", 5: "CUSTODIAN_ABSENT"},
+        ),
+        Scenario(
+            name="pending",
+            dealt_bad=(4, 2),
+            adjudicated=False,
+            lost=frozenset({1, 5}),
+            verdicts={2: "PENDING"},
+            faults={1: "CUSTODIAN_ABSENT", 5: "CUSTODIAN_ABSENT"},
         ),
         Scenario(name="foreign_share", foreign_share=2, verdicts={2: "BIDDER_MALFORMED_SEALING"}),
         Scenario(name="wrong_content", wrong_content=4, verdicts={4: "BIDDER_MALFORMED_CONTENT"}),
@@ -114,8 +135,9 @@ class Bid:
 class Tender:
     """The story and everything it leaves behind."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, twist: Twist | None = None) -> None:
         self.scenario = scenario
+        self.twist = twist or (lambda _, fields: fields)
         self.now = START
         self.log = MadeLog("demo.log.example/audit" if scenario.demo else "log.example/audit")
         self.documents: dict[str, tuple[bytes, list[dict[str, str]]]] = {}
@@ -150,14 +172,14 @@ class Tender:
         chosen = subject or (
             "lot:1" if "lot" in body else f"bid:{body['bid']}" if "bid" in body else f"procedure:{TENDER}"
         )
-        entry = self.log.append(kind, body, at=self.now, subject=chosen, procedure=TENDER)
+        entry = self.log.append(kind, self.twist(kind, body), at=self.now, subject=chosen, procedure=TENDER)
         if not public:
             self.hidden.add(entry.n)
         return entry
 
     def document(self, fields: dict[str, Any], *signers: Signer, secret: bool = False) -> str:
         """Keep a document and return its hash."""
-        data = dumps({**fields, "v": 1})
+        data = dumps({**self.twist(fields["typ"], fields), "v": 1})
         name = sha256(data).hex()
         self.documents[name] = (data, sorted((signer.sign(data) for signer in signers), key=lambda sig: sig["kid"]))
         if secret:

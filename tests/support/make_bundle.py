@@ -11,7 +11,7 @@ from tests.support.made_bids import Signer
 from tests.support.made_log import MadeLog, b64u, sha256
 from tests.support.made_opening import factor_window, order_opening, release_shares
 from tests.support.made_result import open_bids, rank
-from tests.support.made_tender import LOT, TENDER, Scenario, Tender
+from tests.support.made_tender import LOT, TENDER, Scenario, Tender, Twist
 from trading.kernel.canonical import dumps
 from verifier.build import single_file_source
 
@@ -148,9 +148,9 @@ def write_directory(files: Files, root: Path) -> Path:
     return root
 
 
-def tell(scenario: Scenario) -> Tender:
-    """Play the whole story of a scenario, from the first key to the result notice."""
-    tender = Tender(scenario)
+def tell(scenario: Scenario, twist: Twist | None = None) -> Tender:
+    """Play the whole story of a scenario, from the first key to the result notice; ``twist`` makes it a lie."""
+    tender = Tender(scenario, twist)
     tender.register()
     tender.fix_policy()
     tender.publish()

@@ -46,6 +46,7 @@ class Options:
     batch: int = BATCH
     heartbeat_s: float = 1.0
     retry_s: float = _RETRY_S
+    lock_s: float = 10.0
 
 
 def _no_hook(_step: str) -> None:
@@ -76,7 +77,7 @@ class Sequencer:
         self._delayed_from: int | None = None
         self._behind = True  # the queue may have waited long before this start
         self._drained_at = time.monotonic()
-        self._queue = AuditQueue(conninfo)
+        self._queue = AuditQueue(conninfo, patience_s=self._options.lock_s)
         self._clients = clients_of(policy)
         self._witnesses = WitnessLoop(policy, self._clients, files.tiles, clock, heartbeat_s=self._options.heartbeat_s)
         self._writer = LogWriter(files, signer, hook)

@@ -6,6 +6,7 @@ Not through a pooler: losing this connection means losing the lock, and then the
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ from trading.kernel.events import Event
 
 ACTOR: Final = "system:sequencer"
 _LOCK: Final = 0x6D62_7371
+_RETRY_S: Final = 0.05
 # The queue is nearly always empty when the server takes its statistics; a plan made from them would read every entry.
 _SESSION: Final = (
     "SET synchronous_commit = on; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"
@@ -50,8 +52,11 @@ _HELD: Final = """
 class AuditQueue:
     """Queue, positions and barrier of one database."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, *, patience_s: float = 10.0) -> None:
         """Connect and take the lock of the log.
+
+        The server may need a moment to notice that the sequencer before us has died, so the lock is asked for again
+        until ``patience_s`` have passed.
 
         Raises:
             Conflict: Another sequencer holds it.
@@ -60,9 +65,12 @@ class AuditQueue:
         self._connection.prepare_threshold = 1
         self._cursor = self._connection.cursor(binary=True)
         self._cursor.execute(_SESSION, binary=False)
-        if not self._value("SELECT pg_try_advisory_lock(%s)", _LOCK):
-            self.close()
-            raise Conflict("another sequencer holds the lock of this log")
+        deadline = time.monotonic() + patience_s
+        while not self._value("SELECT pg_try_advisory_lock(%s)", _LOCK):
+            if time.monotonic() >= deadline:
+                self.close()
+                raise Conflict("another sequencer holds the lock of this log")
+            time.sleep(_RETRY_S)
 
     def close(self) -> None:
         """Give up the connection and with it the lock."""
