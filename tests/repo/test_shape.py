@@ -12,19 +12,19 @@ import pytest
 from tests.repo.shape import FOLDERS, functions, module_lines
 from tests.repo.tree import files, name_of, text_of
 
+# Builders of test data and long tables of cases are read from top to bottom; `run.py shape` shows them too.
+UNBOUNDED = ("tests/", "migrations/versions/")
 # Words of other languages and trades for ideas that have one name here (style 2), and transliterations.
 BANNED = {"tenderer", "vendor", "blacklist", "whitelist", "jury", "unsealing", "cronjob"}
 PINYIN = re.compile(r"(zhao|tou|kai|ping|zhong|ding|fei|liu|biao)biao|caigou|gonggao|zhaotoubiao|mujian")
 
 
 def test_no_module_is_longer_than_400_lines() -> None:
-    # A migration is a list of statements that nobody edits later; splitting it would only hide its order.
-    long = {name: lines for name, lines in module_lines().items() if lines > 400}
-    assert {name: lines for name, lines in long.items() if not name.startswith("migrations/versions/")} == {}
+    assert {n: lines for n, lines in module_lines().items() if lines > 400 and not n.startswith(UNBOUNDED)} == {}
 
 
 def test_no_function_is_longer_than_50_lines() -> None:
-    assert [function for function in functions() if function.lines > 50] == []
+    assert [each for each in functions() if each.lines > 50 and not each.where.startswith(UNBOUNDED)] == []
 
 
 def test_identifiers_use_the_words_of_the_glossary() -> None:
