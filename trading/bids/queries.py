@@ -137,6 +137,17 @@ def versions_of_lot(conn: Connection, procedure_id: int, lot_number: str, stage:
     return [_version(row) for row in conn.execute(query)]
 
 
+def bid_of(conn: Connection, procedure_id: int, lot_number: str, stage: str, bidder: str) -> str | None:
+    """Return the bid id that a bidder has for a lot and stage, or None."""
+    query = select(bid.c.reference).where(
+        bid.c.procedure_id == procedure_id,
+        bid.c.lot == lot_number,
+        bid.c.stage == stage,
+        bid.c.bidder_code == bidder,
+    )
+    return conn.execute(query).scalar_one_or_none()
+
+
 def parts_of(conn: Connection, reference: str) -> dict[str, int]:
     """Return the stored parts of a bid: SHA-256 in hex to size in bytes."""
     query = select(part.c.sha256, part.c.size).where(part.c.bid_reference == reference)

@@ -31,14 +31,16 @@ from trading.bids.rules.policy import Policy, parse_policy
 from trading.crypto.envelope import require_part_shape
 from trading.crypto.signatures import SignedDocument, sig_sha256, verify_es256
 from trading.documents import queries as documents
+from trading.documents.model import StoredDocument
 from trading.kernel.digests import sha256
-from trading.kernel.errors import InvalidInput, NotFound, NotPermitted, RuleBroken
+from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.ids import new_bid_reference
 from trading.kernel.roles import Actor
 from trading.parties import store as keys
 from trading.parties.model import SigningKey
 from trading.procedures import queries as procedures
 from trading.storage.objects import ObjectStore
+from trading.storage.streams import expecting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +65,37 @@ class Refused(Exception):
 
 
 def start_bid(ledger: Ledger, actor: Actor, *, reference: str, lot: str, stage: str) -> str:
-    """Return the bid id of this bidder for the lot and stage: a new random one, or the one it already has."""
+    """Return the bid id of this bidder for the lot and stage: a new random one, or the one it already has.
+
+    Raises:
+        NotFound: No such lot, or not published yet.
+        RuleBroken: ``bid.late``, ``bid.closed``, ``clock.hold``.
+    """
     if actor.organisation is None:
         raise NotPermitted("an account of an organisation is needed")
+    try:
+        return _start(ledger, actor, actor.organisation, (reference, lot, stage))
+    except Conflict:
+        # The same bidder asked twice at once; by now the other transaction has the id.
+        return _start(ledger, actor, actor.organisation, (reference, lot, stage))
+
+
+def _start(ledger: Ledger, actor: Actor, organisation: str, place: tuple[str, str, str]) -> str:
+    reference, lot, stage = place
+    with ledger.read() as conn:
+        found = procedures.find(conn, reference)
+        if found.published_at is None:
+            raise NotFound(reference)
+        procedures.find_lot(conn, found.id, lot, stage)
     with ledger.begin(actor) as uow:
-        found = procedures.find(uow.connection, reference)
         act = uow.act_begin(found.id, lot, stage)
-        model.require_in_time(received_at=act.received_at, close=act.close_at, phase=act.phase, hold=act.hold)
-        existing = store.lock_existing(uow, found.id, lot, stage, actor.organisation)
+        existing = queries.bid_of(uow.connection, found.id, lot, stage, organisation)
         if existing is not None:
             return existing
+        model.require_in_time(received_at=act.received_at, close=act.close_at, phase=act.phase, hold=act.hold)
         bid = new_bid_reference()
         event = model.start(
-            bid=bid, bidder=actor.organisation, lot=lot, stage=stage, procedure=reference, procedure_id=found.id
+            bid=bid, bidder=organisation, lot=lot, stage=stage, procedure=reference, procedure_id=found.id
         )
         recorded = uow.record(event)
         store.add_head(
@@ -85,21 +105,44 @@ def start_bid(ledger: Ledger, actor: Actor, *, reference: str, lot: str, stage: 
             lot_number=lot,
             stage=stage,
             reference=bid,
-            bidder=actor.organisation,
+            bidder=organisation,
         )
     return bid
 
 
-def store_part(ledger: Ledger, objects: ObjectStore, actor: Actor, bid: str, body: BinaryIO) -> tuple[str, int]:
-    """Store the ciphertext of one part under its digest, at any time before the deadline; return (SHA-256, size)."""
+def store_part(
+    ledger: Ledger, objects: ObjectStore, actor: Actor, bid: str, body: BinaryIO, expected: str
+) -> tuple[str, int]:
+    """Store the ciphertext of one part under its digest; return (SHA-256, size).
+
+    Any time before the deadline; afterwards only the very parts of the standing envelope, which a bidder may supply
+    again when they were lost (SB1 S9.7).
+
+    Raises:
+        NotFound: Not a bid of this organisation.
+        InvalidInput: ``bid.part_mismatch``: the bytes do not hash to ``expected``; ``bid.part_too_large``. Nothing is
+            kept.
+        RuleBroken: ``bid.late``.
+    """
     with ledger.read() as conn:
-        _own(queries.target(conn, bid), actor)
-    digest, size = objects.put_stream(body)
-    with ledger.upkeep() as conn:
+        target = _own(queries.target(conn, bid), actor)
         known = queries.parts_of(conn, bid)
-        if digest not in known:
+        now = ledger.platform_time(conn)
+        if target.close_ms is not None and now >= target.close_ms and expected not in _parts_of_head(conn, target):
+            raise RuleBroken("bid.late", "SUB-01", close=target.close_ms, received_at=now)
+    digest, size = objects.put_stream(expecting(body, expected))
+    if digest not in known:
+        with ledger.upkeep() as conn:
             store.add_part(conn, bid, digest, size)
     return digest, size
+
+
+def _parts_of_head(conn: Connection, target: BidTarget) -> set[str]:
+    digest = target.head.head_sha256
+    version = None if digest is None else queries.version_by_digest(conn, digest)
+    if version is None or version.kind != "envelope":
+        return set()
+    return {part.sha256 for part in parse_envelope(version.doc).parts}
 
 
 def _own(found: BidTarget | None, actor: Actor) -> BidTarget:
@@ -128,60 +171,79 @@ def submit(ledger: Ledger, objects: ObjectStore, actor: Actor, arrival: Arrival)
         Refused: The protocol or the law refuses it; the refusal is recorded.
         NotFound: Not a bid of this organisation.
     """
-    with ledger.read() as conn:
-        target = _own(queries.target(conn, arrival.bid), actor)
-        before = queries.version_by_digest(conn, arrival.signed.sha256)
-        if before is not None:
-            return _repeated(before, target)
-        stored = queries.parts_of(conn, arrival.bid)
-        with _recording_refusal(ledger, actor, target, arrival):
-            key, policy = _signer(conn, actor, arrival.signed), _policy(conn, target)
-            envelope = _checked_envelope(arrival.signed, target, key, policy)
-    with _recording_refusal(ledger, actor, target, arrival):
-        _require_parts(objects, envelope, policy, stored)
-        return _commit(ledger, actor, target, arrival, envelope, _fingerprints(envelope))
+    known = _known(ledger, actor, arrival)
+    if known.before is not None:
+        return _repeated(known.before, known.target)
+    with _recording_refusal(ledger, actor, known.target, arrival):
+        key, policy = known.signer(arrival.signed, actor), known.current_policy()
+        envelope = _checked_envelope(arrival.signed, known.target, key, policy)
+        _require_parts(objects, envelope, policy, known.parts)
+        return _commit(ledger, actor, known.target, arrival, envelope, _fingerprints(envelope))
 
 
 def withdraw(ledger: Ledger, actor: Actor, arrival: Arrival) -> Accepted:
-    """Record a withdrawal before the deadline (SB1 S7.5); the bidder may submit again."""
+    """Record a withdrawal before the deadline (SB1 S7.5); the bidder may submit again.
+
+    Raises:
+        Refused: The protocol or the law refuses it; the refusal is recorded.
+        NotFound: Not a bid of this organisation.
+    """
+    known = _known(ledger, actor, arrival)
+    if known.before is not None:
+        return _repeated(known.before, known.target)
+    with _recording_refusal(ledger, actor, known.target, arrival):
+        key, policy = known.signer(arrival.signed, actor), known.current_policy()
+        withdrawal = parse_withdrawal(arrival.signed.doc)
+        _require_own(withdrawal, known.target, key)
+        require_withdrawal_policy(withdrawal, policy)
+        return _commit(ledger, actor, known.target, arrival, withdrawal, ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the checks without a lock need, read in one go so that no connection is held while they run."""
+
+    target: BidTarget
+    before: Version | None
+    parts: dict[str, int]
+    key: SigningKey | None
+    policy: StoredDocument | None
+
+    def signer(self, signed: SignedDocument, actor: Actor) -> SigningKey:
+        """S7.2 item 3: one signature, by a registered bidder key of the organisation; it verifies."""
+        if len(signed.sigs) != 1:
+            raise RuleBroken("sig.missing", "SB1 S7.2")
+        key = self.key
+        if key is None or key.org_code != actor.organisation or key.role != "bidder":
+            raise RuleBroken("sig.key_unknown", "SB1 S7.2", kid=signed.sigs[0]["kid"])
+        verify_es256(key.spki, signed.doc, signed.sigs[0])
+        return key
+
+    def current_policy(self) -> Policy:
+        """Return the policy in force for the lot."""
+        if self.policy is None:
+            raise RuleBroken("bid.closed", "SUB-01")
+        return _parsed_policy(self.policy.doc)
+
+
+def _known(ledger: Ledger, actor: Actor, arrival: Arrival) -> _Known:
+    sigs = arrival.signed.sigs
     with ledger.read() as conn:
         target = _own(queries.target(conn, arrival.bid), actor)
-        before = queries.version_by_digest(conn, arrival.signed.sha256)
-        if before is not None:
-            return _repeated(before, target)
-        with _recording_refusal(ledger, actor, target, arrival):
-            key, policy = _signer(conn, actor, arrival.signed), _policy(conn, target)
-            withdrawal = parse_withdrawal(arrival.signed.doc)
-            _require_own(withdrawal, target, key)
-            require_withdrawal_policy(withdrawal, policy)
-    with _recording_refusal(ledger, actor, target, arrival):
-        return _commit(ledger, actor, target, arrival, withdrawal, ())
+        policy = target.policy_sha256
+        return _Known(
+            target=target,
+            before=queries.version_by_digest(conn, arrival.signed.sha256),
+            parts=queries.parts_of(conn, arrival.bid),
+            key=keys.key_by_kid(conn, sigs[0]["kid"]) if len(sigs) == 1 else None,
+            policy=None if policy is None else documents.get(conn, bytes.fromhex(policy)),
+        )
 
 
 def _repeated(before: Version, target: BidTarget) -> Accepted:
     if before.bid != target.head.reference:
         raise NotFound("bid")
     return Accepted(h=before.h, doc_sha256=before.doc_sha256, received_at=before.received_at, repeated=True)
-
-
-def _signer(conn: Connection, actor: Actor, signed: SignedDocument) -> SigningKey:
-    """S7.2 item 3: one signature, by a registered bidder key of the organisation; it verifies."""
-    if len(signed.sigs) != 1:
-        raise RuleBroken("sig.missing", "SB1 S7.2")
-    key = keys.key_by_kid(conn, signed.sigs[0]["kid"])
-    if key is None or key.org_code != actor.organisation or key.role != "bidder":
-        raise RuleBroken("sig.key_unknown", "SB1 S7.2", kid=signed.sigs[0]["kid"])
-    verify_es256(key.spki, signed.doc, signed.sigs[0])
-    return key
-
-
-def _policy(conn: Connection, target: BidTarget) -> Policy:
-    if target.policy_sha256 is None:
-        raise RuleBroken("bid.closed", "SUB-01")
-    stored = documents.get(conn, bytes.fromhex(target.policy_sha256))
-    if stored is None:
-        raise NotFound("policy")
-    return _parsed_policy(stored.doc)
 
 
 # The same policy is parsed once for all bids of its lot; its bytes are the key, so it can never be stale.
@@ -211,7 +273,10 @@ def _require_parts(objects: ObjectStore, envelope: Envelope, policy: Policy, sto
             raise RuleBroken("bid.part_missing", "SB1 S7.2", part=part.name)
         if stored[part.sha256] != part.size:
             raise RuleBroken("bid.part_mismatch", "SB1 S7.2", part=part.name)
-        head = next(objects.chunks(part.sha256), b"")
+        try:
+            head = next(objects.chunks(part.sha256), b"")
+        except NotFound as error:
+            raise RuleBroken("bid.part_missing", "SB1 S7.2", part=part.name) from error
         price_bytes = policy.price_bytes if part.name == "price" else None
         try:
             require_part_shape(head, part.size, price_bytes)
@@ -238,38 +303,58 @@ def _commit(
     fingerprints: tuple[tuple[str, bytes], ...],
 ) -> Accepted:
     """The transaction of S7.3; the order of its steps is normative."""
-    head, signature = target.head, arrival.signed.sigs[0]
+    head = target.head
     with ledger.begin(actor) as uow:
         queue_ms = arrival.queue_ms()
         act = uow.act_begin(head.procedure_id, head.lot, head.stage)
-        model.require_in_time(received_at=act.received_at, close=act.close_at, phase=act.phase, hold=act.hold)
-        _require_active(uow, signature["kid"])
-        locked = store.lock_head(uow, head.id)
-        if locked.head.head_sha256 == arrival.signed.sha256 and locked.head.head_h is not None:
-            return Accepted(
-                h=locked.head.head_h,
-                doc_sha256=arrival.signed.sha256,
-                received_at=act.received_at,
-                repeated=True,
-            )
-        if locked.current_policy != document.policy_sha256:
-            raise RuleBroken("policy.superseded", "SB1 S3.4")
-        received = Received(
-            doc_sha256=arrival.signed.sha256,
-            sig_sha256=sig_sha256(signature),
-            seq=document.seq,
-            supersedes=document.supersedes,
-            received_at=act.received_at,
-            queue_ms=queue_ms,
-        )
-        kind = "envelope" if isinstance(document, Envelope) else "withdrawal"
-        event = model.receive(locked.head, received) if kind == "envelope" else model.withdraw(locked.head, received)
-        store.add_fingerprints(uow, locked.head, fingerprints)
-        recorded = uow.record(event)
-        store.add_version(
-            uow, recorded, locked.head, received, kind=kind, doc=arrival.signed.doc, sigs=arrival.signed.sigs_bytes
-        )
-        store.move_head(uow, recorded, locked.head, received, kind=kind, policy_sha256=document.policy_sha256)
+        try:
+            model.require_in_time(received_at=act.received_at, close=act.close_at, phase=act.phase, hold=act.hold)
+            _require_active(uow, arrival.signed.sigs[0]["kid"])
+            return _store(uow, arrival, document, fingerprints, head.id, queue_ms)
+        except RuleBroken as reason:
+            # The reader that was asked before may lag behind; a repetition after the deadline is no late bid.
+            before = queries.version_by_digest(uow.connection, arrival.signed.sha256) if _is_of_time(reason) else None
+            if before is not None:
+                return _repeated(before, target)
+            # What the refusal records was captured here, not when it is written (TE1 T4.2).
+            reason.facts |= {"queue_ms": queue_ms, "received_at": act.received_at}
+            raise
+
+
+def _is_of_time(reason: RuleBroken) -> bool:
+    return reason.code in {"bid.late", "bid.closed", "clock.hold"}
+
+
+def _store(
+    uow: UnitOfWork,
+    arrival: Arrival,
+    document: Envelope | Withdrawal,
+    fingerprints: tuple[tuple[str, bytes], ...],
+    bid_id: int,
+    queue_ms: int,
+) -> Accepted:
+    """Steps 4 to 6: head, fingerprints, entry, version row, head row."""
+    signed, locked = arrival.signed, store.lock_head(uow, bid_id)
+    if locked.head.head_sha256 == signed.sha256:
+        before = queries.version_by_digest(uow.connection, signed.sha256)
+        if before is not None:
+            return Accepted(h=before.h, doc_sha256=signed.sha256, received_at=before.received_at, repeated=True)
+    if locked.current_policy != document.policy_sha256:
+        raise RuleBroken("policy.superseded", "SB1 S3.4")
+    received = Received(
+        doc_sha256=signed.sha256,
+        sig_sha256=sig_sha256(signed.sigs[0]),
+        seq=document.seq,
+        supersedes=document.supersedes,
+        received_at=uow.at,
+        queue_ms=queue_ms,
+    )
+    kind = "envelope" if isinstance(document, Envelope) else "withdrawal"
+    event = model.receive(locked.head, received) if kind == "envelope" else model.withdraw(locked.head, received)
+    store.add_fingerprints(uow, locked.head, fingerprints)
+    recorded = uow.record(event)
+    store.add_version(uow, recorded, locked.head, received, kind=kind, doc=signed.doc, sigs=signed.sigs_bytes)
+    store.move_head(uow, recorded, locked.head, received, kind=kind, policy_sha256=document.policy_sha256)
     return Accepted(h=recorded.h, doc_sha256=received.doc_sha256, received_at=received.received_at)
 
 
@@ -285,18 +370,26 @@ def _recording_refusal(ledger: Ledger, actor: Actor, target: BidTarget, arrival:
     try:
         yield
     except (RuleBroken, InvalidInput) as reason:
-        received_at = reason.facts.get("received_at")
-        head: BidHead = target.head
-        with ledger.begin(actor) as uow:
-            at = received_at if isinstance(received_at, int) else uow.at
-            event = model.refuse(
-                code=reason.code,
-                envelope_sha256=arrival.signed.sha256,
-                queue_ms=arrival.queue_ms(),
-                received_at=at,
-                lot=head.lot,
-                procedure=head.procedure,
-                procedure_id=head.procedure_id,
-            )
-            recorded = uow.record(event)
-        raise Refused(reason, h=recorded.h, doc_sha256=arrival.signed.sha256, received_at=at) from reason
+        raise _refused(ledger, actor, target.head, arrival, reason) from reason
+
+
+def _refused(
+    ledger: Ledger, actor: Actor, head: BidHead, arrival: Arrival, reason: RuleBroken | InvalidInput
+) -> Refused:
+    captured, queued = reason.facts.get("received_at"), reason.facts.get("queue_ms")
+    if not isinstance(captured, int) or not isinstance(queued, int):
+        # Refused before any capture, or the transaction that captured is gone (busy): both are taken anew (TE1 T4.3).
+        queued = arrival.queue_ms()
+        with ledger.read() as conn:
+            captured = ledger.platform_time(conn)
+    event = model.refuse(
+        code=reason.code,
+        envelope_sha256=arrival.signed.sha256,
+        queue_ms=queued,
+        received_at=captured,
+        lot=head.lot,
+        procedure=head.procedure,
+        procedure_id=head.procedure_id,
+    )
+    recorded = ledger.refuse(actor, event)
+    return Refused(reason, h=recorded.h, doc_sha256=arrival.signed.sha256, received_at=captured)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -15,7 +15,7 @@ from trading.bids.model import BidHead, Received
 from trading.bids.queries import HEAD_COLUMNS, head_of, head_query
 from trading.bids.tables import bid, bid_fingerprint, bid_version, part
 from trading.db import to_ms
-from trading.kernel.errors import NotFound, RuleBroken
+from trading.kernel.errors import Conflict, NotFound, RuleBroken
 from trading.kernel.ids import new_row_id
 from trading.procedures.tables import lot
 
@@ -31,20 +31,26 @@ class LockedHead:
 def add_head(
     uow: UnitOfWork, recorded: Recorded, *, procedure_id: int, lot_number: str, stage: str, reference: str, bidder: str
 ) -> None:
-    """Insert the head row of a new bid id."""
-    uow.connection.execute(
-        bid.insert().values(
-            id=new_row_id(),
-            entry_id=recorded.entry_id,
-            procedure_id=procedure_id,
-            lot=lot_number,
-            stage=stage,
-            reference=reference,
-            bidder_code=bidder,
-            seq=0,
-            head_kind="none",
-        )
+    """Insert the head row of a new bid id.
+
+    Raises:
+        Conflict: The bidder got an id for this lot and stage in another transaction at the same time.
+    """
+    row = bid.insert().values(
+        id=new_row_id(),
+        entry_id=recorded.entry_id,
+        procedure_id=procedure_id,
+        lot=lot_number,
+        stage=stage,
+        reference=reference,
+        bidder_code=bidder,
+        seq=0,
+        head_kind="none",
     )
+    try:
+        uow.connection.execute(row)
+    except IntegrityError as error:
+        raise Conflict(f"{bidder} has a bid for this lot already") from error
 
 
 def lock_head(uow: UnitOfWork, bid_id: int) -> LockedHead:
@@ -131,14 +137,3 @@ def add_part(conn: Connection, reference: str, digest: str, size: int) -> None:
         .values(bid_reference=reference, sha256=bytes.fromhex(digest), size=size, stored_at=stored_at)
         .on_conflict_do_nothing()
     )
-
-
-def lock_existing(uow: UnitOfWork, procedure_id: int, lot_number: str, stage: str, bidder: str) -> str | None:
-    """Return the bid id that this bidder already has for the lot and stage, or None."""
-    query = select(bid.c.reference).where(
-        bid.c.procedure_id == procedure_id,
-        bid.c.lot == lot_number,
-        bid.c.stage == stage,
-        bid.c.bidder_code == bidder,
-    )
-    return uow.connection.execute(query).scalar_one_or_none()

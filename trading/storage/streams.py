@@ -1,0 +1,32 @@
+"""Streams on their way into a store."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import BinaryIO, cast
+
+from trading.kernel.errors import InvalidInput
+
+
+class _Expecting:
+    """Compares the SHA-256 of what passes with what the sender stated; the end of the stream raises if it differs."""
+
+    def __init__(self, source: BinaryIO, sha256: str) -> None:
+        self._source = source
+        self._expected = sha256
+        self._state = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._source.read(size)
+        self._state.update(chunk)
+        if not chunk and self._state.hexdigest() != self._expected:
+            raise InvalidInput("bid.part_mismatch", "the bytes do not have the stated SHA-256", expected=self._expected)
+        return chunk
+
+
+def expecting(source: BinaryIO, sha256: str) -> BinaryIO:
+    """Return ``source`` as a stream whose end raises ``bid.part_mismatch`` unless everything hashes to ``sha256``.
+
+    A store that keeps nothing of a stream that fails thus never keeps bytes under a name that nobody asked for.
+    """
+    return cast("BinaryIO", _Expecting(source, sha256))  # stores only read
