@@ -35,7 +35,16 @@ GUARDED = {
     "record.award": "procedure_id",
 }
 
-DESK = ("account", "api_token", "challenge", "custodian_job", "draft", "bid_fingerprint", "part")
+DESK = (
+    "account",
+    "api_token",
+    "challenge",
+    "custodian_job",
+    "custodian_nonce",
+    "draft",
+    "bid_fingerprint",
+    "part",
+)
 
 TABLES = """
 CREATE TABLE desk.account (
@@ -85,11 +94,19 @@ CREATE TABLE desk.custodian_job (
     custodian INTEGER NOT NULL,
     request BYTEA NOT NULL,
     answered_at BIGINT,
+    answer_sha256 BYTEA,
     CONSTRAINT pk_custodian_job PRIMARY KEY (cursor),
     CONSTRAINT uq_custodian_job_id UNIQUE (id)
 );
 
 CREATE INDEX ix_custodian_job_kid ON desk.custodian_job (kid);
+
+CREATE TABLE desk.custodian_nonce (
+    kid TEXT NOT NULL,
+    nonce BYTEA NOT NULL,
+    created BIGINT NOT NULL,
+    CONSTRAINT pk_custodian_nonce PRIMARY KEY (kid, nonce)
+);
 
 CREATE TABLE desk.draft (
     sha256 BYTEA NOT NULL,
@@ -170,7 +187,8 @@ CREATE TABLE record.custodian_answer (
     order_sha256 BYTEA NOT NULL,
     doc_sha256 BYTEA NOT NULL,
     CONSTRAINT pk_custodian_answer PRIMARY KEY (id),
-    CONSTRAINT uq_custodian_answer_procedure_id_lot_stage_kind_custodi_ce18 UNIQUE (procedure_id, lot, stage, kind, custodian, order_sha256),
+    CONSTRAINT uq_custodian_answer_procedure_id_lot_stage_kind_custodi_ce18
+        UNIQUE (procedure_id, lot, stage, kind, custodian, order_sha256),
     CONSTRAINT fk_custodian_answer_entry_id_audit_entry FOREIGN KEY(entry_id) REFERENCES log.audit_entry (id)
 );
 
@@ -205,6 +223,8 @@ CREATE TABLE record.document (
 );
 
 CREATE INDEX ix_document_procedure_id ON record.document (procedure_id);
+
+CREATE INDEX ix_document_entry_id ON record.document (entry_id);
 
 CREATE TABLE record.opened_bid (
     id BIGINT NOT NULL,

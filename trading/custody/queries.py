@@ -26,7 +26,7 @@ class KeyRow:
     state: str
 
 
-def key_of(row: Row[Any]) -> KeyRow:
+def key_of(row: Row[*tuple[Any, ...]]) -> KeyRow:
     """Return a full row as a value."""
     return KeyRow(
         procedure_id=row.procedure_id,
@@ -69,6 +69,7 @@ class WaitingJob:
     custodian: int
     request: dict[str, Any]
     answered_at: int | None
+    answer_sha256: str | None
 
 
 def waiting(conn: Connection, kid: str, after: int, limit: int = 50) -> list[WaitingJob]:
@@ -88,7 +89,7 @@ def job(conn: Connection, job_id: str) -> WaitingJob | None:
     return None if row is None else _job(row)
 
 
-def _job(row: Row[Any]) -> WaitingJob:
+def _job(row: Row[*tuple[Any, ...]]) -> WaitingJob:
     return WaitingJob(
         cursor=row.cursor,
         id=row.id,
@@ -100,4 +101,5 @@ def _job(row: Row[Any]) -> WaitingJob:
         custodian=row.custodian,
         request=loads_object(bytes(row.request)),
         answered_at=row.answered_at,
+        answer_sha256=None if row.answer_sha256 is None else bytes(row.answer_sha256).hex(),
     )

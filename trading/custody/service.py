@@ -8,17 +8,19 @@ from typing import Any
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
+from trading.audit.service import platform_ms
 from trading.bids.rules.policy import CustodianKey, Policy, parse_custodian_key, parse_policy, require_admissible
 from trading.crypto.keys import hpke_seal, pop_info, xwing_kid
 from trading.crypto.signatures import SignedDocument, verify_es256
 from trading.custody import model, queries, store
 from trading.custody.queries import KeyRow
+from trading.custody.rules.documents import POLL_TOLERANCE_MS, parse_poll, require_fresh_poll
 from trading.custody.rules.jobs import JobKind
 from trading.documents import queries as stored
 from trading.documents import store as documents
 from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u
-from trading.kernel.errors import NotFound, RuleBroken
+from trading.kernel.errors import Conflict, InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.parties import store as keys
 from trading.parties.model import SigningKey, key_registered
@@ -42,14 +44,57 @@ def ask_for_key(
         )
 
 
-def register_share_key(ledger: Ledger, actor: Actor, procedure_id: int, signed: SignedDocument) -> Recorded:
-    """Register a share key and challenge its holder (S3.2); the same document again changes nothing."""
+def admit_poll(ledger: Ledger, signed: SignedDocument, *, origin: str) -> SigningKey:
+    """Return the institution key that signed a fresh ``mb.poll`` for this log (S13.3).
+
+    Raises:
+        InvalidInput: Malformed, or the signature does not verify.
+        RuleBroken: ``sig.missing``, ``sig.key_unknown``, ``poll.wrong_audience``, ``poll.stale``, ``poll.replayed``.
+    """
+    poll = parse_poll(signed.doc)
+    if len(signed.sigs) != 1:
+        raise RuleBroken("sig.missing", "SB1 S13.3")
+    with ledger.upkeep() as conn:
+        key = keys.key_by_kid(conn, signed.sigs[0]["kid"])
+        if key is None or key.role != "custodian" or not key.active:
+            raise RuleBroken("sig.key_unknown", "SB1 S13.3", kid=signed.sigs[0]["kid"])
+        verify_es256(key.spki, signed.doc, signed.sigs[0])
+        at = platform_ms(conn)
+        require_fresh_poll(poll, origin=origin, kid=key.kid, at=at)
+        # A poll older than twice the tolerance can never be fresh again, so its nonce may be forgotten.
+        too_old = at - 2 * POLL_TOLERANCE_MS
+        if not store.add_nonce(conn, key.kid, poll.nonce, poll.created, forget_before=too_old):
+            raise RuleBroken("poll.replayed", "SB1 S13.3")
+    return key
+
+
+def register_share_key(
+    ledger: Ledger, actor: Actor, procedure_id: int, place: tuple[str, str, str], signed: SignedDocument
+) -> Recorded | None:
+    """Register a share key and challenge its holder (S3.2); None for the same document again.
+
+    Args:
+        ledger: Where to record.
+        actor: The institution.
+        procedure_id: Row id of the procedure.
+        place: Tender, lot and stage that the institution was asked about.
+        signed: The signed ``sb1.custodian-key``.
+
+    Raises:
+        InvalidInput: The document is malformed or of another place.
+        RuleBroken: ``sig.missing``, ``sig.key_unknown``.
+        Conflict: The institution has given another key for this place.
+    """
     document = parse_custodian_key(signed.doc)
+    if (document.tender, document.lot, document.stage) != place:
+        raise InvalidInput("doc.bad_field", "the key is for another tender, lot or stage than was asked")
     with ledger.begin(actor) as uow:
         institution = _institution(uow, signed)
-        known = store.lock_key(uow, signed.sha256)
-        if known is not None:
-            raise RuleBroken("key.known", "P6.2", kid=known.kid)
+        if store.lock_key(uow, signed.sha256) is not None:
+            return None
+        known = queries.keys_of_lot(uow.connection, procedure_id, document.lot, document.stage)
+        if any(row.kid == institution.kid for row in known):
+            raise Conflict(f"{institution.kid} has given another key for this lot")
         challenge = secrets.token_bytes(32)
         uow.record(_share_key(document, institution))
         event = model.challenged(
@@ -76,7 +121,8 @@ def register_share_key(ledger: Ledger, actor: Actor, procedure_id: int, signed: 
 def _institution(uow: UnitOfWork, signed: SignedDocument) -> SigningKey:
     if len(signed.sigs) != 1:
         raise RuleBroken("sig.missing", "SB1 S3.2")
-    key = keys.lock_key(uow, signed.sigs[0]["kid"])
+    # Exclusively, so that one institution's two answers at once are taken one after the other.
+    key = keys.lock_key(uow, signed.sigs[0]["kid"], for_update=True)
     if key is None or key.role != "custodian" or not key.active:
         raise RuleBroken("sig.key_unknown", "SB1 S3.2", kid=signed.sigs[0]["kid"])
     verify_es256(key.spki, signed.doc, signed.sigs[0])

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.custody.queries import KeyRow, key_of
-from trading.custody.tables import custodian_job, custodian_key
+from trading.custody.tables import custodian_job, custodian_key, custodian_nonce
 from trading.kernel.canonical import dumps
-from trading.kernel.errors import Conflict
 from trading.kernel.ids import new_row_id, random_name
 
 
@@ -89,13 +89,14 @@ def add_job(
     return job_id
 
 
-def mark_answered(conn: Connection, job_id: str, at: int) -> None:
-    """Take a job off the list of its agent."""
-    conn.execute(custodian_job.update().where(custodian_job.c.id == job_id).values(answered_at=at))
+def mark_answered(conn: Connection, job_id: str, at: int, answer_sha256: str) -> None:
+    """Take a job off the list of its agent, and remember which answer it was."""
+    values = {"answered_at": at, "answer_sha256": bytes.fromhex(answer_sha256)}
+    conn.execute(custodian_job.update().where(custodian_job.c.id == job_id).values(**values))
 
 
-def require_job_of(conn: Connection, job_id: str, kid: str) -> None:
-    """Raise ``Conflict`` unless the job belongs to the institution ``kid``."""
-    owner = conn.execute(select(custodian_job.c.kid).where(custodian_job.c.id == job_id)).scalar_one_or_none()
-    if owner != kid:
-        raise Conflict("not a job of this institution")
+def add_nonce(conn: Connection, kid: str, nonce: bytes, created: int, *, forget_before: int) -> bool:
+    """Keep the nonce of a poll, and forget those too old to be accepted again; False if it was used before."""
+    conn.execute(custodian_nonce.delete().where(custodian_nonce.c.created < forget_before))
+    row = insert(custodian_nonce).values(kid=kid, nonce=nonce, created=created).on_conflict_do_nothing()
+    return conn.execute(row).rowcount == 1

@@ -1,4 +1,4 @@
-"""Custodian keys of a lot and stage, and the jobs that wait for their agents."""
+"""Custodian keys of a lot and stage, the jobs that wait for their agents, and the polls seen lately."""
 
 from __future__ import annotations
 
@@ -37,5 +37,15 @@ custodian_job = Table(
     Column("custodian", Integer, nullable=False),
     Column("request", LargeBinary, nullable=False),  # what the job says, canonical JSON
     Column("answered_at", BigInteger, nullable=True),
+    Column("answer_sha256", LargeBinary, nullable=True),  # of the canonical answer: a second, different one is refused
+    schema="desk",
+)
+
+custodian_nonce = Table(
+    "custodian_nonce",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("nonce", LargeBinary, primary_key=True),
+    Column("created", BigInteger, nullable=False),  # of the poll, ms; older ones are refused without looking here
     schema="desk",
 )

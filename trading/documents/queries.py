@@ -24,7 +24,11 @@ def of_procedure(conn: Connection, procedure_id: int) -> list[StoredDocument]:
     return [_stored(row) for row in conn.execute(query)]
 
 
+def of_entries(conn: Connection, entry_ids: list[int]) -> list[StoredDocument]:
+    """Return the documents that were stored under these entries, by digest."""
+    query = select(*_COLUMNS).where(document.c.entry_id.in_(entry_ids)).order_by(document.c.sha256)
+    return [_stored(row) for row in conn.execute(query)]
+
+
 def _stored(row: Row[*tuple[Any, ...]]) -> StoredDocument:
-    return StoredDocument(
-        sha256=bytes(row.sha256).hex(), typ=row.typ, doc=bytes(row.bytes), sigs=bytes(row.sigs)
-    )
+    return StoredDocument(sha256=bytes(row.sha256).hex(), typ=row.typ, doc=bytes(row.bytes), sigs=bytes(row.sigs))

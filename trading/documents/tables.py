@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text
 
 from trading.db import entry_column, metadata
 
@@ -18,3 +18,5 @@ document = Table(
     Column("sigs", LargeBinary, nullable=False),  # canonical JSON array of signature objects; b"[]" if unsigned
     schema="record",
 )
+
+Index("ix_document_entry_id", document.c.entry_id)
