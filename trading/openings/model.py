@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trading.kernel.errors import Conflict
 from trading.kernel.events import Event, EventKind
+
+
+class NotYet(Conflict):
+    """The ceremony has not come to this step; asking again later may help."""
+
+    code = "not_yet"
+
 
 _LOT = frozenset({"lot", "stage"})
 

@@ -13,7 +13,7 @@ from trading.kernel.roles import Actor
 from trading.openings import store
 from trading.openings.model import lot_event
 from trading.openings.queries import drafts
-from trading.openings.rules.windows import Step, next_step
+from trading.openings.rules.windows import Step, may_release, next_step
 from trading.openings.service import ordering
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
@@ -28,9 +28,12 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
     """
     with runtime.ledger.begin(_CLOCK) as uow:
         session = sessions.load(uow, str(arg["tender"]), str(arg["lot"]), str(arg["stage"]), move=True)
-        if session.opening is None or session.opening.step == "completed":
+        if session.opening is None or session.lot.phase != "opening":
             return None
-        coming = next_step(sessions.ceremony(uow.connection, session), uow.at)
+        ceremony = sessions.ceremony(uow.connection, session)
+        if not ceremony.bidder_factor and may_release(ceremony, uow.at):
+            _ask_for_releases(uow, session)
+        coming = next_step(ceremony, uow.at)
         if coming is None:
             return None
         step, due = coming
@@ -43,30 +46,36 @@ def _do(uow: UnitOfWork, session: Session, step: Step) -> int | None:
     row = session.begun()
     match step:
         case Step.OPEN_FACTOR_WINDOW:
-            ends_at = uow.at + session.schedule["factor_window_ms"]
+            ends_at: int = uow.at + session.schedule["factor_window_ms"]
             recorded = uow.record(lot_event("factor.opened", session.place, "电子招标投标办法 30", ends_at=ends_at))
             store.move(uow, recorded, row, step="factor", factor_ends_at=ends_at)
             return ends_at
         case Step.MAKE_FACTOR_LIST:
             _make_factor_list(uow, session)
-        case Step.ASK_FOR_RELEASES:
-            request = {
-                "factor_list_sha256": None,
-                "order_sha256": row.order_sha256,
-                "policy_sha256": session.lot.policy_sha256,
-                "schedule_sha256": session.lot.schedule_sha256,
-            }
-            custody.ask_all(uow, session.place.procedure_id, session.policy, JobKind.RELEASE, request)
         case Step.CLOSE_RELEASE:
             recorded = uow.record(lot_event("release.closed", session.place))
             store.move(uow, recorded, row, step="release_closed", release_closed_at=uow.at)
-        case Step.REPORT_GAPS | Step.COMBINE:
-            pass  # the station's part
+        case Step.ASK_FOR_RELEASES | Step.REPORT_GAPS | Step.COMBINE:
+            pass  # asked for above; the rest is the station's part
     return None
 
 
+def _ask_for_releases(uow: UnitOfWork, session: Session) -> None:
+    """With the factor off no list comes before the releases, so the clock asks for them; asking twice is one job."""
+    request = {
+        "factor_list_sha256": None,
+        "order_sha256": session.begun().order_sha256,
+        "policy_sha256": session.lot.policy_sha256,
+        "schedule_sha256": session.lot.schedule_sha256,
+    }
+    custody.ask_all(uow, session.place.procedure_id, session.policy, JobKind.RELEASE, request)
+
+
 def _make_factor_list(uow: UnitOfWork, session: Session) -> None:
-    """Put the list as the records have it before agency and supervisor; made once, its content cannot change now."""
+    """Put the list as the records have it before agency and supervisor.
+
+    A factor that was acknowledged in time and forwarded later makes another list; the newest draft is the one to sign.
+    """
     listed = ordering.draft_factor_list(uow, session)
     known = {draft.sha256 for draft in drafts(uow.connection, session.place, "sb1.factor-list")}
     if listed.sha256 not in known:

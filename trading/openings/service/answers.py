@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
-from trading.bids.rules.envelope import parse_rehearsal
-from trading.crypto.signatures import verify_es256
+from trading.audit.service import platform_ms
 from trading.custody import queries as jobs
 from trading.custody import service as custody
 from trading.custody import store as job_rows
@@ -17,68 +17,125 @@ from trading.custody.rules.answers import Answer, read_answer
 from trading.custody.rules.jobs import JobKind
 from trading.documents import queries as stored
 from trading.documents import store as documents
+from trading.kernel.canonical import dumps
+from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.openings import queries, store
-from trading.openings.model import bid_event, lot_event
+from trading.openings.model import lot_event
 from trading.openings.rules.answers import covers, parse_release, parse_share_check, releases_exactly
 from trading.openings.rules.factors import parse_factor_list
 from trading.openings.rules.orders import OpenOrder, parse_order
 from trading.openings.rules.windows import may_release
+from trading.openings.service import rehearsals, statements
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
-from trading.parties import store as keys
+from trading.parties.model import SigningKey
 
-REFUSED: Final = "refused"
-ACCEPTED: Final = "accepted"
+_log = logging.getLogger("mingbiao.custody")
 
 
-def answer(ledger: Ledger, kid: str, body: Mapping[str, Any]) -> str:
-    """Take the answer of the institution ``kid`` to one of its jobs; the same answer again is accepted again.
+def answer(ledger: Ledger, institution: SigningKey, body: Mapping[str, Any]) -> None:
+    """Take the answer of an institution to one of its jobs; the same answer again is accepted again.
 
     Raises:
         NotFound: Not a job of this institution.
-        InvalidInput: The answer is malformed.
-        RuleBroken: It comes at the wrong time.
-        Conflict: It differs from an earlier one.
+        InvalidInput, RuleBroken, Conflict: The answer is malformed, comes at the wrong time, or differs from an earlier
+            one.
     """
-    job_id = body.get("job")
-    if not isinstance(job_id, str):
-        raise InvalidInput("answer.malformed", "job")
+    actor = Actor.party(institution.kid, institution.org_code)
+    if body.get("job") is None:
+        statements.destroyed(ledger, actor, institution, _document(read_answer(None, body)))
+        return
     with ledger.read() as conn:
-        job = jobs.job(conn, job_id)
-    if job is None or job.kid != kid:
-        raise NotFound(job_id)
+        job = jobs.job(conn, str(body["job"]))
+    if job is None or job.kid != institution.kid:
+        raise NotFound("job")
     kind = JobKind(job.kind)
     read = read_answer(kind, body)
     if read.refusal is not None:
-        return REFUSED  # the agent keeps its reason in its own log; a person there decides
-    _take(ledger, Actor.party(kid), job, kind, read)
+        # The agent keeps its reason in its own journal; whoever runs the platform sees that somebody must look.
+        _log.warning("job %s (%s) was refused: %s", job.id, job.kind, read.refusal.code)
+        return
+    digest = sha256_hex(dumps(body["answer"]))
+    if job.answered_at is not None:
+        if job.answer_sha256 != digest:
+            raise Conflict("the job has been answered already, with another content")
+        return
+    _HANDLERS[kind](ledger, actor, job, read)
     with ledger.upkeep() as conn:
-        job_rows.mark_answered(conn, job.id, _now(conn))
-    return ACCEPTED
+        job_rows.mark_answered(conn, job.id, platform_ms(conn), digest)
 
 
-def _now(conn: Any) -> int:  # noqa: ANN401 - a connection
-    return int(conn.exec_driver_sql("SELECT (extract(epoch from log.platform_time()) * 1000)::bigint").scalar_one())
+def _document(read: Answer) -> SignedDocument:
+    if read.document is None:
+        raise InvalidInput("answer.malformed", "a signed document is needed")
+    return read.document
 
 
-def _take(ledger: Ledger, actor: Actor, job: WaitingJob, kind: JobKind, read: Answer) -> None:
-    where = (str(job.request["tender"]), job.lot, job.stage)
-    if kind is JobKind.KEY and read.document is not None:
-        custody.register_share_key(ledger, actor, job.procedure_id, read.document)
-    elif kind is JobKind.PROVE and read.content is not None:
-        challenge = bytes.fromhex(read.content["challenge"])
-        custody.prove_possession(ledger, actor, read.content["custodian_key_sha256"], challenge)
-    elif kind is JobKind.CHECK and read.document is not None:
-        check_shares(ledger, actor, where, job.custodian, read.document)
-    elif kind is JobKind.RELEASE and read.document is not None:
-        release_shares(ledger, actor, where, job.custodian, read.document)
-    elif kind is JobKind.REHEARSE and read.content is not None:
-        rehearsed(ledger, actor, where, job, ok=bool(read.content["ok"]))
-    elif kind is not JobKind.ADMIT:
-        raise InvalidInput("answer.malformed", f"{kind} is not answered here")
+def _content(read: Answer) -> Mapping[str, Any]:
+    if read.content is None:
+        raise InvalidInput("answer.malformed", "an unsigned answer is needed")
+    return read.content
+
+
+def _where(job: WaitingJob) -> tuple[str, str, str]:
+    return str(job.request["tender"]), job.lot, job.stage
+
+
+def _key(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> None:
+    custody.register_share_key(ledger, actor, job.procedure_id, _where(job), _document(read))
+
+
+def _proof(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> None:
+    content = _content(read)
+    if content["custodian_key_sha256"] != job.request["custodian_key_sha256"]:
+        raise InvalidInput("answer.malformed", "the proof is for another key")
+    custody.prove_possession(ledger, actor, content["custodian_key_sha256"], bytes.fromhex(content["challenge"]))
+
+
+def _admission(_ledger: Ledger, _actor: Actor, job: WaitingJob, read: Answer) -> None:
+    if _content(read)["policy_sha256"] != job.request["policy_sha256"]:
+        raise InvalidInput("answer.malformed", "another policy was admitted")
+
+
+def _check(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> None:
+    check_shares(ledger, actor, _where(job), job.custodian, _document(read))
+
+
+def _release(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> None:
+    release_shares(ledger, actor, _where(job), job.custodian, _document(read))
+
+
+def _rehearsal(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> None:
+    content = _content(read)
+    if content["rehearsal_sha256"] != job.request["rehearsal_sha256"]:
+        raise InvalidInput("answer.malformed", "another rehearsal was answered")
+    rehearsals.checked(ledger, actor, _where(job), job, ok=content["ok"])
+
+
+def _disclosure(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> None:
+    content = _content(read)
+    if content["auditor"] != job.request["auditor"]:
+        raise InvalidInput("answer.malformed", "the key was disclosed to another auditor")
+    statements.disclosed(ledger, actor, _where(job), job.custodian, content)
+
+
+def _non_release(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> None:
+    statements.not_released(ledger, actor, _where(job), job.custodian, _document(read))
+
+
+_HANDLERS: Final[Mapping[JobKind, Callable[[Ledger, Actor, WaitingJob, Answer], None]]] = {
+    JobKind.KEY: _key,
+    JobKind.PROVE: _proof,
+    JobKind.ADMIT: _admission,
+    JobKind.CHECK: _check,
+    JobKind.RELEASE: _release,
+    JobKind.REHEARSE: _rehearsal,
+    JobKind.DISCLOSE: _disclosure,
+    JobKind.NON_RELEASE: _non_release,
+}
 
 
 def check_shares(
@@ -89,7 +146,7 @@ def check_shares(
     with ledger.begin(actor) as uow:
         session = sessions.load(uow, *where, move=True)
         order = _order(uow, session, document.order_sha256)
-        _require_custodian(uow, session, custodian, document.custodian, signed)
+        statements.require_custodian(uow, session, custodian, document.custodian, signed)
         if not covers(order, document):
             raise InvalidInput("doc.bad_field", "the check does not answer every bid of the order, in its order")
         if _answered(uow, session, "check", custodian, signed, order.sha256):
@@ -100,7 +157,7 @@ def check_shares(
             lot_event("share.checked", session.place, check_sha256=signed.sha256, custodian=custodian)
         )
         _keep(uow, recorded, session, "check", custodian, order.sha256, signed)
-        uow.wake("openings.advance", _arg(session), uow.at)
+        uow.wake("openings.advance", sessions.arg(session.place), uow.at)
     return recorded
 
 
@@ -112,7 +169,9 @@ def release_shares(
     with ledger.begin(actor) as uow:
         session = sessions.load(uow, *where, move=True)
         order = _order(uow, session, document.order_sha256)
-        _require_custodian(uow, session, custodian, document.custodian, signed)
+        statements.require_custodian(uow, session, custodian, document.custodian, signed)
+        if session.begun().release_closed_at is not None:
+            raise RuleBroken("release.late", "SB1 S9.7")
         if document.factor_list_sha256 != session.begun().factor_list_sha256:
             raise InvalidInput("doc.bad_field", "factor_list_sha256")
         if not releases_exactly(order, document, _valid_bids(uow, session, order)):
@@ -147,16 +206,6 @@ def _order(uow: UnitOfWork, session: Session, order_sha256: str) -> OpenOrder:
     return parse_order(found.doc)
 
 
-def _require_custodian(uow: UnitOfWork, session: Session, asked: int, says: int, signed: SignedDocument) -> None:
-    row = next((item for item in session.policy["custodians"] if item["i"] == says), None)
-    if row is None or says != asked or [sig["kid"] for sig in signed.sigs] != [row["kid"]]:
-        raise InvalidInput("doc.bad_field", "custodian")
-    key = keys.lock_key(uow, row["kid"])
-    if key is None or not key.active:
-        raise RuleBroken("sig.key_revoked", "P6.2", kid=row["kid"])
-    verify_es256(key.spki, signed.doc, signed.sigs[0])
-
-
 def _answered(
     uow: UnitOfWork, session: Session, kind: str, custodian: int, signed: SignedDocument, order_sha256: str
 ) -> bool:
@@ -187,20 +236,3 @@ def _keep(
         order_sha256=order_sha256,
         doc_sha256=signed.sha256,
     )
-
-
-def rehearsed(ledger: Ledger, actor: Actor, where: tuple[str, str, str], job: WaitingJob, *, ok: bool) -> Recorded:
-    """Record one custodian's word on a rehearsal (S6.4): whether its own share opens and fits."""
-    with ledger.begin(actor) as uow:
-        session = sessions.load(uow, *where, move=False)
-        found = queries.draft_by_digest(uow.connection, str(job.request["rehearsal_sha256"]))
-        if found is None:
-            raise NotFound("rehearsal")
-        bid = parse_rehearsal(found.doc).bid
-        body = {"bid": bid, "results": [{"custodian": job.custodian, "ok": ok}]}
-        return uow.record(bid_event("rehearsal.checked", session.place, bid, body))
-
-
-def _arg(session: Session) -> dict[str, str]:
-    place = session.place
-    return {"tender": place.procedure, "lot": place.lot, "stage": place.stage}

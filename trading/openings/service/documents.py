@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -15,7 +16,7 @@ from trading.kernel.errors import InvalidInput, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor
 from trading.openings import queries, store
 from trading.openings.model import Place
-from trading.openings.service import ordering
+from trading.openings.service import ordering, transcripts
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
 from trading.parties import store as keys
@@ -32,22 +33,26 @@ class Collected:
     h: str | None
 
 
-Handler = Callable[[UnitOfWork, Session, SignedDocument], Recorded | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """One type: who signs it (P4.4), what every draft of it must pass, and what its last signature records."""
 
-# Who signs what (P4.4), and what the last signature records.
-NEEDS: dict[str, tuple[str, ...]] = {
-    "sb1.open-order": ("agency", "supervisor"),
-    "sb1.objection-decision": ("supervisor",),
-    "sb1.adjudication": ("supervisor",),
-    "sb1.factor-list": ("agency", "supervisor"),
-    "sb1.transcript": ("station-operator", "supervisor"),
-}
-_HANDLERS: dict[str, Handler] = {
-    "sb1.open-order": ordering.order,
-    "sb1.objection-decision": ordering.decide_objection,
-    "sb1.adjudication": ordering.adjudicate,
-    "sb1.factor-list": ordering.close_factors,
-    "sb1.transcript": ordering.complete,
+    needs: tuple[str, ...]
+    require: Callable[[UnitOfWork, Session, SignedDocument], None]
+    act: Callable[[UnitOfWork, Session, SignedDocument], Recorded | None]
+
+
+_BOTH: Final = ("agency", "supervisor")
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "sb1.open-order": _Kind(needs=_BOTH, require=ordering.require_order, act=ordering.order),
+    "sb1.objection-decision": _Kind(
+        needs=("supervisor",), require=ordering.require_decision, act=ordering.decide_objection
+    ),
+    "sb1.adjudication": _Kind(needs=("supervisor",), require=ordering.require_adjudication, act=ordering.adjudicate),
+    "sb1.factor-list": _Kind(needs=_BOTH, require=ordering.require_factor_list, act=ordering.close_factors),
+    "sb1.transcript": _Kind(
+        needs=("station-operator", "supervisor"), require=transcripts.require_transcript, act=transcripts.complete
+    ),
 }
 
 
@@ -60,7 +65,7 @@ def collect(ledger: Ledger, actor: Actor, where: tuple[str, str, str], signed: S
         RuleBroken: The step may not happen now, or the document differs from the records.
     """
     typ = str(loads_object(signed.doc).get("typ"))
-    if typ not in NEEDS:
+    if typ not in _KINDS:
         raise InvalidInput("doc.bad_field", f"{typ} is not collected here")
     with ledger.begin(actor) as uow:
         session = sessions.load(uow, *where, move=True)
@@ -70,9 +75,8 @@ def collect(ledger: Ledger, actor: Actor, where: tuple[str, str, str], signed: S
         before = SignedDocument(signed.doc) if held is None else SignedDocument.from_parts(signed.doc, held[0])
         merged = _merge(before, signed)
         missing = _missing(uow, session, typ, merged)
-        recorded = None
-        if not missing:
-            recorded = _HANDLERS[typ](uow, session, merged)
+        _KINDS[typ].require(uow, session, merged)
+        recorded = _KINDS[typ].act(uow, session, merged) if not missing else None
         store.save_draft(uow, session.place, typ, merged, known=held is not None)
         if recorded is not None:
             store.mark_draft(uow, signed.sha256, recorded.h)
@@ -97,7 +101,7 @@ def _missing(uow: UnitOfWork, session: Session, typ: str, signed: SignedDocument
         _require_say(session, key)
         verify_es256(key.spki, signed.doc, signature)
         signed_by.add(key.role)
-    return tuple(role for role in NEEDS[typ] if role not in signed_by)
+    return tuple(role for role in _KINDS[typ].needs if role not in signed_by)
 
 
 def _require_say(session: Session, key: SigningKey) -> None:
@@ -114,7 +118,9 @@ def pending(conn: Connection, place: Place, typ: str | None) -> list[tuple[queri
     """Return the drafts of a ceremony with the roles that have not signed, oldest first."""
     found = []
     for draft in queries.drafts(conn, place, typ):
+        if draft.typ not in _KINDS:
+            continue  # rehearsals and statements of non-release are kept beside them
         signed = SignedDocument.from_parts(draft.doc, draft.sigs)
         roles = {key.role for sig in signed.sigs if (key := keys.key_by_kid(conn, sig["kid"])) is not None}
-        found.append((draft, tuple(role for role in NEEDS[draft.typ] if role not in roles)))
+        found.append((draft, tuple(role for role in _KINDS[draft.typ].needs if role not in roles)))
     return found

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from trading.audit.ledger import UnitOfWork
 from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
-from trading.kernel.errors import IntegrityFailure, NotFound
+from trading.kernel.errors import IntegrityFailure, NotFound, RuleBroken
 from trading.openings import queries, store
 from trading.openings.model import Place
 from trading.openings.queries import OpeningRow
@@ -37,9 +37,16 @@ class Session:
         return len(self.policy["custodians"])
 
     def begun(self) -> OpeningRow:
-        """Return the ceremony's row; ``NotFound`` before the first order."""
+        """Return the ceremony's row.
+
+        Raises:
+            NotFound: Before the first order.
+            RuleBroken: ``act.wrong_phase``: the procedure was cancelled meanwhile; what is sealed stays sealed.
+        """
         if self.opening is None:
             raise NotFound("opening")
+        if self.lot.phase == "cancelled":
+            raise RuleBroken("act.wrong_phase", "B4.1", phase=self.lot.phase)
         return self.opening
 
 
@@ -80,6 +87,11 @@ def document(conn: Connection, digest: str | None) -> dict[str, Any]:
     if stored is None:
         raise IntegrityFailure(f"document {digest} is missing")
     return loads_object(stored.doc)
+
+
+def arg(place: Place) -> dict[str, str]:
+    """Return the argument of the errand that looks at this ceremony again."""
+    return {"tender": place.procedure, "lot": place.lot, "stage": place.stage}
 
 
 def ceremony(conn: Connection, session: Session) -> Ceremony:
