@@ -7,19 +7,16 @@ from typing import Final
 
 from flask import Flask
 
+from trading.assembly import EVENTS, open_runtime
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Settings
-from trading.crypto.keyfiles import load_es256
-from trading.db import open_engine
-from trading.kernel.events import Registry
 from trading.rulebook import loader
 from trading.rulebook.model import Rule
-from trading.storage.local import LocalStore
 from trading.storage.tiles import CHECKPOINT
 from trading.web import banner, catalogues, errors, filters, headers, limits, locale, permissions
 from trading.web.permissions import ActorLoader
-from trading.wiring import BLUEPRINTS, EVENTS
+from trading.wiring import BLUEPRINTS
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 # At least the threads of one web process (gunicorn.conf.py); connections are opened as they are needed.
@@ -40,7 +37,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.extensions["settings"] = settings
-    app.extensions["runtime"] = runtime = runtime or open_runtime(settings)
+    app.extensions["runtime"] = runtime = runtime or open_runtime(settings, pool_size=POOL_SIZE)
     app.extensions["readiness"] = {"database": lambda: _ask(runtime.ledger), "log": lambda: _look(runtime.log_dir)}
 
     catalogues.compile_all()
@@ -55,26 +52,6 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
         app.register_blueprint(blueprint)
     app.jinja_env.globals.update(rule_of=rule_of, kind_title=kind_title)
     return app
-
-
-def open_runtime(settings: Settings) -> Runtime:
-    """Return ledger, stores and clock of this process; nothing is connected before the first request."""
-    if settings.log_dir is None or settings.object_store is None:
-        raise ValueError("the web process reads the log and the object store: its settings name both")
-    writer = open_engine(settings.database_url, pool_size=POOL_SIZE, application="web")
-    reader = None
-    if settings.database_read_url is not None:
-        reader = open_engine(settings.database_read_url, pool_size=POOL_SIZE, application="web-read")
-    return Runtime(
-        ledger=Ledger(writer, registry=Registry(EVENTS), reader=reader),
-        objects=LocalStore(settings.object_store),
-        log_dir=settings.log_dir,
-        origin=settings.log_origin,
-        demo=settings.demo,
-        clock=settings.clock(),
-        ack=load_es256(settings.ack_key_file, None) if settings.ack_key_file is not None else None,
-        witness_policy=settings.witness_policy.read_text() if settings.witness_policy is not None else "",
-    )
 
 
 def article_of(rule_id: str) -> str | None:

@@ -11,14 +11,13 @@ from sqlalchemy import create_engine
 
 from tests.build.pages import NOW, samples
 from trading.app import create_app
+from trading.assembly import REGISTRY
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Process, Settings
 from trading.kernel.clock import FixedClock
-from trading.kernel.events import Registry
 from trading.storage.local import LocalStore
 from trading.web.permissions import public
-from trading.wiring import EVENTS
 
 # An address that nothing answers: a page that asks the database by mistake fails at once.
 NO_DATABASE = "postgresql+psycopg://nobody@/none?host=/nonexistent"
@@ -28,7 +27,7 @@ def gallery(folder: Path, *, demo: bool = True) -> Flask:
     """Return the application without servers, with ``/gallery/<name>`` for every sample."""
     engine = create_engine(NO_DATABASE)
     runtime = Runtime(
-        ledger=Ledger(engine, registry=Registry(EVENTS)),
+        ledger=Ledger(engine, registry=REGISTRY),
         objects=LocalStore(folder / "objects"),
         log_dir=folder,
         origin="demo.log.example/audit",

@@ -16,7 +16,6 @@ from trading.notices.queries.result import Ranked, Result, Tie
 from trading.notices.queries.search import Counts, DueOpening, Filter, Found, Home, Results
 from trading.notices.queries.texts import NoticeText
 from trading.notices.queries.values import (
-    Change,
     Custodian,
     Document,
     Item,
@@ -28,6 +27,7 @@ from trading.notices.queries.values import (
     Sealing,
 )
 from trading.notices.rules import changes
+from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import Happened, LotState, Stage, timeline
 from trading.web import refusals
 
@@ -158,6 +158,10 @@ _DONE = {
     LotState.OPEN: 1, LotState.CLOSING: 1, LotState.CLOSED: 2, LotState.OPENING: 2, LotState.OPENED: 3,
     LotState.RANKED: 4, LotState.AWARDED: 5, LotState.PUBLISHED: 6, LotState.FAILED: 1, LotState.CANCELLED: 1,
 }  # fmt: skip
+_STEP = {
+    LotState.OPENING: "factor", LotState.OPENED: "completed", LotState.RANKED: "completed",
+    LotState.AWARDED: "completed", LotState.PUBLISHED: "completed",
+}  # fmt: skip
 _KINDS = (
     "tender.published", "tender.closed", "opening.completed", "bids.ranked", "award.determined", "result.published",
 )  # fmt: skip
@@ -185,6 +189,7 @@ def lot(state: LotState, number: str = "1", count: int = 1, *, bare: bool = Fals
         items=() if bare else items(count),
         sealing=None if bare else sealing(),
         schedule=None if bare else schedule(may_extend=count > 1),
+        opening_step=_STEP.get(state),
         steps=timeline(state, close, happened),
         reason=reason,
     )
@@ -217,7 +222,7 @@ NEW_TEXT = OLD_TEXT.replace("30 日内", "45 日内").replace("36 个月", "60 �
 
 
 def correction(number: int) -> tuple[Change, ...]:
-    moved = Change(field="lots.1.close", old="2026-05-11 12:00:00", new=f"2026-05-{16 + number} 12:00:00")
+    moved = Change(field="lot 1 close", old=str(CLOSE - 7 * DAY), new=str(CLOSE + number * DAY))
     text = Change(field="text_zh", old=OLD_TEXT, new=NEW_TEXT)
     return (moved, text) if number % 2 == 0 else (moved,)
 
@@ -492,9 +497,10 @@ def _openings() -> Iterator[Sample]:
 
 
 def _others() -> Iterator[Sample]:
-    log_page = {"origin": "demo.log.example/audit", "policy": None}
+    log_page = {"origin": "demo.log.example/audit", "policy": None, "covered": False}
     yield Sample("log-empty", "/log", "log/index.html", {"head": None, **log_page})
     yield Sample("log", "/log", "log/index.html", {"head": head(), **log_page})
+    yield Sample("log-covered", "/log", "log/index.html", {"head": head(), **log_page, "covered": True})
     verifier = {"verifier_sha256": digest("verify.py"), "verifier_size": 98_412}
     yield Sample("verify", "/verify", "log/verify.html", {"head": head(), "origin": log_page["origin"], **verifier})
     absent = {"head": None, "origin": log_page["origin"], "verifier_sha256": None, "verifier_size": 0}

@@ -1,7 +1,8 @@
 """The public log: its files, its page, and how to check everything without the platform.
 
 Files are served as they stand. What would tell how much happened lately stays back: entry bundles and cosigned notes
-follow thirty days later (AL1 L6, L9). If the sequencer keeps a separate public head, only that is served.
+follow thirty days later (AL1 L6, L9), and the working head is not for the public: it moves with every bid. Without a
+public head that grows at a fixed rate, only a demonstration shows its log, and says what that gives away.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from trading.web.permissions import public
 
 blueprint = Blueprint("log", __name__)
 
+PUBLIC_HEAD: Final = "public"  # folder below the tiles
 HELD_BACK_MS: Final = 30 * 24 * 3600 * 1000  # AL1 L6
 _NOTE_FILE: Final = re.compile(r"checkpoints/(0|[1-9][0-9]{0,18})-(first|last)")
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
@@ -51,16 +53,25 @@ def _runtime() -> Runtime:
     return cast("Runtime", current_app.extensions["runtime"])
 
 
-def _folder() -> Path:
-    """Return the folder that the public may read: the public head's, if the sequencer keeps one."""
-    published = _runtime().log_dir / "public"
-    return published if published.is_dir() else _runtime().log_dir
+def _covered() -> bool:
+    """Whether the sequencer keeps a public head whose growth tells nothing (AL1 L6)."""
+    return (_runtime().log_dir / PUBLIC_HEAD).is_dir()
+
+
+def _folder() -> Path | None:
+    """Return the folder that the public may read; None if there is none."""
+    if _covered():
+        return _runtime().log_dir / PUBLIC_HEAD
+    return _runtime().log_dir if _runtime().demo else None
 
 
 def head() -> Head | None:
-    """Return the newest public checkpoint; None before the log has one."""
+    """Return the newest public checkpoint; None before there is one."""
+    folder = _folder()
+    if folder is None:
+        return None
     try:
-        data = (_folder() / CHECKPOINT).read_bytes()
+        data = (folder / CHECKPOINT).read_bytes()
     except FileNotFoundError:
         return None
     note = parse_note(data)
@@ -78,7 +89,7 @@ def _policy(text: str) -> Policy | None:
 def index() -> str:
     """The log: newest checkpoint, keys, witnesses, files."""
     policy = _policy(_runtime().witness_policy)
-    return render_template("log/index.html", head=head(), origin=_runtime().origin, policy=policy)
+    return render_template("log/index.html", head=head(), covered=_covered(), origin=_runtime().origin, policy=policy)
 
 
 @blueprint.get("/log/checkpoint")
@@ -104,7 +115,10 @@ def file(name: str) -> Response:
 
 def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
     """Serve one file whose name was checked above; a file that is not public yet is not found."""
-    path = _folder() / name
+    folder = _folder()
+    if folder is None:
+        raise NotFound(name)
+    path = folder / name
     try:
         made_at = path.stat().st_mtime_ns // 1_000_000
         if held_back and SystemClock().now_ms() - made_at < HELD_BACK_MS:

@@ -31,6 +31,11 @@ def clock_text(ms: int, zone: tzinfo = CHINA) -> str:
     return local(ms, zone).isoformat(timespec="milliseconds")[11:23]
 
 
+def moment_text(ms: int, zone: tzinfo = CHINA) -> str:
+    """Return date and time of day to the second, ``2026-05-12 09:30:00``."""
+    return local(ms, zone).isoformat(sep=" ", timespec="seconds")[:19]
+
+
 def zone_text(ms: int, language: str, zone: tzinfo = CHINA) -> str:
     """Return the zone's name and its offset at ``ms``: ``北京时间 UTC+8``."""
     shown = local(ms, zone)

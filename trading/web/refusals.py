@@ -12,10 +12,12 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from trading.web.instants import clock_text
+from trading.web.instants import clock_text, moment_text
 
 LANGUAGES: Final = ("zh", "en")
-INSTANTS: Final = frozenset({"close", "ends_at", "received_at"})
+# Facts that are instants: of one day, told to the millisecond; of another day, with their date.
+CLOCKS: Final = frozenset({"close", "received_at"})
+MOMENTS: Final = frozenset({"asked", "earliest", "ends_at", "new_close"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,9 @@ class Refusal:
 
 
 def _shown(name: str, value: object) -> str:
-    return clock_text(value) if name in INSTANTS and isinstance(value, int) else str(value)
+    if isinstance(value, int) and name in CLOCKS:
+        return clock_text(value)
+    return moment_text(value) if isinstance(value, int) and name in MOMENTS else str(value)
 
 
 @cache

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, exists, func, literal, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
-from trading.awards.tables import award
 from trading.documents.tables import document
-from trading.evaluation.tables import ranking
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.notices.queries import AnyRow
 from trading.notices.queries.log import LogRow, public_log
 from trading.notices.queries.values import (
-    Change,
     Custodian,
     Document,
     Item,
@@ -26,7 +23,8 @@ from trading.notices.queries.values import (
     Schedule,
     Sealing,
 )
-from trading.notices.rules.progress import Happened, LotFacts, lot_state, timeline
+from trading.notices.rules.changes import Change
+from trading.notices.rules.progress import Happened, lot_state, timeline
 from trading.notices.tables import notice
 from trading.openings.tables import opening
 from trading.parties.tables import organisation
@@ -61,7 +59,7 @@ def page(conn: Connection, reference: str, now: int) -> Page:
     documents, wanted = _documents(conn, head.id, bytes(head.edition_sha256), digests, opened=opened)
     log = public_log(conn, head.id)
     content = _content(notices)
-    lots = tuple(_lot(head, row, content, wanted, log, now) for row in rows)
+    lots = tuple(_lot(row, content, wanted, log, now) for row in rows)
     return Page(
         reference=head.reference,
         kind=head.kind,
@@ -128,11 +126,11 @@ def _party(head: AnyRow, name: str) -> Party:
 
 
 def _lots(conn: Connection, procedure_id: int) -> Sequence[AnyRow]:
-    def of_lot(table: Table) -> ColumnElement[bool]:
-        return and_(
-            table.c.procedure_id == lot.c.procedure_id, table.c.lot == lot.c.number, table.c.stage == lot.c.stage
-        )
-
+    of_lot = and_(
+        opening.c.procedure_id == lot.c.procedure_id,
+        opening.c.lot == lot.c.number,
+        opening.c.stage == lot.c.stage,
+    )
     query = (
         select(
             lot.c.number,
@@ -146,10 +144,8 @@ def _lots(conn: Connection, procedure_id: int) -> Sequence[AnyRow]:
             lot.c.title_zh,
             lot.c.title_en,
             opening.c.step,
-            exists(select(literal(1)).select_from(ranking).where(of_lot(ranking))).label("ranked"),
-            exists(select(literal(1)).select_from(award).where(of_lot(award))).label("awarded"),
         )
-        .outerjoin(opening, of_lot(opening))
+        .outerjoin(opening, of_lot)
         .where(lot.c.procedure_id == procedure_id)
         .order_by(func.length(lot.c.number), lot.c.number, lot.c.stage)
     )
@@ -212,7 +208,6 @@ def _notice(row: AnyRow, body: Mapping[str, Any]) -> Notice:
 
 
 def _lot(
-    head: AnyRow,
     row: AnyRow,
     content: Mapping[str, Any],
     documents: Mapping[str, dict[str, Any]],
@@ -221,16 +216,7 @@ def _lot(
 ) -> Lot:
     said: Mapping[str, Any] = next((each for each in content.get("lots", ()) if each["lot"] == row.number), {})
     records = [each for each in log if each.lot in {row.number, None}]
-    facts = LotFacts(
-        procedure_phase=head.phase,
-        phase=row.phase,
-        close_at=row.close_at,
-        opening_step=row.step,
-        ranked=row.ranked,
-        awarded=row.awarded,
-        published=any(each.kind == "result.published" and each.lot == row.number for each in log),
-    )
-    state = lot_state(facts, now)
+    state = lot_state(row.phase, row.close_at, now)
     happened = [Happened(kind=each.kind, at=each.at, h=each.h) for each in records]
     return Lot(
         number=row.number,
@@ -246,6 +232,7 @@ def _lot(
         items=tuple(_item(each) for each in said.get("items", ())),
         sealing=_sealing(row.policy_sha256, documents),
         schedule=_schedule(row.schedule_sha256, documents),
+        opening_step=row.step,
         steps=timeline(state, row.close_at, happened),
         reason=next((each.reason for each in reversed(records) if each.reason is not None), None),
     )

@@ -14,15 +14,12 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    exists,
     func,
-    literal,
     or_,
     select,
     true,
 )
 
-from trading.awards.tables import award
 from trading.notices.queries import AnyRow
 from trading.notices.rules.progress import Stage
 from trading.notices.tables import notice
@@ -110,14 +107,12 @@ class Home:
 
 
 def _lot_rank(now: int) -> ColumnElement[int]:
-    """SQL twin of ``STAGE_OF[lot_state(facts, now)]``; a property test holds the two equal."""
-    of_lot = and_(award.c.procedure_id == lot.c.procedure_id, award.c.lot == lot.c.number, award.c.stage == lot.c.stage)
-    has_award = exists(select(literal(1)).select_from(award).where(of_lot))
-    # A result notice covers every lot of its procedure that has an award, so the award alone decides the stage.
+    """SQL twin of ``STAGE_OF[lot_state(phase, close_at, now)]``; a test holds the two equal."""
+    in_time = or_(lot.c.close_at.is_(None), lot.c.close_at > now)
     return case(
-        (or_(procedure.c.phase == "cancelled", lot.c.phase.in_(("cancelled", "failed"))), _RANK[Stage.ENDED]),
-        (has_award, _RANK[Stage.RESULT]),
-        (and_(lot.c.phase == "open", or_(lot.c.close_at.is_(None), lot.c.close_at > now)), _RANK[Stage.OPEN]),
+        (lot.c.phase.in_(("cancelled", "failed")), _RANK[Stage.ENDED]),
+        (lot.c.phase.in_(("determined", "concluded")), _RANK[Stage.RESULT]),
+        (and_(lot.c.phase.in_(("draft", "open")), in_time), _RANK[Stage.OPEN]),
         else_=_RANK[Stage.OPENING],
     )
 

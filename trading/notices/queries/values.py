@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trading.notices.queries.log import LogRow
+from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import LotState, Step
 
 
@@ -76,27 +77,19 @@ class Lot:
     items: tuple[Item, ...]
     sealing: Sealing | None
     schedule: Schedule | None
+    opening_step: str | None  # None before the first opening order
     steps: tuple[Step, ...]
     reason: str | None  # why it failed or was cancelled: the code in its record
 
     @property
     def may_show_opening(self) -> bool:
         """Whether the opening order is signed, so that the opening has something to show."""
-        return self.state in {LotState.OPENING, LotState.OPENED, LotState.RANKED, LotState.AWARDED, LotState.PUBLISHED}
+        return self.opening_step is not None
 
     @property
     def may_show_result(self) -> bool:
         """Whether there is a ranking to show."""
         return self.state in {LotState.RANKED, LotState.AWARDED, LotState.PUBLISHED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One field that a correction changed, as the notice states it."""
-
-    field: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,4 +143,4 @@ class Page:
     @property
     def opened(self) -> bool:
         """Whether the opening of some lot is complete, so that there is evidence to take home."""
-        return any(each.may_show_opening and each.state is not LotState.OPENING for each in self.lots)
+        return any(each.opening_step == "completed" for each in self.lots)

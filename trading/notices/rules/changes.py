@@ -5,12 +5,65 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 from typing import Final
 
 # Latin words and numbers move as one piece, every Chinese character and every sign alone.
 _PIECE: Final = re.compile(r"[A-Za-z0-9]+(?:[.,:/-][A-Za-z0-9]+)*|\s+|.", re.DOTALL)
 _MOST_PIECES: Final = 3000  # beyond this, whole lines are compared: the arithmetic is quadratic
+
+
+# ``lot 1 close`` and ``lots.0.close`` are how notices name a field of a lot (there the place counts from 0).
+_OF_LOT: Final = re.compile(r"(?:lot (?P<number>\S+) |lots\.(?P<place>\d+)\.)?(?P<name>.*)")
+_INSTANTS: Final = frozenset({"close", "supply_ends_at"})
+_AMOUNTS: Final = frozenset({"ceiling"})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field that a correction changed, as the notice states it; "" stands for no value."""
+
+    field: str
+    old: str
+    new: str
+
+    @property
+    def lot(self) -> str | None:
+        """Return the number of the lot that the field belongs to; None for the whole procedure."""
+        match = _OF_LOT.fullmatch(self.field)
+        if match is None or (match["number"] is None and match["place"] is None):
+            return None
+        return match["number"] or str(int(match["place"]) + 1)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the field without its lot."""
+        match = _OF_LOT.fullmatch(self.field)
+        return match["name"] if match is not None else self.field
+
+    @property
+    def kind(self) -> str:
+        """Return how the values are shown: ``instant``, ``amount`` or ``text``."""
+        last = self.name.rpartition(".")[2]
+        if last in _INSTANTS and None not in {_ms(self.old), _ms(self.new)}:
+            return "instant"
+        return "amount" if last in _AMOUNTS and (self.old + self.new).isdigit() else "text"
+
+    def value(self, text: str) -> int | None:
+        """Return an old or new text of an ``instant`` in ms, of an ``amount`` in minor units; None if it is empty."""
+        return _ms(text) if self.kind == "instant" else int(text) if text else None
+
+
+def _ms(text: str) -> int | None:
+    """Read an instant as notices print it: ms, or ISO 8601 with an offset."""
+    if text.isdigit():
+        return int(text)
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, TypeError):
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

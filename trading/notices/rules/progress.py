@@ -49,36 +49,24 @@ STAGE_OF: Final[Mapping[LotState, Stage]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LotFacts:
-    """Stored facts of one lot: phases, deadline in ms, the step of its ceremony, and which acts are done."""
+# What the stored phase of a lot says; an open lot needs the instant too (below).
+_BY_PHASE: Final[Mapping[str, LotState]] = {
+    "closed": LotState.CLOSED,
+    "opening": LotState.OPENING,
+    "opened": LotState.OPENED,
+    "evaluated": LotState.RANKED,
+    "determined": LotState.AWARDED,
+    "concluded": LotState.PUBLISHED,
+    "failed": LotState.FAILED,
+    "cancelled": LotState.CANCELLED,
+}
 
-    procedure_phase: str
-    phase: str
-    close_at: int | None
-    opening_step: str | None = None
-    ranked: bool = False
-    awarded: bool = False
-    published: bool = False
 
-
-def lot_state(facts: LotFacts, now: int) -> LotState:
-    """Return where the lot stands at ``now`` (ms). Bids are in time strictly before ``close_at`` (SUB-01, TE1 T1)."""
-    if facts.procedure_phase == "cancelled" or facts.phase == "cancelled":
-        return LotState.CANCELLED
-    if facts.phase == "failed":
-        return LotState.FAILED
-    if facts.published:
-        return LotState.PUBLISHED
-    if facts.awarded:
-        return LotState.AWARDED
-    if facts.ranked:
-        return LotState.RANKED
-    if facts.opening_step is not None:
-        return LotState.OPENED if facts.opening_step == "completed" else LotState.OPENING
-    if facts.phase == "open":
-        return LotState.OPEN if facts.close_at is None or now < facts.close_at else LotState.CLOSING
-    return LotState.CLOSED
+def lot_state(phase: str, close_at: int | None, now: int) -> LotState:
+    """Return where a published lot stands at ``now`` (ms). Bids are in time strictly before ``close_at`` (TE1 T1)."""
+    if phase in _BY_PHASE:
+        return _BY_PHASE[phase]
+    return LotState.OPEN if close_at is None or now < close_at else LotState.CLOSING
 
 
 class Mark(StrEnum):
