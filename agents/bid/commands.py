@@ -63,8 +63,7 @@ def _working(directory: Path, kept_zh: str, kept_en: str) -> Iterator[WorkDir]:
     """Open and lock a directory; an error says what is kept."""
     with reporting(kept_zh, kept_en):
         work = WorkDir(directory)
-        if not (directory / "bid.json").exists():
-            raise NotFound(f"{directory} holds no bid; run: mingbiao bid start")
+        shown.demo(work.trust)
         with work.locked(), _platform_errors(kept_zh, kept_en):
             yield work
 
@@ -117,6 +116,7 @@ def start(
         work = WorkDir.create(directory, name, trust)
         with work.locked():
             checked = work.keep_package(PolicyPackage.from_wire(answer))
+    shown.demo(work.trust)
     shown.package(checked)
     say(f"投标编号 {name.bid}；下一步：mingbiao bid seal", f"Bid id {name.bid}; next: mingbiao bid seal")
 

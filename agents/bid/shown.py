@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agents.bid.prices import major
 from agents.bid.sealer import Content, SealedVersion
 from agents.bid.sending import Outcome
 from agents.bid.workdir import Version, WorkDir
@@ -11,14 +12,19 @@ from agents.words import demo_banner, instant, say, size, warn
 from trading.audit.rules.proof import ReceiptState
 from trading.bids.rules.envelope import Envelope
 from trading.bids.rules.policy import CheckedPackage
+from trading.bids.rules.trust import TrustFile
 from trading.kernel.clock import SystemClock
+
+
+def demo(trust: TrustFile) -> None:
+    """Show the banner of demo mode where it applies, before anything else (P13)."""
+    if trust.demo:
+        demo_banner()
 
 
 def package(checked: CheckedPackage) -> None:
     """Show who holds the shares, the mode and the deadline."""
     policy, schedule = checked.policy, checked.schedule
-    if policy.demo:
-        demo_banner()
     say(
         f"标段 {policy.lot}，{policy.tender}（{policy.stage}）", f"Lot {policy.lot} of {policy.tender} ({policy.stage})"
     )
@@ -48,6 +54,9 @@ def sealed(work: WorkDir, made: SealedVersion, content: Content) -> None:
     if isinstance(document, Envelope):
         for part in document.parts:
             say(f"  分卷 {part.name} {size(part.size)}", f"  part {part.name} {size(part.size)}")
+    if content.price is not None:
+        total = major(content.price.total, content.price.currency)
+        say(f"  总价 {total}", f"  total {total}")
     for row in made.manifest.files if made.manifest is not None else ():
         say(
             f"  文件 {row.path} {size(row.size)} 摘要 {row.digest.hex()[:16]}…",

@@ -141,20 +141,20 @@ class WorkDir:
 
     @property
     def name(self) -> BidName:
-        """Return which bid it is.
-
-        Raises:
-            NotFound: Not such a directory.
-        """
-        path = self.path / "bid.json"
-        if not path.exists():
-            raise NotFound(f"{self.path} holds no bid; run: mingbiao bid start")
-        return BidName(**BID.read(path.read_bytes()))
+        """Return which bid it is."""
+        return BidName(**BID.read((self.path / "bid.json").read_bytes()))
 
     @property
     def trust(self) -> TrustFile:
-        """Return the reader's own trust file, pinned when the bid was started."""
-        return parse_trust((self.path / "trust.json").read_bytes())
+        """Return the reader's own trust file, pinned when the bid was started.
+
+        Raises:
+            NotFound: Not the directory of a bid.
+        """
+        path = self.path / "trust.json"
+        if not path.exists():
+            raise NotFound(f"{self.path} holds no bid; run: mingbiao bid start")
+        return parse_trust(path.read_bytes())
 
     def keep_package(self, package: PolicyPackage) -> CheckedPackage:
         """Check a policy package against the trust file, and only then keep it as the current one.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ def test_a_whole_bid_from_start_to_factor(desk: Desk) -> None:
     fingerprint = desk.envelope(1).fingerprint
     assert fingerprint in shown
     assert "方案.pdf" in shown
+    assert "total 1,234.56 CNY" in shown
     assert f"{BID}-1.mbkey" in shown
     assert not desk.platform.documents  # sealing sends nothing
     submitted = desk.submit().output
@@ -566,3 +568,49 @@ def test_redirects_are_not_followed(desk: Desk) -> None:
     desk.platform.faults = lambda _path: {"status": 302, "code": "moved"}
     desk.start(code=1)
     assert len(desk.platform.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [b"[]", b"not json", b"\xff", b"{}" + b" " * (8 * 1024 * 1024)])
+def test_answers_that_are_no_object_or_too_large_are_refused(desk: Desk, answer: bytes) -> None:
+    desk.platform.raw_answer = answer
+    assert "platform.answer_" in desk.start(code=1).output
+
+
+def test_a_sealing_fault_stops_with_a_diagnostic_that_holds_no_secret(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.start()
+    real, used = sealer.encrypt_part_io, []
+
+    def faulty(identity: str, reader: Any, writer: Any) -> None:  # noqa: ANN401 - streams
+        used.append(identity)
+        real(used[0], reader, writer)  # the second part is encrypted to the identity of the first
+
+    monkeypatch.setattr(sealer, "encrypt_part_io", faulty)
+    output = desk.seal(code=1).output
+    assert "client.self_open" in output or "nothing was sent" in output
+    assert desk.work.versions() == []
+    (diagnostic,) = desk.dir.glob("diagnostic-*.json")
+    text = diagnostic.read_text()
+    assert json.loads(text)["step"] == "decryption"
+    assert not any(identity in text or identity in output for identity in used)
+    monkeypatch.undo()
+
+
+def test_a_derived_extension_is_shown_as_unsigned(desk: Desk) -> None:
+    desk.start()
+    schedule = desk.platform.lot.package.schedule
+    content = canonical.loads_object(schedule.doc)
+    changes = {"cause": "outage", "evidence": ["ab" * 32], "seq": 2, "supersedes": schedule.sha256}
+    derived = SignedDocument(canonical.dumps({**content, **changes, "close": content["close"] + 60_000}))
+    desk.platform.lot.package = replace(desk.platform.lot.package, schedule=derived)
+    assert "extended by rule" in desk.start().output
+
+
+def test_a_deadline_that_has_passed_is_said_and_the_platform_decides(tmp_path: Path) -> None:
+    platform = Platform(Lot(close=1_000_000_000_000))
+    with serving(platform) as address:
+        desk = Desk(tmp_path, platform, address)
+        desk.start()
+        assert "has passed" in desk.seal().output
+        assert "received" in desk.submit().output

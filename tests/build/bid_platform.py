@@ -44,6 +44,7 @@ class Platform:
     held: int = 0
     faults: Callable[[str], dict[str, Any] | None] = lambda _path: None
     tamper: Callable[[bytes], bytes] = lambda receipt: receipt
+    raw_answer: bytes | None = None  # sent instead of any answer
     acked: str | None = None  # the document that acknowledgements name, if not the right one
     log: SignedLog = field(default_factory=lambda: SignedLog(origin=ORIGIN).grow(3))
     records: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)
@@ -160,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Drop:
             self.close_connection = True
             return
-        raw = json.dumps(answer).encode()
+        raw = platform.raw_answer or json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))

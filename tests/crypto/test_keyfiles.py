@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from trading.crypto import keyfiles
 from trading.crypto.files import read_secret, write_secret
@@ -40,9 +42,9 @@ def test_openssl_reads_the_file(tmp_path: Path, signer: Es256Signer) -> None:
     path = tmp_path / "k.pem"
     keyfiles.save_es256(path, signer, PHRASE, rounds=CHEAP)
     command = ["openssl", "pkey", "-in", str(path), "-passin", f"pass:{PHRASE}", "-pubout", "-outform", "DER"]
-    done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - fixed arguments
+    done = subprocess.run(command, capture_output=True, check=True)
     assert done.stdout == signer.spki
-    bad = subprocess.run([*command[:5], "pass:wrong wrong wrong", *command[6:]], capture_output=True, check=False)  # noqa: S603 - fixed arguments
+    bad = subprocess.run([*command[:5], "pass:wrong wrong wrong", *command[6:]], capture_output=True, check=False)
     assert bad.returncode != 0
 
 
@@ -89,6 +91,10 @@ def test_garbage_and_other_keys_are_refused(tmp_path: Path) -> None:
     write_secret(garbage, b"not a key")
     with pytest.raises(InvalidInput, match=r"key\.unreadable"):
         keyfiles.load_es256(garbage, None)
+    other = ed25519.Ed25519PrivateKey.generate()
+    write_secret(tmp_path / "o.pem", other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(InvalidInput, match=r"key\.not_es256"):
+        keyfiles.load_es256(tmp_path / "o.pem", None)
 
 
 def test_note_seeds(tmp_path: Path) -> None:

@@ -270,3 +270,63 @@ def test_packages_that_are_malformed(changes: dict[str, object]) -> None:
     made = build_package(SIGNED, created=5, policy_sha256=ENVELOPE["policy_sha256"], s_c=b"\x01" * 32, s_b=b"\x02" * 32)
     with pytest.raises(InvalidInput):
         parse_package(canonical.dumps({**canonical.loads_object(made), **changes}))
+
+
+# --- rare forms of the archive ---------------------------------------------------------------------------------------
+
+
+def pax(kind: bytes, *records: bytes) -> bytes:
+    """Return an extended header of a kind with these records."""
+    from trading.bids.rules.tar import _header  # noqa: PLC0415 - the tests write what the writer never does
+
+    body = b"".join(records)
+    return _header(b"PaxHeaders/x", len(body), kind) + body + bytes(-len(body) % 512)
+
+
+def plain(name: bytes, content: bytes, *, size: int | None = None) -> bytes:
+    from trading.bids.rules.tar import _header  # noqa: PLC0415 - as above
+
+    head = _header(name, len(content) if size is None else size, b"0")
+    return head + content + bytes(-len(content) % 512)
+
+
+def ended(*blocks: bytes) -> bytes:
+    raw = b"".join(blocks) + bytes(1024)
+    return raw + bytes(-len(raw) % 65536)
+
+
+def test_sizes_beyond_the_octal_field_stand_in_the_extended_header() -> None:
+    from trading.bids.rules.tar import _headers  # noqa: PLC0415 - nobody writes eight gigabytes in a test
+
+    header = _headers("a", 8**11)
+    assert b"size=8589934592\n" in header
+    archive = ended(pax(b"x", b"10 size=3\n"), plain(b"a", b"xyz", size=0))
+    assert [(entry.path, entry.size, b"".join(entry.chunks)) for entry in read_tar(io.BytesIO(archive))] == [
+        ("a", 3, b"xyz")
+    ]
+
+
+def test_shared_headers_hold_for_all_and_own_ones_for_one() -> None:
+    archive = ended(pax(b"g", b"14 comment=ab\n"), pax(b"x", b"9 path=b\n"), plain(b"a", b"1"), plain(b"c", b"2"))
+    assert [(entry.path, b"".join(entry.chunks)) for entry in read_tar(io.BytesIO(archive))] == [
+        ("b", b"1"),
+        ("c", b"2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        ended(pax(b"x", b"9 path=b\n")),
+        ended(pax(b"x", b"10 size=x\n"), plain(b"a", b"")),
+        ended(pax(b"x", b"99 path=b\n"), plain(b"a", b"")),
+        ended(pax(b"x", b"path=b\n"), plain(b"a", b"")),
+        ended(pax(b"x", b"9 path=b."), plain(b"a", b"")),
+        ended(pax(b"x", b"x" * 70_000), plain(b"a", b"")),
+        ended(plain(b"\xff", b"")),
+        ended(plain(b"a", b"x", size=5000)),
+    ],
+)
+def test_extended_headers_that_are_malformed(archive: bytes) -> None:
+    with pytest.raises(InvalidInput, match=r"main\.malformed"):
+        list(read_tar(io.BytesIO(archive)))

@@ -226,6 +226,8 @@ def _pax_records(data: bytes) -> dict[str, bytes]:
     while data:
         digits, space, _ = data.partition(b" ")
         length = _decimal(digits) if space else 0
+        if not len(digits) < length <= len(data):
+            raise _malformed("an extended header's record has a wrong length")
         record, data = data[len(digits) + 1 : length], data[length:]
         key, equals, value = record.partition(b"=")
         if not equals or not value.endswith(b"\n"):
