@@ -18,6 +18,7 @@ from tests.build.bid_platform import BID, TOKEN, Drop, Platform, serving
 from tests.build.sealed_lot import Lot, signer
 from trading.bids.rules.envelope import Envelope, parse_envelope
 from trading.bids.rules.package import parse_package
+from trading.crypto.envelope import encrypt_part_io
 from trading.crypto.files import write_secret
 from trading.crypto.keyfiles import save_es256
 from trading.crypto.shares import combine
@@ -580,11 +581,11 @@ def test_a_sealing_fault_stops_with_a_diagnostic_that_holds_no_secret(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.start()
-    real, used = sealer.encrypt_part_io, []
+    used: list[str] = []
 
     def faulty(identity: str, reader: Any, writer: Any) -> None:  # noqa: ANN401 - streams
         used.append(identity)
-        real(used[0], reader, writer)  # the second part is encrypted to the identity of the first
+        encrypt_part_io(used[0], reader, writer)  # the second part is encrypted to the identity of the first
 
     monkeypatch.setattr(sealer, "encrypt_part_io", faulty)
     output = desk.seal(code=1).output

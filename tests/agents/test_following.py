@@ -18,6 +18,13 @@ from trading.audit.rules.proof import ReceiptState
 LOT = Lot(parts=("price",), stage="price")
 
 
+PHRASE = "a long enough phrase"
+
+
+def as_it_is(data: bytes, _phrase: str) -> bytes:
+    return data
+
+
 class Time:
     """A clock that moves only when somebody waits."""
 
@@ -49,9 +56,7 @@ def work(tmp_path: Path, address: str) -> WorkDir:
     name = BidName(api=address, bid=BID, bidder="91310000MA1FL0XX0X", tender=LOT.tender, lot="1", stage="price")
     made = WorkDir.create(tmp_path / "bid", name, LOT.trust_bytes)
     made.keep_package(LOT.package)
-    keeping = Keeping(
-        passphrase="x", directory=made.path, lock=lambda plain, _phrase: plain, unlock=lambda locked, _phrase: locked
-    )
+    keeping = Keeping(passphrase=PHRASE, directory=made.path, lock=as_it_is, unlock=as_it_is)
     seal_version(made, signer(7), Content(price=of_amount("1", "CNY"), files=()), keeping, created=1)
     return made
 

@@ -68,10 +68,12 @@ def file_digest(salt: bytes, path: str, content_sha256: bytes) -> bytes:
 def require_path(path: str) -> str:
     """Return a path that may stand in the archive (S5.2): relative, NFC, no ``..``, at most 200 bytes of UTF-8.
 
+    Steps that are empty or ``.`` are refused, too: they would give one file several spellings.
+
     Raises:
         InvalidInput: ``main.bad_path``.
     """
-    if path.startswith("/") or ".." in path.split("/"):
+    if {"", ".", ".."} & set(path.split("/")):
         raise InvalidInput("main.bad_path", f"{path!r} is not a relative path below the archive", path=path)
     if len(path.encode()) > MAX_PATH or not unicodedata.is_normalized("NFC", path):
         raise InvalidInput("main.bad_path", f"{path!r} is longer than {MAX_PATH} bytes or not NFC", path=path)
