@@ -126,20 +126,23 @@ class Ledger:
             event.listen(engine, "after_cursor_execute", _after_execute)
 
     @contextmanager
-    def begin(self, actor: Actor, *, request: str | None = None, patient: bool = False) -> Iterator[UnitOfWork]:
+    def begin(
+        self, actor: Actor, *, request: str | None = None, patient: bool = False, at: int | None = None
+    ) -> Iterator[UnitOfWork]:
         """Open one act; commit when the block ends normally, roll back otherwise.
 
         Args:
             actor: Who acts.
             request: Id of the web request, for the record.
             patient: Wait for locks without a limit; for the closer alone, which waits for every act in time (L4.5).
+            at: Instant of the act in ms, captured by whoever holds the clock of a demonstration still (P13).
 
         Raises:
             RuleBroken: ``busy``: no connection, or no lock, within 4 s (TE1 T4.3).
         """
-        connection, at = self._open(actor)
+        connection, captured = self._open(actor, at)
         unit = UnitOfWork(
-            connection=connection, actor=actor, at=at, request=request, patient=patient, _registry=self.registry
+            connection=connection, actor=actor, at=captured, request=request, patient=patient, _registry=self.registry
         )
         info = connection.info
         try:
@@ -185,7 +188,7 @@ class Ledger:
         """Return the database clock in ms, for what is no act: rows of the desk, pages that show the time."""
         return store.platform_time(connection)
 
-    def _open(self, actor: Actor) -> tuple[Connection, int]:
+    def _open(self, actor: Actor, at: int | None) -> tuple[Connection, int]:
         """Return a connection inside a transaction that knows its actor, and the instant captured there.
 
         The server may have closed a pooled connection since its last use. Nothing has happened before this first
@@ -193,13 +196,13 @@ class Ledger:
         """
         connection = _connect(self._engine)
         try:
-            return connection, store.open_act(connection, actor)
+            return connection, store.open_act(connection, actor, at)
         except DBAPIError as error:
             connection.close()
             if not error.connection_invalidated:
                 raise
         connection = _connect(self._engine)
-        return connection, store.open_act(connection, actor)
+        return connection, store.open_act(connection, actor, at)
 
 
 def _connect(engine: Engine) -> Connection:

@@ -133,6 +133,13 @@ def size(conn: Connection) -> int:
     return 0 if last is None else last + 1
 
 
+def newest_h(conn: Connection) -> bytes | None:
+    """Return the commitment of the newest entry, logged or not."""
+    query = select(audit_entry.c.h).order_by(audit_entry.c.id.desc()).limit(1)
+    found: bytes | None = conn.execute(query).scalar()
+    return found
+
+
 def unlogged(conn: Connection, limit: int = 1000) -> list[tuple[int, bytes]]:
     """Return id and record of the oldest entries that have no position yet."""
     waiting = ~select(log_position.c.n).where(log_position.c.entry_id == audit_entry.c.id).exists()

@@ -15,10 +15,11 @@ from trading.db import from_ms, to_ms
 from trading.kernel.ids import new_row_id
 from trading.kernel.roles import Actor
 
-_OPEN: Final = (
+_NAME: Final = (
     "SELECT set_config('mingbiao.actor', %s, true), set_config('mingbiao.organisation', %s, true),"
-    " set_config('mingbiao.roles', %s, true), log.platform_time()"
+    " set_config('mingbiao.roles', %s, true)"
 )
+_OPEN: Final = f"{_NAME}, log.platform_time()"
 _ACT_BEGIN: Final = "SELECT received_at, phase, close_at, hold FROM log.act_begin(%s, %s, %s)"
 _INSERT: Final = (
     "INSERT INTO log.audit_entry (procedure_id, kind, record, nonce) VALUES (%s, %s, %s, %s) RETURNING id, h"
@@ -26,9 +27,15 @@ _INSERT: Final = (
 _WAKE: Final = "INSERT INTO desk.errand (id, name, arg, due_at) VALUES (%s, %s, %s, %s)"
 
 
-def open_act(connection: Connection, actor: Actor) -> int:
-    """Tell the transaction its actor, for row policies, and return the database clock in ms (AL1 L4.3)."""
+def open_act(connection: Connection, actor: Actor, at: int | None = None) -> int:
+    """Tell the transaction its actor, for row policies, and return the database clock in ms (AL1 L4.3).
+
+    ``at`` is an instant that was captured already; then the clock is not read.
+    """
     values = (actor.account, actor.organisation or "", ",".join(sorted(actor.roles)))
+    if at is not None:
+        connection.exec_driver_sql(_NAME, values)
+        return at
     return to_ms(connection.exec_driver_sql(_OPEN, values).one().platform_time)
 
 

@@ -178,14 +178,14 @@ class Sequencer:
         """Notice that entries have waited for more than 5 s; only then is the age of a queue worth a query."""
         if self._delayed_from is None and (self._behind or time.monotonic() - self._drained_at > DELAY_MS / 1000):
             at = self._queue.at_of(entry_id)
-            if self._queue.now_ms() - at > DELAY_MS:
+            if self._clock.now_ms() - at > DELAY_MS:
                 self._delayed_from = at
 
     def _note_delay(self, *, is_full: bool) -> None:
         """When the queue is short again, record from when to when entries were delayed (L5.5, TE1 T11 TE-06)."""
         self._behind = is_full
         if self._delayed_from is not None and not is_full:
-            body = {"from": self._delayed_from, "to": self._queue.now_ms()}
+            body = {"from": self._delayed_from, "to": self._clock.now_ms()}
             self._queue.record(Event(kind="log.delayed", subject="log", body=body))
             self._delayed_from = None
 
