@@ -58,6 +58,15 @@ BIDDERS: Final = (
     _organisation(14, "songtao", "松涛木业有限公司", "Songtao Timber Co.", ("bidder",)),
     _organisation(15, "mingde", "明德校服装备有限公司", "Mingde School Supplies", ("bidder",)),
 )
+
+
+def numbered_bidder(number: int) -> Organisation:
+    """Return one of many bidders of a replay, from 0."""
+    return _organisation(
+        20 + number, f"bidder-{number:02d}", f"历史投标人 {number + 1}", f"Past bidder {number + 1}", ("bidder",)
+    )
+
+
 # Minor units. The first bidder replaces its bid; the fourth is above the ceiling.
 PRICES: Final = {
     "qinghe": 128_600_00,

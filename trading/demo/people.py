@@ -1,4 +1,4 @@
-"""The people of the demonstration run the same programs as anybody: ``mingbiao bid``, ``custodian``, ``station``, ``sign``.
+"""The people of the demonstration run the programs that anybody runs: ``mingbiao bid``, ``custodian``, ``station``.
 
 They get no settings of the platform; what they know stands in their own folder.
 """

@@ -64,10 +64,10 @@ _PEOPLE = (
 _TOKENS = (("drafter", ("write:openings", "read:own")), ("supervisor", ("write:openings", "read:own")))
 
 
-def set_stage(runtime: Runtime, folder: Path, year: int) -> Stage:
+def set_stage(runtime: Runtime, folder: Path, year: int, bidders: tuple[Organisation, ...] = cast.BIDDERS) -> Stage:
     """Register everybody, enrol every key at the desk, enter the calendar; return where everything is."""
     stage = Stage(folder=folder, runtime=runtime)
-    for organisation in (cast.BUYER, *cast.CUSTODIANS, *cast.BIDDERS):
+    for organisation in (cast.BUYER, *cast.CUSTODIANS, *bidders):
         stage.home(organisation).mkdir(parents=True, exist_ok=True, mode=0o700)
         parties.register_organisation(
             runtime.ledger,
@@ -79,7 +79,7 @@ def set_stage(runtime: Runtime, folder: Path, year: int) -> Stage:
         )
     for login, organisation, roles in _PEOPLE:
         _account(stage, login, organisation, roles)
-    for organisation in cast.BIDDERS:
+    for organisation in bidders:
         _account(stage, organisation.key, organisation, (Role.BIDDER,))
         enrol(stage, organisation, "bidder", organisation.key)
         stage.tokens[organisation.key] = accounts.issue_token(

@@ -115,6 +115,10 @@ class Platform:
             os.close(self._lock)
             self._lock = None
 
+    def halt(self, name: str) -> None:
+        """Stop one process and leave it stopped: for runs that do its work themselves, and for tests."""
+        self._supervisor.stop(name)
+
     def restart(self, name: str) -> None:
         """Stop one process in order and start it again; return when it is ready."""
         self._supervisor.restart(name)
