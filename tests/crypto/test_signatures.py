@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,3 +178,41 @@ def test_sig_sha256_is_of_the_canonical_object(vectors: dict[str, Any]) -> None:
 
 def test_a_signer_prints_nothing_of_its_key() -> None:
     assert "private" not in repr(Es256Signer.from_scalar(123456789))
+
+
+NODE = """
+const { webcrypto: { subtle } } = require("node:crypto");
+const [spki, sig, doc] = process.argv.slice(1).map((text) => Buffer.from(text, "hex"));
+(async () => {
+  const kind = { name: "ECDSA", namedCurve: "P-256" }, how = { name: "ECDSA", hash: "SHA-256" };
+  const key = await subtle.importKey("spki", spki, kind, false, ["verify"]);
+  const made = await subtle.generateKey(kind, true, ["sign"]);
+  const hex = async (data) => Buffer.from(await data).toString("hex");
+  const own = [hex(subtle.exportKey("spki", made.publicKey)), hex(subtle.sign(how, made.privateKey, doc))];
+  console.log(JSON.stringify([await subtle.verify(how, key, sig, doc), ...(await Promise.all(own))]));
+})();
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js on this machine")
+def test_webcrypto_verifies_ours_and_we_verify_its(signer: Es256Signer) -> None:
+    raw = b64u_decode(signer.sign(DOC)["sig"])
+    command = [shutil.which("node") or "node", "-e", NODE, signer.spki.hex(), raw.hex(), DOC.hex()]
+    done = subprocess.run(command, capture_output=True, check=True)
+    verified, spki_hex, signature_hex = json.loads(done.stdout)
+    assert verified is True
+    spki = bytes.fromhex(spki_hex)
+    other = {"alg": "ES256", "kid": signatures.spki_kid(spki), "sig": b64u(bytes.fromhex(signature_hex))}
+    verify_es256(spki, DOC, other)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command on this machine")
+def test_openssl_verifies_ours(signer: Es256Signer, tmp_path: Path) -> None:
+    signature, key, doc = tmp_path / "sig", tmp_path / "key", tmp_path / "doc"
+    signature.write_bytes(_der(b64u_decode(signer.sign(DOC)["sig"])))
+    key.write_bytes(signer.spki)
+    command = [shutil.which("openssl") or "openssl", "dgst", "-sha256", "-verify", str(key), "-keyform", "DER"]
+    command += ["-signature", str(signature), str(doc)]
+    for content, code in ((DOC, 0), (DOC + b" ", 1)):
+        doc.write_bytes(content)
+        assert subprocess.run(command, capture_output=True, check=False).returncode == code
