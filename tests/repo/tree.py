@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_GENERATED = {".git", ".venv", ".tools", "var", "dist", "node_modules", "__pycache__"}
+_GENERATED = {"var", "dist", "node_modules", "__pycache__"}
 
 
 @cache
@@ -21,10 +21,14 @@ def files(suffix: str = "", *folders: str) -> tuple[Path, ...]:
         names = [Path(name) for name in done.stdout.decode().split("\0") if name]
     else:
         names = [path.relative_to(ROOT) for path in ROOT.rglob("*")]
-        names = [name for name in names if not _GENERATED & set(name.parts)]
+        names = [name for name in names if not _GENERATED & set(name.parts) and not _is_hidden(name)]
     inside = tuple(f"{folder}/" for folder in folders)
     chosen = (name for name in names if name.name.endswith(suffix) and (not inside or str(name).startswith(inside)))
     return tuple(path for path in (ROOT / name for name in chosen) if path.is_file())
+
+
+def _is_hidden(name: Path) -> bool:
+    return name.parts[0].startswith(".") and name.parts[0] not in {".ci", ".gitignore"}
 
 
 @cache

@@ -13,6 +13,8 @@ from trading.config.demo import demo_environment
 from trading.config.variables import VARIABLES, ConfigError, Process
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
 
+DEFAULT_LISTEN = "127.0.0.1:8000"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -68,9 +70,10 @@ def _load(process: Process, environ: Mapping[str, str]) -> Settings:
     demo = not any(VARIABLES[name].server for name in given)
     if demo:
         given |= demo_environment(process, data_dir)
-    given.setdefault("LISTEN", "127.0.0.1:8000")
-    if demo:
-        given.setdefault("PUBLIC_URL", f"http://{given['LISTEN']}")
+    if process in VARIABLES["LISTEN"].readers:
+        given.setdefault("LISTEN", DEFAULT_LISTEN)
+    if demo and process in VARIABLES["PUBLIC_URL"].readers:
+        given.setdefault("PUBLIC_URL", f"http://{given.get('LISTEN', DEFAULT_LISTEN)}")
     problems = problems_of(given, Context(process=process, demo=demo, data_dir=data_dir))
     if problems:
         raise ConfigError(problems)
@@ -98,7 +101,7 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         secret_key=secret.read_text().strip() if secret else None,
         ack_key_file=path("ACK_KEY_FILE"),
         public_url=given.get("PUBLIC_URL"),
-        listen=given.get("LISTEN") if process is Process.WEB else None,
+        listen=given.get("LISTEN"),
         jurisdiction=given.get("JURISDICTION", "CN"),
         rulebook_dir=path("RULEBOOK_DIR"),
     )
