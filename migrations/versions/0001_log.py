@@ -45,6 +45,7 @@ CREATE TABLE log.origin (
 CREATE INDEX audit_entry_procedure ON log.audit_entry (procedure_id, id);
 -- Few rows ever; log.on_hold() reads them at every act.
 CREATE INDEX audit_entry_hold ON log.audit_entry (id) WHERE kind IN ('clock.hold', 'clock.released');
+CREATE INDEX audit_entry_clock ON log.audit_entry (id) WHERE kind = 'clock.state';
 CREATE INDEX audit_entry_key ON log.audit_entry (id) WHERE kind IN ('key.registered', 'key.revoked');
 
 CREATE TABLE desk.errand (

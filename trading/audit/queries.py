@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
 from trading.audit.tables import audit_entry, log_position
+
+_HOSTS: Final = 8  # more than the hosts that report their clocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,18 @@ def unlogged(conn: Connection, limit: int = 1000) -> list[tuple[int, bytes]]:
 def queue_faults(conn: Connection) -> list[int]:
     """Return the ids of entries that are both queued and logged, or neither; one statement, one snapshot."""
     return list(conn.exec_driver_sql(_QUEUE_FAULTS).scalars())
+
+
+def clock_uncertainty_ms(conn: Connection, host: str = "database") -> int | None:
+    """Return by how much the clock of a host may differ from UTC, in ms, rounded up; None if nobody says so (TE1 T3)."""
+    newest = text("audit_entry.kind = 'clock.state'")  # written as in the partial index audit_entry_clock
+    query = select(audit_entry.c.record).where(newest).order_by(audit_entry.c.id.desc()).limit(_HOSTS)
+    for record in conn.execute(query).scalars():
+        body = json.loads(record)["body"]
+        if body["host"] == host:
+            bound_us: int = abs(body["offset_us"]) + body["dispersion_us"]
+            return -(-bound_us // 1000)
+    return None
 
 
 def on_hold(conn: Connection) -> bool:

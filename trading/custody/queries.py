@@ -7,8 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from trading.bids.rules.policy import Policy, PolicyPackage, parse_custodian_key, parse_policy
 from trading.custody.tables import custodian_job, custodian_key
+from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
+from trading.kernel.errors import IntegrityFailure, NotFound
+from trading.kernel.signed import SignedDocument
+from trading.procedures.queries import LotRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,43 @@ def keys_of_lot(conn: Connection, procedure_id: int, lot: str, stage: str) -> li
         .order_by(custodian_key.c.role, custodian_key.c.name)
     )
     return [key_of(row) for row in conn.execute(query)]
+
+
+def signed_keys(conn: Connection, policy: Policy, procedure_id: int) -> list[SignedDocument]:
+    """Return the signed ``sb1.custodian-key`` documents of a policy, in index order (S3.3).
+
+    Raises:
+        IntegrityFailure: One of them is not stored.
+    """
+    offered = {}
+    for key in keys_of_lot(conn, procedure_id, policy.lot, policy.stage):
+        signed = _document(conn, key.doc_sha256)
+        offered[parse_custodian_key(signed.doc).hpke_pk] = signed
+    missing = [row.i for row in policy.custodians if row.hpke_pk not in offered]
+    if missing:
+        raise IntegrityFailure(f"the key document of custodian {missing[0]} is missing")
+    return [offered[row.hpke_pk] for row in policy.custodians]
+
+
+def package(conn: Connection, lot: LotRow) -> PolicyPackage:
+    """Return what bidders of a published lot receive: policy, custodian keys, current schedule (S3.3).
+
+    Raises:
+        NotFound: The lot is not published.
+    """
+    if lot.policy_sha256 is None or lot.schedule_sha256 is None:
+        raise NotFound(f"lot {lot.number}")
+    policy = _document(conn, lot.policy_sha256)
+    keys = signed_keys(conn, parse_policy(policy.doc), lot.procedure_id)
+    schedule = _document(conn, lot.schedule_sha256)
+    return PolicyPackage(policy=policy, custodian_keys=tuple(keys), schedule=schedule)
+
+
+def _document(conn: Connection, sha256: str) -> SignedDocument:
+    found = documents.get(conn, bytes.fromhex(sha256))
+    if found is None:
+        raise IntegrityFailure(f"document {sha256} is missing")
+    return SignedDocument.from_parts(found.doc, found.sigs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -43,3 +44,13 @@ def keys_of(conn: Connection, org_code: str, role: str) -> list[SigningKey]:
         SigningKey(kid=kid, org_code=org_code, role=role, alg=alg, spki=bytes(spki), active=True)
         for kid, alg, spki in conn.execute(query)
     ]
+
+
+def keys_by_kid(conn: Connection, kids: Collection[str]) -> dict[str, SigningKey]:
+    """Return the registered ones of these keys, revoked or not."""
+    columns = (signing_key.c.kid, signing_key.c.org_code, signing_key.c.role, signing_key.c.alg, signing_key.c.spki)
+    query = select(*columns, signing_key.c.status).where(signing_key.c.kid.in_(list(kids)))
+    return {
+        kid: SigningKey(kid=kid, org_code=org, role=role, alg=alg, spki=bytes(spki), active=status == "active")
+        for kid, org, role, alg, spki, status in conn.execute(query)
+    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, select, tuple_
 
 from trading.kernel.errors import NotFound
 from trading.procedures.tables import calendar_day, lot, procedure
@@ -86,6 +86,21 @@ def find(conn: Connection, reference: str) -> ProcedureRow:
 def by_id(conn: Connection, procedure_id: int) -> ProcedureRow:
     """Return the procedure with this row id."""
     return procedure_of(conn.execute(select(procedure).where(procedure.c.id == procedure_id)).one())
+
+
+def published(conn: Connection, *, before: tuple[int, str] | None, limit: int) -> list[ProcedureRow]:
+    """Return published procedures, newest first.
+
+    Args:
+        conn: Where to read.
+        before: Instant of publication (ms) and reference after which the page begins; None for the first page.
+        limit: Largest number of rows.
+    """
+    order = (procedure.c.published_at.desc(), procedure.c.reference.desc())
+    query = select(procedure).where(procedure.c.published_at.is_not(None)).order_by(*order).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(procedure.c.published_at, procedure.c.reference) < tuple_(*before))
+    return [procedure_of(row) for row in conn.execute(query)]
 
 
 def lots_of(conn: Connection, procedure_id: int) -> list[LotRow]:
