@@ -26,6 +26,8 @@ class Contents:
     records: list[LoggedRecord] = field(default_factory=list)
     documents: dict[str, SignedDocument] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
+    key_records: list[LoggedRecord] = field(default_factory=list)
+    enrolments: list[SignedDocument] = field(default_factory=list)
 
     def add(self, signed: SignedDocument) -> None:
         """Add one document."""
@@ -42,9 +44,10 @@ def of_one(conn: Connection, reference: str) -> Contents:
     for lot in procedures.lots_of(conn, row.id):
         for version in versions_of_lot(conn, row.id, lot.number, lot.stage):
             _add_version(version, contents)
-    kids = {sig["kid"] for signed in contents.documents.values() for sig in signed.sigs}
-    _add_keys(conn, kids, contents)
-    contents.records.sort(key=lambda record: record.n)
+    contents.enrolments = _enrolments(conn)
+    contents.key_records = [
+        record for record in records_of(conn, None) if record.kind in {"key.registered", "key.revoked"}
+    ]
     return contents
 
 
@@ -55,6 +58,8 @@ def of_all(conn: Connection) -> Contents:
         one = of_one(conn, reference)
         contents.documents.update(one.documents)
         contents.parts.update(one.parts)
+    for signed in _enrolments(conn):
+        contents.add(signed)
     return contents
 
 
@@ -71,14 +76,17 @@ def _add_version(version: Version, contents: Contents) -> None:
             contents.parts[part["sha256"]] = part["name"]
 
 
-def _add_keys(conn: Connection, kids: set[str], contents: Contents) -> None:
-    """Add registration, revocation and enrolment document of the keys that signed something."""
-    for record in records_of(conn, None):
-        if record.kind in {"key.registered", "key.revoked"} and record.data["body"]["kid"] in kids:
-            contents.records.append(record)
+def _enrolments(conn: Connection) -> list[SignedDocument]:
     query = select(document.c.bytes, document.c.sigs).where(document.c.typ == "mb.key-enrol")
-    for row in conn.execute(query):
-        signed = SignedDocument.from_parts(bytes(row.bytes), bytes(row.sigs))
+    return [SignedDocument.from_parts(bytes(row.bytes), bytes(row.sigs)) for row in conn.execute(query)]
+
+
+def with_keys(contents: Contents) -> None:
+    """Add registration, revocation and enrolment of every key that signed a document of the bundle."""
+    kids = {sig["kid"] for signed in contents.documents.values() for sig in signed.sigs}
+    contents.records += [record for record in contents.key_records if record.data["body"]["kid"] in kids]
+    contents.records.sort(key=lambda record: record.n)
+    for signed in contents.enrolments:
         if any(sig["kid"] in kids for sig in signed.sigs):
             contents.add(signed)
 
@@ -95,6 +103,25 @@ def _ordered(contents: Contents) -> set[tuple[str, str]]:
 
 def _place(body: dict[str, Any]) -> tuple[str, str]:
     return body["lot"], body["stage"]
+
+
+def listed_bids(contents: Contents) -> set[str]:
+    """Return the bids of the newest order of every lot; before an order, none."""
+    return {bid["bid"] for bid in _ordered_bids(contents)}
+
+
+def ordered_envelopes(contents: Contents) -> set[str]:
+    """Return the SHA-256 of the envelopes that the newest orders open: the standing versions."""
+    return {bid["envelope_sha256"] for bid in _ordered_bids(contents)}
+
+
+def _ordered_bids(contents: Contents) -> list[dict[str, Any]]:
+    newest: dict[tuple[str, str], str] = {}
+    for record in contents.records:
+        if record.kind == "open.ordered":
+            newest[_place(record.data["body"])] = record.data["body"]["order_sha256"]
+    orders = [contents.documents[digest] for digest in newest.values() if digest in contents.documents]
+    return [bid for order in orders for bid in loads_object(order.doc)["bids"]]
 
 
 def public_kinds(registry: Registry) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Bundles of kind ``public``, ``auditor`` and ``audit`` (AL1 L12.1): bytes that were recorded or logged, nothing else."""
+"""Bundles of kind ``public``, ``auditor`` and ``audit`` (AL1 L12.1): only bytes that were recorded or logged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from trading.audit.queries import LoggedRecord, entry_by_id, logged_records
 from trading.audit.rules.chain import entry_bytes
+from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.proof import build_receipt
 from trading.audit.rules.tiles import TILE_WIDTH, Tile, bundle_bytes, parse_bundle, tiles_of
 from trading.audit.rules.tree import HASH_BYTES
@@ -70,6 +71,7 @@ def export_procedure(runtime: Runtime, reference: str, tier: Tier, target: Path,
     with runtime.ledger.read() as conn:
         contents = queries.of_one(conn, reference)
     contents.records = [record for record in contents.records if record.n < note.size]
+    contents.key_records = [record for record in contents.key_records if record.n < note.size]
     _restrict(contents, tier, queries.public_kinds(runtime.ledger.registry))
     writer = BundleWriter(target)
     _add_extras(writer, extras, note)
@@ -120,21 +122,32 @@ def _header(runtime: Runtime, note: WitnessedNote, *, kind: str, tier: Tier, pro
 
 
 def _restrict(contents: Contents, tier: Tier, public: frozenset[str]) -> None:
-    """Take out what the tier does not show."""
-    completed = queries.is_completed(contents)
+    """Take out what the tier does not show, then add the keys of what is left."""
+    completed, listed = queries.is_completed(contents), queries.listed_bids(contents)
     contents.records = [
         record
         for record in contents.records
-        if shows_record(tier, record.kind, public_kind=record.kind in public, completed=completed)
+        if shows_record(tier, record.data, published_kind=record.kind in public, listed=listed, completed=completed)
     ]
+    ordered = queries.ordered_envelopes(contents)
+    parsed = {digest: loads_object(signed.doc) for digest, signed in contents.documents.items()}
     contents.documents = {
-        digest: signed
-        for digest, signed in contents.documents.items()
-        if shows_document(tier, loads_object(signed.doc), completed=completed)
+        digest: contents.documents[digest]
+        for digest, document in parsed.items()
+        if shows_document(tier, document, listed=listed, completed=completed)
+    }
+    standing = {
+        part["sha256"]
+        for digest in contents.documents
+        for part in parsed[digest].get("parts", ())
+        if digest in ordered or tier is Tier.AUDIT
     }
     contents.parts = {
-        digest: name for digest, name in contents.parts.items() if shows_part(tier, name, completed=completed)
+        digest: name
+        for digest, name in contents.parts.items()
+        if digest in standing and shows_part(tier, name, completed=completed)
     }
+    queries.with_keys(contents)
 
 
 def _add_extras(writer: BundleWriter, extras: BundleExtras, note: WitnessedNote) -> None:
@@ -178,7 +191,14 @@ def _sizes_for(contents: Contents, log: LogReader) -> set[int]:
         wanted.update([size for size in sizes if size <= record.n][-1:])
         if record.kind == "tender.closed":
             wanted.add(record.data["body"]["heartbeat_size"])
-    return wanted & set(sizes)
+    return wanted & set(sizes) | _ordered_sizes(contents)
+
+
+def _ordered_sizes(contents: Contents) -> set[int]:
+    """Return the size inside every open order's checkpoint, whose consistency the verifier wants to see."""
+    orders = [loads_object(signed.doc) for signed in contents.documents.values()]
+    texts = [order["checkpoint"] for order in orders if order["typ"] == "sb1.open-order"]
+    return {parse_checkpoint_text(parse_note(text.encode()).text).size for text in texts}
 
 
 def _add_checkpoints(writer: BundleWriter, log: LogReader, note: WitnessedNote, sizes: set[int]) -> None:

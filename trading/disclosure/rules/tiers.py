@@ -1,8 +1,8 @@
-"""Which records, documents and parts belong to which tier of a bundle (SB1 S11, AL1 L2 and L12.1)."""
+"""Which records, documents and parts belong to which tier of a bundle (SB1 S11, AL1 L2; docs/bundle-format.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -15,67 +15,64 @@ class Tier(StrEnum):
     AUDIT = "audit"
 
 
-# Secrets of all bids; nobody but supervisor and auditors sees them, and only after ``opening.completed``.
+# Documents that say nothing about bids; everything else of a ceremony waits until it is complete.
+_ALWAYS: Final = frozenset({"mb.edition", "mb.notice", "mb.schedule", "sb1.custodian-key", "sb1.policy"})
 _AUDIT_ONLY: Final = frozenset({"sb1.key-disclosure", "sb1.rescue"})
-_FROM_OPENING: Final = frozenset(
+_OF_BIDS: Final = frozenset({"sb1.envelope", "sb1.withdrawal"})
+
+# Kinds that are never published alone but are evidence once the opening has made the names public.
+_EVIDENCE: Final = frozenset(
     {
-        "sb1.open-order",
-        "sb1.objection-decision",
-        "sb1.share-check",
-        "sb1.adjudication",
-        "sb1.factor-list",
-        "sb1.release",
-        "sb1.envelope",
-        "sb1.withdrawal",
-    }
-)
-# Records that say nothing before the opening but are part of the evidence after it.
-_BIDDERS_RECORDS: Final = frozenset(
-    {
-        "bid.started",
         "bid.received",
         "bid.withdrawn",
-        "custodian.challenged",
-        "custodian.proved",
         "custodian.key_disclosed",
         "deadline.reached",
-        "factor.revealed",
         "factor.refused",
-        "key.registered",
-        "key.revoked",
-        "objection.raised",
+        "factor.revealed",
         "objection.decided",
+        "objection.raised",
         "opening.completed",
         "release.gaps",
         "rescue.accepted",
         "share.adjudicated",
     }
 )
+_FROM_PUBLICATION: Final = frozenset({"custodian.challenged", "custodian.proved"})
 
 
-def shows_record(tier: Tier, kind: str, *, public_kind: bool, completed: bool) -> bool:
-    """Say whether a record of a procedure stands in a bundle of this tier."""
-    if tier is Tier.AUDIT:
-        return True
-    if public_kind:
-        return True
-    return completed and tier is Tier.BIDDERS and kind in _BIDDERS_RECORDS
+def shows_record(
+    tier: Tier, record: Mapping[str, Any], *, published_kind: bool, listed: Collection[str], completed: bool
+) -> bool:
+    """Say whether a record of a procedure stands in a bundle.
 
-
-def shows_document(tier: Tier, document: Mapping[str, Any], *, completed: bool) -> bool:
-    """Say whether a document of a procedure stands in a bundle of this tier.
-
-    ``completed``: the opening is over, so that envelopes, order, checks and releases may be shown to everybody.
+    Args:
+        tier: Of the bundle.
+        record: The record.
+        published_kind: Whether its kind is one that is published with its nonce, (P).
+        listed: Bid ids of the newest order; nothing of any other bid is ever shown below the tier ``audit``.
+        completed: Whether every ordered opening is over.
     """
-    typ = document.get("typ")
     if tier is Tier.AUDIT:
         return True
-    if typ == "sb1.transcript":
-        return completed and tier is Tier.BIDDERS and document.get("tier") == "bidders"
-    if typ in _AUDIT_ONLY:
+    bid = record["body"].get("bid")
+    if bid is not None and bid not in listed:
         return False
-    if typ in _FROM_OPENING:
-        return completed
+    if published_kind or record["kind"] in _FROM_PUBLICATION:
+        return True
+    return completed and record["kind"] in _EVIDENCE
+
+
+def shows_document(tier: Tier, document: Mapping[str, Any], *, listed: Collection[str], completed: bool) -> bool:
+    """Say whether a document of a procedure stands in a bundle; arguments as for records."""
+    typ = document.get("typ")
+    if tier is Tier.AUDIT or typ in _ALWAYS:
+        return True
+    if not completed or typ in _AUDIT_ONLY:
+        return False
+    if typ == "sb1.transcript":
+        return tier is Tier.BIDDERS and document.get("tier") == "bidders"
+    if typ in _OF_BIDS:
+        return document.get("bid") in listed
     return True
 
 
