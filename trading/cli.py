@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "desk": "trading.commands.desk:desk",
     "procedure": "trading.commands.procedure:procedure",
     "bid": "agents.bid.commands:main",
+    "docs": "trading.commands.docs:docs",
     "doctor": "trading.up.commands:doctor",
     "fsck": "trading.commands.audits:fsck",
     "key": "agents.keys:main",
@@ -32,15 +33,25 @@ COMMANDS: Mapping[str, str] = {
 }
 
 
+@click.command("verify", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def verify(arguments: tuple[str, ...]) -> None:
+    """Check a bundle or receipt offline, with the verifier's own code; its --help says how."""
+    main_of_verifier = importlib.import_module("verifier.cli").main
+    raise SystemExit(main_of_verifier(list(arguments)))
+
+
 class LazyGroup(click.Group):
     """A group whose commands are named in a table and imported at their first use."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return sorted([*COMMANDS, "verify"])
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == verify.name:
+            return verify
         where = COMMANDS.get(cmd_name)
         if where is None:
             return None
