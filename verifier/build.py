@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 MODULES = (
@@ -39,8 +40,8 @@ MODULES = (
     "lot",
     "envelopes",
     "checks_bids",
-    "checks_adjudication",
     "checks_opening",
+    "checks_adjudication",
     "contents",
     "verdicts",
     "checks_verdicts",
@@ -68,6 +69,7 @@ if __name__ == "__main__":
 """
 
 
+@cache
 def single_file_source() -> bytes:
     """Return the bytes of ``verify.py``; equal modules give equal bytes on every machine."""
     folder = Path(__file__).parent

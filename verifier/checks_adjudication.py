@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from verifier.checks_opening import institution_of
 from verifier.dealing import context_of, share_commitment
 from verifier.encoding import b64u_decode
 from verifier.evidence import Document, Logged
@@ -18,6 +19,11 @@ def check_adjudications(lot: Lot, check: Check) -> None:
     for logged, document in lot.pairs("share.adjudicated", "adjudication_sha256", "sb1.adjudication"):
         _check_adjudication(lot, check, logged, document)
         _recompute(lot, check, document)
+    for logged, document in lot.pairs("custodian.key_disclosed", "disclosure_sha256", "sb1.key-disclosure"):
+        index, signer = logged.body["custodian"], document.signed_by("custodian")
+        holds = document.value["custodian"] == index and signer is not None
+        holds = holds and signer is not None and signer.kid == institution_of(lot, index)
+        check.require(document.place, f"is not the disclosure of custodian {index}", holds=holds)
     _check_disclosures(lot, check)
 
 

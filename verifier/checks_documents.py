@@ -145,6 +145,7 @@ def check_named_documents(evidence: Evidence) -> None:
     check = evidence.report.check("AL-08", "record kinds and bodies known; documents named by records present")
     if not evidence.holds("public") or evidence.header["kind"] in ("receipt", "bidder"):
         return
+    _check_subject(evidence, check)
     for logged in evidence.records:
         for name, typ in NAMED_DOCUMENTS.get(logged.kind, {}).items():
             found = evidence.documents.get(logged.body[name])
@@ -152,6 +153,21 @@ def check_named_documents(evidence: Evidence) -> None:
             check.require(logged.place, text, holds=found is not None and found.typ == typ)
         if logged.kind == "opening.completed":
             _check_transcripts(evidence, check, logged)
+
+
+def _check_subject(evidence: Evidence, check: Check) -> None:
+    """A bundle of one procedure shows records of it and of no other; otherwise all its checks would be empty."""
+    named = evidence.header["procedure"]
+    if evidence.header["kind"] not in ("public", "auditor"):
+        return
+    own = [logged for logged in evidence.records if logged.procedure == named]
+    shown = {(logged.body.get("lot"), logged.body.get("stage")) for logged in own}
+    wanted = (evidence.header["lot"], evidence.header["stage"])
+    holds = named is not None and bool(own) and (None in wanted or wanted in shown)
+    check.require("bundle.json", "shows no record of the procedure, lot and stage it names", holds=holds)
+    for logged in evidence.records:
+        if logged.procedure not in (None, named):
+            check.fail(logged.place, f"belongs to another procedure, {logged.procedure}")
 
 
 def _check_transcripts(evidence: Evidence, check: Check, logged: Logged) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from verifier.age import AgeError, open_age
 from verifier.bundle import BundleFault
 from verifier.canonical import canonical_bytes
-from verifier.checks_opening import final_verdict, revealed_bids, used_releases
+from verifier.checks_opening import final_verdict, released_bids, revealed_bids, used_releases
 from verifier.contents import BOUND_FIELDS, ContentFault, read_price
 from verifier.dealing import context_of, share_commitment
 from verifier.doctypes import DOCUMENT_RULES
@@ -47,7 +47,7 @@ def check_shares(lot: Lot, check: Check) -> None:
     transcript, policy = find_transcript(lot, "audit"), lot.policy
     if transcript is None or policy is None:
         return
-    k = policy.value["k"]
+    k, gaps, released = policy.value["k"], lot.last("release.gaps"), released_bids(lot)
     for row in transcript.value["items"]:
         envelope = lot.envelope(row["envelope_sha256"])
         if envelope is None:
@@ -60,6 +60,10 @@ def check_shares(lot: Lot, check: Check) -> None:
         for share in shares:
             holds = share_commitment(share, context).hex() == wanted.get(share[-1])
             check.require(place, f"share {share[-1]} is not the one committed to", holds=holds)
+        missing = len(shares) < k and released is not None and row["bid"] in released
+        if missing and gaps is not None:
+            holds = row["bid"] in gaps.body["bids"]
+            check.require(gaps.place, f"bid {row['bid']} lacks shares and was not told to rescue", holds=holds)
         rescued = any(logged.body["bid"] == row["bid"] for logged in lot.all("rescue.accepted"))
         if len(shares) >= k and row["s_c"] and not rescued and order == sorted(set(order)):
             holds = combine_shares(shares[:k]).hex() == row["s_c"]
@@ -249,10 +253,11 @@ def _check_transcript(lot: Lot, check: Check, transcript: Document, order: Docum
     named = [(row["bid"], row["envelope_sha256"]) for row in value["items"]]
     check.require(transcript.place, "does not name the bids of the order, in its order", holds=rows == named)
     combined = lot.last("opening.combined")
-    faults = {item["bid"]: item["faults"] for item in combined.body["items"]} if combined is not None else {}
+    items = {item["bid"]: item for item in combined.body["items"]} if combined is not None else {}
     for row in value["items"]:
-        final = final_verdict(lot, row["bid"])
-        holds = row["verdict"] == final or (row["verdict"] == "PENDING" and final is not None)
+        item = items.get(row["bid"], {})
+        waiting = row["verdict"] == item.get("verdict") == "PENDING"
+        holds = waiting or row["verdict"] == final_verdict(lot, row["bid"])
         check.require(transcript.place, f"bid {row['bid']}: another verdict than the log", holds=holds)
-        same = row["faults"] == faults.get(row["bid"])
+        same = row["faults"] == item.get("faults")
         check.require(transcript.place, f"bid {row['bid']}: other faults than the log", holds=same)

@@ -148,7 +148,7 @@ def release_shares(tender: Tender) -> None:
             tender.releases.append(release(tender, i))
     if tender.scenario.lost:
         tender.wait(tender.now + 15 * MINUTE)
-    gaps = [bid.id for bid in tender.valid_bids()] if len(tender.scenario.lost) > 2 else []
+    gaps = [bid.id for bid in tender.valid_bids() if len(tender.good_shares(bid)) < 3]
     tender.record("release.gaps", {"bids": gaps, **LOT})
     ends = tender.now + 15 * MINUTE
     for number in sorted(tender.scenario.rescued):

@@ -62,12 +62,6 @@ def transcript_item(tender: Tender, bid: Bid, tier: str) -> dict[str, Any]:
         return item
     known = verdict in ("OK", "BIDDER_MALFORMED_CONTENT", "BIDDER_MALFORMED_SEALING")
     revealed = bid.number not in tender.scenario.without_factor and tender.scenario.factor_mode
-    bad = {tender.scenario.bad_release, tender.scenario.false_bad, tender.scenario.dealt_bad}
-    good = [
-        sealed.shares[i - 1].hex()
-        for i in range(1, 6)
-        if i not in tender.scenario.lost and (i, bid.number) not in bad and bid in tender.valid_bids()
-    ]
     return {
         **item,
         "identity_main": sealed.identities["main"] if opened else None,
@@ -75,7 +69,7 @@ def transcript_item(tender: Tender, bid: Bid, tier: str) -> dict[str, Any]:
         "price_sha256": sha256(dumps(sealed.price)).hex() if opened else None,
         "s_b": sealed.s_b.hex() if revealed else None,
         "s_c": sealed.s_c.hex() if known else None,
-        "shares": good,
+        "shares": [share.hex() for share in tender.good_shares(bid)],
     }
 
 

@@ -204,7 +204,7 @@ class Tender:
                 "second_factor": True,
                 "spki_sha256": signer.kid,
             }
-            self.log.append("key.registered", body, at=self.now, subject=f"key:{signer.kid}", procedure=None)
+            self.log.append("key.registered", self.twist("key.registered", body), at=self.now, subject=f"key:{signer.kid}", procedure=None)
             if signer.role == "bidder":
                 self.bids.append(Bid(len(self.bids), signer, f"b-{secrets.token_hex(8)}"))
                 fields = {
@@ -346,6 +346,13 @@ class Tender:
 
     def listed(self) -> list[Bid]:
         return sorted((bid for bid in self.bids if not bid.withdrawn), key=lambda bid: bid.id)
+
+    def good_shares(self, bid: Bid) -> list[bytes]:
+        """Shares that their custodians released as dealt."""
+        scenario = self.scenario
+        spoiled = {scenario.bad_release, scenario.false_bad, scenario.dealt_bad}
+        good = [i for i in range(1, 6) if i not in scenario.lost and (i, bid.number) not in spoiled]
+        return [bid.sealed.shares[i - 1] for i in good] if bid in self.valid_bids() else []
 
     def valid_bids(self) -> list[Bid]:
         return [bid for bid in self.ordered if bid.number not in self.scenario.without_factor]

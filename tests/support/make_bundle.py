@@ -62,9 +62,10 @@ def bundle_files(tender: Tender, kind: str, tier: str) -> Files:
         "verify.py": single_file_source(),
     }
     add_checkpoints(files, log)
-    secret = tender.secret if tier in ("public", "bidders") else set()
     for name, (data, sigs) in tender.documents.items():
-        if name in secret or (tier == "public" and b'"tier":"bidders"' in data):
+        if tier == "log" or (tier != "audit" and name in tender.secret):
+            continue
+        if tier == "public" and b'"tier":"bidders"' in data:
             continue
         files[f"docs/{name}.json"] = data
         if sigs:
