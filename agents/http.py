@@ -5,10 +5,12 @@ Nothing rests on the transport: what arrives is checked as hostile, what leaves 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -115,6 +117,32 @@ def call(
     except (URLError, OSError) as error:
         raise Unreachable(f"{urlsplit(url).netloc} does not answer") from error
     return Answer(status=status, body=content)
+
+
+def save(url: str, target: Path, *, authorization: str, limit: int) -> str:
+    """Download into a new file in constant memory and return its hex SHA-256.
+
+    Raises:
+        Refused: Any status of 400 and above; no file is left.
+        Unreachable: No answer, a redirect, a broken stream, or more than ``limit`` bytes; no file is left.
+    """
+    request = Request(url, headers={"Authorization": authorization})  # noqa: S310 - require_base allows http(s) only
+    digest, size = hashlib.sha256(), 0
+    try:
+        with _OPENER.open(request, timeout=TIMEOUT_S) as response, target.open("xb") as file:
+            target.chmod(0o600)
+            while chunk := response.read(_CHUNK):
+                size += len(chunk)
+                if size > limit:
+                    raise Unreachable(f"the answer is larger than {limit} bytes")
+                digest.update(chunk)
+                file.write(chunk)
+    except HTTPError as error:
+        raise _refusal(error) from error
+    except (URLError, OSError, Unreachable) as error:
+        target.unlink(missing_ok=True)
+        raise Unreachable(f"{urlsplit(url).netloc}: the download failed") from error
+    return digest.hexdigest()
 
 
 def _read(response: Any, limit: int) -> bytes:  # noqa: ANN401 - urllib's response has no public type

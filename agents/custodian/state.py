@@ -142,7 +142,7 @@ class State:
             raise Conflict(f"{path} exists")
         path.touch(mode=0o600)
         with sqlite3.connect(path) as made:
-            made.executescript(_SCHEMA)
+            made.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         made.close()
         return cls(directory)
 

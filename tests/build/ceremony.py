@@ -57,6 +57,7 @@ class Bidder:
     bid: str
     signer: Es256Signer
     total: int
+    seq: int = 1
     sealed: SealedBid | None = None
     received: Placed | None = None
 
@@ -305,7 +306,7 @@ class World:
             "envelope_sha256": envelope.sha256,
             "queue_ms": 3,
             "received_at": self.clock.ms,
-            "seq": 1,
+            "seq": bidder.seq,
             "sig_sha256": sig_sha256(envelope.sigs[0]),
             "via": "platform",
         }
@@ -316,7 +317,8 @@ class World:
     def close(self) -> Placed:
         self.clock.ms = self.close_ms + 6 * SECOND
         items = tuple(
-            ManifestItem(bid=b.bid, envelope_sha256=b.done.envelope.sha256, h=b.placed.h, seq=1) for b in self.bidders
+            ManifestItem(bid=b.bid, envelope_sha256=b.done.envelope.sha256, h=b.placed.h, seq=b.seq)
+            for b in self.bidders
         )
         body: dict[str, Any] = {
             "bids_root": bids_root(items),
@@ -353,7 +355,7 @@ class World:
                 h=b.placed.h,
                 n=b.placed.n,
                 objection_h=None,
-                seq=1,
+                seq=b.seq,
             )
             for b in self.bidders
         ]
