@@ -139,8 +139,8 @@ def _restrict(contents: Contents, tier: Tier, public: frozenset[str]) -> None:
     standing = {
         part["sha256"]
         for digest in contents.documents
-        for part in parsed[digest].get("parts", ())
-        if digest in ordered or tier is Tier.AUDIT
+        if parsed[digest]["typ"] == "sb1.envelope" and (digest in ordered or tier is Tier.AUDIT)
+        for part in parsed[digest]["parts"]
     }
     contents.parts = {
         digest: name
