@@ -93,8 +93,8 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
     Raises:
         RuleBroken: ``close.too_early``; ``closing.hold``.
     """
-    with runtime.ledger.begin(_CLOSER) as uow:
-        row = rows.lock_for_update(uow, reference, patiently=True)
+    with runtime.ledger.begin(_CLOSER, patient=True) as uow:
+        row = rows.lock_for_update(uow, reference)
         lot = next(lot for lot in rows.lots(uow, row.id) if (lot.number, lot.stage) == (number, stage))
         if lot.phase != LotPhase.OPEN or lot.close_at is None:
             return None

@@ -14,8 +14,8 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
 
 REPLAYED: Final = (
-    Replayed(table="bid", key=("reference",)),
-    Replayed(table="bid_version", key=("doc_sha256",)),
+    Replayed(table=bid.name, key=("reference",)),
+    Replayed(table=bid_version.name, key=("doc_sha256",)),
 )
 
 

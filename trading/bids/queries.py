@@ -126,6 +126,12 @@ def version_by_digest(conn: Connection, doc_sha256: str) -> Version | None:
     return None if row is None else _version(row)
 
 
+def versions_of_bid(conn: Connection, bid_id: int) -> list[Version]:
+    """Return every version of one bid, in order."""
+    query = select(*_VERSION).join(bid, bid.c.id == bid_version.c.bid_id).where(bid.c.id == bid_id)
+    return [_version(row) for row in conn.execute(query.order_by(bid_version.c.seq))]
+
+
 def versions_of_lot(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> list[Version]:
     """Return every version of every bid of a lot and stage, by bid and sequence."""
     query = (
@@ -152,6 +158,12 @@ def parts_of(conn: Connection, reference: str) -> dict[str, int]:
     """Return the stored parts of a bid: SHA-256 in hex to size in bytes."""
     query = select(part.c.sha256, part.c.size).where(part.c.bid_reference == reference)
     return {bytes(digest).hex(): size for digest, size in conn.execute(query)}
+
+
+def part_stored_at(conn: Connection, reference: str, sha256: str) -> int | None:
+    """Return when a part of a bid was stored, or supplied again after it had been lost (ms); None if it never was."""
+    query = select(part.c.stored_at).where(part.c.bid_reference == reference, part.c.sha256 == bytes.fromhex(sha256))
+    return conn.execute(query).scalar_one_or_none()
 
 
 def manifest(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> tuple[ManifestItem, ...]:

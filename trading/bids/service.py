@@ -130,8 +130,9 @@ def store_part(
         now = ledger.platform_time(conn)
         if target.close_ms is not None and now >= target.close_ms and expected not in _parts_of_head(conn, target):
             raise RuleBroken("bid.late", "SUB-01", close=target.close_ms, received_at=now)
+    was_lost = objects.stat(expected) is None
     digest, size = objects.put_stream(expecting(body, expected))
-    if digest not in known:
+    if digest not in known or was_lost:
         with ledger.upkeep() as conn:
             store.add_part(conn, bid, digest, size)
     return digest, size

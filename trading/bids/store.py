@@ -130,10 +130,11 @@ def move_head(
 
 
 def add_part(conn: Connection, reference: str, digest: str, size: int) -> None:
-    """Remember that a part is stored for a bid; technical, any number of times."""
+    """Remember that a part is stored for a bid, now; technical, any number of times."""
     stored_at = to_ms(conn.exec_driver_sql("SELECT log.platform_time()").scalar_one())
+    row = insert(part).values(bid_reference=reference, sha256=bytes.fromhex(digest), size=size, stored_at=stored_at)
     conn.execute(
-        insert(part)
-        .values(bid_reference=reference, sha256=bytes.fromhex(digest), size=size, stored_at=stored_at)
-        .on_conflict_do_nothing()
+        row.on_conflict_do_update(
+            index_elements=[part.c.bid_reference, part.c.sha256], set_={"stored_at": row.excluded.stored_at}
+        )
     )

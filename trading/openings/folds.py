@@ -10,11 +10,11 @@ from sqlalchemy import Connection, select
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
 from trading.bids.tables import bid
 from trading.kernel.canonical import dumps
-from trading.openings.tables import bid_factor, opened_bid
+from trading.openings.tables import bid_factor, custodian_answer, opened_bid, opening
 
 REPLAYED: Final = (
-    Replayed(table="opening", key=("lot", "stage")),
-    Replayed(table="custodian_answer", key=("kind", "custodian", "doc_sha256")),
+    Replayed(table=opening.name, key=("lot", "stage")),
+    Replayed(table=custodian_answer.name, key=("kind", "custodian", "doc_sha256")),
 )
 
 

@@ -243,8 +243,12 @@ def factors(ceremony: Ceremony) -> dict[str, list[dict[str, Any]]]:
     return {"factors": revealed, "rescues": rescues}
 
 
-def parts(ceremony: Ceremony) -> dict[str, int]:
-    """Return SHA-256 (hex) and size of every part of the bids to be opened."""
-    rows = _bids(ceremony, ceremony.closed())
-    envelopes = (parse_envelope(SignedDocument.from_wire(row["envelope"]).doc) for row in rows)
-    return {part.sha256: part.size for envelope in envelopes for part in envelope.parts}
+def is_used_part(ceremony: Ceremony, sha256: str) -> bool:
+    """Return whether the part belongs to a bid to be opened and was stored before ``release.closed`` (S9.7)."""
+    closed = ceremony.last("release.closed")
+    for row in _bids(ceremony, ceremony.closed()):
+        envelope = parse_envelope(SignedDocument.from_wire(row["envelope"]).doc)
+        if sha256 in {part.sha256 for part in envelope.parts}:
+            stored_at = bids.part_stored_at(ceremony.conn, envelope.bid, sha256)
+            return stored_at is not None and (closed is None or stored_at < closed.data["at"])
+    return False

@@ -1,0 +1,82 @@
+"""How custodian agents fetch jobs and post answers; the specification is docs/custodian-jobs.md."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+from flask import Blueprint, Response, request
+
+from trading.api import tokens
+from trading.api.bodies import DOCUMENT_BODY, answer, body, runtime
+from trading.custody import queries
+from trading.custody.queries import WaitingJob
+from trading.kernel.errors import InvalidInput, NotFound
+from trading.openings.model import NotYet
+from trading.openings.service import answers, job_bundles
+from trading.web.limits import body_limit
+from trading.web.permissions import signed
+
+blueprint = Blueprint("custodian", __name__, url_prefix="/custodian/v1")
+
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+_WAIT_S: Final = 3.0  # a record is witnessed about a second after it was made; an agent that comes earlier waits here
+_LOOK_S: Final = 0.1
+
+
+@blueprint.get("/jobs")
+@signed("custodian")
+def jobs() -> Response:
+    """Return the unanswered jobs of the institution after a cursor, oldest first, at most 50."""
+    institution = tokens.institution()
+    with runtime().ledger.read() as conn:
+        waiting = queries.waiting(conn, institution.kid, _number("after"))
+        listed = [_listed(job) for job in waiting if not job_bundles.is_pointless(conn, job)]
+    return answer({"jobs": listed})
+
+
+def _listed(job: WaitingJob) -> dict[str, object]:
+    return {"cursor": job.cursor, "id": job.id, "kind": job.kind, "url": f"/custodian/v1/jobs/{job.id}"}
+
+
+def _number(name: str) -> int:
+    text = request.args.get(name, "0")
+    if _NUMBER.fullmatch(text) is None:
+        raise InvalidInput("body.malformed", f"{name} is not a number")
+    return int(text)
+
+
+@blueprint.get("/jobs/<job_id>")
+@signed("custodian")
+def job(job_id: str) -> Response:
+    """Return one job of the institution as a ZIP with proofs from ``seen`` on; 409 while the log is not that far."""
+    institution, seen = tokens.institution(), _number("seen")
+    with runtime().ledger.read() as conn:
+        found = queries.job(conn, job_id)
+    if found is None or found.kid != institution.kid:
+        raise NotFound("job")
+    response = Response(_built(found, seen), mimetype="application/zip")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Disposition"] = f'attachment; filename="{found.id}.zip"'
+    return response
+
+
+def _built(found: WaitingJob, seen: int) -> bytes:
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            return job_bundles.build(runtime(), found, seen)
+        except NotYet:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_LOOK_S)
+
+
+@blueprint.post("/answers")
+@signed("custodian")
+@body_limit(DOCUMENT_BODY)
+def take() -> Response:
+    """Take the answer to a job, a refusal, or a statement without a job; the same one again is accepted again."""
+    answers.answer(runtime().ledger, tokens.institution(), body())
+    return answer({"result": "accepted"})

@@ -1,0 +1,88 @@
+"""The best receipt of a record (AL1 L8.1): its own organisation's; after the opening anybody's who knows ``h``."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection
+
+from trading.api import tokens
+from trading.api.bodies import answer, runtime
+from trading.audit.queries import EntryRow, entry_by_h
+from trading.audit.rules.proof import ReceiptState
+from trading.audit.service import IssuedReceipt, reader, receipt
+from trading.kernel.canonical import loads_object
+from trading.kernel.errors import NotFound
+from trading.kernel.roles import Actor
+from trading.openings import queries as openings
+from trading.openings.model import Place
+from trading.web.permissions import public
+
+blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1")
+
+_COMMITMENT: Final = re.compile(r"[0-9a-f]{64}\Z")
+# How many of these there are is a secret until the order is published (SUB-07), also of the public kind among them.
+_SEALED: Final = frozenset({"bid.received", "bid.withdrawn", "tender.closed"})
+_OF_CEREMONY: Final = frozenset({"factor.revealed", "rescue.accepted", "objection.raised", "objection.decided"})
+
+
+@blueprint.get("/receipts/<h>")
+@public
+def one(h: str) -> Response:
+    """Return the newest receipt; 202 while the record is acknowledged and not logged yet.
+
+    As JSON, or as the ``.tlog-proof`` file itself if the caller prefers ``text/plain``.
+    """
+    if not _COMMITMENT.match(h):
+        raise NotFound("receipt")
+    process, asking = runtime(), tokens.reader_of_this_request()
+    with process.ledger.read() as conn:
+        entry = entry_by_h(conn, bytes.fromhex(h))
+        if entry is None or not _may_see(conn, entry, asking):
+            raise NotFound("receipt")
+        found = receipt(conn, reader(process.log_dir), entry.h)
+    if found is None:
+        return answer({"h": h, "state": ReceiptState.ACKNOWLEDGED.value}, HTTPStatus.ACCEPTED)
+    best = request.accept_mimetypes.best_match(["application/json", "text/plain"])
+    return _file(found) if best == "text/plain" else answer(_as_json(found))
+
+
+def _as_json(found: IssuedReceipt) -> dict[str, Any]:
+    return {"h": found.h.hex(), "n": found.n, "receipt": found.text.decode(), "state": found.state.value}
+
+
+def _file(found: IssuedReceipt) -> Response:
+    response = Response(found.text, mimetype="text/plain")
+    response.headers["Content-Disposition"] = f'attachment; filename="{found.n}.tlog-proof"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _may_see(conn: Connection, entry: EntryRow, asking: Actor | None) -> bool:
+    record = loads_object(entry.record)
+    if asking is not None and asking.organisation is not None and asking.organisation in _parties(record):
+        return True
+    if entry.kind in _SEALED | _OF_CEREMONY:
+        return _is_ordered(conn, entry, record)
+    kinds = {kind.name: kind for kind in runtime().ledger.registry}
+    return entry.kind in kinds and kinds[entry.kind].public
+
+
+def _parties(record: dict[str, Any]) -> set[str]:
+    """Return the organisations that a record belongs to: who acted, and whose bid or key it is about."""
+    body = record["body"]
+    return {str(code) for code in (record["on_behalf_of"], body.get("bidder"), body.get("org")) if code}
+
+
+def _is_ordered(conn: Connection, entry: EntryRow, record: dict[str, Any]) -> bool:
+    """Say whether the opening of the record's lot has been ordered; a record of the ceremony comes after that."""
+    if entry.procedure_id is None:
+        return False
+    if entry.kind in _OF_CEREMONY:
+        return True
+    body = record["body"]
+    place = Place(procedure=record["procedure"], procedure_id=entry.procedure_id, lot=body["lot"], stage=body["stage"])
+    return openings.opening_row(conn, place) is not None
