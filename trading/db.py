@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import TIMESTAMP, Connection, Engine, MetaData, create_engine, make_url
+from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Engine, ForeignKey, MetaData, create_engine, make_url
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from typing_extensions import override
@@ -62,6 +62,11 @@ class Instant(TypeDecorator[int]):
     @override
     def process_result_value(self, value: Any | None, dialect: Dialect) -> int | None:
         return None if value is None else to_ms(value)
+
+
+def entry_column() -> Column[int]:
+    """Return the ``entry_id`` column of every table of schema ``record``: the entry that last changed the row."""
+    return Column("entry_id", BigInteger, ForeignKey("log.audit_entry.id"), nullable=False)
 
 
 def psycopg_url(url: str) -> URL:

@@ -36,6 +36,26 @@ _CONFIG: Final = fields.Table(
 )
 
 
+class PinnedTrust:
+    """The pinned trust file; a running agent follows when its person pins a later one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._trust: TrustFile | None = None
+
+    def current(self) -> TrustFile | None:
+        """Return the trust file as it is now; ``None`` before the first is pinned."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        stamp = status.st_mtime_ns, status.st_ino
+        if stamp != self._stamp:
+            self._trust, self._stamp = parse_trust(self._path.read_bytes()), stamp
+        return self._trust
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """An opened agent. ``name`` and ``role`` are those of its institution in policies and trust file."""
@@ -47,7 +67,7 @@ class Agent:
     state: State
     vault: Vault = field(repr=False)
     signer: DocumentSigner
-    trust_file: TrustFile | None
+    pinned: PinnedTrust
     clock: Clock
     journal: Journal
 
@@ -58,9 +78,10 @@ class Agent:
         Raises:
             RuleBroken: ``trust.missing``: no trust file was pinned yet.
         """
-        if self.trust_file is None:
+        trust = self.pinned.current()
+        if trust is None:
             raise RuleBroken("trust.missing", "P8")
-        return self.trust_file
+        return trust
 
     @property
     def log_policy(self) -> LogPolicy:
@@ -157,7 +178,6 @@ def open_agent(directory: Path, passphrase: str | None, clock: Clock) -> Agent:
         FileNotFoundError: There is no agent in the directory.
     """
     config = _CONFIG.read((directory / _CONFIG_FILE).read_bytes())
-    trust = directory / _TRUST_FILE
     return Agent(
         directory=directory,
         name=config["name"],
@@ -166,7 +186,7 @@ def open_agent(directory: Path, passphrase: str | None, clock: Clock) -> Agent:
         state=State(directory),
         vault=Vault.open(directory / _VAULT_FILE, passphrase),
         signer=load_es256(directory / config["key_file"], passphrase),
-        trust_file=parse_trust(trust.read_bytes()) if trust.exists() else None,
+        pinned=PinnedTrust(directory / _TRUST_FILE),
         clock=clock,
         journal=Journal(directory / _JOURNAL_FILE),
     )

@@ -27,7 +27,7 @@ from trading.crypto.vault import is_encrypted
 from trading.custody.rules.jobs import Job, JobKind, read_job
 from trading.kernel.canonical import dumps
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
-from trading.kernel.errors import InvalidInput, MingbiaoError
+from trading.kernel.errors import InvalidInput, MingbiaoError, RuleBroken
 from trading.kernel.signed import SignedDocument
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -56,9 +56,10 @@ class _Where:
         if is_encrypted(self.directory / "vault"):
             phrase = passphrases.existing(self.passphrase_file, _VARIABLE, "保管方", "the custodian agent")
         agent = open_agent(self.directory, phrase, self.clock())
-        if agent.trust_file is not None and agent.trust_file.demo:
+        pinned = agent.pinned.current()
+        if pinned is not None and pinned.demo:
             demo_banner()
-        elif self.shift_file is not None:
+        elif pinned is not None and self.shift_file is not None:
             raise InvalidInput("clock.shifted", "only an agent of a demo log takes a shifted clock (P13)")
         return agent
 
@@ -373,6 +374,8 @@ def _poll_until(stop: Event, server: polling.Server, interval: float) -> None:
         except (Unreachable, Refused) as error:
             warn(f"平台：{error}", f"Platform: {error}")
             pause = min(pause * 2, max(interval, _MAX_PAUSE_S))
+        except RuleBroken as error:
+            warn(f"尚不能开始：{error}", f"Cannot begin yet: {error}")
         else:
             pause = interval
 
@@ -386,7 +389,7 @@ def show(where: _Where) -> None:
     click.echo(f"{agent.name} ({agent.role}) {agent.signer.kid}")
     for place, admitted in agent.state.policies():
         click.echo(f"{place}: {admitted.policy_sha256} #{admitted.custodian} {instant(admitted.first_close)}")
-    if agent.trust_file is not None and (seen := agent.state.seen(agent.trust.origin)) is not None:
+    if agent.pinned.current() is not None and (seen := agent.state.seen(agent.trust.origin)) is not None:
         click.echo(f"{agent.trust.origin}: {seen.size}")
 
 

@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -19,17 +20,19 @@ from agents.custodian import desk
 from agents.custodian.agent import Agent
 from agents.custodian.statements import kept_factors
 from agents.http import Answer, Refused, Unreachable, call
+from agents.words import words
 from trading.crypto.files import write_secret
 from trading.custody.rules.documents import make_poll
 from trading.custody.rules.jobs import MAX_PACKED, JobKind, read_job
 from trading.kernel.encoding import b64u
-from trading.kernel.errors import InvalidInput, MingbiaoError, RuleBroken
+from trading.kernel.errors import InvalidInput, RuleBroken
 
 RETRY_MS: Final = 10_000
+SOON_MS: Final = 1_000
 REFRESH_MS: Final = 60_000  # of a job that waits for a person
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _MAX_LIST: Final = 1024 * 1024
-_CONFLICT: Final = 409
+_NOT_NOW: Final = frozenset({409, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(slots=True)
@@ -71,17 +74,34 @@ class Server:
         return self.agent.clock.now_ms() >= self.memory.retry_at.get(job_id, 0)
 
     def _job(self, job_id: str, kind: JobKind) -> None:
-        if not self.automatic.answers(kind):
-            self._leave_to_person(job_id, kind)
-            return
         try:
-            body = {"answer": desk.answer(self.agent, read_job(self._fetch(job_id)), self.say), "job": job_id}
+            if self.automatic.answers(kind):
+                self._answer(job_id, kind)
+            else:
+                self._leave_to_person(job_id, kind)
         except (RuleBroken, InvalidInput) as refused:
             self._refuse(job_id, refused)
-            return
-        self._post("/custodian/v1/answers", body)
+        except Refused as refused:
+            self._not_taken(job_id, kind, refused)
+
+    def _answer(self, job_id: str, kind: JobKind) -> None:
+        answered = desk.answer(self.agent, read_job(self._fetch(job_id)), self.say)
+        try:
+            self._post("/custodian/v1/answers", {"answer": answered, "job": job_id})
+        except Refused as refused:
+            # It has another answer to this job; what this agent stored is what counts.
+            if refused.status != HTTPStatus.CONFLICT:
+                raise
         self.memory.done.add(job_id)
-        self.say(f"{kind} {job_id}: 已答复 answered")
+        self.say(words(f"{kind} {job_id} 已答复", f"{kind} {job_id} answered"))
+
+    def _not_taken(self, job_id: str, kind: JobKind, refused: Refused) -> None:
+        """The platform withholds the job until the log is witnessed (409), or does not take the answer."""
+        if refused.status in _NOT_NOW:
+            self.memory.retry_at[job_id] = self.agent.clock.now_ms() + SOON_MS
+            return
+        self.memory.done.add(job_id)
+        self.say(words(f"{kind} {job_id} 平台未接受：{refused}", f"{kind} {job_id} not taken: {refused}"))
 
     def _fetch(self, job_id: str) -> bytes:
         seen = self.agent.state.seen(self.agent.trust.origin)
@@ -94,7 +114,7 @@ class Server:
             return
         self.memory.refused[job_id] = refused.code
         detail = str(refused.facts.get("detail", "")) or getattr(refused, "detail", "")
-        self.say(f"{job_id}: 拒绝 refused {refused.code} {detail}")
+        self.say(words(f"{job_id} 拒绝：{refused.code} {detail}", f"{job_id} refused: {refused.code} {detail}"))
         if refused.code != "busy":
             self._post(
                 "/custodian/v1/answers", {"job": job_id, "refusal": {"code": refused.code, "detail": detail[:2000]}}
@@ -108,15 +128,21 @@ class Server:
         self.memory.retry_at[job_id] = self.agent.clock.now_ms() + REFRESH_MS
         if job_id not in self.memory.waiting:
             self.memory.waiting.add(job_id)
-            self.say(f"{kind} {job_id}: 等待经办人 waits for a person: mingbiao custodian answer {job_id}")
+            command = f"mingbiao custodian answer {job_id}"
+            self.say(words(f"{kind} 等待经办人：{command}", f"{kind} waits for a person: {command}"))
 
     def _outbox(self) -> None:
         for path in sorted((self.agent.directory / "outbox").glob("*.json")):
             body = json.loads(path.read_bytes())
-            self._post("/custodian/v1/answers", body)
+            try:
+                self._post("/custodian/v1/answers", body)
+            except Refused as refused:
+                if refused.status in _NOT_NOW:
+                    continue
+                self.say(words(f"{path.stem} 平台未接受：{refused}", f"{path.stem} not taken: {refused}"))
             path.rename(path.with_suffix(".sent"))
             self.memory.done.add(str(body.get("job")))
-            self.say(f"{path.stem}: 已提交 posted")
+            self.say(words(f"{path.stem} 已提交", f"{path.stem} posted"))
 
     def _factors(self) -> None:
         if {name for name, _bid in self.agent.state.factors()} <= self.memory.forwarded:
@@ -128,19 +154,15 @@ class Server:
             try:
                 self._post(f"/api/v1/bids/{quote(kept.factor.bid)}/factor", body)
             except Refused as refused:
-                self.say(f"{kept.factor.bid}: 因子未被平台接受 the platform did not take the factor: {refused.code}")
+                bid = kept.factor.bid
+                self.say(words(f"{bid} 的因子未被接受：{refused}", f"The factor of {bid} was not taken: {refused}"))
             self.memory.forwarded.add(kept.factor.sha256)
 
     def _get(self, path: str, limit: int) -> Answer:
         return call("GET", self.base + path, authorization=self._authorization(), limit=limit)
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
-        try:
-            call("POST", self.base + path, authorization=self._authorization(), body=body)
-        except Refused as refused:
-            # The platform already has an answer to this job; what the agent stored is what counts.
-            if refused.status != _CONFLICT:
-                raise
+        call("POST", self.base + path, authorization=self._authorization(), body=body)
 
     def _authorization(self) -> str:
         poll = make_poll(
@@ -172,8 +194,3 @@ def put_into_outbox(directory: Path, name: str, body: dict[str, Any]) -> Path:
     path = box / f"{name}.json"
     write_secret(path, json.dumps(body, sort_keys=True, ensure_ascii=False).encode(), replace=True)
     return path
-
-
-def describe(error: MingbiaoError) -> str:
-    """Return one line about a failed round."""
-    return f"{error.code}: {error}"

@@ -364,7 +364,12 @@ def test_an_extension_is_followed(tmp_path: Path) -> None:
 def _extended(tmp_path: Path, close: int, **changes: Any) -> World:  # noqa: ANN401 - fields of a schedule
     world = published(tmp_path)
     world.add_schedule(close, **changes)
-    body: dict[str, Any] = {"cause": None, "evidence": [], "notice_sha256": "0" * 64, "schedule_sha256": world.schedule.sha256}
+    body: dict[str, Any] = {
+        "cause": None,
+        "evidence": [],
+        "notice_sha256": "0" * 64,
+        "schedule_sha256": world.schedule.sha256,
+    }
     world.record("tender.changed", body)
     world.close()
     world.order()

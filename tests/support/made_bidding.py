@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from tests.support.made_bids import Spoil, seal_bid
+from tests.support.made_bids import SealedBid, Spoil, seal_bid
 from tests.support.made_log import mth, sha256
 from tests.support.made_tender import LOT, TENDER, Bid, Tender
 from trading.kernel.canonical import dumps
@@ -52,8 +53,12 @@ def submit(tender: Tender, bid: Bid, *, public: bool = True) -> None:
             wrong_content=scenario.wrong_content == bid.number,
         ),
     )
+    if scenario.copied == bid.number:
+        sealed = copy_of(tender.bids[0].sealed, sealed)
     bid.versions.append(sealed)
     signature = bid.signer.sign(sealed.envelope)
+    if scenario.broken_signature == bid.number:
+        signature = bid.signer.sign(sealed.envelope + b" ") | {"kid": bid.signer.kid}
     tender.documents[sealed.sha256] = (sealed.envelope, [signature])
     if not public:
         tender.secret.add(sealed.sha256)
@@ -70,6 +75,12 @@ def submit(tender: Tender, bid: Bid, *, public: bool = True) -> None:
         **LOT,
     }
     bid.entry = tender.record("bid.received", body, f"bid:{bid.id}", public=public)
+
+
+def copy_of(victim: SealedBid, own: SealedBid) -> SealedBid:
+    """A bid with another bidder's shares and parts under the copier's own name (S10 row 2)."""
+    value = {**own.value, "parts": victim.value["parts"], "shares": victim.value["shares"]}
+    return replace(own, envelope=dumps(value), value=value, parts=victim.parts)
 
 
 def withdraw(tender: Tender, bid: Bid) -> None:

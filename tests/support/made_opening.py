@@ -76,9 +76,7 @@ def check_shares(tender: Tender) -> None:
     for i in range(1, 6):
         if i in tender.scenario.lost:
             continue
-        items = [
-            {"bid": bid.id, "code": "hpke_open_failed" if bad == (i, bid.number) else "ok"} for bid in tender.ordered
-        ]
+        items = [{"bid": bid.id, "code": tender.answer(i, bid)} for bid in tender.ordered]
         fields = {
             "created": tender.now,
             "custodian": i,
@@ -124,9 +122,9 @@ def factor_window(tender: Tender) -> None:
     tender.record("factor.opened", {"ends_at": ends_at, **LOT})
     items = []
     for bid in tender.ordered:
-        valid = bid.number not in tender.scenario.without_factor
-        items.append({"bid": bid.id, "envelope_sha256": bid.sealed.sha256, "result": "valid" if valid else "missing"})
-        if valid:
+        result = "valid" if bid in tender.valid_bids() else "missing"
+        items.append({"bid": bid.id, "envelope_sha256": bid.sealed.sha256, "result": result})
+        if bid.number not in tender.scenario.without_factor:
             body = {
                 "bid": bid.id,
                 "envelope_sha256": bid.sealed.sha256,
@@ -148,7 +146,8 @@ def release_shares(tender: Tender) -> None:
             tender.releases.append(release(tender, i))
     if tender.scenario.lost:
         tender.wait(tender.now + 15 * MINUTE)
-    gaps = [bid.id for bid in tender.valid_bids() if len(tender.good_shares(bid)) < 3]
+    lost = tender.scenario.part_lost
+    gaps = [bid.id for bid in tender.valid_bids() if len(tender.good_shares(bid)) < 3 or bid.number == lost]
     tender.record("release.gaps", {"bids": gaps, **LOT})
     ends = tender.now + 15 * MINUTE
     for number in sorted(tender.scenario.rescued):
@@ -160,12 +159,9 @@ def release_shares(tender: Tender) -> None:
 
 
 def release(tender: Tender, i: int) -> str:
-    bad = tender.scenario.false_bad or tender.scenario.dealt_bad
     items = []
     for bid in tender.valid_bids():
-        share: bytes | None = bid.sealed.shares[i - 1]
-        if bad == (i, bid.number):
-            share = None
+        share = bid.sealed.shares[i - 1] if tender.answer(i, bid) == "ok" else None
         if tender.scenario.bad_release == (i, bid.number):
             share = secrets.token_bytes(32) + bytes([i])
         info = (

@@ -35,6 +35,14 @@ EDITION_ROWS: tuple[tuple[str, int | bool, str], ...] = (
 )
 
 
+# Rows 1 to 5 of S10 list no faults.
+FIRST_ROWS = (
+    "BIDDER_COPIED",
+    "BIDDER_NO_FACTOR",
+    "PLATFORM_BAD_INTAKE",
+    "PLATFORM_FACTOR_LOST",
+    "PLATFORM_PART_LOST",
+)
 # A lie: changes the fields of a record kind or document type before they are logged or signed.
 Twist = Callable[[str, dict[str, Any]], dict[str, Any]]
 
@@ -61,6 +69,10 @@ class Scenario:
     rescued: frozenset[int] = frozenset()
     extended: bool = False
     adjudicated: bool = True
+    broken_signature: int | None = None  # the platform took an envelope whose signature fails
+    copied: int | None = None  # sends bidder 0's ciphertexts as its own
+    factor_list_loses: int | None = None
+    part_lost: int | None = None
     verdicts: dict[int, str] = field(default_factory=dict)  # bidder -> verdict, where it is not OK
     faults: dict[int, str] = field(default_factory=dict)  # custodian -> fault in every bid that reached row 6
     bid_faults: dict[int, dict[int, str]] = field(default_factory=dict)  # bidder -> custodian -> fault
@@ -98,6 +110,10 @@ SCENARIOS = {
             verdicts={2: "PENDING"},
             faults={1: "CUSTODIAN_ABSENT", 5: "CUSTODIAN_ABSENT"},
         ),
+        Scenario(name="broken_signature", broken_signature=2, verdicts={2: "PLATFORM_BAD_INTAKE"}),
+        Scenario(name="copied", copied=3, verdicts={3: "BIDDER_COPIED"}),
+        Scenario(name="factor_lost", factor_list_loses=1, verdicts={1: "PLATFORM_FACTOR_LOST"}),
+        Scenario(name="part_lost", part_lost=1, verdicts={1: "PLATFORM_PART_LOST"}),
         Scenario(name="foreign_share", foreign_share=2, verdicts={2: "BIDDER_MALFORMED_SEALING"}),
         Scenario(name="wrong_content", wrong_content=4, verdicts={4: "BIDDER_MALFORMED_CONTENT"}),
         Scenario(name="replaced", replaced=1),
@@ -204,7 +220,13 @@ class Tender:
                 "second_factor": True,
                 "spki_sha256": signer.kid,
             }
-            self.log.append("key.registered", self.twist("key.registered", body), at=self.now, subject=f"key:{signer.kid}", procedure=None)
+            self.log.append(
+                "key.registered",
+                self.twist("key.registered", body),
+                at=self.now,
+                subject=f"key:{signer.kid}",
+                procedure=None,
+            )
             if signer.role == "bidder":
                 self.bids.append(Bid(len(self.bids), signer, f"b-{secrets.token_hex(8)}"))
                 fields = {
@@ -350,18 +372,30 @@ class Tender:
     def good_shares(self, bid: Bid) -> list[bytes]:
         """Shares that their custodians released as dealt."""
         scenario = self.scenario
-        spoiled = {scenario.bad_release, scenario.false_bad, scenario.dealt_bad}
-        good = [i for i in range(1, 6) if i not in scenario.lost and (i, bid.number) not in spoiled]
+        good = [
+            i
+            for i in range(1, 6)
+            if i not in scenario.lost and self.answer(i, bid) == "ok" and scenario.bad_release != (i, bid.number)
+        ]
         return [bid.sealed.shares[i - 1] for i in good] if bid in self.valid_bids() else []
 
+    def answer(self, custodian: int, bid: Bid) -> str:
+        """What a custodian says of its share in the share check (S9.3)."""
+        scenario = self.scenario
+        if scenario.broken_signature == bid.number:
+            return "envelope_invalid"
+        bad = (custodian, bid.number) in (scenario.false_bad, scenario.dealt_bad) or scenario.copied == bid.number
+        return "hpke_open_failed" if bad else "ok"
+
     def valid_bids(self) -> list[Bid]:
-        return [bid for bid in self.ordered if bid.number not in self.scenario.without_factor]
+        missing = self.scenario.without_factor | {self.scenario.factor_list_loses}
+        return [bid for bid in self.ordered if bid.number not in missing]
 
     def verdict_of(self, bid: Bid) -> str:
         return self.scenario.verdicts.get(bid.number, "OK")
 
     def faults_of(self, bid: Bid) -> list[dict[str, Any]]:
-        if self.verdict_of(bid) == "BIDDER_NO_FACTOR":
+        if self.verdict_of(bid) in FIRST_ROWS:
             return []
         found = {**self.scenario.faults, **self.scenario.bid_faults.get(bid.number, {})}
         return [{"code": code, "custodian": i} for i, code in sorted(found.items())]

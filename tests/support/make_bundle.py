@@ -102,7 +102,7 @@ def shown_parts(tender: Tender, tier: str) -> Files:
     if tier in ("public", "log"):
         return {}
     names = ("price",) if tier == "bidders" else ("main", "price")
-    bids = [bid.sealed for bid in tender.ordered]
+    bids = [bid.sealed for bid in tender.ordered if bid.number != tender.scenario.part_lost]
     return {sha256(bid.parts[name]).hex(): bid.parts[name] for bid in bids for name in names}
 
 

@@ -28,7 +28,8 @@ from verifier.cli import main
 from verifier.report import STATE_ABSENT, STATE_OK
 
 KINDS = (("public", "public"), ("public", "bidders"), ("auditor", "audit"), ("audit", "audit"), ("audit", "log"))
-CLEAN = sorted(SCENARIOS.keys() - {"pending"})
+NOT_CLEAN = {"pending", "copied"}
+CLEAN = sorted(SCENARIOS.keys() - NOT_CLEAN)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,11 @@ def test_clean_bundles_pass(name: str, kind: str, tier: str) -> None:
 def test_a_pending_verdict_leaves_the_result_open() -> None:
     report = verify_told(told("pending"))
     assert (failures(report), report.exit_code) == ({}, 2)
+
+
+def test_a_copy_is_judged_and_the_platform_blamed_for_taking_it() -> None:
+    report = verify_told(told_once("copied"))
+    assert failures(report).keys() == {"SB-18"}
 
 
 def test_tiers_decide_what_is_checked(tender: Tender) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from trading.audit import queries, service
 from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
 from trading.audit.rules.policy import Policy
-from trading.audit.rules.tiles import TILE_WIDTH, GrowingTree, Tile, parse_bundle, parse_tile_path
+from trading.audit.rules.tiles import TILE_HEIGHT, TILE_WIDTH, GrowingTree, Tile, parse_bundle, parse_tile_path
 from trading.audit.rules.tree import leaf_hash
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import IntegrityFailure, InvalidInput
@@ -73,6 +73,7 @@ class Fsck:
         self._policy = policy
         self._report = Report()
         self._tree = GrowingTree()
+        self._partial: dict[int | None, tuple[Tile, bytes]] = {}
 
     def run(self) -> Report:
         """Compare everything and return the report."""
@@ -100,6 +101,8 @@ class Fsck:
                 raise IntegrityFailure(f"{frame.segment.name}: a frame begins at {frame.first} instead of {n}")
             yield from parse_bundle(frame.payload, frame.count)
             n += frame.count
+        if n < self._report.size:
+            raise IntegrityFailure(f"the write-ahead log ends at {n}, the head stands at {self._report.size}")
 
     def _walk(self, notes: dict[int, bytes]) -> None:
         """Follow the chain entry by entry; compare full tiles and bundles, and the root of every note's size."""
@@ -116,24 +119,31 @@ class Fsck:
                 self._tree.extend([data])
                 self._note_root(notes, n)
                 if n % TILE_WIDTH == 0:
-                    self._full_tiles()
+                    self._take_tiles()
         except (InvalidInput, IntegrityFailure) as error:
             self._report.fault("wal", f"entry {n}", str(error))
         self._report.count("entries", n)
 
-    def _full_tiles(self) -> None:
+    def _take_tiles(self) -> None:
+        """Compare the tiles that have become full; remember the newest partial one of each level."""
         for path, data in self._tree.take_files():
-            if parse_tile_path(path).width == TILE_WIDTH:
+            tile = parse_tile_path(path)
+            if tile.width == TILE_WIDTH:
                 self._compare_tile(path, data, self._tiles.read(path))
+            else:
+                self._partial[tile.level] = (tile, data)
 
     def _partial_tiles(self) -> None:
         """Compare what is not full at the head; a tile that has become full since begins with it."""
-        for path, data in self._tree.take_files():
-            tile = parse_tile_path(path)
-            stored = self._tiles.read(path)
-            if stored is None and tile.width < TILE_WIDTH:
+        self._take_tiles()
+        for tile, data in self._partial.values():
+            hashes = self._tree.size >> TILE_HEIGHT * (tile.level or 0)
+            if (tile.index, tile.width) != divmod(hashes, TILE_WIDTH):
+                continue  # it has become full at this size and was compared then
+            stored = self._tiles.read(tile.path)
+            if stored is None:
                 stored = (self._tiles.read(Tile(tile.level, tile.index).path) or b"")[: len(data)]
-            self._compare_tile(path, data, stored)
+            self._compare_tile(tile.path, data, stored)
 
     def _compare_tile(self, path: str, data: bytes, stored: bytes | None) -> None:
         self._report.count("tiles")

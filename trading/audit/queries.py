@@ -155,7 +155,7 @@ def queue_faults(conn: Connection) -> list[int]:
 
 
 def clock_uncertainty_ms(conn: Connection, host: str = "database") -> int | None:
-    """Return by how much the clock of a host may differ from UTC, in ms, rounded up; None if nobody says so (TE1 T3)."""
+    """Return how far the clock of a host may be from UTC, in ms, rounded up; None if nobody says so (TE1 T3)."""
     newest = text("audit_entry.kind = 'clock.state'")  # written as in the partial index audit_entry_clock
     query = select(audit_entry.c.record).where(newest).order_by(audit_entry.c.id.desc()).limit(_HOSTS)
     for record in conn.execute(query).scalars():

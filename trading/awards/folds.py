@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from trading.audit.replay import Fold, Replayed, State
+from trading.awards.tables import award
 
-REPLAYED: Final = (Replayed(table="award", key=("lot", "stage")),)
+REPLAYED: Final = (Replayed(table=award.name, key=("lot", "stage")),)
 
 
 def _determined(state: State, record: Mapping[str, Any]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from trading.audit.replay import Fold, Replayed, State
+from trading.custody.tables import custodian_key
 
-REPLAYED: Final = (Replayed(table="custodian_key", key=("doc_sha256",)),)
+REPLAYED: Final = (Replayed(table=custodian_key.name, key=("doc_sha256",)),)
 
 
 def _challenged(state: State, record: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from trading.audit.tables import audit_entry
 from trading.evaluation.tables import ranking
 from trading.kernel.canonical import dumps
 
-REPLAYED: Final = (Replayed(table="ranking", key=("lot", "stage")),)
+REPLAYED: Final = (Replayed(table=ranking.name, key=("lot", "stage")),)
 
 
 def _ranked(state: State, record: Mapping[str, Any]) -> None:

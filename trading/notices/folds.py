@@ -12,7 +12,7 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
 from trading.notices.tables import notice
 
-REPLAYED: Final = (Replayed(table="notice", key=("sha256",)),)
+REPLAYED: Final = (Replayed(table=notice.name, key=("sha256",)),)
 
 
 def _named(state: State, record: Mapping[str, Any]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from trading.audit.replay import Fold, Replayed, State
+from trading.parties.tables import organisation, signing_key
 
-REPLAYED: Final = (Replayed(table="organisation", key=("code",)), Replayed(table="signing_key", key=("kid",)))
+REPLAYED: Final = (Replayed(table=organisation.name, key=("code",)), Replayed(table=signing_key.name, key=("kid",)))
 
 
 def _organisation(state: State, record: Mapping[str, Any]) -> None:

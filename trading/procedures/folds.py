@@ -16,9 +16,9 @@ from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
 from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
-from trading.procedures.tables import lot, procedure
+from trading.procedures.tables import calendar_day, lot, procedure
 
-REPLAYED: Final = (Replayed(table="procedure", key=("reference",)), Replayed(table="calendar_day", key=("day",)))
+REPLAYED: Final = (Replayed(table=procedure.name, key=("reference",)), Replayed(table=calendar_day.name, key=("day",)))
 
 Lots = dict[tuple[str, str], dict[str, Any]]
 

@@ -14,10 +14,8 @@ from trading.procedures.queries import LotRow, ProcedureRow, lots_of, procedure_
 from trading.procedures.tables import calendar_day, lot, procedure
 
 
-def lock_for_update(uow: UnitOfWork, reference: str, *, patiently: bool = False) -> ProcedureRow:
-    """Take the procedure row ``FOR UPDATE``; ``patiently`` waits for as long as acts hold it (the closer, L4.5)."""
-    if patiently:
-        uow.connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+def lock_for_update(uow: UnitOfWork, reference: str) -> ProcedureRow:
+    """Take the procedure row ``FOR UPDATE``: whatever changes a phase, a schedule or a window (L4.1)."""
     return _locked(uow, reference, read=False)
 
 

@@ -178,7 +178,7 @@ class Sequencer:
         """Notice that entries have waited for more than 5 s; only then is the age of a queue worth a query."""
         if self._delayed_from is None and (self._behind or time.monotonic() - self._drained_at > DELAY_MS / 1000):
             at = self._queue.at_of(entry_id)
-            if self._clock.now_ms() - at > DELAY_MS:
+            if at is not None and self._clock.now_ms() - at > DELAY_MS:
                 self._delayed_from = at
 
     def _note_delay(self, *, is_full: bool) -> None:

@@ -5,6 +5,7 @@ Not through a pooler: losing this connection means losing the lock, and then the
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Sequence
@@ -41,12 +42,20 @@ _UNSEQUENCED: Final = """
 _PLACED: Final = """
     SELECT p.n, e.h FROM log.log_position p JOIN log.audit_entry e ON e.id = p.entry_id WHERE p.n >= %s ORDER BY p.n
 """
-_HELD: Final = """
-    SELECT e.kind = 'clock.hold' FROM log.audit_entry e
-     WHERE e.kind IN ('clock.hold', 'clock.released')
-       AND convert_from(e.record, 'UTF8')::jsonb #>> '{body,host}' = %s
-     ORDER BY e.id DESC LIMIT 1
+_CLOCK_RECORDS: Final = """
+    SELECT e.kind, e.record FROM log.audit_entry e WHERE e.kind IN ('clock.hold', 'clock.released') ORDER BY e.id DESC
 """
+
+
+def _field(record: bytes, *path: str) -> object:
+    """Return a field of a record; None if it is not there or the record is no JSON at all."""
+    try:
+        value = json.loads(record)
+    except ValueError:
+        return None
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 class AuditQueue:
@@ -115,12 +124,16 @@ class AuditQueue:
 
     def is_held(self, host: str) -> bool:
         """Return whether the newest clock record of ``host`` is a hold (TE1 T3)."""
-        return bool(self._value(_HELD, host))
+        for kind, record in self._cursor.execute(_CLOCK_RECORDS).fetchall():
+            if _field(record, "body", "host") == host:
+                return bool(kind == "clock.hold")
+        return False
 
-    def at_of(self, entry_id: int) -> int:
-        """Return ``at`` of a record, ms."""
-        query = "SELECT (convert_from(record, 'UTF8')::jsonb ->> 'at')::bigint FROM log.audit_entry WHERE id = %s"
-        return self._integer(query, entry_id)
+    def at_of(self, entry_id: int) -> int | None:
+        """Return ``at`` of a record in ms; None if it has none, which must never stop the log."""
+        record = self._value("SELECT record FROM log.audit_entry WHERE id = %s", entry_id)
+        at = _field(record, "at") if isinstance(record, bytes) else None
+        return at if isinstance(at, int) else None
 
     def now_ms(self) -> int:
         """Return the database clock in ms."""

@@ -111,6 +111,7 @@ def _document_bytes(reference: str, digest: bytes) -> Select[AnyRow]:
     of_procedure = (document.c.procedure_id == procedure.c.id) & may
     return (
         select(document.c.typ, document.c.bytes, document.c.sigs)
+        .select_from(document)
         .join(procedure, or_(of_procedure, document.c.sha256 == procedure.c.edition_sha256))
         .where(
             procedure.c.reference == reference,
