@@ -7,6 +7,7 @@ from typing import Final
 
 from flask import Flask
 
+from trading.api import tokens
 from trading.assembly import EVENTS, open_runtime
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
@@ -30,7 +31,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     Args:
         settings: Of the process ``web``.
         runtime: Ledger, stores and clock; made from the settings unless given, as tests do.
-        load_actor: Returns who makes the request in hand; None while the process has pages only.
+        load_actor: Returns who makes the request in hand; None takes the bearer token of the API.
     """
     app = Flask("mingbiao", root_path=str(ROOT), template_folder="templates", static_folder="static")
     app.config.update(SECRET_KEY=settings.secret_key, SESSION_COOKIE_SAMESITE="Strict")
@@ -45,7 +46,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     filters.install(app)
     banner.install(app, demo=runtime.demo)
     limits.install(app)
-    permissions.install(app, load_actor=load_actor)
+    permissions.install(app, load_actor=load_actor or tokens.load_actor(runtime))
     headers.install(app)
     errors.install(app, article_of=article_of)
     for blueprint in BLUEPRINTS:

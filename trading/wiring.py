@@ -9,9 +9,26 @@ from typing import Final
 
 from flask import Blueprint
 
+from trading.api.custodian import blueprint as custodian_api
+from trading.api.v1.bids import blueprint as bid_api
+from trading.api.v1.openings import blueprint as opening_api
+from trading.api.v1.openings import station_blueprint as station_api
+from trading.api.v1.procedures import blueprint as procedure_api
+from trading.api.v1.receipts import blueprint as receipt_api
+from trading.api.v1.time import blueprint as time_api
 from trading.audit.views import blueprint as log_pages
 from trading.notices.views import blueprint as notice_pages
 from trading.web.health import blueprint as health
 from trading.web.help import blueprint as help_pages
 
-BLUEPRINTS: Final[tuple[Blueprint, ...]] = (health, help_pages, log_pages, notice_pages)
+PAGES: Final[tuple[Blueprint, ...]] = (health, help_pages, log_pages, notice_pages)
+API: Final[tuple[Blueprint, ...]] = (
+    bid_api,
+    custodian_api,
+    opening_api,
+    procedure_api,
+    receipt_api,
+    station_api,
+    time_api,
+)
+BLUEPRINTS: Final[tuple[Blueprint, ...]] = (*PAGES, *API)
