@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.build.market import DemoTime, OpenLot, default_close
+from tests.build.market import OpenLot, default_close
 from tests.support.databases import Database
-from tests.support.logs import LogWorld
 from tests.support.storm import Storm, close_at_once, close_by_errand, storm_over
 from tests.support.storm_checker import EARLY_REFUSED, LATE_ACCEPTED, check
 from tests.support.wrong_variants import VARIANTS, Variant
@@ -28,10 +27,7 @@ ROUNDS = 6  # a race is lost by chance; one round is the rule
 
 @pytest.fixture
 def storm(demo_database: Database, tmp_path: Path) -> Iterator[Storm]:
-    time_of = DemoTime(database=demo_database, shift_file=tmp_path / "demo-shift")
-    with storm_over(
-        demo_database, lambda clock: LogWorld(demo_database, tmp_path, clock=clock.clock), time_of
-    ) as storm:
+    with storm_over(demo_database, tmp_path) as storm:
         yield storm
 
 
