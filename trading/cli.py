@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "sign": "agents.signing:sign",
     "sequencer": "trading.audit.sequencer.command:main",
     "station": "agents.station.cli:main",
+    "tamper": "trading.demo.tamper:tamper",
     "up": "trading.up.commands:up",
     "verify-audit": "trading.commands.audits:verify_audit",
     "witness": "agents.witness:main",

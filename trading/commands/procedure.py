@@ -115,16 +115,21 @@ def publish(reference: str, folder: Path, login: str) -> None:
     with runtime() as opened:
         with opened.ledger.read() as conn:
             lots = queries.lots_of(conn, queries.find(conn, reference).id)
-        signed = {
-            (lot.number, lot.stage): LotDocuments(
-                policy=read_signed(folder / f"policy-{lot.number}-{lot.stage}.signed.json"),
-                schedule=read_signed(folder / f"schedule-{lot.number}-{lot.stage}.signed.json"),
-            )
-            for lot in lots
-        }
+        signed = signed_lots(folder, [(lot.number, lot.stage) for lot in lots])
         notice = read_signed(folder / "notice.signed.json")
         notices.publish_tender(opened.ledger, actor(opened, login), reference, notice, signed, demo=opened.demo)
     click.echo(f"{reference}: 已发布 / published")
+
+
+def signed_lots(folder: Path, places: list[tuple[str, str]]) -> dict[tuple[str, str], LotDocuments]:
+    """Return the signed policy and schedule of each lot and stage from a folder of ``*.signed.json``."""
+    return {
+        (lot, stage): LotDocuments(
+            policy=read_signed(folder / f"policy-{lot}-{stage}.signed.json"),
+            schedule=read_signed(folder / f"schedule-{lot}-{stage}.signed.json"),
+        )
+        for lot, stage in places
+    }
 
 
 @procedure.command("extension")

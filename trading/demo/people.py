@@ -15,14 +15,16 @@ from typing import IO, Final
 
 from trading.up.programs import ROOT
 
+NOT_YET: Final = 2  # what a command answers whose time has not come
 _INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 class ProgramRefused(Exception):
     """A program of the play ended with an error: its command and what it said."""
 
-    def __init__(self, words: Sequence[str], output: str) -> None:
+    def __init__(self, words: Sequence[str], code: int, output: str) -> None:
         super().__init__(f"mingbiao {' '.join(words)}\n{output}")
+        self.code = code
 
 
 def command(*words: str) -> list[str]:
@@ -45,7 +47,7 @@ def run(*words: str, accept: tuple[int, ...] = (0,)) -> str:
         command(*words), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
     )
     if done.returncode not in accept:
-        raise ProgramRefused(words, done.stdout + done.stderr)
+        raise ProgramRefused(words, done.returncode, done.stdout + done.stderr)
     return done.stdout
 
 
@@ -65,7 +67,7 @@ def run_together(commands: Sequence[Sequence[str]], accept: tuple[int, ...] = (0
     outputs = [process.communicate()[0] for process in started]
     for process, words, output in zip(started, commands, outputs, strict=True):
         if process.returncode not in accept:
-            raise ProgramRefused(words, output)
+            raise ProgramRefused(words, process.returncode, output)
     return outputs
 
 

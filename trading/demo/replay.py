@@ -102,8 +102,7 @@ def _each(
 
 def _company(runtime: Runtime, folder: Path, most: int) -> Company:
     """Register agency, supervisor, custodians, and as many bidders as the largest tender has rows."""
-    global LAST
-    LAST = stage = set_stage(runtime, folder, 2026, bidders=())
+    stage = set_stage(runtime, folder, 2026, bidders=())
     bidders = tuple(_bidder(stage, numbered_bidder(number)) for number in range(most))
     custodians = tuple(
         LocalCustodian(organisation, stage.signers[(organisation.key, "custodian")]) for organisation in cast.CUSTODIANS
