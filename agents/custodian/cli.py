@@ -35,7 +35,7 @@ _OUT_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _DIRECTORY: Final = click.Path(file_okay=False, path_type=Path)
 _ROLES: Final = ("agency", "operator", "supervisor", "notary", "association", "centre", "other")
 _MISSING: Final = frozenset({"job.incomplete", "job.stale", "trust.missing", "busy"})
-_MAX_PAUSE_S: Final = 60.0
+_MAX_PAUSE_S: Final = 15.0
 _VARIABLE: Final = passphrases.KEY_VARIABLE
 
 

@@ -82,18 +82,20 @@ def _factor_list(agent: Agent, job: Job, evidence: Evidence, question: Question)
     signed = job.document(name)
     agent.require_signers(signed, "agency", "supervisor")
     factors = parse_factor_list(signed.doc)
-    if factors.order_sha256 not in _names_of_same_content(agent, question):
-        raise RuleBroken("release.factor_list", "SB1 S9.7", detail="the list is of another order")
+    _require_same_content(agent, job, question, factors)
     if not lists_exactly(question.order, factors):
         raise RuleBroken("release.subset", "SB1 S9.7", detail="the list has not exactly the bids of the order")
     return factors
 
 
-def _names_of_same_content(agent: Agent, question: Question) -> set[str]:
-    """Return the names of this order and of those that differ only in the station: their factor list stays valid."""
-    answered = [parse_order(doc) for doc in agent.state.orders(question.place)]
-    same = {order.sha256 for order in answered if same_but_station(order, question.order)}
-    return same | {question.order.sha256}
+def _require_same_content(agent: Agent, job: Job, question: Question, factors: FactorList) -> None:
+    """A factor list stays valid for an order that differs from its own only in the station (S16)."""
+    if factors.order_sha256 == question.order.sha256:
+        return
+    signed = job.document(factors.order_sha256)
+    agent.require_signers(signed, "agency", "supervisor")
+    if not same_but_station(parse_order(signed.doc), question.order):
+        raise RuleBroken("release.factor_list", "SB1 S9.7", detail="the list is of another order")
 
 
 def _require_objections_over(agent: Agent, job: Job, evidence: Evidence, question: Question) -> None:

@@ -27,6 +27,7 @@ from trading.kernel.errors import IntegrityFailure
 from trading.kernel.signed import SignedDocument
 from trading.openings import queries
 from trading.openings.model import NotYet, Place
+from trading.openings.rules.factors import parse_factor_list
 from trading.openings.rules.orders import OpenOrder, parse_order
 
 
@@ -202,7 +203,8 @@ def _release(contents: _Contents) -> None:
         _require_logged(bool(ordered))
         contents.add_records(ordered)
         return
-    contents.add_stored(str(listed))
+    factors = parse_factor_list(contents.add_stored(str(listed)).doc)
+    contents.add_stored(factors.order_sha256)  # another one than the newest after a change of the station (S16)
     closed = contents.history("factor.closed")[-1:]
     _require_logged(bool(closed) and closed[0].data["body"]["factor_list_sha256"] == listed)
     contents.add_records(closed)
