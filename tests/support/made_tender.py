@@ -228,7 +228,7 @@ class Tender:
                 procedure=None,
             )
             if signer.role == "bidder":
-                self.bids.append(Bid(len(self.bids), signer, f"b-{secrets.token_hex(8)}"))
+                self.bids.append(Bid(len(self.bids), signer, self.bid_id(len(self.bids))))
                 fields = {
                     "account": "a-1",
                     "alg": "ES256",
@@ -240,6 +240,10 @@ class Tender:
                     "typ": "mb.key-enrol",
                 }
                 self.document(fields, signer)
+
+    def bid_id(self, number: int) -> str:
+        """A random-looking id, the same in every run."""
+        return f"b-{sha256(f'{self.scenario.name} bid {number}'.encode()).hex()[:16]}"
 
     def fix_policy(self) -> None:
         """Custodian keys, proofs of possession, policy and schedule (S3)."""
