@@ -42,12 +42,12 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     app.extensions["readiness"] = {"database": lambda: _ask(runtime.ledger), "log": lambda: _look(runtime.log_dir)}
 
     catalogues.compile_all()
+    headers.install(app)  # first: what is done after a request runs in reverse order, and headers see the cookies set
     locale.install(app, catalogues=catalogues.FOLDER)
     filters.install(app)
     banner.install(app, demo=runtime.demo)
     limits.install(app)
     permissions.install(app, load_actor=load_actor or tokens.load_actor(runtime))
-    headers.install(app)
     errors.install(app, article_of=article_of)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

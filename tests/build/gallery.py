@@ -17,13 +17,13 @@ from trading.audit.runtime import Runtime
 from trading.config import Process, Settings
 from trading.kernel.clock import FixedClock
 from trading.storage.local import LocalStore
-from trading.web.permissions import public
+from trading.web.permissions import ActorLoader, public
 
 # An address that nothing answers: a page that asks the database by mistake fails at once.
 NO_DATABASE = "postgresql+psycopg://nobody@/none?host=/nonexistent"
 
 
-def gallery(folder: Path, *, demo: bool = True) -> Flask:
+def gallery(folder: Path, *, demo: bool = True, load_actor: ActorLoader | None = None) -> Flask:
     """Return the application without servers, with ``/gallery/<name>`` for every sample."""
     engine = create_engine(NO_DATABASE)
     runtime = Runtime(
@@ -42,7 +42,7 @@ def gallery(folder: Path, *, demo: bool = True) -> Flask:
         log_origin=runtime.origin,
         jurisdiction="CN",
     )
-    app = create_app(settings, runtime)
+    app = create_app(settings, runtime, load_actor=load_actor)
     by_name = {sample.name: sample for sample in samples()}
 
     @app.get("/gallery/<name>")

@@ -440,7 +440,9 @@ def _public() -> Iterator[Sample]:
         "filtered": results(4, stage=Stage.OPEN, text="临江"),
     }
     for name, shown in searches.items():
-        yield Sample(f"search-{name}", "/procedures", "notices/search.html", {"results": shown, "now": NOW})
+        yield Sample(
+            f"search-{name}", "/procedures", "notices/search.html", {"results": shown, "now": NOW, "page_size": 50}
+        )
 
 
 def _procedures() -> Iterator[Sample]:

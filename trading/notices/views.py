@@ -49,7 +49,7 @@ def search() -> str:
     now = _runtime().clock.now_ms()
     with _runtime().ledger.read() as conn:
         found = searches.search(conn, _wish(), now)
-    return render_template("notices/search.html", results=found, now=now)
+    return render_template("notices/search.html", results=found, now=now, page_size=searches.PAGE_SIZE)
 
 
 def _wish() -> searches.Filter:

@@ -17,7 +17,7 @@ from trading.audit.tables import audit_entry
 from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
-from trading.notices.queries.page import PUBLIC_PHASES
+from trading.notices.queries.statements import PUBLIC_PHASES
 from trading.notices.queries.values import Custodian
 from trading.openings import queries as openings
 from trading.openings.model import Place

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from trading.audit.tables import audit_entry, log_position
 
@@ -25,6 +25,12 @@ AFTER_ORDER: Final = frozenset({
     "opening.completed", "release.closed", "result.published", "share.checked", "share.released", "tender.closed",
 })  # fmt: skip
 ENDS_SECRECY: Final = frozenset({"lot.failed", "open.ordered", "opening.refused", "procedure.cancelled"})
+
+PUBLIC: Final = (
+    select(audit_entry.c.kind, audit_entry.c.record, audit_entry.c.h, log_position.c.n)
+    .outerjoin(log_position, log_position.c.entry_id == audit_entry.c.id)
+    .where(audit_entry.c.procedure_id == bindparam("procedure"), audit_entry.c.kind.in_(sorted(ALWAYS | AFTER_ORDER)))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +47,10 @@ class LogRow:
 
 def public_log(conn: Connection, procedure_id: int) -> tuple[LogRow, ...]:
     """Return what the public may see of the procedure's records, oldest first."""
-    query = (
-        select(audit_entry.c.kind, audit_entry.c.record, audit_entry.c.h, log_position.c.n)
-        .outerjoin(log_position, log_position.c.entry_id == audit_entry.c.id)
-        .where(audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind.in_(ALWAYS | AFTER_ORDER))
-    )
-    rows = [_row(kind, bytes(record), bytes(h).hex(), n) for kind, record, h, n in conn.execute(query)]
+    rows = [
+        _row(kind, bytes(record), bytes(h).hex(), n)
+        for kind, record, h, n in conn.execute(PUBLIC, {"procedure": procedure_id})
+    ]
     # What the sequencer has not reached yet comes last, in the order of the acts.
     rows.sort(key=lambda row: (row.n is None, row.n if row.n is not None else row.at))
     ordered = {row.lot for row in rows if row.kind == "open.ordered"}

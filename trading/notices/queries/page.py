@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select
+from sqlalchemy import Connection
 
-from trading.documents.tables import document
-from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.notices.queries import AnyRow
 from trading.notices.queries.log import LogRow, public_log
+from trading.notices.queries.statements import (
+    AFTER_OPENING,
+    DOCUMENTS,
+    FROM_PUBLICATION,
+    HEAD,
+    LOTS,
+    NOTICES,
+)
 from trading.notices.queries.values import (
     Custodian,
     Document,
@@ -25,23 +32,6 @@ from trading.notices.queries.values import (
 )
 from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import Happened, lot_state, timeline
-from trading.notices.tables import notice
-from trading.openings.tables import opening
-from trading.parties.tables import organisation
-from trading.procedures.tables import lot, procedure
-
-PUBLIC_PHASES: Final = ("published", "cancelled")
-# Documents anyone may have from publication on, and those that follow the completed opening (SB1 S11).
-FROM_PUBLICATION: Final = ("mb.edition", "mb.schedule", "mb.closing-confirmation", "sb1.custodian-key", "sb1.policy")
-AFTER_OPENING: Final = (
-    "sb1.adjudication",
-    "sb1.factor-list",
-    "sb1.objection-decision",
-    "sb1.open-order",
-    "sb1.release",
-    "sb1.share-check",
-    "sb1.transcript",
-)
 
 
 def page(conn: Connection, reference: str, now: int) -> Page:
@@ -52,7 +42,7 @@ def page(conn: Connection, reference: str, now: int) -> Page:
     """
     head = _head(conn, reference)
     notices = _notices(conn, head.id)
-    rows = _lots(conn, head.id)
+    rows = conn.execute(LOTS, {"procedure": head.id}).all()
     digests = {digest for row in rows for digest in (row.policy_sha256, row.schedule_sha256) if digest is not None}
     # Documents of the ceremony wait for the last opening: a document does not name its lot in a column (SB1 S11).
     opened = {row.step for row in rows} - {None} == {"completed"}
@@ -84,36 +74,7 @@ def page(conn: Connection, reference: str, now: int) -> Page:
 
 
 def _head(conn: Connection, reference: str) -> AnyRow:
-    buyer, agency, supervisor = (organisation.alias(name) for name in ("buyer", "agency", "supervisor"))
-    names = [
-        column
-        for alias, name in ((buyer, "buyer"), (agency, "agency"), (supervisor, "supervisor"))
-        for column in (alias.c.name_zh.label(f"{name}_zh"), alias.c.name_en.label(f"{name}_en"))
-    ]
-    query = (
-        select(
-            procedure.c.id,
-            procedure.c.reference,
-            procedure.c.kind,
-            procedure.c.regime,
-            procedure.c.jurisdiction,
-            procedure.c.edition_id,
-            procedure.c.edition_sha256,
-            procedure.c.phase,
-            procedure.c.title_zh,
-            procedure.c.title_en,
-            procedure.c.published_at,
-            procedure.c.buyer_code,
-            procedure.c.agency_code,
-            procedure.c.supervisor_code,
-            *names,
-        )
-        .outerjoin(buyer, buyer.c.code == procedure.c.buyer_code)
-        .outerjoin(agency, agency.c.code == procedure.c.agency_code)
-        .outerjoin(supervisor, supervisor.c.code == procedure.c.supervisor_code)
-        .where(procedure.c.reference == reference, procedure.c.phase.in_(PUBLIC_PHASES))
-    )
-    row = conn.execute(query).one_or_none()
+    row = conn.execute(HEAD, {"reference": reference}).one_or_none()
     if row is None:
         raise NotFound(reference)
     return row
@@ -125,40 +86,9 @@ def _party(head: AnyRow, name: str) -> Party:
     return Party(code=code, name_zh=values[f"{name}_zh"] or code, name_en=values[f"{name}_en"] or code)
 
 
-def _lots(conn: Connection, procedure_id: int) -> Sequence[AnyRow]:
-    of_lot = and_(
-        opening.c.procedure_id == lot.c.procedure_id,
-        opening.c.lot == lot.c.number,
-        opening.c.stage == lot.c.stage,
-    )
-    query = (
-        select(
-            lot.c.number,
-            lot.c.stage,
-            lot.c.phase,
-            lot.c.close_at,
-            lot.c.policy_sha256,
-            lot.c.schedule_sha256,
-            lot.c.ceiling,
-            lot.c.currency,
-            lot.c.title_zh,
-            lot.c.title_en,
-            opening.c.step,
-        )
-        .outerjoin(opening, of_lot)
-        .where(lot.c.procedure_id == procedure_id)
-        .order_by(func.length(lot.c.number), lot.c.number, lot.c.stage)
-    )
-    return conn.execute(query).all()
-
-
 def _notices(conn: Connection, procedure_id: int) -> list[tuple[AnyRow, dict[str, Any]]]:
-    query = (
-        select(notice.c.number, notice.c.kind, notice.c.sha256, notice.c.bytes, notice.c.published_at)
-        .where(notice.c.procedure_id == procedure_id)
-        .order_by(notice.c.number)
-    )
-    return [(row, loads_object(bytes(row.bytes))) for row in conn.execute(query)]
+    # Admission found these bytes canonical; reading them again does not repeat it.
+    return [(row, json.loads(row.bytes)) for row in conn.execute(NOTICES, {"procedure": procedure_id})]
 
 
 def _content(notices: Sequence[tuple[AnyRow, dict[str, Any]]]) -> dict[str, Any]:
@@ -171,25 +101,12 @@ def _documents(
     conn: Connection, procedure_id: int, edition: bytes, wanted: set[bytes], *, opened: bool
 ) -> tuple[tuple[Document, ...], dict[str, dict[str, Any]]]:
     types = FROM_PUBLICATION + AFTER_OPENING if opened else FROM_PUBLICATION
-    tier = func.strpos(func.convert_from(document.c.bytes, "UTF8"), '"tier":"bidders"')
-    public_tier = case((document.c.typ == "sb1.transcript", tier > 0), else_=True)
-    of_procedure = and_(document.c.procedure_id == procedure_id, document.c.typ.in_(types), public_tier)
-    query = (
-        select(
-            document.c.sha256,
-            document.c.typ,
-            func.octet_length(document.c.bytes).label("size"),
-            (document.c.sigs != b"[]").label("signed"),
-            case((document.c.sha256.in_(wanted), document.c.bytes)).label("body"),
-        )
-        .where(or_(of_procedure, document.c.sha256 == edition))
-        .order_by(document.c.typ, document.c.id)
-    )
+    values = {"procedure": procedure_id, "edition": edition, "types": types, "wanted": tuple(wanted)}
     rows, bodies = [], {}
-    for row in conn.execute(query):
+    for row in conn.execute(DOCUMENTS, values):
         digest = bytes(row.sha256).hex()
         if row.body is not None:
-            bodies[digest] = loads_object(bytes(row.body))
+            bodies[digest] = json.loads(row.body)
         rows.append(Document(sha256=digest, typ=row.typ, size=row.size, signed=row.signed))
     return tuple(rows), bodies
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlalchemy import (
     CTE,
@@ -12,12 +12,12 @@ from sqlalchemy import (
     Integer,
     Select,
     and_,
+    bindparam,
     case,
     cast,
     func,
     or_,
     select,
-    true,
 )
 
 from trading.notices.queries import AnyRow
@@ -33,6 +33,7 @@ DAY_MS: Final = 24 * 3600 * 1000
 WEEK_DAYS: Final = 7
 _RANK: Final = {Stage.OPEN: 1, Stage.OPENING: 2, Stage.RESULT: 3, Stage.ENDED: 4}
 _STAGE: Final = {rank: stage for stage, rank in _RANK.items()}
+NOW: Final = bindparam("now", type_=lot.c.close_at.type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +107,9 @@ class Home:
     newest: tuple[Found, ...]
 
 
-def _lot_rank(now: int) -> ColumnElement[int]:
+def _lot_rank() -> ColumnElement[int]:
     """SQL twin of ``STAGE_OF[lot_state(phase, close_at, now)]``; a test holds the two equal."""
-    in_time = or_(lot.c.close_at.is_(None), lot.c.close_at > now)
+    in_time = or_(lot.c.close_at.is_(None), lot.c.close_at > NOW)
     return case(
         (lot.c.phase.in_(("cancelled", "failed")), _RANK[Stage.ENDED]),
         (lot.c.phase.in_(("determined", "concluded")), _RANK[Stage.RESULT]),
@@ -117,9 +118,9 @@ def _lot_rank(now: int) -> ColumnElement[int]:
     )
 
 
-def _stages(now: int) -> CTE:
+def _stages() -> CTE:
     """One row a public procedure: its most active stage, its next and last deadline, its number of lots."""
-    rank = _lot_rank(now)
+    rank = _lot_rank()
     is_open = rank == _RANK[Stage.OPEN]
     return (
         select(
@@ -136,7 +137,7 @@ def _stages(now: int) -> CTE:
     )
 
 
-def _found(stages: CTE) -> Select[Any]:
+def _found(stages: CTE) -> Select[AnyRow]:
     return (
         select(
             procedure.c.reference,
@@ -157,7 +158,15 @@ def _found(stages: CTE) -> Select[Any]:
     )
 
 
-def _matches(text: str) -> ColumnElement[bool]:
+STAGES: Final = _stages()
+FOUND: Final = _found(STAGES)
+NEXT_FIRST: Final = FOUND.order_by(
+    STAGES.c.rank, STAGES.c.next_close, procedure.c.published_at.desc(), procedure.c.reference
+)
+NEWEST: Final = FOUND.order_by(procedure.c.published_at.desc(), procedure.c.reference).limit(bindparam("most"))
+
+
+def _matches(text: str) -> list[ColumnElement[bool]]:
     """Every word of the text in a title, the reference or the buyer's name; letters of either case."""
     columns = (
         procedure.c.reference,
@@ -166,25 +175,23 @@ def _matches(text: str) -> ColumnElement[bool]:
         organisation.c.name_zh,
         organisation.c.name_en,
     )
-    words = [or_(*(column.icontains(word, autoescape=True) for column in columns)) for word in text.split()]
-    return and_(true(), *words)
+    return [or_(*(column.icontains(word, autoescape=True) for column in columns)) for word in text.split()]
 
 
 def search(conn: Connection, wish: Filter, now: int, page_size: int = PAGE_SIZE) -> Results:
     """Return one page of what the reader asked for: next deadlines first, then the newest publication."""
-    stages = _stages(now)
-    query = _found(stages).where(_matches(wish.text))
+    query = NEXT_FIRST.where(*_matches(wish.text))
     if wish.stage is not None:
-        query = query.where(stages.c.rank == _RANK[wish.stage])
-    query = query.order_by(stages.c.rank, stages.c.next_close, procedure.c.published_at.desc(), procedure.c.reference)
-    rows = conn.execute(query.limit(page_size).offset((wish.page - 1) * page_size)).all()
+        query = query.where(STAGES.c.rank == _RANK[wish.stage])
+    rows = conn.execute(query.limit(page_size).offset((wish.page - 1) * page_size), {"now": now}).all()
     if rows:
         return Results(filter=wish, total=rows[0].total, rows=tuple(_row(row) for row in rows))
+    if wish.page > 1:  # a page that is no more: the list has become shorter since its address was noted
+        return search(conn, replace(wish, page=1), now, page_size)
     without = 0
     if wish.stage is not None:
-        without = conn.execute(
-            select(func.count()).select_from(_found(stages).where(_matches(wish.text)).subquery())
-        ).scalar_one()
+        anywhere = select(func.count()).select_from(FOUND.where(*_matches(wish.text)).subquery())
+        without = conn.execute(anywhere, {"now": now}).scalar_one()
     return Results(filter=wish, total=0, rows=(), without_stage=without)
 
 
@@ -204,43 +211,47 @@ def _row(row: AnyRow) -> Found:
     )
 
 
+def _counts() -> Select[AnyRow]:
+    lots = select(func.count()).select_from(lot.join(procedure, procedure.c.id == lot.c.procedure_id))
+    is_open = and_(procedure.c.phase == "published", lot.c.phase == "open", lot.c.close_at > NOW)
+    ordered = select(func.count()).select_from(opening).where(opening.c.first_ordered_at >= bindparam("day"))
+    results = (
+        select(func.count())
+        .select_from(notice)
+        .where(notice.c.kind == "result", notice.c.published_at >= bindparam("week"))
+    )
+    return select(
+        lots.where(is_open).scalar_subquery().label("open_now"),
+        lots.where(is_open, lot.c.close_at < bindparam("tomorrow")).scalar_subquery().label("closing_today"),
+        ordered.scalar_subquery().label("opened_today"),
+        results.scalar_subquery().label("awarded_this_week"),
+    )
+
+
+COUNTS: Final = _counts()
+DUE: Final = (
+    select(procedure.c.reference, lot.c.number, lot.c.title_zh, lot.c.title_en, lot.c.close_at)
+    .join(procedure, procedure.c.id == lot.c.procedure_id)
+    .where(
+        procedure.c.phase == "published",
+        lot.c.close_at >= bindparam("day"),
+        lot.c.close_at < bindparam("tomorrow"),
+    )
+    .order_by(lot.c.close_at, procedure.c.reference, lot.c.number)
+    .limit(20)
+)
+
+
 def home(conn: Connection, now: int, day_start: int, newest: int = 5) -> Home:
     """Return the counts of this civil day (it began at ``day_start``, ms), its openings, and the newest notices."""
-    counts = conn.execute(_counts(now, day_start)).one()
-    due = (
-        select(procedure.c.reference, lot.c.number, lot.c.title_zh, lot.c.title_en, lot.c.close_at)
-        .join(procedure, procedure.c.id == lot.c.procedure_id)
-        .where(procedure.c.phase == "published", lot.c.close_at >= day_start, lot.c.close_at < day_start + DAY_MS)
-        .order_by(lot.c.close_at, procedure.c.reference, lot.c.number)
-        .limit(20)
-    )
-    stages = _stages(now)
-    latest = _found(stages).order_by(procedure.c.published_at.desc(), procedure.c.reference).limit(newest)
+    day = {"day": day_start, "tomorrow": day_start + DAY_MS}
+    week = {"week": day_start - (WEEK_DAYS - 1) * DAY_MS, "now": now}
+    counts = conn.execute(COUNTS, day | week).one()
     return Home(
         counts=Counts(**counts._mapping),
         openings=tuple(
             DueOpening(reference=row[0], lot=row[1], title_zh=row[2], title_en=row[3], close_at=row[4])
-            for row in conn.execute(due)
+            for row in conn.execute(DUE, day)
         ),
-        newest=tuple(_row(row) for row in conn.execute(latest)),
-    )
-
-
-def _counts(now: int, day_start: int) -> Select[Any]:
-    lots = select(func.count()).select_from(lot.join(procedure, procedure.c.id == lot.c.procedure_id))
-    is_open = and_(procedure.c.phase == "published", lot.c.phase == "open", lot.c.close_at > now)
-    week_start = day_start - (WEEK_DAYS - 1) * DAY_MS
-    return select(
-        lots.where(is_open).scalar_subquery().label("open_now"),
-        lots.where(is_open, lot.c.close_at < day_start + DAY_MS).scalar_subquery().label("closing_today"),
-        select(func.count())
-        .select_from(opening)
-        .where(opening.c.first_ordered_at >= day_start)
-        .scalar_subquery()
-        .label("opened_today"),
-        select(func.count())
-        .select_from(notice)
-        .where(notice.c.kind == "result", notice.c.published_at >= week_start)
-        .scalar_subquery()
-        .label("awarded_this_week"),
+        newest=tuple(_row(row) for row in conn.execute(NEWEST, {"now": now, "most": newest})),
     )

@@ -11,7 +11,7 @@ from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.notices.queries import AnyRow
-from trading.notices.queries.page import AFTER_OPENING, FROM_PUBLICATION, PUBLIC_PHASES
+from trading.notices.queries.statements import AFTER_OPENING, FROM_PUBLICATION, PUBLIC_PHASES
 from trading.notices.rules.changes import Change
 from trading.notices.tables import notice
 from trading.openings.tables import opening
