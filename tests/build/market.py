@@ -28,6 +28,7 @@ from trading.bids.rules.context import BidContext
 from trading.bids.rules.manifest import FileSource, build_manifest, write_main
 from trading.bids.rules.policy import CUSTODIAN_KEY, Policy, parse_policy
 from trading.bids.rules.price import build_price, pad_price
+from trading.bids.rules.trust import TRUST
 from trading.crypto.keys import XWingPrivateKey, pop_info
 from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document
 from trading.custody import queries as custody_queries
@@ -220,6 +221,29 @@ class Market:
 
     def _sign(self, document: bytes) -> SignedDocument:
         return sign_document(document, self.drafter.signer)
+
+    def trust_file(self) -> bytes:
+        """Return the trust file that a bidder has from the supervisor (P8): the custodians' and the agency's keys."""
+        parties = [(each.name_zh, "custodian", party) for each, party in self.custodians]
+        rows = [
+            {
+                "alg": "ES256",
+                "key": b64u(party.signer.spki),
+                "kid": party.signer.kid,
+                "name": name,
+                "role": role,
+            }
+            for name, role, party in [*parties, (cast.AGENCY.name_zh, "agency", self.drafter)]
+        ]
+        body = {
+            "institutions": sorted(rows, key=lambda row: row["kid"]),
+            "issued": self.runtime.clock.now_ms(),
+            "log_policy": self.runtime.witness_policy,
+            "origin": self.runtime.origin,
+            "seq": 1,
+        }
+        empty: dict[str, Any] = {"release_sha256": [], "supersedes": None, "tsa": [], "x509_roots": []}
+        return TRUST.write({**body, **empty})
 
     def start_bid(self, lot: OpenLot, bidder: Party) -> str:
         return bids.start_bid(self.ledger, bidder.actor, reference=lot.tender, lot=lot.lot, stage=lot.stage)
