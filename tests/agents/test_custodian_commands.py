@@ -55,7 +55,7 @@ def agent_run(agent: Agent, *arguments: object, code: int = 0, text: str | None 
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A published lot; the commands see its clock."""
     world = World(tmp_path / "agents").publish()
-    monkeypatch.setattr("agents.custodian.cli.SystemClock", lambda: world.clock)
+    monkeypatch.setattr("agents.custodian.command.SystemClock", lambda: world.clock)
     return world
 
 
@@ -394,7 +394,7 @@ def test_no_secret_of_a_ceremony_is_ever_printed_or_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     world = World(tmp_path / "agents").publish()
-    monkeypatch.setattr("agents.custodian.cli.SystemClock", lambda: world.clock)
+    monkeypatch.setattr("agents.custodian.command.SystemClock", lambda: world.clock)
     bidders = [world.submit(100), world.submit(200)]
     printed: list[str] = []
 
