@@ -171,11 +171,12 @@ def _check_subject(evidence: Evidence, check: Check) -> None:
 
 
 def _check_transcripts(evidence: Evidence, check: Check, logged: Logged) -> None:
-    found = [evidence.document(sha256, "sb1.transcript") for sha256 in logged.body[TRANSCRIPT_FIELD]]
-    tiers = [document.value["tier"] for document in found if document is not None]
+    found = {sha256: evidence.document(sha256, "sb1.transcript") for sha256 in logged.body[TRANSCRIPT_FIELD]}
+    tiers = [document.value["tier"] for document in found.values() if document is not None]
+    absent = ", ".join(sha256 for sha256, document in found.items() if document is None)
     for tier in ("bidders", "audit"):
         if evidence.holds(tier):
-            text = f"no sb1.transcript of tier {tier} among the transcripts named"
+            text = f"no sb1.transcript of tier {tier}; not in docs/: {absent or 'none of those named'}"
             check.require(logged.place, text, holds=tiers.count(tier) == 1)
         elif tier in tiers and tier == "audit":
             check.fail(logged.place, "the audit transcript is in a bundle of a lower tier: secrets are disclosed")
