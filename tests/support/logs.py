@@ -86,15 +86,12 @@ class RunningWitness:
         WitnessState.create(directory, self.key).close()
         self.start()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
     def start(self) -> None:
         self._state = WitnessState(self.directory)
         witness = Witness(self.seed, self._state, [self._log_key], self._clock)
         self._server = StoppableServer(("127.0.0.1", self._port), witness)
         self._port = self._server.server_port
+        self.url = f"http://127.0.0.1:{self._port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -122,6 +119,7 @@ class LogWorld:
 
     def __post_init__(self) -> None:
         self.signer = LogSigner(self.database.origin, LOG_SEED)
+        self.log_key = self.signer.key  # what the policy names, whatever key a test lets the sequencer hold
         if not self.witnesses:
             self.witnesses = [
                 RunningWitness(self.directory / f"witness{number}", number, self.signer.key, self.clock)
@@ -139,7 +137,7 @@ class LogWorld:
     @property
     def policy_text(self) -> str:
         lines = [f"witness w{number} {each.key.vkey} {each.url}" for number, each in enumerate(self.witnesses, 1)]
-        return "\n".join([f"log {self.signer.key.vkey}", *lines, "group q 2 w1 w2 w3", "quorum q", ""])
+        return "\n".join([f"log {self.log_key.vkey}", *lines, "group q 2 w1 w2 w3", "quorum q", ""])
 
     @property
     def policy(self) -> Policy:

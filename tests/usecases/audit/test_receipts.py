@@ -62,7 +62,9 @@ def test_a_receipt_verifies_by_the_policy_alone(world: LogWorld, access: Access,
             assert found.state is ReceiptState.WITNESSED
             assert found.record["body"] == {"what": "x"}
             assert found.receipt.entry.h == h
-    tampered = issued.text.replace(b"index 6", b"index 5")
+    last = current(access, hashes[6])
+    assert last is not None
+    tampered = last.text.replace(b"index 6", b"index 5")
     with pytest.raises(InvalidInput):
         verify_receipt(tampered, origin=access.origin, policy=world.policy, verify=verify_note_signature)
 

@@ -20,7 +20,7 @@ from trading.audit.sequencer import recovery
 from trading.audit.sequencer.client import WitnessClient, clients_of
 from trading.audit.sequencer.interview import ask_all, interview
 from trading.audit.sequencer.queue import AuditQueue
-from trading.audit.sequencer.witnessing import WitnessLoop
+from trading.audit.sequencer.witnessing import MISSED_S, WitnessLoop
 from trading.audit.sequencer.writer import Hook, LogFiles, LogSigner, LogWriter, SignedHead
 from trading.kernel.clock import Clock
 from trading.kernel.errors import Conflict, IntegrityFailure
@@ -46,6 +46,7 @@ class Options:
     batch: int = BATCH
     heartbeat_s: float = 1.0
     retry_s: float = _RETRY_S
+    missed_s: float = MISSED_S
     lock_s: float = 10.0
 
 
@@ -79,7 +80,14 @@ class Sequencer:
         self._drained_at = time.monotonic()
         self._queue = AuditQueue(conninfo, patience_s=self._options.lock_s)
         self._clients = clients_of(policy)
-        self._witnesses = WitnessLoop(policy, self._clients, files.tiles, clock, heartbeat_s=self._options.heartbeat_s)
+        self._witnesses = WitnessLoop(
+            policy,
+            self._clients,
+            files.tiles,
+            clock,
+            heartbeat_s=self._options.heartbeat_s,
+            missed_s=self._options.missed_s,
+        )
         self._writer = LogWriter(files, signer, hook)
         self._is_held = False
 
@@ -95,6 +103,8 @@ class Sequencer:
         """
         if (origin := self._queue.origin()) != self._signer.origin:
             raise IntegrityFailure(f"the database belongs to {origin}, the key to {self._signer.origin}")
+        if self._signer.key not in self._policy.log_keys(origin):
+            raise IntegrityFailure("the log key is not the one that the witness policy names")
         self._writer, tail = recovery.load(self._files, self._signer, self._hook)
         adopted = recovery.settle(self._writer, self._queue, tail)
         self._wait_for_witnesses()

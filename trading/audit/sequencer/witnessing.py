@@ -29,7 +29,7 @@ from trading.kernel.events import Event
 from trading.storage.tiles import TileStore
 
 HEARTBEAT_S: Final = 1.0
-MISSED_MS: Final = 60_000
+MISSED_S: Final = 60.0
 _GRACE_S: Final = 0.1  # once a quorum has cosigned, how long the others may still join this note
 _log = logging.getLogger("mingbiao.witnessing")
 
@@ -55,6 +55,7 @@ class WitnessLoop:
         clock: Clock,
         *,
         heartbeat_s: float = HEARTBEAT_S,
+        missed_s: float = MISSED_S,
     ) -> None:
         self.failure: Exception | None = None
         self.events: SimpleQueue[Event] = SimpleQueue()
@@ -69,8 +70,8 @@ class WitnessLoop:
         self._newest: SignedHead | None = None
         self._stopped = False
         self._busy: dict[Future[Lines], WitnessClient] = {}
-        now = clock.now_ms()
-        self._answered = dict.fromkeys(clients, now)
+        self._missed_s = missed_s
+        self._answered = dict.fromkeys(clients, (time.monotonic(), clock.now_ms()))
         self._reported: set[WitnessClient] = set()
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(clients)), thread_name_prefix="witness")
         self._thread = threading.Thread(target=self._run, name="witness-loop", daemon=True)
@@ -150,7 +151,7 @@ class WitnessLoop:
         except WitnessUnreachable as error:
             _log.debug("witness %s: %s", client.names[0], error)
             return {}
-        self._answered[client] = self._clock.now_ms()
+        self._answered[client] = (time.monotonic(), self._clock.now_ms())
         self._reported.discard(client)
         return lines
 
@@ -176,11 +177,12 @@ class WitnessLoop:
             raise WitnessUnreachable(str(error)) from error
 
     def _report_missed(self) -> None:
-        now = self._clock.now_ms()
+        """Measure by the monotonic clock: demonstration time may jump by hours between two rounds (P13)."""
+        now = time.monotonic()
         for client in self._clients:
-            since = self._answered[client]
-            if now - since > MISSED_MS and client not in self._reported:
+            answered, since = self._answered[client]
+            if now - answered > self._missed_s and client not in self._reported:
                 self._reported.add(client)
-                _log.error("witness %s has not answered for %d s", client.names[0], (now - since) // 1000)
+                _log.error("witness %s has not answered for %.0f s", client.names[0], now - answered)
                 body = {"since": since, "witness": client.names[0]}
                 self.events.put(Event(kind="witness.missed", subject=f"witness:{client.names[0]}", body=body))

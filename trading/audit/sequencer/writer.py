@@ -7,7 +7,7 @@ anything is signed, and nobody hears of a checkpoint before the database knows i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from trading.audit.rules.chain import check_chain, genesis, link
@@ -37,16 +37,16 @@ class LogSigner:
 
     origin: str
     seed: bytes
+    key: VerifierKey = field(init=False)
 
-    @property
-    def key(self) -> VerifierKey:
-        """Return the public side."""
-        return VerifierKey(name=self.origin, kind=ED25519, public_key=ed25519_public(self.seed))
+    def __post_init__(self) -> None:
+        """Derive the public side."""
+        key = VerifierKey(name=self.origin, kind=ED25519, public_key=ed25519_public(self.seed))
+        object.__setattr__(self, "key", key)
 
     def sign(self, checkpoint: Checkpoint) -> SignedHead:
         """Sign a checkpoint; the same one always gives the same bytes."""
-        key = self.key
-        line = signature_line(key, sign_ed25519(self.seed, message_to_sign(key, checkpoint)))
+        line = signature_line(self.key, sign_ed25519(self.seed, message_to_sign(self.key, checkpoint)))
         return SignedHead(checkpoint=checkpoint, note=Note(text=checkpoint.text, signatures=(line,)))
 
 
