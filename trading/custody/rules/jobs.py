@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +34,17 @@ _MAX_FILE: Final = 5 * 1024 * 1024
 _BUNDLE: Final = "bundle.json"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same content always gives the same bytes
 _ENCRYPTED_FLAG: Final = 1
+# Everything that the library raises for bytes that are no whole ZIP file; RuntimeError stands for encryption.
+_UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 _NAME = re.compile(
     r"(request\.json|order\.json|checkpoint|trust\.json|trust\.sig|docs/[0-9a-f]{64}\.(json|sig)"
     r"|log/(0|[1-9][0-9]{0,18})\.tlog-proof|consistency/(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18}))\Z"
@@ -209,7 +222,7 @@ def read_job(data: bytes) -> Job:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = _unpack(archive, len(data))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise InvalidInput("job.malformed", "not a readable ZIP file") from error
     bundle = loads_object(files.pop(_BUNDLE, b""), _MAX_LIST)
     _check_list(bundle, files)
@@ -246,10 +259,12 @@ def _unpack(archive: zipfile.ZipFile, packed: int) -> dict[str, bytes]:
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     limit = _MAX_LIST if member.filename == _BUNDLE else _MAX_FILE
+    if member.file_size > limit:
+        raise InvalidInput("job.too_large", f"{member.filename} is larger than a job may hold")
     with archive.open(member) as source:
-        content = source.read(min(limit, member.file_size) + 1)
+        content = source.read(member.file_size + 1)
     if len(content) != member.file_size:
-        raise InvalidInput("job.too_large", f"{member.filename} is larger than a job may hold, or than it says")
+        raise InvalidInput("job.malformed", f"{member.filename} has another size than the directory says")
     return content
 
 
