@@ -99,4 +99,4 @@ def add_nonce(conn: Connection, kid: str, nonce: bytes, created: int, *, forget_
     """Keep the nonce of a poll, and forget those too old to be accepted again; False if it was used before."""
     conn.execute(custodian_nonce.delete().where(custodian_nonce.c.created < forget_before))
     row = insert(custodian_nonce).values(kid=kid, nonce=nonce, created=created).on_conflict_do_nothing()
-    return conn.execute(row).rowcount == 1
+    return conn.execute(row.returning(custodian_nonce.c.kid)).scalar_one_or_none() is not None

@@ -98,19 +98,20 @@ def _missing(uow: UnitOfWork, session: Session, typ: str, signed: SignedDocument
             raise RuleBroken("sig.key_unknown", "P7", kid=signature["kid"])
         if not key.active:
             raise RuleBroken("sig.key_revoked", "P6.2", kid=key.kid)
-        _require_say(session, key)
+        _require_say(session, typ, key)
         verify_es256(key.spki, signed.doc, signature)
         signed_by.add(key.role)
     return tuple(role for role in _KINDS[typ].needs if role not in signed_by)
 
 
-def _require_say(session: Session, key: SigningKey) -> None:
+def _require_say(session: Session, typ: str, key: SigningKey) -> None:
+    """Refuse a signature that the type does not need: who has no part in a document does not stand on it."""
     allowed = {
         "agency": session.procedure.agency_code,
         "supervisor": session.procedure.supervisor_code,
         "station-operator": None,  # the station may be run by the agency or the centre; the key's role decides
     }
-    if key.role not in allowed or allowed[key.role] not in {None, key.org_code}:
+    if key.role not in _KINDS[typ].needs or allowed[key.role] not in {None, key.org_code}:
         raise NotPermitted(f"the key {key.kid} has no say in {session.place.procedure}")
 
 
