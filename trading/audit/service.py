@@ -35,6 +35,7 @@ from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
 PROMISE_MS: Final = 60_000  # the entry will be in a witnessed checkpoint within this time (AL1 L8.4)
 LONGEST_WAIT_S: Final = 2.0  # what a submission waits for LOGGED (AL1 L8.1)
 _POLL_S: Final = 0.01  # one look at a file's date
+_NEAR: Final = 1_000  # sizes looked at one by one before all of them are listed
 _SLOTS: Final = 32  # half of the 64 threads of a web process
 _T = TypeVar("_T")
 
@@ -101,12 +102,26 @@ class LogReader:
         return None if data is None else (data, parse_checkpoint_text(parse_note(data).text))
 
     def covering(self, n: int) -> tuple[bytes, Checkpoint, ReceiptState] | None:
-        """Return the best note that contains entry ``n``: witnessed before logged; None if there is none yet."""
-        for name, state in ((WITNESSED, ReceiptState.WITNESSED), (CHECKPOINT, ReceiptState.LOGGED)):
-            found = self.note(name)
-            if found is not None and found[1].size > n:
-                return (*found, state)
-        return None
+        """Return the best note that contains entry ``n``: the first witnessed one, else the newest logged one, or None.
+
+        The first, because it bounds the time best (TE1 T7), and because it stays: the newest one would tell everybody
+        who may ask for the receipt of an old record how much has been logged since, and so how many bids (AL1 L6).
+        """
+        witnessed = self.note(WITNESSED)
+        if witnessed is not None and witnessed[1].size > n:
+            first = self._first_witnessed(n, witnessed[1].size)
+            data, checkpoint = witnessed if first is None else (first, parse_checkpoint_text(parse_note(first).text))
+            return data, checkpoint, ReceiptState.WITNESSED
+        logged = self.note(CHECKPOINT)
+        return (*logged, ReceiptState.LOGGED) if logged is not None and logged[1].size > n else None
+
+    def _first_witnessed(self, n: int, newest: int) -> bytes | None:
+        """Return the smallest stored note of more than ``n`` entries; nearly always a few entries further on."""
+        for size in range(n + 1, min(newest, n + _NEAR) + 1):
+            if (data := self.tiles.first_witnessed(size)) is not None:
+                return data
+        further = next((size for size, _ in self.tiles.notes() if size > n), newest)
+        return self.tiles.first_witnessed(further)
 
     def date(self) -> int:
         """Return a number that changes whenever the newest logged checkpoint does."""

@@ -52,6 +52,10 @@ class TileStore:
             self.write(first, note, durable=True)
         self.write(WITNESSED, note)
 
+    def first_witnessed(self, size: int) -> bytes | None:
+        """Return the first witnessed note of exactly this size, or None; later ones only repeat it at later times."""
+        return self.read(f"{_NOTES}/{size}-first")
+
     def notes(self) -> list[tuple[int, str]]:
         """Return size and path of every witnessed note, by size, first before last."""
         found = []

@@ -137,3 +137,29 @@ def test_acknowledgement_is_a_signed_promise() -> None:
     }
     accepted = service.acknowledge(signer, origin="log.test/audit", h=h, doc_sha256="ab" * 32, received_at=5)
     assert canonical.loads_object(accepted.doc)["decision"] == "accepted"
+
+
+def test_a_receipt_never_tells_how_the_log_has_grown_since(world: LogWorld, access: Access, ledger: Ledger) -> None:
+    with world.running():
+        h = act(ledger)
+        assert service.wait_witnessed(access, h, 10.0) is not None
+        before = current(access, h)
+        for _ in range(3):
+            assert service.wait_witnessed(access, act(ledger), 10.0) is not None
+        newest = service.reader(access.log_dir).note("witnessed")
+        assert newest is not None
+        assert newest[1].size == 4
+        assert current(access, h) == before
+
+
+def test_the_first_witnessed_note_is_found_however_far_it_is(
+    world: LogWorld, access: Access, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = [act(ledger) for _ in range(5)]
+    with world.running():
+        assert service.wait_witnessed(access, hashes[4], 10.0) is not None
+        assert service.wait_witnessed(access, act(ledger), 10.0) is not None
+    near = current(access, hashes[0])
+    monkeypatch.setattr(service, "_NEAR", 2)
+    assert near is not None
+    assert current(access, hashes[0]) == near
