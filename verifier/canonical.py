@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any, NoReturn
 
 MAX_DOCUMENT = 1024 * 1024
@@ -29,8 +30,8 @@ def admit(data: bytes, limit: int = MAX_DOCUMENT) -> Any:  # noqa: ANN401 - JSON
     if len(data) > limit:
         raise NotCanonical(f"{len(data)} bytes, at most {limit} are allowed")
     try:
-        value = json.loads(data.decode(), parse_float=_no_float, parse_constant=_no_float, parse_int=_short_integer)
-        check_profile(value)
+        value = json.loads(data.decode(), parse_float=_no_float, parse_constant=_no_float, parse_int=_small_integer)
+        check_profile(value, plain=data.isascii() and b"\\u0000" not in data)
         same = canonical_bytes(value) == data
     except (ValueError, RecursionError) as error:
         raise NotCanonical(str(error)) from error
@@ -56,32 +57,36 @@ def canonical_bytes(value: object) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
-def check_profile(value: object, depth: int = 1) -> None:
-    """Raise ``NotCanonical`` unless ``value`` is within P3 rules 2 to 4 and at most 16 deep."""
-    if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, bool) or value is None:
-        return
-    elif isinstance(value, int):
-        if abs(value) > MAX_INTEGER:
-            raise NotCanonical("integer beyond 2^53-1")
-    elif depth > MAX_DEPTH:
-        raise NotCanonical("deeper than 16")
+def check_profile(value: object, depth: int = 1, *, plain: bool = False) -> None:
+    """Raise ``NotCanonical`` unless keys, strings and depth are within P3 rules 2 and 4; integers were checked before.
+
+    ``plain`` skips the strings: canonical bytes that are all ASCII and hold no escaped U+0000 have lawful ones only.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not is_profile_key(key):
+                raise NotCanonical(f"key {key[:70]!r} is outside the profile")
+            if isinstance(item, (dict, list)) or not plain:
+                check_profile(item, depth + 1, plain=plain)
     elif isinstance(value, list):
         for item in value:
-            check_profile(item, depth + 1)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not PROFILE_KEY.match(key):
-                raise NotCanonical(f"key {key[:70]!r} is outside the profile")
-            check_profile(item, depth + 1)
+            if isinstance(item, (dict, list)) or not plain:
+                check_profile(item, depth + 1, plain=plain)
+    elif isinstance(value, str):
+        _check_text(value)
+    if depth > MAX_DEPTH and isinstance(value, (dict, list)):
+        raise NotCanonical("deeper than 16")
+
+
+@lru_cache(maxsize=4096)
+def is_profile_key(key: str) -> bool:
+    """Return whether a key is within P3 rule 2."""
+    return PROFILE_KEY.match(key) is not None
 
 
 def _check_text(text: str) -> None:
     if "\0" in text:
         raise NotCanonical("U+0000 in a string")
-    if text.isascii():
-        return
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise NotCanonical("unpaired surrogate in a string")
     if not unicodedata.is_normalized("NFC", text):
@@ -92,8 +97,8 @@ def _no_float(text: str) -> NoReturn:
     raise NotCanonical(f"{text[:30]} is not an integer")
 
 
-def _short_integer(text: str) -> int:
-    # Without this a hostile document of a million digits would keep an old Python busy for seconds.
-    if len(text) > 17:
+def _small_integer(text: str) -> int:
+    # The length first: a hostile document of a million digits would keep an old Python busy for seconds.
+    if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
         raise NotCanonical("integer beyond 2^53-1")
     return int(text)
