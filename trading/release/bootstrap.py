@@ -91,7 +91,13 @@ GRANT UPDATE (ms) ON log.demo_shift TO trading_web, trading_worker
 
 
 def prepare_database(connection: Connection) -> None:
-    """Create roles and schemas and take every right from PUBLIC; as superuser, may be repeated."""
+    """Create roles and schemas and take every right from PUBLIC; as superuser, may be repeated.
+
+    A member of ``trading_owner`` who is no superuser can release only where a superuser has done this before; that
+    nothing of it is missing is checked at the end of every release.
+    """
+    if not connection.exec_driver_sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").scalar_one():
+        return
     run_script(connection, _ROLES.replace("{logins}", ", ".join(f"'{role}'" for role in LOGIN_ROLES)))
     restrict_database(connection)
     run_script(connection, _SCHEMAS)

@@ -56,6 +56,18 @@ def test_a_release_may_be_repeated(database: Database, demo_database: Database) 
         assert superuser.exec_driver_sql("SELECT ms FROM log.demo_shift").scalar_one() == 0
 
 
+def test_after_the_first_time_no_superuser_is_needed(database: Database) -> None:
+    role = f"releaser_{database.name}"
+    with database.connect() as superuser:
+        superuser.exec_driver_sql(f"CREATE ROLE {role} LOGIN IN ROLE trading_owner")
+        superuser.exec_driver_sql(f"GRANT CONNECT ON DATABASE {database.name} TO {role}")
+        try:
+            release(database.url(role), origin=ORIGIN, demo=False)
+        finally:
+            superuser.exec_driver_sql(f"REVOKE ALL ON DATABASE {database.name} FROM {role}")
+            superuser.exec_driver_sql(f"DROP ROLE {role}")
+
+
 def test_a_database_stays_what_it_was_born_as(database: Database, demo_database: Database) -> None:
     for target, origin, demo in (
         (database, DEMO_ORIGIN, True),
