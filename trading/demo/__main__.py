@@ -1,4 +1,4 @@
-"""``python3 run.py demo``: play one tender and stay up; ``--once`` ends after it; ``--real-bids FILE`` replays past ones."""
+"""``run.py demo``: play one tender and stay up; ``--once`` ends after it; ``--real-bids FILE`` replays past tenders."""
 
 from __future__ import annotations
 
@@ -59,10 +59,14 @@ def main(out: Path | None, real_bids: Path | None, listen: str, *, once: bool, a
 
 @contextmanager
 def _home(*, once: bool) -> Iterator[Path]:
-    """Give the demonstration a directory of its own; each one begins anew, and one that runs once leaves nothing."""
+    """Give the demonstration a directory of its own; each one begins anew.
+
+    One that runs once leaves nothing, unless it failed: then its logs are still there to be read.
+    """
     if once:
-        with tempfile.TemporaryDirectory(prefix="mingbiao-") as name:
-            yield Path(name) / "demo"
+        folder = Path(tempfile.mkdtemp(prefix="mingbiao-"))
+        yield folder / "demo"
+        shutil.rmtree(folder)
         return
     if (_HOME / _MARK).exists():
         shutil.rmtree(_HOME)

@@ -42,6 +42,5 @@ def tamper(what: str) -> None:
         rows = conn.exec_driver_sql(f"UPDATE {table} SET {change}").rowcount  # noqa: S608 - constants of this file
         conn.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER a_guard")
         conn.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER b_keep")
-    click.echo(
-        f"已篡改 {table} {rows} 行；现在运行 mingbiao verify-audit / changed {rows} rows of {table}; now run verify-audit"
-    )
+    click.echo(f"已篡改 {table} {rows} 行 / changed {rows} rows of {table}")
+    click.echo("现在运行 / now run: mingbiao verify-audit")
