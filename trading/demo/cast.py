@@ -79,53 +79,46 @@ REPLACED_PRICE: Final = 125_980_00
 CEILING: Final = 150_000_00
 
 
+_TEXT_EN: Final = (
+    "Open tender for school furniture. Bids are sealed on the bidder's own machine and opened by any three of five "
+    "custodians together with the bidder. After the opening the price ciphertexts and the identities that open them "
+    "are public, so that everybody can check every price that was read out."
+)
+_TEXT_ZH: Final = (
+    "课桌椅公开招标。投标文件在投标人自己的计算机上密封，须由五家保管方中的任意三家与投标人共同开启。"
+    "开标后公布报价部分的密文及其解密标识，任何人都可以核对每一个唱标价格。"
+)
+_ITEMS: Final = (
+    ("A05010201", "可调高度课桌椅", "Height-adjustable school desk and chair", "420", "套"),
+    ("A05010301", "讲台", "Teacher's desk", "14", "张"),
+)
+
+
 def specification(*, close: int, windows: dict[str, int]) -> dict[str, Any]:
     """Return what the agency drafts: one lot of school furniture, deadline ``close`` (ms)."""
+    names = ("code", "name_zh", "name_en", "quantity", "unit")
+    lot = {
+        "ceiling": CEILING,
+        "currency": "CNY",
+        "items": [dict(zip(names, item, strict=True)) for item in _ITEMS],
+        "lot": "1",
+        "method": "lowest_evaluated_price",
+        "tie_rule": "price_identity_lottery",
+        "title_en": "Furniture for 14 classrooms",
+        "title_zh": "十四间教室课桌椅",
+    }
     return {
         "agency": AGENCY.code,
         "buyer": BUYER.code,
         "close": close,
         "jurisdiction": "cn",
         "kind": "open_tender_gp",
-        "lots": [
-            {
-                "ceiling": CEILING,
-                "currency": "CNY",
-                "items": [
-                    {
-                        "code": "A05010201",
-                        "name_en": "Height-adjustable school desk and chair",
-                        "name_zh": "可调高度课桌椅",
-                        "quantity": "420",
-                        "unit": "套",
-                    },
-                    {
-                        "code": "A05010301",
-                        "name_en": "Teacher's desk",
-                        "name_zh": "讲台",
-                        "quantity": "14",
-                        "unit": "张",
-                    },
-                ],
-                "lot": "1",
-                "method": "lowest_evaluated_price",
-                "tie_rule": "price_identity_lottery",
-                "title_en": "Furniture for 14 classrooms",
-                "title_zh": "十四间教室课桌椅",
-            }
-        ],
+        "lots": [lot],
         "sealing": {"bidder_factor": True, "k": 3, "n": 5, "price_bytes": 4096},
         "supervisor": SUPERVISOR.code,
         "supply_ends_at": None,
-        "text_en": (
-            "Open tender for school furniture. Bids are sealed on the bidder's own machine and opened by any three of "
-            "five custodians together with the bidder. After the opening the price ciphertexts and the identities that "
-            "open them are public, so that everybody can check every price that was read out."
-        ),
-        "text_zh": (
-            "课桌椅公开招标。投标文件在投标人自己的计算机上密封，须由五家保管方中的任意三家与投标人共同开启。"
-            "开标后公布报价部分的密文及其解密标识，任何人都可以核对每一个唱标价格。"
-        ),
+        "text_en": _TEXT_EN,
+        "text_zh": _TEXT_ZH,
         "title_en": "School furniture, Linjiang No. 2 Primary School",
         "title_zh": "临江县第二小学课桌椅采购",
         "windows": windows,

@@ -49,6 +49,7 @@ def tender_event(
     schedule: SignedDocument,
     **more: Any,  # noqa: ANN401 - JSON values
 ) -> Event:
+    """Return ``tender.published`` or ``tender.changed`` of one lot."""
     body = {
         "lot": lot.number,
         "notice_sha256": notice.sha256,
@@ -67,4 +68,5 @@ def tender_event(
 
 
 def errand_arg(row: ProcedureRow, lot: LotRow) -> dict[str, str]:
+    """Return what the closer is woken with."""
     return {"tender": row.reference, "lot": lot.number, "stage": lot.stage}
