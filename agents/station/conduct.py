@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -27,6 +27,7 @@ from trading.kernel.signed import SignedDocument
 from trading.openings.rules.manifest import check_order, check_successor
 from trading.openings.rules.orders import make_order, parse_order
 from trading.openings.rules.transcripts import TranscriptItem, make_transcript, parse_transcript
+from trading.openings.rules.verdicts import Code
 from trading.openings.rules.windows import may_combine, may_report_gaps
 
 WORKERS: Final = 2
@@ -223,20 +224,26 @@ def transcript_documents(evaluated: Evaluated, opened: Sequence[Opened], client:
 
 
 def _transcript_item(result: Opened) -> TranscriptItem:
+    """Identities and content stand only for a bid that opened; secrets whenever they became known (S9.9)."""
     source, secrets = result.combined.source, result.combined.secrets
-    is_known = secrets is not None and result.combined.facts.dealing_fits is True
-    return TranscriptItem(
+    item = TranscriptItem(
         bid=source.bid,
         envelope_sha256=source.envelope_sha256,
         faults=result.verdict.faults,
+        identity_price=None,
         verdict=result.verdict.code,
+        s_b=source.s_b if result.combined.facts.factor_revealed else None,
+        s_c=None if secrets is None else secrets.s_c,
+        shares=tuple(source.good_shares[index] for index in sorted(source.good_shares)),
+    )
+    if result.verdict.code is not Code.OK:
+        return item
+    return replace(
+        item,
         identity_price=result.identity_price,
         identity_main=result.identity_main,
         manifest_sha256=None if result.manifest is None else result.manifest.sha256,
         price_sha256=None if result.price is None else result.price.sha256,
-        s_b=source.s_b if result.combined.facts.factor_revealed else None,
-        s_c=secrets.s_c if secrets is not None and is_known else None,
-        shares=tuple(source.good_shares[index] for index in sorted(source.good_shares)),
     )
 
 
