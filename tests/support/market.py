@@ -128,7 +128,8 @@ class Market:
             signed = custodian.key_document(self.place, self.now())
             custody.register_share_key(self.runtime.ledger, party, self.procedure_id, self.place, signed)
             with self.runtime.ledger.read() as conn:
-                job = custody_queries.waiting(conn, signer.kid, 0)[0]
+                waiting = custody_queries.waiting(conn, signer.kid, 0)
+            job = next(job for job in waiting if (job.kind, job.procedure_id) == ("prove", self.procedure_id))
             challenge = custodian.prove(self.place, b64u_decode(job.request["ct"]))
             custody.prove_possession(self.runtime.ledger, party, signed.sha256, challenge)
             self.custodians.append(custodian)

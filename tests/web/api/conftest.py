@@ -1,4 +1,4 @@
-"""A market whose lot takes bids, one for each module."""
+"""A market whose lot takes bids, one for all modules: each test uses bidders or custodians of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.market import Market, open_market
 from trading.demo.cast import BIDDERS, numbered_bidder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def market(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """An open lot, its share keys held by custodians of this process."""
     bidders = (*BIDDERS, *(numbered_bidder(number) for number in range(12)))

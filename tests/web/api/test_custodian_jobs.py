@@ -1,0 +1,141 @@
+"""Polling and answers of custodian agents over the API (SB1 S13.3, docs/custodian-jobs.md)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.support.market import LOT, STAGE, Market
+from tests.support.polling import eventually
+from trading.audit.rules.note import parse_checkpoint_text, parse_note
+from trading.audit.rules.proof import verify_receipt
+from trading.crypto.notes import verify_note_signature
+from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document
+from trading.custody.rules.documents import make_key_destroyed, make_poll
+from trading.custody.rules.jobs import Job, JobKind, read_job
+from trading.kernel.encoding import b64u
+
+
+def poll(market: Market, signer: Es256Signer, *, audience: str = "", shift_ms: int = 0, nonce: bytes = b"") -> str:
+    """Return the header of a signed poll; every part of it can be made wrong."""
+    document = make_poll(
+        audience=audience or market.runtime.origin,
+        custodian_kid=signer.kid,
+        nonce=nonce or secrets.token_bytes(16),
+        created=market.now() + shift_ms,
+    )
+    return f"MB-ES256 {b64u(sign_document(document, signer).wire_bytes())}"
+
+
+def key_of(market: Market, organisation: str) -> Es256Signer:
+    return market.stage.signers[organisation, "custodian"]
+
+
+def get(market: Market, path: str, header: str) -> TestResponse:
+    return market.app.test_client().get(f"/custodian/v1/{path}", headers={"Authorization": header})
+
+
+def post(market: Market, signer: Es256Signer, body: dict[str, Any]) -> TestResponse:
+    headers = {"Authorization": poll(market, signer)}
+    return market.app.test_client().post("/custodian/v1/answers", json=body, headers=headers)
+
+
+def jobs(market: Market, signer: Es256Signer) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = get(market, "jobs", poll(market, signer)).get_json()["jobs"]
+    return found
+
+
+def admit_job(market: Market, organisation: str) -> str:
+    listed = jobs(market, key_of(market, organisation))
+    return next(str(job["id"]) for job in listed if job["kind"] == "admit")
+
+
+def fetch(market: Market, organisation: str, job_id: str, seen: int = 0) -> Job:
+    """Fetch a job as soon as the log is witnessed as far as it needs."""
+    found: list[TestResponse] = []
+
+    def ask() -> bool:
+        found.append(get(market, f"jobs/{job_id}?seen={seen}", poll(market, key_of(market, organisation))))
+        return found[-1].status_code == 200
+
+    eventually(ask)
+    return read_job(found[-1].data)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer pt_x", "MB-ES256 !", "MB-ES256 e30"])
+def test_every_call_needs_a_signed_poll(market: Market, header: str) -> None:
+    answer = get(market, "jobs", header)
+    assert answer.status_code == (401 if not header.startswith("MB-ES256") else 400)
+
+
+def test_a_poll_counts_once_here_and_now(market: Market) -> None:
+    notary, nonce = key_of(market, "notary"), secrets.token_bytes(16)
+    assert get(market, "jobs", poll(market, notary, nonce=nonce)).status_code == 200
+    refused = {
+        "poll.replayed": poll(market, notary, nonce=nonce),
+        "poll.wrong_audience": poll(market, notary, audience="log.elsewhere/audit"),
+        "poll.stale": poll(market, notary, shift_ms=-61_000),
+        "sig.key_unknown": poll(market, market.stage.signers["agency", "agency"]),
+    }
+    for code, header in refused.items():
+        answer = get(market, "jobs", header)
+        assert (answer.status_code, answer.get_json()["code"]) == (422, code)
+    assert get(market, "jobs", poll(market, notary, shift_ms=-50_000)).status_code == 200
+
+
+def test_an_admission_job_proves_what_it_says(market: Market) -> None:
+    job = fetch(market, "notary", admit_job(market, "notary"))
+    assert (job.kind, job.place) == (JobKind.ADMIT, (market.tender, LOT, STAGE))
+    assert job.document(job.request["policy_sha256"]).doc == market.current_policy.raw
+    assert len(list(job.of_type("sb1.custodian-key"))) == market.current_policy.n
+    kinds = [
+        verify_receipt(proof, origin=job.origin, policy=market.world.policy, verify=verify_note_signature).record[
+            "kind"
+        ]
+        for proof in job.proofs()
+    ]
+    assert kinds == ["policy.fixed", "tender.published"]
+    size = parse_checkpoint_text(parse_note(job.need("checkpoint")).text).size
+    later = fetch(market, "notary", admit_job(market, "notary"), seen=size - 1)
+    newer = parse_checkpoint_text(parse_note(later.need("checkpoint")).text).size
+    assert f"consistency/{size - 1}-{newer}" in later.files
+
+
+def test_the_jobs_of_others_do_not_exist(market: Market) -> None:
+    job_id = admit_job(market, "notary")
+    association = key_of(market, "association")
+    assert get(market, f"jobs/{job_id}", poll(market, association)).status_code == 404
+    assert get(market, "jobs/j-none", poll(market, association)).status_code == 404
+    assert post(market, association, {"answer": {}, "job": job_id}).status_code == 404
+
+
+def test_an_answer_is_taken_once_and_again_if_it_is_the_same(market: Market) -> None:
+    centre, job_id = key_of(market, "centre"), admit_job(market, "centre")
+    policy = market.current_policy.sha256
+    right = {"answer": {"policy_sha256": policy, "schedule_sha256": "0" * 64}, "job": job_id}
+    assert post(market, centre, {"answer": {"policy_sha256": policy}, "job": job_id}).status_code == 400
+    refusal = {"job": job_id, "refusal": {"code": "order.fork", "detail": ""}}
+    assert post(market, centre, refusal).get_json() == {"result": "accepted"}
+    assert job_id in {job["id"] for job in jobs(market, centre)}  # a refused job stays open
+    for _ in range(2):
+        assert post(market, centre, right).get_json() == {"result": "accepted"}
+    other = {"answer": {"policy_sha256": policy, "schedule_sha256": "1" * 64}, "job": job_id}
+    assert post(market, centre, other).status_code == 409
+    assert job_id not in {job["id"] for job in jobs(market, centre)}
+
+
+def test_a_destroyed_key_is_recorded_once(market: Market) -> None:
+    index = next(row.i for row in market.current_policy.custodians if row.role == "association")
+    policy, association = market.current_policy.sha256, key_of(market, "association")
+    signed = sign_document(make_key_destroyed(policy, custodian=index, created=market.now()), association)
+    for _ in range(2):
+        assert post(market, association, {"answer": signed.wire(), "job": None}).status_code == 200
+    assert [body["custodian"] for body in market.bodies("custodian.key_destroyed")] == [index]
+    other = make_key_destroyed(policy, custodian=index, created=market.now())
+    assert post(market, key_of(market, "notary"), {"answer": sign_document(other, association).wire(), "job": None}
+                ).status_code == 400  # fmt: skip
+    unsigned = SignedDocument(other).wire()
+    assert post(market, association, {"answer": unsigned, "job": None}).status_code == 400
