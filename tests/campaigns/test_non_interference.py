@@ -1,0 +1,230 @@
+"""Nobody can read or count bids early: every answer is the same with no sealed bid and with seven (G4, F52, SUB-07).
+
+Bids go through the use cases, with a sequencer that logs and witnesses them. Every GET route of the application is
+asked as everybody who might ask, except those who bid. The web's clock stands still, which removes the clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from tests.build.dummy_envelopes import MemoryStore
+from tests.build.market import DemoTime, Market, OpenLot, Party, open_market, runtime_of
+from tests.support.databases import Database
+from tests.support.logs import LogWorld
+from tests.support.polling import eventually
+from trading.accounts import service as accounts
+from trading.app import create_app
+from trading.audit.runtime import Runtime
+from trading.audit.service import reader as log_reader
+from trading.audit.service import receipt
+from trading.config import Process, Settings
+from trading.crypto.signatures import sign_document
+from trading.custody.rules.documents import make_poll
+from trading.demo import cast
+from trading.kernel.canonical import dumps
+from trading.kernel.clock import FixedClock
+from trading.kernel.encoding import b64u
+from trading.kernel.roles import Role
+from trading.web import permissions
+from trading.web.permissions import public
+
+BIDS = 7
+LANGUAGES = ("zh", "en")
+PEOPLE = ("drafter", "reviewer", "supervisor", "desk1", "notary-custodian", f"bidder{BIDS + 1}")
+SCOPES = ("read:own", "write:bids", "write:openings")
+#: The only values that are the database's clock and nothing else.
+CLOCK = re.compile(rb'"(?:time|utc)":(?:\d+|"[^"]*")')
+
+Answers: TypeAlias = Mapping[tuple[str, str, str], tuple[int, str, bytes]]
+
+
+def comparable(answer: TestResponse) -> tuple[int, str, bytes]:
+    return answer.status_code, str(answer.headers), CLOCK.sub(b"", answer.data)
+
+
+@dataclass(kw_only=True)
+class Readers:
+    """Everybody who might want to know, and the addresses that they can ask."""
+
+    market: Market
+    lot: OpenLot
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ledger = self.market.ledger
+        code = cast.SUPERVISOR.code
+        accounts.create_account(ledger, login="supervisor", org_code=code, roles=(Role.SUPERVISOR,))
+        self.tokens = {login: accounts.issue_token(ledger, login, SCOPES) for login in PEOPLE}
+
+    def paths(self, app: Flask) -> Iterator[str]:
+        """Yield the address of every GET route, with every value that its variables can take here."""
+        for row in permissions.table(app):
+            if "GET" in row.methods and not row.rule.startswith("/static/"):
+                yield from self._filled(row.rule)
+        yield from ("/procedures?stage=open", "/procedures?stage=opening", "/procedures?q=课桌", "/nowhere")
+
+    def _filled(self, rule: str) -> Iterator[str]:
+        variable = re.search(r"<[^>]+>", rule)
+        if variable is None:
+            yield rule
+            return
+        for value in self._values()[variable[0]]:  # a route with a new variable says here what it can be
+            yield from self._filled(rule.replace(variable[0], value, 1))
+
+    def _values(self) -> Mapping[str, tuple[str, ...]]:
+        hashes = tuple(self._commitments())
+        return {
+            "<tender>": (self.lot.tender,),
+            "<reference>": (self.lot.tender,),
+            "<lot>": (self.lot.lot,),
+            "<stage>": (self.lot.stage,),
+            "<sha256>": (self.lot.policy.sha256,),
+            "<digest>": (self.lot.policy.sha256,),
+            "<any(json, sig):kind>": ("json", "sig"),
+            "<int:number>": ("1",),
+            "<h>": hashes,
+            "<job_id>": ("j-0",),
+            "<path:name>": ("checkpoint", "tile/0/000", "tile/entries/000", "checkpoints/1-first"),
+        }
+
+    def _commitments(self) -> Iterator[str]:
+        """Yield the commitments of everything that was public before the first bid."""
+        query = text(
+            "SELECT h FROM log.audit_entry WHERE procedure_id = :id AND kind IN ('policy.fixed', 'tender.published')"
+        )
+        with self.market.ledger.read() as conn:
+            yield from (bytes(h).hex() for h in conn.execute(query, {"id": self.lot.procedure_id}).scalars())
+
+    def ask(self, app: Flask) -> Answers:
+        """Return every answer: by who asks, path and language."""
+        client = app.test_client()
+        # A bidder who has only asked for a bid id gets the same package again, with receipts.
+        start = f"/api/v1/procedures/{self.lot.tender}/lots/{self.lot.lot}/bids"
+        started = client.post(start, json={}, headers=self._authorisation(PEOPLE[-1]))
+        assert started.status_code == HTTPStatus.CREATED
+        found = {(PEOPLE[-1], start, LANGUAGES[0]): comparable(started)}
+        for path in self.paths(app):
+            for who in ("everybody", *PEOPLE, "institution"):
+                for language in LANGUAGES if not path.startswith(("/api/", "/custodian/")) else LANGUAGES[:1]:
+                    headers = {"Accept-Language": language, **self._authorisation(who)}
+                    answer = client.get(path, headers=headers)
+                    found[who, path, language] = comparable(answer)
+        return found
+
+    def _authorisation(self, who: str) -> dict[str, str]:
+        if who in self.tokens:
+            return {"Authorization": f"Bearer {self.tokens[who]}"}
+        if who != "institution":
+            return {}
+        _, custodian = self.market.custodians[0]
+        nonce, created = secrets.token_bytes(16), self.market.now_ms()
+        poll = make_poll(
+            audience=self.market.runtime.origin, custodian_kid=custodian.signer.kid, nonce=nonce, created=created
+        )
+        return {"Authorization": f"MB-ES256 {b64u(dumps(sign_document(poll, custodian.signer).wire()))}"}
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """One market with a published lot, and what makes web applications over it."""
+
+    market: Market
+    lot: OpenLot
+    directory: Path
+    database: Database
+
+    def app(self, *, demo: bool) -> Flask:
+        """Return the application as it runs in production, or as a demonstration that shows its whole log."""
+        clock = FixedClock(self.market.now_ms())
+        runtime: Runtime = replace(self.market.runtime, demo=demo, clock=clock)
+        settings = Settings(
+            process=Process.WEB,
+            demo=demo,
+            data_dir=self.directory,
+            database_url=self.database.url("trading_web"),
+            log_origin=self.database.origin,
+            jurisdiction="CN",
+        )
+        return create_app(settings, runtime)
+
+    def bid(self, bidder: Party, total: int) -> None:
+        """Seal and submit one bid, and wait for its receipt, as every bidder does."""
+        reference = self.market.start_bid(self.lot, bidder)
+        context = self.market.context(self.lot, bidder, reference)
+        accepted = self.market.submit(bidder, self.market.seal(self.lot, context, total=total))
+        self.until_witnessed(accepted.h)
+
+    def until_witnessed(self, h: bytes) -> None:
+        def witnessed() -> bool:
+            with self.market.ledger.read() as conn:
+                found = receipt(conn, log_reader(self.market.runtime.log_dir), h)
+            return found is not None and found.state == "witnessed"
+
+        eventually(witnessed)
+
+
+@pytest.fixture
+def trial(demo_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Trial]:
+    caplog.set_level(logging.CRITICAL)
+    demo_time = DemoTime(database=demo_database, shift_file=tmp_path / "demo-shift")
+    world = LogWorld(demo_database, tmp_path, clock=demo_time.clock)
+    runtime = runtime_of(demo_database, world, MemoryStore())
+    try:
+        with world.running():
+            market = open_market(runtime, bidders=BIDS + 1)
+            (lot,) = market.publish()
+            yield Trial(market=market, lot=lot, directory=tmp_path, database=demo_database)
+    finally:
+        world.close()
+
+
+def differing(trial: Trial, app: Flask) -> set[str]:
+    """Return the paths whose answer to anybody changes when seven bids arrive."""
+    readers = Readers(market=trial.market, lot=trial.lot)
+    for h in readers._commitments():
+        trial.until_witnessed(bytes.fromhex(h))
+    before = readers.ask(app)
+    assert {status for status, _, _ in before.values()} >= {200, 401, 403, 404}
+    for number, bidder in enumerate(trial.market.bidders[:BIDS], 1):
+        trial.bid(bidder, total=1_000_000 * number)
+    after = readers.ask(app)
+    assert before.keys() == after.keys()
+    return {path for who, path, language in before if before[who, path, language] != after[who, path, language]}
+
+
+def test_every_answer_is_the_same_with_no_bid_and_with_seven(trial: Trial) -> None:
+    assert differing(trial, trial.app(demo=False)) == set()
+
+
+def with_a_count(trial: Trial, app: Flask) -> Callable[[], str]:
+    """A page of the kind that this test exists to find."""
+
+    def count() -> str:
+        with trial.market.ledger.read() as conn:
+            number: int = conn.execute(text("SELECT count(*) FROM record.bid")).scalar_one()
+        return f"已有 {number} 家投标"
+
+    app.add_url_rule("/count", view_func=public(count))
+    return count
+
+
+def test_a_page_with_the_count_and_an_open_log_are_found(trial: Trial) -> None:
+    """Negative controls: a page that counts; the working head, which only a demonstration shows (AL1 L6)."""
+    app = trial.app(demo=True)
+    with_a_count(trial, app)
+    found = differing(trial, app)
+    assert found >= {"/count", "/log", "/log/checkpoint"}
+    assert all(path == "/count" or path.startswith(("/log", "/verify")) for path in found)
