@@ -103,6 +103,12 @@ class Lot:
         return self.first(kind) is None and any(self.first(other) is not None for other in later)
 
     @property
+    def veiled(self) -> bool:
+        """Return whether a bundle of a lower tier still hides the ceremony: until ``opening.completed`` (S11)."""
+        hides = self.evidence.header["kind"] == "public"
+        return hides and self.first("opening.completed") is None
+
+    @property
     def closed(self) -> Logged | None:
         """Return the close entry."""
         return self.first("tender.closed")
