@@ -25,7 +25,7 @@ from trading.crypto.files import write_secret
 from trading.custody.rules.documents import make_poll
 from trading.custody.rules.jobs import MAX_PACKED, JobKind, read_job
 from trading.kernel.encoding import b64u
-from trading.kernel.errors import InvalidInput, RuleBroken
+from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
 
 RETRY_MS: Final = 10_000
 SOON_MS: Final = 1_000
@@ -81,6 +81,8 @@ class Server:
                 self._leave_to_person(job_id, kind)
         except (RuleBroken, InvalidInput) as refused:
             self._refuse(job_id, refused)
+        except Conflict:
+            self.memory.retry_at[job_id] = self.agent.clock.now_ms() + SOON_MS
         except Refused as refused:
             self._not_taken(job_id, kind, refused)
 

@@ -233,8 +233,16 @@ class State:
         return [row[0] for row in rows]
 
     def add_answer(self, kind: str, place: Place, question: str, answer: bytes, at: int) -> None:
-        """Store an answer before it leaves the agent; it never changes afterwards."""
-        self._db.execute("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)", (kind, *place.row, question, answer, at))
+        """Store an answer before it leaves the agent; it never changes afterwards.
+
+        Raises:
+            Conflict: Another process of this agent has answered the question meanwhile.
+        """
+        row = (kind, *place.row, question, answer, at)
+        try:
+            self._db.execute("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(f"another process answered this {kind}; ask again") from error
 
     # Orders, envelopes and what was released.
 

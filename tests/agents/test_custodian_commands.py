@@ -370,6 +370,35 @@ def test_a_kept_factor_is_forwarded_once(platform: tuple[Platform, str], tmp_pat
     ]
 
 
+def test_serve_goes_on_until_it_is_told_to_stop(
+    platform: tuple[Platform, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, base = platform
+    served.offer(JobKind.ADMIT, served.world.admit_job(served.agent))
+    pauses: list[float] = []
+
+    class Rounds:
+        """Stands for the event that a signal sets: it lets three rounds pass."""
+
+        def wait(self, pause: float) -> bool:
+            pauses.append(pause)
+            return len(pauses) > 3
+
+        def set(self) -> None:
+            """Stop at once."""
+            pauses.extend([0.0] * 3)
+
+    monkeypatch.setattr("agents.custodian.cli.Event", Rounds)
+    result = agent_run(served.agent, "serve", "--poll", base, "--interval", "0.5")
+    assert len(served.answers) == 1
+    assert pauses == [0.5] * 4
+    assert served.agent.name in result.output
+    pauses.clear()
+    result = agent_run(served.agent, "serve", "--poll", "http://127.0.0.1:9", "--interval", "0.5")
+    assert pauses == [0.5, 1.0, 2.0, 4.0]  # a platform that does not answer is asked less and less often
+    assert "127.0.0.1:9" in result.output
+
+
 def test_addresses_and_failures_of_the_transport(platform: tuple[Platform, str], tmp_path: Path) -> None:
     _served, base = platform
     for bad in ("http://example.org", "ftp://127.0.0.1", "example.org"):
