@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, bindparam, delete, select, text
 
 from trading.accounts.tables import account, api_token, challenge
 from trading.audit.ledger import Ledger
@@ -27,6 +28,16 @@ _FIELDS = {"account", "alg", "challenge", "created", "key", "org", "role", "typ"
 CHALLENGE_MS = 600_000  # P6.2 item 1: valid ten minutes
 TOKEN_MS = 366 * 24 * 3600 * 1000  # ux 8.2: expiry at most one year
 SCOPES = frozenset({"read:own", "write:bids", "write:openings"})
+# Built once: every request of the API runs it.
+_BY_TOKEN: Final = (
+    select(account.c.id, account.c.org_code, account.c.roles, api_token.c.scopes)
+    .join(account, account.c.id == api_token.c.account_id)
+    .where(
+        api_token.c.sha256 == bindparam("digest"),
+        api_token.c.expires_at > text("(extract(epoch from clock_timestamp()) * 1000)::bigint"),
+        account.c.active,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +92,7 @@ def issue_token(ledger: Ledger, login: str, scopes: tuple[str, ...]) -> str:
 
 def authenticate(conn: Connection, token: str) -> Access | None:
     """Return what the token gives, or None if it is unknown, expired or its account is closed."""
-    query = (
-        select(account.c.id, account.c.org_code, account.c.roles, api_token.c.scopes)
-        .join(account, account.c.id == api_token.c.account_id)
-        .where(
-            api_token.c.sha256 == hashlib.sha256(token.encode()).digest(),
-            api_token.c.expires_at > text("(extract(epoch from clock_timestamp()) * 1000)::bigint"),
-            account.c.active,
-        )
-    )
-    row = conn.execute(query).one_or_none()
+    row = conn.execute(_BY_TOKEN, {"digest": hashlib.sha256(token.encode()).digest()}).one_or_none()
     if row is None:
         return None
     roles = frozenset(Role(name) for name in row.roles)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, bindparam
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -13,11 +13,24 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.bids.model import BidHead, Received
 from trading.bids.queries import HEAD_COLUMNS, head_of, head_query
-from trading.bids.tables import bid, bid_fingerprint, bid_version, part
+from trading.bids.tables import bid, bid_version, part
 from trading.db import to_ms
 from trading.kernel.errors import Conflict, NotFound, RuleBroken
 from trading.kernel.ids import new_row_id
 from trading.procedures.tables import lot
+
+# What every submission runs is built once. Fingerprints go as two arrays, so that nine rows are planned like one.
+_LOCK_HEAD: Final = (
+    head_query(*HEAD_COLUMNS, lot.c.policy_sha256.label("lot_policy"))
+    .where(bid.c.id == bindparam("bid_id"))
+    .with_for_update(of=bid)
+)
+_ADD_FINGERPRINTS: Final = (
+    "INSERT INTO desk.bid_fingerprint (procedure_id, lot, stage, kind, sha256)"
+    " SELECT %s, %s, %s, f.kind, f.sha256 FROM unnest(%s::text[], %s::bytea[]) AS f(kind, sha256)"
+)
+_ADD_VERSION: Final = bid_version.insert()
+_MOVE_HEAD: Final = bid.update().where(bid.c.id == bindparam("bid_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +68,7 @@ def add_head(
 
 def lock_head(uow: UnitOfWork, bid_id: int) -> LockedHead:
     """Take the head row ``FOR UPDATE``."""
-    query = (
-        head_query(*HEAD_COLUMNS, lot.c.policy_sha256.label("lot_policy"))
-        .where(bid.c.id == bid_id)
-        .with_for_update(of=bid)
-    )
-    row: Row[*tuple[Any, ...]] | None = uow.connection.execute(query).one_or_none()
+    row: Row[*tuple[Any, ...]] | None = uow.connection.execute(_LOCK_HEAD, {"bid_id": bid_id}).one_or_none()
     if row is None:
         raise NotFound("bid")
     policy = row._mapping["lot_policy"]
@@ -69,14 +77,11 @@ def lock_head(uow: UnitOfWork, bid_id: int) -> LockedHead:
 
 def add_fingerprints(uow: UnitOfWork, head: BidHead, fingerprints: tuple[tuple[str, bytes], ...]) -> None:
     """Insert (kind, sha256) rows under the unique key of S7.3 step 5; a conflict is a copy."""
-    rows = [
-        {"procedure_id": head.procedure_id, "lot": head.lot, "stage": head.stage, "kind": kind, "sha256": digest}
-        for kind, digest in fingerprints
-    ]
-    if not rows:
+    if not fingerprints:
         return
+    kinds, digests = [kind for kind, _ in fingerprints], [digest for _, digest in fingerprints]
     try:
-        uow.connection.execute(bid_fingerprint.insert().values(rows))
+        uow.connection.exec_driver_sql(_ADD_FINGERPRINTS, (head.procedure_id, head.lot, head.stage, kinds, digests))
     except IntegrityError as error:
         raise RuleBroken("bid.copied", "SB1 S7.3") from error
 
@@ -92,41 +97,38 @@ def add_version(
     sigs: bytes,
 ) -> None:
     """Insert the version row."""
-    uow.connection.execute(
-        bid_version.insert().values(
-            id=new_row_id(),
-            entry_id=recorded.entry_id,
-            procedure_id=head.procedure_id,
-            bid_id=head.id,
-            seq=received.seq,
-            kind=kind,
-            doc_sha256=bytes.fromhex(received.doc_sha256),
-            bytes=doc,
-            sigs=sigs,
-            received_at=received.received_at,
-            queue_ms=received.queue_ms,
-            h=recorded.h,
-        )
-    )
+    row = {
+        "id": new_row_id(),
+        "entry_id": recorded.entry_id,
+        "procedure_id": head.procedure_id,
+        "bid_id": head.id,
+        "seq": received.seq,
+        "kind": kind,
+        "doc_sha256": bytes.fromhex(received.doc_sha256),
+        "bytes": doc,
+        "sigs": sigs,
+        "received_at": received.received_at,
+        "queue_ms": received.queue_ms,
+        "h": recorded.h,
+    }
+    uow.connection.execute(_ADD_VERSION, row)
 
 
 def move_head(
     uow: UnitOfWork, recorded: Recorded, head: BidHead, received: Received, *, kind: str, policy_sha256: str
 ) -> None:
     """Point the head row at the version that ``recorded`` received."""
-    uow.connection.execute(
-        bid.update()
-        .where(bid.c.id == head.id)
-        .values(
-            entry_id=recorded.entry_id,
-            seq=received.seq,
-            head_kind=kind,
-            head_sha256=bytes.fromhex(received.doc_sha256),
-            head_h=recorded.h,
-            policy_sha256=bytes.fromhex(policy_sha256),
-            received_at=received.received_at,
-        )
-    )
+    row = {
+        "bid_id": head.id,
+        "entry_id": recorded.entry_id,
+        "seq": received.seq,
+        "head_kind": kind,
+        "head_sha256": bytes.fromhex(received.doc_sha256),
+        "head_h": recorded.h,
+        "policy_sha256": bytes.fromhex(policy_sha256),
+        "received_at": received.received_at,
+    }
+    uow.connection.execute(_MOVE_HEAD, row)
 
 
 def add_part(conn: Connection, reference: str, digest: str, size: int) -> None:

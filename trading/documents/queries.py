@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from trading.documents.model import StoredDocument
 from trading.documents.tables import document
 
 _COLUMNS = (document.c.sha256, document.c.typ, document.c.bytes, document.c.sigs)
+_BY_DIGEST: Final = select(*_COLUMNS).where(document.c.sha256 == bindparam("digest"))  # built once: every bid runs it
 
 
 def get(conn: Connection, digest: bytes) -> StoredDocument | None:
     """Return the document with this SHA-256, or None."""
-    row = conn.execute(select(*_COLUMNS).where(document.c.sha256 == digest)).one_or_none()
+    row = conn.execute(_BY_DIGEST, {"digest": digest}).one_or_none()
     return None if row is None else _stored(row)
 
 
