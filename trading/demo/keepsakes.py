@@ -56,8 +56,9 @@ def keep(play: Play, target: Path) -> None:
 
 def _receipts(stage: Stage, target: Path) -> None:
     for bidder in cast.BIDDERS:
-        for receipt in sorted((stage.home(bidder) / "bid").rglob("*.tlog-proof")):
-            kept = target / bidder.key / receipt.name
+        folder = stage.home(bidder) / "bid"
+        for receipt in sorted(folder.rglob("*.tlog-proof")):
+            kept = target / bidder.key / receipt.relative_to(folder)
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(receipt.read_bytes())
 

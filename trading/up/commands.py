@@ -9,8 +9,11 @@ import threading
 from pathlib import Path
 
 import click
+from sqlalchemy import NullPool, create_engine
 
+from trading.audit.demo_clock import restore_file
 from trading.config import VARIABLES, ConfigError, Process, Settings
+from trading.db import psycopg_url
 from trading.embedded.processes import EmbeddedServerError
 from trading.kernel.errors import MingbiaoError
 from trading.release import release as release_database
@@ -56,8 +59,17 @@ def release(demo_shift_ms: int) -> None:
         release_database(
             settings.database_url, origin=settings.log_origin, demo=settings.demo, demo_shift_ms=demo_shift_ms
         )
+        if settings.demo:
+            _restore_shift(settings)
     except MingbiaoError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _restore_shift(settings: Settings) -> None:
+    """Write the shift of demo time for the other processes: a crash during a move leaves the file behind (P13)."""
+    engine = create_engine(psycopg_url(settings.database_url), poolclass=NullPool)
+    with engine.connect() as connection:
+        restore_file(connection, settings.shift_file)
 
 
 @click.command("doctor")
