@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 from flask import Blueprint, Response, request
+from sqlalchemy import Connection
 
 from trading.api import tokens
 from trading.api.bodies import DOCUMENT_BODY, answer, body, runtime
@@ -20,6 +21,7 @@ from trading.web.permissions import signed
 
 blueprint = Blueprint("custodian", __name__, url_prefix="/custodian/v1")
 
+_PAGE: Final = 50
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _WAIT_S: Final = 3.0  # a record is witnessed about a second after it was made; an agent that comes earlier waits here
 _LOOK_S: Final = 0.1
@@ -31,9 +33,20 @@ def jobs() -> Response:
     """Return the unanswered jobs of the institution after a cursor, oldest first, at most 50."""
     institution = tokens.institution()
     with runtime().ledger.read() as conn:
-        waiting = queries.waiting(conn, institution.kid, _number("after"))
-        listed = [_listed(job) for job in waiting if not job_bundles.is_pointless(conn, job)]
-    return answer({"jobs": listed})
+        found = _open_jobs(conn, institution.kid, _number("after"))
+    return answer({"jobs": [_listed(job) for job in found]})
+
+
+def _open_jobs(conn: Connection, kid: str, after: int) -> list[WaitingJob]:
+    """Return the first jobs that still matter; pointless ones never crowd them out of the page."""
+    found: list[WaitingJob] = []
+    while len(found) < _PAGE:
+        page = queries.waiting(conn, kid, after, _PAGE)
+        found += [job for job in page if not job_bundles.is_pointless(conn, job)]
+        if len(page) < _PAGE:
+            break
+        after = page[-1].cursor
+    return found[:_PAGE]
 
 
 def _listed(job: WaitingJob) -> dict[str, object]:

@@ -76,8 +76,8 @@ class Answer:
     entry_id: int
 
 
-def answers(conn: Connection, place: Place, kind: str) -> list[Answer]:
-    """Return the answers of one kind, by custodian and entry."""
+def answers(conn: Connection, place: Place, *kinds: str) -> list[Answer]:
+    """Return the answers of these kinds, by custodian and entry."""
     query = (
         select(
             custodian_answer.c.kind,
@@ -90,7 +90,7 @@ def answers(conn: Connection, place: Place, kind: str) -> list[Answer]:
             custodian_answer.c.procedure_id == place.procedure_id,
             custodian_answer.c.lot == place.lot,
             custodian_answer.c.stage == place.stage,
-            custodian_answer.c.kind == kind,
+            custodian_answer.c.kind.in_(kinds),
         )
         .order_by(custodian_answer.c.custodian, custodian_answer.c.entry_id)
     )

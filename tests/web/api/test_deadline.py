@@ -92,6 +92,19 @@ def test_refusals_for_time(
         assert not platform_caused(
             "bid.late", received_at=late_body["received_at"], queue_ms=late_body["queue_ms"], close=CLOSE
         )
+        one_bid_is_not_opened(market)
+
+
+def one_bid_is_not_opened(market: Market) -> None:
+    """The lot fails at the close (OPN-02) and no order can be made; the bid stays sealed."""
+    market.advance_to(CLOSE + 10_000)
+    kinds = market.kinds()
+    assert [kinds.count(kind) for kind in ("tender.closed", "opening.refused", "lot.failed")] == [1, 1, 1]
+    lot = market.client().get(f"/api/v1/procedures/{market.tender}").get_json()["lots"][0]
+    assert lot["phase"] == "failed"
+    h = Bidder(market, BIDDERS[0]).client.get("/api/v1/bids").get_json()["bids"]
+    received = next(row["versions"][0]["h"] for row in h if row["tender"] == market.tender)
+    assert market.client().get(f"/api/v1/receipts/{received}").status_code == 404
 
 
 def busy_then_accepted(

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from agents.bid.platform import Platform
+from agents.bid.receipts import check_receipt, of_version
 from tests.support.market import CLOSE, LOT, STAGE, Bidder, Market
 from tests.support.polling import eventually
 from trading.audit.rules.proof import verify_receipt
 from trading.bids.rules.fields import AGE
+from trading.bids.rules.trust import parse_trust
 from trading.bids.tables import bid_fingerprint, bid_version
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document, verify_es256
 from trading.demo.cast import BIDDERS, numbered_bidder
+from trading.demo.stage import trust_document
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import sha256_hex
 from trading.parties import service as parties
@@ -109,6 +114,22 @@ def test_receipt_is_the_bidders_own_before_the_opening(market: Market, bidder: B
     assert file.data.startswith(b"c2sp.org/tlog-proof@v1\n")
     for who in ("", "supervisor", BIDDERS[2].key):
         assert market.client(who).get(f"/api/v1/receipts/{h}").status_code == 404
+
+
+def test_the_bidders_own_client_is_answered_over_http(market: Market, bidder: Bidder, tmp_path: Path) -> None:
+    sealed, trust = bidder.seal(100_00), parse_trust(trust_document(market.stage, "0" * 64).doc)
+    with market.serving() as base:
+        platform = Platform(base, market.stage.tokens[bidder.key], attempts=1)
+        assert platform.start(market.tender, LOT, STAGE).body["bid"] == bidder.bid
+        for name, data in sealed.parts.items():
+            (tmp_path / name).write_bytes(data)
+            answer = platform.put_part(bidder.bid, name, tmp_path / name, sha256_hex(data))
+            assert answer.body == {"sha256": sha256_hex(data), "size": len(data)}
+        sent = platform.post(bidder.bid, "envelope", sealed.envelope.wire())
+        expected = of_version("sb1.envelope", sealed.envelope.sha256, bidder.bid)
+        check_receipt(sent.body["receipt"].encode(), trust, expected)
+        newest = platform.receipt(sent.body["h"]).body["receipt"]
+        check_receipt(newest.encode(), trust, expected)
 
 
 def test_respond_async_does_not_wait(bidder: Bidder) -> None:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO, Final, cast
 
 from flask import Blueprint, Response, request
+from sqlalchemy import Connection
 from werkzeug.exceptions import LengthRequired, Unauthorized
 
 from trading.api import tokens
@@ -191,7 +192,7 @@ def own() -> Response:
     return answer({"bids": shown})
 
 
-def _shown(conn: Any, head: BidHead) -> dict[str, Any]:  # noqa: ANN401 - a connection
+def _shown(conn: Connection, head: BidHead) -> dict[str, Any]:
     lot = procedures.find_lot(conn, head.procedure_id, head.lot, head.stage)
     return {
         "bid": head.reference,
@@ -217,7 +218,7 @@ def _shown(conn: Any, head: BidHead) -> dict[str, Any]:  # noqa: ANN401 - a conn
     }
 
 
-def _opening(conn: Any, head: BidHead) -> dict[str, Any] | None:  # noqa: ANN401 - a connection
+def _opening(conn: Connection, head: BidHead) -> dict[str, Any] | None:
     """Return what the bidder must know to act in time: the factor window, and whether its bid has a gap."""
     place = Place(procedure=head.procedure, procedure_id=head.procedure_id, lot=head.lot, stage=head.stage)
     row = openings.opening_row(conn, place)

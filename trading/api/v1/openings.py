@@ -34,22 +34,26 @@ station_blueprint = Blueprint("station", __name__, url_prefix=_PREFIX)
 _CALLERS: Final = (Role.AGENCY, Role.REVIEWER, Role.SUPERVISOR)
 
 
-def _place(tender: str, lot: str, stage: str) -> tuple[str, str, str]:
+def _place(conn: Connection, tender: str, lot: str, stage: str) -> tuple[str, str, str]:
     """Return the place after making sure that the caller's organisation conducts or supervises its procedure.
 
     A foreign procedure is answered as one that does not exist.
     """
-    actor = tokens.actor()
-    with runtime().ledger.read() as conn:
-        row = procedures.find(conn, tender)
-        procedures.find_lot(conn, row.id, lot, stage)
-    if actor.organisation not in {row.agency_code, row.buyer_code, row.supervisor_code}:
+    row = procedures.find(conn, tender)
+    procedures.find_lot(conn, row.id, lot, stage)
+    if tokens.actor().organisation not in {row.agency_code, row.buyer_code, row.supervisor_code}:
         raise NotFound(tender)
     return tender, lot, stage
 
 
+def _checked_place(tender: str, lot: str, stage: str) -> tuple[str, str, str]:
+    """Return the place of a call that writes; its own transaction comes after this one is closed."""
+    with runtime().ledger.read() as conn:
+        return _place(conn, tender, lot, stage)
+
+
 def _ceremony(conn: Connection, tender: str, lot: str, stage: str) -> Ceremony:
-    return station.load(runtime(), conn, _place(tender, lot, stage))
+    return station.load(runtime(), conn, _place(conn, tender, lot, stage))
 
 
 @blueprint.get("")
@@ -67,7 +71,7 @@ def show(tender: str, lot: str, stage: str) -> Response:
 @tokens.scoped("write:openings")
 def add_document(tender: str, lot: str, stage: str) -> Response:
     """Take a document with all, some or no signatures; the last one that it needs makes the record."""
-    where = _place(tender, lot, stage)
+    where = _checked_place(tender, lot, stage)
     found = documents.collect(runtime().ledger, tokens.actor(), where, signed_body())
     return answer({"h": found.h, "needs": list(found.needs), "sha256": found.sha256, "typ": found.typ})
 
@@ -92,9 +96,8 @@ def one_document(tender: str, lot: str, stage: str, sha256: str) -> Response:
 
 
 def _drafts(tender: str, lot: str, stage: str) -> list[tuple[Draft, tuple[str, ...]]]:
-    where = _place(tender, lot, stage)
     with runtime().ledger.read() as conn:
-        place = sessions.read(conn, *where).place
+        place = sessions.read(conn, *_place(conn, tender, lot, stage)).place
         return documents.pending(conn, place, request.args.get("typ"))
 
 
@@ -148,7 +151,7 @@ def part(tender: str, lot: str, stage: str, sha256: str) -> Response:
 @tokens.scoped("write:openings")
 def gaps(tender: str, lot: str, stage: str) -> Response:
     """Record which bids lack shares or a part."""
-    where, bids = _place(tender, lot, stage), list_member(body(), "bids")
+    where, bids = _checked_place(tender, lot, stage), list_member(body(), "bids")
     return answer({"h": results.report_gaps(runtime().ledger, tokens.actor(), where, bids).h.hex()})
 
 
@@ -167,7 +170,7 @@ def factors(tender: str, lot: str, stage: str) -> Response:
 @tokens.scoped("write:openings")
 def combined(tender: str, lot: str, stage: str) -> Response:
     """Record the verdicts of all bids before the first part is decrypted."""
-    where, items = _place(tender, lot, stage), list_member(body(), "items")
+    where, items = _checked_place(tender, lot, stage), list_member(body(), "items")
     return answer({"h": results.combined(runtime().ledger, tokens.actor(), where, items).h.hex()})
 
 
@@ -177,7 +180,7 @@ def combined(tender: str, lot: str, stage: str) -> Response:
 @tokens.scoped("write:openings")
 def result(tender: str, lot: str, stage: str) -> Response:
     """Record one opened bid, or why it did not open."""
-    where, content = _place(tender, lot, stage), body()
+    where, content = _checked_place(tender, lot, stage), body()
     match content:
         case {"opened": dict(opened)} if len(content) == 1:
             recorded = results.opened(runtime().ledger, tokens.actor(), where, opened)

@@ -29,6 +29,7 @@ from trading.openings import queries
 from trading.openings.model import NotYet, Place
 from trading.openings.rules.factors import parse_factor_list
 from trading.openings.rules.orders import OpenOrder, parse_order
+from trading.procedures.queries import find_lot
 
 
 @dataclass(slots=True)
@@ -240,16 +241,22 @@ _COLLECTORS: Final[Mapping[JobKind, Callable[[_Contents], None]]] = {
 }
 
 
+_OVER: Final = frozenset({"failed", "cancelled"})
+_AFTER_ALL: Final = frozenset({JobKind.DISCLOSE, JobKind.NON_RELEASE})
+
+
 def is_pointless(conn: Connection, job: WaitingJob) -> bool:
-    """Return whether nobody needs the answer any more: another order stands, or its step is over.
+    """Return whether nobody needs the answer any more: the lot is over, another order stands, or its step is over.
 
     Such a job leaves the list; its question may still be answered, and is then refused for its own reason.
     """
+    lot = find_lot(conn, job.procedure_id, job.lot, job.stage)
+    if lot.phase in _OVER and job.kind not in _AFTER_ALL:
+        return True
     if job.kind not in {JobKind.CHECK, JobKind.RELEASE}:
         return False
-    row = queries.opening_row(
-        conn, Place(procedure=str(job.request["tender"]), procedure_id=job.procedure_id, lot=job.lot, stage=job.stage)
-    )
+    place = Place(procedure=str(job.request["tender"]), procedure_id=job.procedure_id, lot=job.lot, stage=job.stage)
+    row = queries.opening_row(conn, place)
     if row is None or row.order_sha256 != job.request["order_sha256"]:
         return True
     if job.kind == JobKind.CHECK:

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from trading.audit.ledger import UnitOfWork
-from trading.documents import queries as documents
-from trading.kernel.canonical import loads_object
+from trading.documents.cache import DOCUMENTS
 from trading.kernel.errors import IntegrityFailure, NotFound, RuleBroken
 from trading.openings import queries, store
 from trading.openings.model import Place
@@ -81,12 +80,11 @@ def document(conn: Connection, digest: str | None) -> dict[str, Any]:
     """Return the stored document with this digest, parsed.
 
     Raises:
-        IntegrityFailure: A row names a document that is not stored.
+        IntegrityFailure: A row names no document, or one that is not stored.
     """
-    stored = None if digest is None else documents.get(conn, bytes.fromhex(digest))
-    if stored is None:
-        raise IntegrityFailure(f"document {digest} is missing")
-    return loads_object(stored.doc)
+    if digest is None:
+        raise IntegrityFailure("the lot names no document")
+    return DOCUMENTS.get(conn, bytes.fromhex(digest))
 
 
 def arg(place: Place) -> dict[str, str]:
@@ -97,10 +95,13 @@ def arg(place: Place) -> dict[str, str]:
 def ceremony(conn: Connection, session: Session) -> Ceremony:
     """Return the recorded instants of the ceremony for the rules of its windows."""
     row = session.begun()
-    checks = {a.custodian for a in queries.answers(conn, session.place, "check") if a.order_sha256 == row.order_sha256}
-    releases = {
-        a.custodian for a in queries.answers(conn, session.place, "release") if a.order_sha256 == row.order_sha256
-    }
+    answered = [
+        (answer.kind, answer.custodian)
+        for answer in queries.answers(conn, session.place, "check", "release")
+        if answer.order_sha256 == row.order_sha256
+    ]
+    checks = {custodian for kind, custodian in answered if kind == "check"}
+    releases = {custodian for kind, custodian in answered if kind == "release"}
     return Ceremony(
         lengths=WindowLengths.of_schedule(session.schedule),
         bidder_factor=session.policy["bidder_factor"],
