@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from trading.audit.ledger import UnitOfWork
@@ -64,29 +64,26 @@ def add_job(
 ) -> str:
     """Insert a job for one institution and return its id; an unanswered equal one is not asked twice."""
     content = dumps(dict(request))
-    query = select(custodian_job.c.id).where(
+    equal = select(custodian_job.c.id).where(
         custodian_job.c.kid == kid,
         custodian_job.c.kind == kind,
         custodian_job.c.procedure_id == procedure_id,
         custodian_job.c.request == content,
     )
-    known: str | None = conn.execute(query).scalars().first()
-    if known is not None:
-        return known
-    job_id = f"j-{random_name(16)}"
-    conn.execute(
-        custodian_job.insert().values(
-            id=job_id,
-            kid=kid,
-            kind=kind,
-            procedure_id=procedure_id,
-            lot=lot,
-            stage=stage,
-            custodian=custodian,
-            request=content,
-        )
-    )
-    return job_id
+    row = {
+        "id": f"j-{random_name(16)}",
+        "kid": kid,
+        "kind": kind,
+        "procedure_id": procedure_id,
+        "lot": lot,
+        "stage": stage,
+        "custodian": custodian,
+        "request": content,
+    }
+    values = select(*(literal(value, custodian_job.c[name].type) for name, value in row.items()))
+    asked = custodian_job.insert().from_select(list(row), values.where(~equal.exists()))
+    made: str | None = conn.execute(asked.returning(custodian_job.c.id)).scalar_one_or_none()
+    return made or conn.execute(equal).scalars().one()
 
 
 def mark_answered(conn: Connection, job_id: str, at: int, answer_sha256: str) -> None:

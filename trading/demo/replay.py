@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +70,7 @@ def replay(past: PastTenders, platform: Platform, console: Console) -> list[Outc
     """Drive every tender through the running platform's services and return what came out, in the file's order."""
     for name in ("web", "worker", "clock"):
         platform.halt(name)  # this process does their part, and nothing is done twice at the same time
-    runtime = open_runtime(platform.settings("worker"), pool_size=4)
+    runtime = open_runtime(platform.settings("worker"), pool_size=8)
     company = _company(runtime, platform.data_dir / "people", max(len(t.bids) for t in past.tenders))
     runs = _publish(company, past.tenders, console)
     steps: Sequence[tuple[str, Callable[[PastTenderRun], object]]] = (
@@ -96,8 +97,9 @@ def _no_step(_run: PastTenderRun) -> None:
 def _each(
     title: str, runs: Sequence[PastTenderRun], step: Callable[[PastTenderRun], Any], console: Console
 ) -> list[Any]:
-    with Progress(console=console, transient=False) as progress:
-        return [step(run) for run in progress.track(runs, description=title)]
+    # Two at a time: while one waits for the database, the other computes.
+    with Progress(console=console, transient=False) as progress, ThreadPoolExecutor(max_workers=2) as pool:
+        return list(progress.track(pool.map(step, runs), total=len(runs), description=title))
 
 
 def _company(runtime: Runtime, folder: Path, most: int) -> Company:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row, func, select, tuple_
 
 from trading.kernel.errors import NotFound
 from trading.procedures.tables import calendar_day, lot, procedure
@@ -120,6 +120,12 @@ def find_lot(conn: Connection, procedure_id: int, number: str, stage: str) -> Lo
     if row is None:
         raise NotFound(f"lot {number}")
     return lot_of(row)
+
+
+def calendar_version(conn: Connection) -> int | None:
+    """Return the entry that last changed the calendar, or None for an empty one."""
+    newest: int | None = conn.execute(select(func.max(calendar_day.c.entry_id))).scalar_one()
+    return newest
 
 
 def calendar_days(conn: Connection) -> list[tuple[date, bool, str, str]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from itertools import product
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
@@ -146,11 +147,20 @@ def edition_of(conn: Connection, row: ProcedureRow, at: int) -> Edition:
 
 def work_calendar(conn: Connection) -> WorkCalendar:
     """Return the working-day calendar of the table; it fails closed for a year that the table does not have."""
-    rows = [
-        CalendarDay(day=day, is_workday=work, name=name, source=source)
-        for day, work, name, source in queries.calendar_days(conn)
-    ]
-    return WorkCalendar.from_rows(rows, CHINA)
+    version = queries.calendar_version(conn)
+    kept = _CALENDARS.get(conn.engine)
+    if kept is None or kept[0] != version:
+        rows = [
+            CalendarDay(day=day, is_workday=work, name=name, source=source)
+            for day, work, name, source in queries.calendar_days(conn)
+        ]
+        kept = (version, WorkCalendar.from_rows(rows, CHINA))
+        _CALENDARS[conn.engine] = kept
+    return kept[1]
+
+
+# The newest calendar of each database, by the entry that last changed it; two threads may both load it, to equal ends.
+_CALENDARS: Final[WeakKeyDictionary[Engine, tuple[int | None, WorkCalendar]]] = WeakKeyDictionary()
 
 
 def step(
