@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
+from io import StringIO
+
 import pytest
 
 from agents.custodian.statements import acknowledge
@@ -14,11 +17,14 @@ from tests.support.polling import eventually
 from trading.audit.service import wait_witnessed
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.demo.cast import BIDDERS
+from trading.disclosure.rules.tiers import Tier
+from trading.disclosure.service import BundleExtras, export_procedure
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.encoding import b64u_decode
 from trading.openings.rules.decisions import make_objection_decision
 from trading.openings.rules.factors import make_factor, make_rescue
 from trading.openings.rules.transcripts import parse_transcript
+from verifier.command import run
 
 PRICES = {"qinghe": 98_000_00, "bolin": 99_000_00, "yunfan": 97_000_00, "songtao": 96_000_00, "mingde": 95_000_00}
 
@@ -229,6 +235,19 @@ class Play:
         lot = self.market.client().get(f"/api/v1/procedures/{self.market.tender}").get_json()["lots"][0]
         assert lot["phase"] == "opened"
 
+    def verify(self) -> None:
+        """Let the offline verifier judge the auditor's bundle of what just happened."""
+        trust = self.institutions.trust
+        extras = BundleExtras(verifier=b"", trust=trust.doc, trust_sigs=trust.sigs_bytes)
+        target = self.market.directory / "bundle.zip"
+        export_procedure(self.market.runtime, self.market.tender, Tier.AUDIT, target, extras)
+        trust_file = self.market.directory / "trust.wire.json"
+        trust_file.write_bytes(trust.wire_bytes())
+        said = StringIO()
+        with redirect_stdout(said):
+            code = run([str(target), "--trust", str(trust_file)], b"")
+        assert code == 0, said.getvalue()
+
 
 def test_a_tender_from_key_ceremony_to_transcripts(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = tmp_path_factory.mktemp("ceremony")
@@ -250,5 +269,6 @@ def test_a_tender_from_key_ceremony_to_transcripts(server: Server, tmp_path_fact
             play.parts(station)
             play.open(station)
             play.after(station)
+            play.verify()
         finally:
             play.institutions.close()
