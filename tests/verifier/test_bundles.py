@@ -21,7 +21,7 @@ from tests.support.make_bundle import (
     write_directory,
     write_zip,
 )
-from tests.support.verifying import failures, told, told_once, verify, verify_told
+from tests.support.verifying import failures, state_of, told, told_once, verify, verify_told
 from trading.kernel.canonical import dumps
 from verifier.build import single_file_source
 from verifier.cli import main
@@ -207,6 +207,30 @@ def test_receipts(tender: Tender, tmp_path: Path, capsys: pytest.CaptureFixture[
     note = tender.log.text() + "\n" + tender.log.signer.line(tender.log.text())
     receipt.write_bytes(tender.log.proof(bid.entry, note))
     assert main([str(receipt), "--trust", str(trust)]) == 2
+
+
+@pytest.mark.parametrize("kind", ["receipt", "bidder"])
+def test_the_bundle_of_one_bidder(tender: Tender, kind: str) -> None:
+    bid = tender.listed()[1]
+    kinds = ("key.registered", "policy.fixed", "tender.published")
+    files = bundle_files(tender, "auditor", "audit")
+    kept = {f"log/{entry.n}.tlog-proof" for entry in tender.log.entries if entry.kind in kinds or entry == bid.entry}
+    papers = {f"docs/{bid.sealed.sha256}"} | {path[:-5] for path, data in files.items() if b'"mb.key-enrol"' in data}
+    kept |= {paper + end for paper in papers for end in (".json", ".sig")}
+    evidence = ("log/", "docs/", "parts/")
+    files = {path: data for path, data in files.items() if path in kept or not path.startswith(evidence)}
+    header = json.loads(make_bundle(tender)["bundle.json"]) | {"kind": kind}
+    del header["files"]
+    report = verify(with_list(files, header), tender)
+    assert (failures(report), report.exit_code) == ({}, 0)
+    assert (state_of(report, "SB-05"), state_of(report, "SB-08")) == (STATE_OK, STATE_ABSENT)
+
+
+def test_kinds_without_checks_are_not_passed(tender: Tender) -> None:
+    files = make_bundle(tender)
+    header = json.loads(files["bundle.json"]) | {"kind": "draw"}
+    del header["files"]
+    assert verify(with_list(files, header), tender).exit_code == 2
 
 
 def test_missing_files_and_broken_trust(tender: Tender, tmp_path: Path) -> None:
