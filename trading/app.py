@@ -12,16 +12,20 @@ from trading.assembly import EVENTS, open_runtime
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Settings
+from trading.procedures.rules import catalogue
 from trading.rulebook import loader
 from trading.rulebook.model import Rule
 from trading.storage.tiles import CHECKPOINT
 from trading.web import banner, catalogues, errors, filters, headers, limits, locale, permissions
 from trading.web.permissions import ActorLoader
 from trading.wiring import BLUEPRINTS
+from verifier.build import single_file_source
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 # At least the threads of one web process (gunicorn.conf.py); connections are opened as they are needed.
 POOL_SIZE: Final = 64
+TRUST_FILES: Final = ("trust.wire.json", "people/trust.wire.json")
+PROCEDURE_KINDS: Final = {kind.code: kind for kind in catalogue.KINDS}
 KINDS: Final = {kind.name: kind for kind in EVENTS}
 
 
@@ -39,6 +43,10 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     app.jinja_env.lstrip_blocks = True
     app.extensions["settings"] = settings
     app.extensions["runtime"] = runtime = runtime or open_runtime(settings, pool_size=POOL_SIZE)
+    app.extensions["verifier"] = single_file_source
+    # Handed over by the supervisor (P8); the play of a demonstration keeps it with its people.
+    app.extensions["trust_files"] = tuple(settings.data_dir / name for name in TRUST_FILES)
+    app.extensions["bundles"] = settings.data_dir / "bundles"
     app.extensions["readiness"] = {"database": lambda: _ask(runtime.ledger), "log": lambda: _look(runtime.log_dir)}
 
     catalogues.compile_all()
@@ -51,7 +59,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     errors.install(app, article_of=article_of)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.jinja_env.globals.update(rule_of=rule_of, kind_title=kind_title)
+    app.jinja_env.globals.update(rule_of=rule_of, kind_title=kind_title, procedure_kind_title=procedure_kind_title)
     return app
 
 
@@ -70,6 +78,12 @@ def kind_title(name: str) -> str:
     """Return the title of a kind of record in the reader's language."""
     kind = KINDS.get(name)
     return locale.pick(kind.title_zh, kind.title_en) if kind is not None else name
+
+
+def procedure_kind_title(code: str) -> str:
+    """Return the title of a kind of procedure in the reader's language."""
+    kind = PROCEDURE_KINDS.get(code)
+    return locale.pick(kind.title_zh, kind.title_en) if kind is not None else code
 
 
 def _ask(ledger: Ledger) -> None:

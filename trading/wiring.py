@@ -17,11 +17,12 @@ from trading.api.v1.procedures import blueprint as procedure_api
 from trading.api.v1.receipts import blueprint as receipt_api
 from trading.api.v1.time import blueprint as time_api
 from trading.audit.views import blueprint as log_pages
+from trading.disclosure.views import blueprint as bundle_pages
 from trading.notices.views import blueprint as notice_pages
 from trading.web.health import blueprint as health
 from trading.web.help import blueprint as help_pages
 
-PAGES: Final[tuple[Blueprint, ...]] = (health, help_pages, log_pages, notice_pages)
+PAGES: Final[tuple[Blueprint, ...]] = (health, help_pages, log_pages, notice_pages, bundle_pages)
 API: Final[tuple[Blueprint, ...]] = (
     bid_api,
     custodian_api,

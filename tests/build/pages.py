@@ -92,7 +92,7 @@ def found(place: int, stage: Stage = Stage.OPEN) -> Found:
         title_en=title[1],
         buyer_zh=buyer[0],
         buyer_en=buyer[1],
-        kind="open_tender",
+        kind="open_tender_gp",
         regime="GP",
         published_at=NOW - place * DAY,
         close_at=(CLOSE if stage is Stage.OPEN else NOW - 5 * DAY) + place * HOUR,
@@ -253,7 +253,7 @@ def page(*lots: Lot, many: bool = False, **fields: object) -> Page:
     state = lots[0].state
     values: dict[str, Any] = {
         "reference": "T-2026-7k3m9q2d",
-        "kind": "open_tender",
+        "kind": "open_tender_gp",
         "regime": "GP",
         "jurisdiction": "CN",
         "edition_id": "CN.2026-02-01",
@@ -449,7 +449,8 @@ def _procedures() -> Iterator[Sample]:
     path = "/procedures/T-2026-7k3m9q2d"
     for state in LotState:
         shown = page(lot(state))
-        yield Sample(f"procedure-{state}", path, "notices/procedure.html", {"page": shown, "now": NOW})
+        context = {"page": shown, "now": NOW, "bundle_url": f"{path}/bundle.zip"}
+        yield Sample(f"procedure-{state}", path, "notices/procedure.html", context)
     bare = page(lot(LotState.OPEN, bare=True), text_zh="", text_en="", notices=(), documents=(), log=())
     yield Sample("procedure-bare", path, "notices/procedure.html", {"page": bare, "now": NOW})
     states = list(LotState)

@@ -86,7 +86,7 @@ class Records:
                 id=self.id,
                 entry_id=recorded.entry_id,
                 reference=self.reference,
-                kind="open_tender",
+                kind="open_tender_gp",
                 regime="GP",
                 jurisdiction="CN",
                 edition_id="CN.2026-02-01",

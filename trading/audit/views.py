@@ -162,4 +162,4 @@ def verifier() -> Response:
 
 
 def _verifier() -> bytes | None:
-    return cast("bytes | None", current_app.extensions.get("verifier"))
+    return cast("bytes | None", current_app.extensions["verifier"]())

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app, redirect, render_template, r
 from werkzeug.wrappers import Response as AnyResponse
 
 from trading.audit.runtime import Runtime
+from trading.audit.service import reader, receipt
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
@@ -16,6 +17,7 @@ from trading.notices.queries import log, texts
 from trading.notices.queries import page as pages
 from trading.notices.queries import result as results
 from trading.notices.queries import search as searches
+from trading.notices.queries.values import Page
 from trading.notices.rules import changes
 from trading.notices.rules.progress import Stage
 from trading.web.instants import day_start
@@ -25,6 +27,7 @@ from trading.web.permissions import public
 blueprint = Blueprint("notices", __name__)
 
 MOST_TEXT = 100  # characters of a search text that are read
+BUNDLE = "disclosure.bundle"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -69,7 +72,14 @@ def procedure(reference: str) -> str:
     now = _runtime().clock.now_ms()
     with _runtime().ledger.read() as conn:
         found = pages.page(conn, reference, now)
-    return render_template("notices/procedure.html", page=found, now=now)
+    return render_template("notices/procedure.html", page=found, now=now, bundle_url=_bundle_url(found))
+
+
+def _bundle_url(found: Page) -> str | None:
+    """Return where the evidence is; the package that serves it stands above this one and may be absent."""
+    if not found.complete or BUNDLE not in current_app.view_functions:
+        return None
+    return url_for(BUNDLE, reference=found.reference)
 
 
 @blueprint.get("/procedures/<reference>/notices/<int:number>")
@@ -159,3 +169,23 @@ def entry(h: str) -> str:
     if found is None:
         raise NotFound(h)
     return render_template("log/entry.html", entry=found)
+
+
+@blueprint.get("/log/entries/<h>.tlog-proof")
+@public
+def proof(h: str) -> Response:
+    """The receipt of a public record: the proof that its entry is in the log (AL1 L8.2)."""
+    try:
+        wanted = hex_bytes(h, 32)
+    except ValueError as error:
+        raise NotFound(h) from error
+    with _runtime().ledger.read() as conn:
+        found = log.entry(conn, wanted)
+        if found is None or found.kind is None or found.n is None:
+            raise NotFound(h)
+        issued = receipt(conn, reader(_runtime().log_dir), wanted)
+    if issued is None:
+        raise NotFound(h)
+    response = Response(issued.text, mimetype="text/plain")
+    response.headers["Content-Disposition"] = f'attachment; filename="{issued.n}.tlog-proof"'
+    return response

@@ -141,6 +141,8 @@ class Page:
     log: tuple[LogRow, ...]
 
     @property
-    def opened(self) -> bool:
-        """Whether the opening of some lot is complete, so that there is evidence to take home."""
-        return any(each.opening_step == "completed" for each in self.lots)
+    def complete(self) -> bool:
+        """Whether every opening is complete and no lot is sealed any more, so that there is evidence to take home."""
+        steps = {each.opening_step for each in self.lots}
+        sealed = {LotState.OPEN, LotState.CLOSING, LotState.CLOSED}
+        return steps - {None} == {"completed"} and not any(each.state in sealed for each in self.lots)

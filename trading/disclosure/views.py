@@ -1,0 +1,80 @@
+"""The evidence bundle of a procedure for everyone, once its opening is complete (AL1 L12.1, SB1 S11).
+
+A bundle is made when the first reader asks and kept until the procedure has another record, so that many readers cost
+no more than one. A demonstration also hands out what bidders get: its notice says so.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from pathlib import Path
+from typing import Final, cast
+
+from flask import Blueprint, Response, current_app, send_file
+
+from trading.audit.runtime import Runtime
+from trading.audit.service import witnessed
+from trading.disclosure.rules.tiers import Tier
+from trading.disclosure.service import BundleExtras, export_procedure
+from trading.kernel.errors import NotFound, RuleBroken
+from trading.kernel.signed import SignedDocument
+from trading.notices.queries.page import page
+from trading.web.permissions import public
+
+blueprint = Blueprint("disclosure", __name__)
+
+# One bundle is made at a time in a process, because making one reads every proof of its procedure.
+_MAKING: Final = threading.Lock()
+
+
+def _runtime() -> Runtime:
+    return cast("Runtime", current_app.extensions["runtime"])
+
+
+@blueprint.get("/procedures/<reference>/bundle.zip")
+@public
+def bundle(reference: str) -> Response:
+    """Everything public about a procedure, with its proofs and the program that checks them."""
+    with _runtime().ledger.read() as conn:
+        shown = page(conn, reference, _runtime().clock.now_ms())
+    if not shown.complete:
+        raise NotFound(f"bundle of {reference}")
+    newest, note = shown.log[-1], witnessed(_runtime())
+    if newest.n is None or note is None or note.size <= newest.n:
+        raise RuleBroken("log.not_witnessed", "AL1 L7.3")  # in a moment; a bundle without the newest record would stay
+    path = _made(reference, newest.h)
+    return send_file(path, as_attachment=True, download_name=f"{reference}.zip", mimetype="application/zip")
+
+
+def _made(reference: str, newest_h: str) -> Path:
+    """Return the bundle that holds the record ``newest_h``; older ones of the procedure are removed."""
+    folder = cast("Path", current_app.extensions["bundles"])
+    path = folder / f"{reference}-{newest_h[:16]}.zip"
+    with _MAKING:
+        if not path.exists():
+            extras = _extras()
+            folder.mkdir(mode=0o700, exist_ok=True)
+            fresh = folder / f"{secrets.token_hex(8)}.part"
+            export_procedure(_runtime(), reference, Tier.BIDDERS if _runtime().demo else Tier.PUBLIC, fresh, extras)
+            for old in folder.glob(f"{reference}-*.zip"):
+                old.unlink(missing_ok=True)  # a reader who is still downloading keeps the open file
+            fresh.replace(path)
+    return path
+
+
+def _extras() -> BundleExtras:
+    """Return the verifier and the trust file; without a trust file there is no bundle to hand out."""
+    trust = trust_file()
+    if trust is None:
+        raise NotFound("trust file")
+    verifier = cast("bytes", current_app.extensions["verifier"]())
+    return BundleExtras(verifier=verifier, trust=trust.doc, trust_sigs=trust.sigs_bytes)
+
+
+def trust_file() -> SignedDocument | None:
+    """Return the supervisor's trust file as it was handed to this installation (P8); None if it was not."""
+    for path in cast("tuple[Path, ...]", current_app.extensions["trust_files"]):
+        if path.is_file():
+            return SignedDocument.from_wire(path.read_bytes())
+    return None
