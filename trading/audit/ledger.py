@@ -175,6 +175,7 @@ class Ledger:
         """Open a READ ONLY transaction, possibly on a replica; a statement that writes fails in PostgreSQL."""
         with _connect(self._reader) as connection:
             yield connection
+            connection.commit()  # nothing is kept; but after a rollback the driver plans every statement anew
 
     @contextmanager
     def upkeep(self) -> Iterator[Connection]:
