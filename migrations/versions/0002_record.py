@@ -219,10 +219,12 @@ CREATE TABLE record.document (
     sigs BYTEA NOT NULL,
     CONSTRAINT pk_document PRIMARY KEY (id),
     CONSTRAINT fk_document_entry_id_audit_entry FOREIGN KEY(entry_id) REFERENCES log.audit_entry (id),
-    CONSTRAINT uq_document_sha256 UNIQUE (sha256)
+    CONSTRAINT uq_document_procedure_id_sha256 UNIQUE (procedure_id, sha256)
 );
 
 CREATE INDEX ix_document_procedure_id ON record.document (procedure_id);
+
+CREATE INDEX ix_document_sha256 ON record.document (sha256);
 
 CREATE INDEX ix_document_entry_id ON record.document (entry_id);
 

@@ -136,7 +136,7 @@ def _replay(path: Path, console: Console, *, as_json: bool) -> int:
     except InvalidInput as error:
         raise click.ClickException(f"{error.detail or error.code}\n没有启动任何程序 / Nothing was started.") from error
     began = time.monotonic()
-    # A replay proves nothing about crashes, and its database is gone at the end: its commits need not wait for the disk.
+    # A replay proves nothing about crashes and its database is gone at the end: commits need not wait for the disk.
     with _home(once=True) as home, _platform(home, "127.0.0.1:0", fsync=False) as platform:
         outcomes = replay.replay(past, platform, console)
     figures = replay.report(past, outcomes, time.monotonic() - began)

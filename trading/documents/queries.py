@@ -10,13 +10,22 @@ from trading.documents.model import StoredDocument
 from trading.documents.tables import document
 
 _COLUMNS = (document.c.sha256, document.c.typ, document.c.bytes, document.c.sigs)
-_BY_DIGEST: Final = select(*_COLUMNS).where(document.c.sha256 == bindparam("digest"))  # built once: every bid runs it
+# Built once: every bid runs it. Copies of other procedures have the same bytes; any of them will do.
+_BY_DIGEST: Final = select(*_COLUMNS).where(document.c.sha256 == bindparam("digest")).limit(1)
 
 
 def get(conn: Connection, digest: bytes) -> StoredDocument | None:
     """Return the document with this SHA-256, or None."""
     row = conn.execute(_BY_DIGEST, {"digest": digest}).one_or_none()
     return None if row is None else _stored(row)
+
+
+def is_kept(conn: Connection, procedure_id: int | None, digest: bytes) -> bool:
+    """Say whether this very procedure (None: no procedure) keeps the document."""
+    query = select(document.c.id).where(
+        document.c.procedure_id.is_not_distinct_from(procedure_id), document.c.sha256 == digest
+    )
+    return conn.execute(query.limit(1)).scalar() is not None
 
 
 def of_procedure(conn: Connection, procedure_id: int) -> list[StoredDocument]:

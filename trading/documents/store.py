@@ -5,7 +5,7 @@ from __future__ import annotations
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.crypto.signatures import SignedDocument
-from trading.documents.queries import get
+from trading.documents.queries import is_kept
 from trading.documents.tables import document
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import sha256
@@ -18,7 +18,7 @@ def add(uow: UnitOfWork, recorded: Recorded, procedure_id: int | None, signed: S
     A document that is already stored stays as it is: the same bytes may be named by several records.
     """
     digest = sha256(signed.doc)
-    if get(uow.connection, digest) is None:
+    if not is_kept(uow.connection, procedure_id, digest):
         uow.connection.execute(
             document.insert().values(
                 id=new_row_id(),
