@@ -16,6 +16,7 @@ from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Process, Settings
 from trading.kernel.clock import FixedClock
+from trading.notices import views
 from trading.storage.local import LocalStore
 from trading.web.permissions import ActorLoader, public
 
@@ -49,7 +50,10 @@ def gallery(folder: Path, *, demo: bool = True, load_actor: ActorLoader | None =
     @public
     def sample(name: str) -> tuple[str, int]:
         shown = by_name[name]
-        return render_template(shown.template, **shown.context), shown.status
+        context = dict(shown.context)
+        if "plot" in context:  # its labels are in the reader's language
+            context["plot"] = views._plot(context["result"])
+        return render_template(shown.template, **context), shown.status
 
     return app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trading.awards.rules.dot_plot import Priced, dot_plot
+from trading.awards.rules.dot_plot import Priced, dot_plot, shortened
 from trading.notices.rules.changes import Change, compare
 from trading.notices.rules.progress import STAGE_OF, STEPS, Happened, LotState, Mark, lot_state, timeline
 from trading.procedures.rules.lifecycle import LotPhase
@@ -100,6 +100,12 @@ def test_the_dot_plot_begins_at_zero_and_stays_inside() -> None:
     assert all(0 <= each <= 100 for each in positions)
     assert float((plot.ceiling_x or "").rstrip("%")) > positions[-1]
     assert dot_plot([], 1) is None
+
+
+def test_labels_are_cut_by_what_they_take_on_the_screen() -> None:
+    assert shortened("明理医疗") == "明理医疗"
+    assert shortened("江南省医药集团设备供应链管理有限责任公司") == "江南省医药集团设备供应链管理有限…"
+    assert shortened("Linjiang Kangda Medical Devices Co., Ltd.") == "Linjiang Kangda Medical Devices C…"
 
 
 @pytest.mark.parametrize("price", [0, 1, 99, 10**6, 10**15 - 1])

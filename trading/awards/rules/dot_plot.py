@@ -8,23 +8,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from unicodedata import east_asian_width
 
 ROW_HEIGHT: Final = 44
 AXIS_HEIGHT: Final = 40
 TOP: Final = 28
+LABEL_WIDTH: Final = 34
 _STEPS: Final = (1, 2, 5)
 _MOST_TICKS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """One price. ``x`` is a percentage as text; ``y`` in pixels; ``kind`` is awarded, ranked or excluded."""
+    """One price. ``x`` is a percentage as text; ``y`` in pixels; ``kind`` is awarded, ranked or excluded.
+
+    ``low`` says that the dot stands so far left that its price is written to its right.
+    """
 
     label: str
     price: int
     x: str
     y: int
     kind: str
+    low: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +69,14 @@ def dot_plot(prices: Sequence[Priced], ceiling: int | None) -> DotPlot | None:
     step = _tick_step(largest)
     end = (largest // step + 1) * step
     dots = tuple(
-        Dot(label=each.label, price=each.price, x=_percent(each.price, end), y=TOP + place * ROW_HEIGHT, kind=each.kind)
+        Dot(
+            label=shortened(each.label),
+            price=each.price,
+            x=_percent(each.price, end),
+            y=TOP + place * ROW_HEIGHT,
+            kind=each.kind,
+            low=each.price * 2 < end,
+        )
         for place, each in enumerate(prices)
     )
     ticks = tuple(Tick(value=value, x=_percent(value, end)) for value in range(0, end, step))
@@ -74,6 +87,16 @@ def dot_plot(prices: Sequence[Priced], ceiling: int | None) -> DotPlot | None:
         ceiling=ceiling,
         ceiling_x=None if ceiling is None else _percent(ceiling, end),
     )
+
+
+def shortened(label: str, width: int = LABEL_WIDTH) -> str:
+    """Return ``label`` cut to ``width`` columns; a Chinese character takes two."""
+    used = 0
+    for place, character in enumerate(label):
+        used += 2 if east_asian_width(character) in "WF" else 1
+        if used > width:
+            return label[: max(place - 1, 1)] + "…"
+    return label
 
 
 def _tick_step(largest: int) -> int:
