@@ -179,16 +179,16 @@ def _close(runtime: Runtime, shift_file: Path, runs: Sequence[PastTenderRun], co
     waiting = list(runs)
     with Progress(console=console) as progress:
         task = progress.add_task("截止 / close", total=len(runs))
+        due = close
         while waiting:
             with runtime.ledger.read() as conn:
                 now = platform_ms(conn)
-            if now < close:
-                time.sleep((close - now) / 1000)
-            again = [run for run in waiting if closing.run(runtime, _arg(run)) is not None]
+            if now < due:
+                time.sleep((due - now) / 1000)
+            again = [(run, when) for run in waiting if (when := closing.run(runtime, _arg(run))) is not None]
             progress.advance(task, len(waiting) - len(again))
-            if len(again) == len(waiting):
-                time.sleep(0.2)
-            waiting = again
+            due = max((when for _, when in again), default=close)
+            waiting = [run for run, _ in again]
     with runtime.ledger.read() as conn:
         newest = newest_h(conn)
     if newest is None or wait_witnessed(runtime, newest, _WITNESS_S, not_before_ms=close) is None:
