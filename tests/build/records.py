@@ -73,6 +73,7 @@ class Records:
         with self.ledger.begin(ACTOR) as uow:
             recorded = uow.record(self._event("procedure.drafted", f"procedure:{self.reference}", spec_sha256=HASH))
             self._procedure(uow, recorded, title, published_at, phase)
+            self._document(uow, recorded, "mb.edition", EDITION)
             for number, (of_lot, close_at) in lots.items():
                 self._lot(uow, recorded, number, of_lot, close_at)
         for number in lots:

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from flask.testing import FlaskClient
 
-from tests.build.records import ACTOR, HASH, Records, bidder, register
+from tests.build.records import ACTOR, EDITION, HASH, Records, bidder, register
 from tests.web.conftest import NOW, CountQueries
 from trading.audit.ledger import Ledger
 from trading.notices.queries.ceremony import ceremony
@@ -49,7 +49,7 @@ def test_an_open_procedure(records: Records, ledger: Ledger, client: FlaskClient
     assert (lot.sealing.k, len(lot.sealing.custodians)) == (3, 5)
     assert [step.mark for step in lot.steps[:3]] == [Mark.DONE, Mark.NOW, Mark.NEXT]
     assert shown.buyer.name_en == "BUYER Ltd"
-    assert {document.typ for document in shown.documents} == {"mb.schedule", "sb1.policy"}
+    assert {document.typ for document in shown.documents} == {"mb.edition", "mb.schedule", "sb1.policy"}
     text = client.get(f"{BASE}?lang=zh").text
     assert "12:00:00 之前完整到达的投标才算按时" in text
     assert "人民币伍仟元整" in text
@@ -150,6 +150,19 @@ def test_documents_follow_their_tier(records: Records, client: FlaskClient) -> N
     assert status(b"never stored") == 404
     for odd in ("xyz", "AB" * 32, "ab" * 31):
         assert client.get(f"{BASE}/documents/{odd}.json").status_code == 404
+
+
+def test_procedures_that_share_an_edition_each_show_it_once(
+    records: Records, ledger: Ledger, client: FlaskClient
+) -> None:
+    records.publish({"1": ("open", NOW + HOUR)})
+    Records(ledger=ledger, reference="T-2026-other").publish({"1": ("open", NOW + HOUR)})
+    with ledger.read() as conn:
+        shown = page(conn, REFERENCE, NOW)
+    assert [each.typ for each in shown.documents].count("mb.edition") == 1
+    for reference in (REFERENCE, "T-2026-other"):
+        answer = client.get(f"/procedures/{reference}/documents/{shown.edition_sha256}.json")
+        assert (answer.status_code, answer.data) == (200, EDITION)
 
 
 def test_a_correction_shows_old_and_new(records: Records, client: FlaskClient) -> None:

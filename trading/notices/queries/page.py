@@ -46,7 +46,7 @@ def page(conn: Connection, reference: str, now: int) -> Page:
     digests = {digest for row in rows for digest in (row.policy_sha256, row.schedule_sha256) if digest is not None}
     # Documents of the ceremony wait for the last opening: a document does not name its lot in a column (SB1 S11).
     opened = {row.step for row in rows} - {None} == {"completed"}
-    documents, wanted = _documents(conn, head.id, bytes(head.edition_sha256), digests, opened=opened)
+    documents, wanted = _documents(conn, head.id, digests, opened=opened)
     log = public_log(conn, head.id)
     content = _content(notices)
     lots = tuple(_lot(row, content, wanted, log, now) for row in rows)
@@ -98,10 +98,10 @@ def _content(notices: Sequence[tuple[AnyRow, dict[str, Any]]]) -> dict[str, Any]
 
 
 def _documents(
-    conn: Connection, procedure_id: int, edition: bytes, wanted: set[bytes], *, opened: bool
+    conn: Connection, procedure_id: int, wanted: set[bytes], *, opened: bool
 ) -> tuple[tuple[Document, ...], dict[str, dict[str, Any]]]:
     types = FROM_PUBLICATION + AFTER_OPENING if opened else FROM_PUBLICATION
-    values = {"procedure": procedure_id, "edition": edition, "types": types, "wanted": tuple(wanted)}
+    values = {"procedure": procedure_id, "types": types, "wanted": tuple(wanted)}
     rows, bodies = [], {}
     for row in conn.execute(DOCUMENTS, values):
         digest = bytes(row.sha256).hex()

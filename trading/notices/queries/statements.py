@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, case, func, select
 
 from trading.documents.tables import document
 from trading.notices.tables import notice
@@ -84,7 +84,7 @@ def _documents() -> Select[Any]:
             (document.c.sigs != b"[]").label("signed"),
             case((wanted, document.c.bytes)).label("body"),
         )
-        .where(or_(of_procedure, document.c.sha256 == bindparam("edition")))
+        .where(of_procedure)
         .order_by(document.c.typ, document.c.id)
     )
 

@@ -112,7 +112,7 @@ def _document_bytes(reference: str, digest: bytes) -> Select[AnyRow]:
     return (
         select(document.c.typ, document.c.bytes, document.c.sigs)
         .select_from(document)
-        .join(procedure, or_(of_procedure, document.c.sha256 == procedure.c.edition_sha256))
+        .join(procedure, of_procedure)
         .where(
             procedure.c.reference == reference,
             procedure.c.phase.in_(PUBLIC_PHASES),
