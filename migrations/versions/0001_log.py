@@ -132,16 +132,18 @@ TIME = """
 CREATE FUNCTION log.platform_time() RETURNS timestamptz LANGUAGE sql AS 'SELECT clock_timestamp()';
 
 -- Any host whose newest clock record is a hold (TE1 T3).
-CREATE FUNCTION log.on_hold() RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT EXISTS (
+CREATE FUNCTION log.on_hold() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  -- In this language the plan is kept; as LANGUAGE sql it would be made anew at every act.
+  RETURN EXISTS (
     SELECT 1 FROM (
       SELECT DISTINCT ON (c.host) c.kind FROM (
         SELECT e.id, e.kind, convert_from(e.record, 'UTF8')::jsonb #>> '{body,host}' AS host
           FROM log.audit_entry e WHERE e.kind IN ('clock.hold', 'clock.released')
       ) c ORDER BY c.host, c.id DESC
     ) newest WHERE newest.kind = 'clock.hold'
-  )
-$$;
+  );
+END $$;
 
 -- AL1 L4.3 with the window of one lot and stage: read once without a lock, and again when the procedure row is granted.
 CREATE FUNCTION log.act_begin(p bigint, l text, s text,
