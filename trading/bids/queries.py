@@ -9,7 +9,9 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 
 from trading.audit.tables import audit_entry
 from trading.bids.model import BidHead, ManifestItem
+from trading.bids.rules.policy import Policy, parse_policy
 from trading.bids.tables import bid, bid_version, part
+from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
 from trading.procedures.tables import lot, procedure
 
@@ -81,6 +83,23 @@ def target(conn: Connection, reference: str) -> BidTarget | None:
         policy_sha256=None if policy is None else bytes(policy).hex(),
         close_ms=row._mapping["close_at"],
     )
+
+
+_MOST_POLICIES: Final = 256
+_POLICIES: Final[dict[str, Policy]] = {}
+
+
+def policy(conn: Connection, digest: str) -> Policy | None:
+    """Return a policy, read and parsed once for all bids of its lot: its name is its digest, it can never be stale."""
+    known = _POLICIES.get(digest)
+    if known is None:
+        stored = documents.get(conn, bytes.fromhex(digest))
+        if stored is None:
+            return None
+        if len(_POLICIES) >= _MOST_POLICIES:
+            _POLICIES.clear()
+        known = _POLICIES[digest] = parse_policy(stored.doc)
+    return known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

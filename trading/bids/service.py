@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import BinaryIO
 
 from sqlalchemy import Connection
@@ -27,11 +26,9 @@ from trading.bids.rules.envelope import (
     require_policy,
     require_withdrawal_policy,
 )
-from trading.bids.rules.policy import Policy, parse_policy
+from trading.bids.rules.policy import Policy
 from trading.crypto.envelope import require_part_shape
 from trading.crypto.signatures import SignedDocument, sig_sha256, verify_es256
-from trading.documents import queries as documents
-from trading.documents.model import StoredDocument
 from trading.kernel.digests import sha256
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.ids import new_bid_reference
@@ -208,7 +205,7 @@ class _Known:
     before: Version | None
     parts: dict[str, int]
     key: SigningKey | None
-    policy: StoredDocument | None
+    policy: Policy | None
 
     def signer(self, signed: SignedDocument, actor: Actor) -> SigningKey:
         """S7.2 item 3: one signature, by a registered bidder key of the organisation; it verifies."""
@@ -224,20 +221,19 @@ class _Known:
         """Return the policy in force for the lot."""
         if self.policy is None:
             raise RuleBroken("bid.closed", "SUB-01")
-        return _parsed_policy(self.policy.doc)
+        return self.policy
 
 
 def _known(ledger: Ledger, actor: Actor, arrival: Arrival) -> _Known:
     sigs = arrival.signed.sigs
     with ledger.read() as conn:
         target = _own(queries.target(conn, arrival.bid), actor)
-        policy = target.policy_sha256
         return _Known(
             target=target,
             before=queries.version_by_digest(conn, arrival.signed.sha256),
             parts=queries.parts_of(conn, arrival.bid),
             key=keys.key_by_kid(conn, sigs[0]["kid"]) if len(sigs) == 1 else None,
-            policy=None if policy is None else documents.get(conn, bytes.fromhex(policy)),
+            policy=None if target.policy_sha256 is None else queries.policy(conn, target.policy_sha256),
         )
 
 
@@ -245,10 +241,6 @@ def _repeated(before: Version, target: BidTarget) -> Accepted:
     if before.bid != target.head.reference:
         raise NotFound("bid")
     return Accepted(h=before.h, doc_sha256=before.doc_sha256, received_at=before.received_at, repeated=True)
-
-
-# The same policy is parsed once for all bids of its lot; its bytes are the key, so it can never be stale.
-_parsed_policy = lru_cache(maxsize=256)(parse_policy)
 
 
 def _checked_envelope(signed: SignedDocument, target: BidTarget, key: SigningKey, policy: Policy) -> Envelope:
