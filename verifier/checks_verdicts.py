@@ -24,6 +24,8 @@ from verifier.verdicts import (
     dealing_fits,
     factor_fits,
     find_transcript,
+    judge_of,
+    last_verdict,
     rulings,
     transcript_item,
 )
@@ -150,12 +152,12 @@ def check_verdicts(lot: Lot, check: Check) -> None:
         check.fail(lot.place, "no opening.completed record, though later steps are recorded")
     if order is None or policy is None or combined is None:
         return
-    judge = Judge(lot, order, policy)
+    judge = judge_of(lot, order, policy)
     items = {item["bid"]: item for item in combined.body["items"]}
     for row in order.value["bids"]:
         ruling, item = rulings(lot)[row["bid"]], items.get(row["bid"])
         if item is not None:
-            _check_combined(lot, check, combined, item, ruling)
+            _check_combined(check, combined, item, ruling)
             _check_faults(lot, check, combined.place, item, ruling, judge.custodians(row["bid"]))
         _check_result(lot, check, row, item, ruling)
     for logged in lot.all("bid.opened"):
@@ -166,13 +168,9 @@ def check_verdicts(lot: Lot, check: Check) -> None:
             _check_transcript(lot, check, transcript, order)
 
 
-def _check_combined(lot: Lot, check: Check, logged: Logged, item: dict[str, Any], ruling: Ruling) -> None:
-    # Rows 11 and 12 show only when a part is decrypted, after the combination; PENDING waits for an adjudication.
-    possible = set(ruling.possible)
-    if ruling.row >= 11 or ruling.row == 0:
-        possible = {"OK"} if ruling.row else possible
-    if item["verdict"] == "PENDING" and final_verdict(lot, item["bid"]) != "PENDING":
-        possible.add("PENDING")
+def _check_combined(check: Check, logged: Logged, item: dict[str, Any], ruling: Ruling) -> None:
+    # Rows 11 and 12 show only when a part is decrypted, after the combination.
+    possible = {"OK"} if ruling.row >= 11 else set(ruling.possible)
     text = f"bid {item['bid']}: verdict {item['verdict']}, recomputed {' or '.join(sorted(possible))}"
     check.require(logged.place, text, holds=item["verdict"] in possible)
 
@@ -204,15 +202,28 @@ def _check_result(lot: Lot, check: Check, row: dict[str, Any], item: dict[str, A
     if not opened and not judged:
         return
     place = (opened + judged)[-1].place
-    once = len(opened) <= 1 and not (opened and judged and judged[-1].body["verdict"] != "OK")
+    final_once = all(logged.body["verdict"] == "PENDING" for logged in judged[:-1])
+    once = len(opened) <= 1 and final_once and not (opened and judged and judged[-1].body["verdict"] != "OK")
     check.require(place, f"bid {bid} has several results", holds=once)
-    text = f"bid {bid}: result {final}, recomputed {' or '.join(ruling.possible)}"
-    check.require(place, text, holds=final in ruling.possible)
+    decided = ruling.settled or ruling
+    text = f"bid {bid}: result {final}, recomputed {' or '.join(decided.possible)}"
+    check.require(place, text, holds=final in decided.possible)
     if final == "PENDING":
         check.gap(place, f"bid {bid}: PENDING until its shares are adjudicated")
     for logged in judged:
-        same = item is None or logged.body["faults"] == item["faults"] or final != item["verdict"]
-        check.require(logged.place, f"bid {bid}: faults differ from opening.combined", holds=same)
+        _check_judged(lot, check, logged, item, ruling)
+
+
+def _check_judged(lot: Lot, check: Check, logged: Logged, item: dict[str, Any] | None, ruling: Ruling) -> None:
+    """Compare the faults of a ``bid.verdict``: those of the combination, for a final one those found since then."""
+    bid, order, policy = logged.body["bid"], lot.order, lot.policy
+    is_final = item is not None and item["verdict"] == "PENDING" != logged.body["verdict"]
+    if is_final and ruling.settled is not None and order is not None and policy is not None:
+        custodians = Judge(lot, order, policy, logged.n).custodians(bid)
+        _check_faults(lot, check, logged.place, logged.body, ruling.settled, custodians)
+        return
+    same = item is None or logged.body["faults"] == item["faults"]
+    check.require(logged.place, f"bid {bid}: faults differ from opening.combined", holds=same)
 
 
 def _check_opened(lot: Lot, check: Check, logged: Logged, order: Document) -> None:
@@ -259,5 +270,6 @@ def _check_transcript(lot: Lot, check: Check, transcript: Document, order: Docum
         waiting = row["verdict"] == item.get("verdict") == "PENDING"
         holds = waiting or row["verdict"] == final_verdict(lot, row["bid"])
         check.require(transcript.place, f"bid {row['bid']}: another verdict than the log", holds=holds)
-        same = row["faults"] == item.get("faults")
+        settled = last_verdict(lot, row["bid"]) if item.get("verdict") == "PENDING" and not waiting else None
+        same = row["faults"] == (settled.body if settled is not None else item).get("faults")
         check.require(transcript.place, f"bid {row['bid']}: other faults than the log", holds=same)

@@ -21,7 +21,7 @@ from verifier.checks_opening import (
 from verifier.contents import ContentFault, Price, read_main, read_price
 from verifier.dealing import context_of, deal, factor_commitment, part_identity, share_commitment
 from verifier.envelopes import envelope_faults, is_copy, signature_faults
-from verifier.evidence import Document
+from verifier.evidence import Document, Logged
 from verifier.lot import Lot, Version
 from verifier.shamir import combine_shares
 
@@ -80,13 +80,15 @@ class Ruling:
     manifest_sha256: str | None = None
     identities: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    settled: Ruling | None = None  # of a bid that was PENDING, by what was adjudicated before its final verdict
 
 
 class Judge:
-    """Applies S10 to the bids of one lot."""
+    """Applies S10 to the bids of one lot; adjudications count if they were logged before index ``until``."""
 
-    def __init__(self, lot: Lot, order: Document, policy: Document) -> None:
+    def __init__(self, lot: Lot, order: Document, policy: Document, until: int | None) -> None:
         self._lot = lot
+        self._until = until
         self._policy = policy.value
         self._order = order.value
         self._versions = {v.sha256: v for versions in lot.versions().values() for v in versions}
@@ -132,9 +134,10 @@ class Judge:
             code = value_of(document, bid, "code")
             if code is not None and (end is None or logged.n < end) and document.value["custodian"] in found:
                 found[document.value["custodian"]].code = code
-        for _, document in self._lot.pairs("share.adjudicated", "adjudication_sha256", "sb1.adjudication"):
+        for logged, document in self._lot.pairs("share.adjudicated", "adjudication_sha256", "sb1.adjudication"):
             finding = value_of(document, bid, "finding")
-            if finding is not None and document.value["custodian"] in found:
+            early = self._until is None or logged.n < self._until
+            if finding is not None and early and document.value["custodian"] in found:
                 found[document.value["custodian"]].finding = finding
         for _, document in self._releases:
             if document.value["custodian"] in found:
@@ -284,12 +287,28 @@ def transcript_item(transcript: Document, bid: str) -> dict[str, Any] | None:
     return next((row for row in transcript.value["items"] if row["bid"] == bid), None)
 
 
+def judge_of(lot: Lot, order: Document, policy: Document) -> Judge:
+    """Return who judges the combination: with what was adjudicated at ``release.closed`` (S10)."""
+    closed = lot.last("release.closed")
+    return Judge(lot, order, policy, closed.n if closed is not None else None)
+
+
 def rulings(lot: Lot) -> dict[str, Ruling]:
     """Return the rulings on all bids of the newest order, made once per lot."""
-    order, policy = lot.order, lot.policy
+    order, policy, combined = lot.order, lot.policy, lot.last("opening.combined")
     if lot.rulings is None:
         lot.rulings = {}
-        if order is not None and policy is not None and lot.first("opening.combined") is not None:
-            judge = Judge(lot, order, policy)
+        if order is not None and policy is not None and combined is not None:
+            judge = judge_of(lot, order, policy)
             lot.rulings = {row["bid"]: judge.judge(row) for row in order.value["bids"]}
+            pending = [item["bid"] for item in combined.body["items"] if item["verdict"] == "PENDING"]
+            for row in order.value["bids"]:
+                last = last_verdict(lot, row["bid"]) if row["bid"] in pending else None
+                if last is not None and last.body["verdict"] != "PENDING":
+                    lot.rulings[row["bid"]].settled = Judge(lot, order, policy, last.n).judge(row)
     return lot.rulings
+
+
+def last_verdict(lot: Lot, bid: str) -> Logged | None:
+    """Return the newest ``bid.verdict`` of a bid."""
+    return next((logged for logged in reversed(lot.all("bid.verdict")) if logged.body["bid"] == bid), None)

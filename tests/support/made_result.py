@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.made_log import Entry, sha256
+from tests.support.made_opening import adjudicate
 from tests.support.made_tender import LOT, Bid, Tender
 from trading.kernel.canonical import dumps
 from trading.kernel.digests import tuple_hash
@@ -35,6 +36,18 @@ def open_bids(tender: Tender) -> None:
             tender.record("bid.verdict", body)
     names = sorted([transcript(tender, "bidders"), transcript(tender, "audit")])
     tender.record("opening.completed", {"transcript_sha256s": names, **LOT})
+    bad = tender.scenario.false_bad or tender.scenario.dealt_bad
+    if tender.scenario.adjudicated_late and bad is not None:
+        settle(tender, bad[0], tender.bids[bad[1]])
+
+
+def settle(tender: Tender, custodian: int, bid: Bid) -> None:
+    """An adjudication after the opening and the verdicts that it decides (S10 row 9)."""
+    adjudicate(tender, custodian, bid)
+    for number, verdict in tender.scenario.final.items():
+        added = [{"code": code, "custodian": index} for index, code in tender.scenario.final_faults.items()]
+        faults = sorted([*tender.faults_of(tender.bids[number]), *added], key=lambda fault: fault["custodian"])
+        tender.record("bid.verdict", {"bid": tender.bids[number].id, "faults": faults, "verdict": verdict})
 
 
 def transcript(tender: Tender, tier: str) -> str:

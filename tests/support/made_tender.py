@@ -69,6 +69,7 @@ class Scenario:
     rescued: frozenset[int] = frozenset()
     extended: bool = False
     adjudicated: bool = True
+    adjudicated_late: bool = False  # only after the opening, as beyond the disclosure bound (S9.4)
     broken_signature: int | None = None  # the platform took an envelope whose signature fails
     copied: int | None = None  # sends bidder 0's ciphertexts as its own
     factor_list_loses: int | None = None
@@ -76,6 +77,8 @@ class Scenario:
     verdicts: dict[int, str] = field(default_factory=dict)  # bidder -> verdict, where it is not OK
     faults: dict[int, str] = field(default_factory=dict)  # custodian -> fault in every bid that reached row 6
     bid_faults: dict[int, dict[int, str]] = field(default_factory=dict)  # bidder -> custodian -> fault
+    final: dict[int, str] = field(default_factory=dict)  # bidder -> verdict that follows PENDING (S10 row 9)
+    final_faults: dict[int, str] = field(default_factory=dict)  # custodian -> fault that it adds
 
 
 SCENARIOS = {
@@ -109,6 +112,28 @@ SCENARIOS = {
             lost=frozenset({1, 5}),
             verdicts={2: "PENDING"},
             faults={1: "CUSTODIAN_ABSENT", 5: "CUSTODIAN_ABSENT"},
+        ),
+        Scenario(name="late_finding", false_bad=(3, 1), adjudicated=False, adjudicated_late=True),
+        Scenario(
+            name="settled_against_bidder",
+            dealt_bad=(4, 2),
+            adjudicated=False,
+            adjudicated_late=True,
+            lost=frozenset({1, 5}),
+            verdicts={2: "PENDING"},
+            faults={1: "CUSTODIAN_ABSENT", 5: "CUSTODIAN_ABSENT"},
+            final={2: "BIDDER_MALFORMED_SEALING"},
+        ),
+        Scenario(
+            name="settled_against_custodian",
+            false_bad=(4, 2),
+            adjudicated=False,
+            adjudicated_late=True,
+            lost=frozenset({1, 5}),
+            verdicts={2: "PENDING"},
+            faults={1: "CUSTODIAN_ABSENT", 5: "CUSTODIAN_ABSENT"},
+            final={2: "TOO_FEW_SHARES"},
+            final_faults={4: "CUSTODIAN_FALSE_BAD"},
         ),
         Scenario(name="broken_signature", broken_signature=2, verdicts={2: "PLATFORM_BAD_INTAKE"}),
         Scenario(name="copied", copied=3, verdicts={3: "BIDDER_COPIED"}),

@@ -74,6 +74,14 @@ def only(condition: Callable[[Fields], bool], change: Change) -> Change:
     return lambda fields: change(fields) if condition(fields) else None
 
 
+def is_final(fields: Fields) -> bool:
+    """The verdict that follows PENDING once the shares are adjudicated (S10 row 9)."""
+    return bool(fields["verdict"] != "PENDING")
+
+
+FALSE_BAD_OF_3 = {"code": "CUSTODIAN_FALSE_BAD", "custodian": 3}  # found only after the combination
+
+
 def of_kind(kind: str) -> Callable[[Fields], bool]:
     return lambda fields: bool(fields["kind"] == kind)
 
@@ -170,6 +178,10 @@ LIES: list[tuple[str, str, Change, str]] = [
     ("missing_factor", "bid.verdict", put(verdict="BIDDER_MALFORMED_SEALING"), "SB-17"),
     ("foreign_share", "bid.verdict", put(verdict="TOO_FEW_SHARES"), "SB-17"),
     ("wrong_content", "bid.verdict", put(verdict="BIDDER_MALFORMED_SEALING"), "SB-17"),
+    ("pending", "bid.verdict", put(verdict="TOO_FEW_SHARES"), "SB-17"),
+    ("settled_against_bidder", "bid.verdict", only(is_final, put(verdict="TOO_FEW_SHARES")), "SB-17"),
+    ("settled_against_custodian", "bid.verdict", only(is_final, drop("faults")), "SB-17"),
+    ("late_finding", "opening.combined", every("items", faults=[FALSE_BAD_OF_3]), "SB-17"),
     ("clean", "bid.opened", higher_price, "SB-16"),
     ("clean", "bid.opened", put(price_sha256=ZERO), "SB-17"),
     ("clean", "bid.opened", put(manifest_sha256=ZERO), "SB-15"),
@@ -226,6 +238,7 @@ PUBLIC_LIES = [row for row in LIES if row[3] not in ("SB-14", "SB-15")]
 def test_a_public_bundle_shows_most_of_them(scenario: str, subject: str, change: Change) -> None:
     hidden_in_public = {("false_bad", "custodian.key_disclosed"), ("clean", "sb1.release")}
     hidden_in_public |= {("foreign_share", "bid.verdict"), ("wrong_content", "bid.verdict")}
+    hidden_in_public |= {("pending", "bid.verdict"), ("settled_against_bidder", "bid.verdict")}
     report = verify_told(told(scenario, lie(subject, change)), "public", "bidders")
     if (scenario, subject) not in hidden_in_public:
         assert report.exit_code == 1
