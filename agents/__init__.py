@@ -1,1 +1,1 @@
-"""Programs of bidders, custodians, stations and witnesses; they share formats and rules with the platform, no server."""
+"""Programs of bidders, custodians, stations and witnesses; they share formats and rules, no server."""

@@ -26,7 +26,7 @@ EXAMPLES = int(os.environ.get("MINGBIAO_JCS_EXAMPLES", "2000"))
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(VALUES)
-def test_the_standard_library_and_rfc8785_agree_on_the_profile(value: object) -> None:
+def test_the_standard_library_and_rfc8785_agree_on_the_profile(value: canonical.Json) -> None:
     raw = canonical.dumps(value)
     assert raw == rfc8785.dumps(value)
     assert canonical.loads(raw) == value

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -170,8 +169,8 @@ class Play:
     # ------------------------------------------------------------------ bidding
 
     def _bid(self) -> None:
-        with self._at_deadline_minus(_DAY_MS):
-            self.scene("五家投标人在自己的计算机上密封投标", "five bidders seal their bids on their own machines")
+        self._jump(self._lot().close_at - _DAY_MS)
+        self.scene("五家投标人在自己的计算机上密封投标", "five bidders seal their bids on their own machines")
         for bidder in cast.BIDDERS:
             self._bidder_files(bidder)
         self._each_bidder(self._start_words)
@@ -224,11 +223,11 @@ class Play:
     # ------------------------------------------------------------------ close and opening
 
     def _close(self) -> None:
-        with self._at_deadline_minus(_BEFORE_MS):
-            self.scene(
-                "截止时间到：见证方确认时刻，等待在途提交，截止",
-                "the deadline: witnesses confirm the instant, the lot closes",
-            )
+        self._jump(self._lot().close_at - _BEFORE_MS)
+        self.scene(
+            "截止时间到：见证方确认时刻，等待在途提交，截止",
+            "the deadline: witnesses confirm the instant, the lot closes",
+        )
         self._until(lambda: self._lot().phase == "closed", "a closed lot")
 
     def _open(self) -> None:
@@ -359,12 +358,6 @@ class Play:
     def _answers(self, kind: str) -> int:
         with self.stage.runtime.ledger.read() as conn:
             return len(openings.answers(conn, self.place, kind))
-
-    @contextmanager
-    def _at_deadline_minus(self, before_ms: int) -> Iterator[None]:
-        close = self._lot().close_at
-        self._jump(close - before_ms)
-        yield
 
     def _jump_to_step(self, instant: Callable[[openings.OpeningRow], int]) -> None:
         row = self._opening()

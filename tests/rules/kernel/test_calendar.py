@@ -35,7 +35,7 @@ def test_earliest_deadline_golden(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", VECTORS["end_of_period"], ids=lambda case: case["why"])
 def test_end_of_period_golden(case: dict[str, Any]) -> None:
-    period = {"d": CalendarDays, "wd": WorkingDays}[case["unit"]](count=case["count"])
+    period = CalendarDays(count=case["count"]) if case["unit"] == "d" else WorkingDays(count=case["count"])
     assert CALENDAR.end_of_period(ms(case["start"]), period) == ms(case["end"])
 
 
