@@ -180,14 +180,19 @@ class Ceremony:
         return tuple(check for n, check in self.share_checks if limit is None or n < limit)
 
     @cached_property
-    def adjudications(self) -> tuple[Adjudication, ...]:
-        """Return the adjudications so far, signed by the supervisor, in log order."""
+    def adjudications(self) -> tuple[tuple[int, Adjudication], ...]:
+        """Return the adjudications so far with their indices, signed by the supervisor, in log order."""
         found = []
         for item in self._items("adjudications"):
             signed = _signed(item)
             require_signature(signed, self._trust, "supervisor", verify_signature)
             found.append((member(item, "n", int), parse_adjudication(signed.doc)))
-        return tuple(adjudication for _n, adjudication in sorted(found, key=lambda pair: pair[0]))
+        return tuple(sorted(found, key=lambda pair: pair[0]))
+
+    def is_early(self, n: int) -> bool:
+        """Return whether a record came before ``release.closed``, when every share has its class (S10)."""
+        closed = self.step("release_closed")
+        return closed is None or n < member(closed, "n", int)
 
     def require_custodian(self, signed: SignedDocument, index: int) -> None:
         """Check that custodian ``index`` of the policy signed, by the key that the policy's ``kid`` names.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from trading.bids.rules.envelope import Envelope
 from trading.bids.rules.policy import Policy
 from trading.crypto.shares import combine, commit_factor, commit_seed, deal
-from trading.openings.rules.verdicts import BidFacts, CustodianFacts, Verdict, verdict
+from trading.openings.rules.verdicts import BidFacts, Code, CustodianFacts, Verdict, verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -34,7 +34,8 @@ class BidInput:
         envelope: ``None`` if it fails S7.2 items 2 to 4 or its key was not valid there (row 1).
         copied: A ct or part repeats that of another bidder's envelope (row 2).
         parts_stored: Every part was fetched and has its hash (row 3).
-        custodians: Every index in order.
+        custodians: Every index in order, as at ``release.closed``.
+        later: The same with what was adjudicated since then.
         good_shares: Shares that equal C_i, by index.
         s_b: The revealed factor, checked or not; ``None`` if none was revealed before the first ``factor.closed``.
         factor_listed: The newest factor list says ``valid``.
@@ -47,6 +48,7 @@ class BidInput:
     copied: bool
     parts_stored: bool
     custodians: Sequence[CustodianFacts]
+    later: Sequence[CustodianFacts] = ()
     good_shares: Mapping[int, bytes] = field(default_factory=dict)
     s_b: bytes | None = None
     factor_listed: bool = False
@@ -65,6 +67,15 @@ class Combined:
     def verdict(self) -> Verdict:
         """Return the verdict of S10 from what is known so far."""
         return verdict(self.facts)
+
+    @property
+    def settled(self) -> Verdict:
+        """Return the verdict, after the adjudications if it was ``PENDING`` and they decide it (row 9)."""
+        before = self.verdict
+        if before.code is not Code.PENDING or not self.source.later:
+            return before
+        after = verdict(replace(self.facts, custodians=self.source.later))
+        return before if after.code is Code.PENDING else after
 
 
 def combine_bid(source: BidInput, policy: Policy) -> Combined:

@@ -185,9 +185,9 @@ def require_combined(evaluated: Evaluated) -> None:
     logged = evaluated.ceremony.step("combined")
     if logged is None:
         raise RuleBroken("station.not_combined", "SB1 S9.8")
-    # A PENDING bid may have been adjudicated since; every other verdict is final.
+    # An adjudication since then changes nothing here: the combination is of release.closed.
     for told, found in zip(logged["items"], evaluated.items(), strict=True):
-        if told["bid"] != found["bid"] or (told["verdict"] != found["verdict"] and told["verdict"] != "PENDING"):
+        if (told["bid"], told["verdict"]) != (found["bid"], found["verdict"]):
             raise IntegrityFailure(f"opening.combined says {told['verdict']} of {told['bid']}, this station otherwise")
 
 

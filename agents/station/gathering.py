@@ -146,6 +146,7 @@ def bid_inputs(
                 copied=bid.bid in copied,
                 parts_stored=envelope is None or all(part.sha256 in stored for part in envelope.parts),
                 custodians=facts.of(bid.bid),
+                later=facts.of(bid.bid, late=True),
                 good_shares=shares,
                 s_b=factors.in_window.get(bid.bid),
                 factor_listed=bid.bid in valid,
@@ -163,21 +164,24 @@ class _CustodianFacts:
         self._releases = releases
         self._checks: dict[tuple[str, int], Check] = {}
         self._findings: dict[tuple[str, int], Finding] = {}
+        self._late: dict[tuple[str, int], Finding] = {}
         for check in ceremony.checks_until(first_n):
             for item in check.items:
                 self._checks[item.bid, check.custodian] = item.code
-        for adjudication in ceremony.adjudications:
+        for n, adjudication in ceremony.adjudications:
+            findings = self._findings if ceremony.is_early(n) else self._late
             for found in adjudication.items:
-                self._findings[found.bid, adjudication.custodian] = found.finding
+                findings[found.bid, adjudication.custodian] = found.finding
 
-    def of(self, bid: str) -> list[CustodianFacts]:
-        """Return every index in order."""
+    def of(self, bid: str, *, late: bool = False) -> list[CustodianFacts]:
+        """Return every index in order; with ``late`` also what was adjudicated after ``release.closed``."""
+        findings = {**self._findings, **self._late} if late else self._findings
         return [
             CustodianFacts(
                 index=index,
                 check=self._checks.get((bid, index)),
                 release=self._release(bid, index),
-                finding=self._findings.get((bid, index)),
+                finding=findings.get((bid, index)),
             )
             for index in self._indices
         ]

@@ -71,10 +71,10 @@ class Folder:
 
 
 def open_bid(combined: Combined, policy: Policy, folder: Folder) -> Opened:
-    """Open one bid whose verdict is OK so far; any other keeps its verdict unopened."""
+    """Open one bid whose verdict is OK so far; any other stays closed with its verdict."""
     envelope, secrets = combined.source.envelope, combined.secrets
     if combined.verdict.code is not Code.OK or envelope is None or secrets is None:
-        return Opened(combined=combined, verdict=combined.verdict)
+        return Opened(combined=combined, verdict=combined.settled)
     identities = {part.name: _identity(secrets, envelope.context, part) for part in envelope.parts}
     before = Opened(
         combined=combined,

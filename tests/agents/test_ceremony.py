@@ -298,8 +298,21 @@ def test_a_pending_bid_is_decided_by_the_adjudication(tmp_path: Path) -> None:
     assert suspect(stage, run(stage, checkers=(3, 4, 5), releasers=(3, 4, 5))).verdict.code is Code.PENDING
     stage.adjudicate(5, {last: Finding.DEALT_BAD})
     box = stage.box()
-    again = conduct.open_all(box, conduct.evaluate(box, stage), lambda _result: None)  # type: ignore[arg-type]
+    evaluated = conduct.evaluate(box, stage)  # type: ignore[arg-type]
+    assert evaluated.items()[-1]["verdict"] == "PENDING"  # the combination stays as it was at release.closed
+    again = conduct.open_all(box, evaluated, lambda _result: None)
     assert again[-1].verdict.code is Code.BIDDER_MALFORMED_SEALING
+
+
+def test_a_finding_after_the_combination_changes_no_opened_bid(tmp_path: Path) -> None:
+    stage = opening(tmp_path)
+    last = stage.world.bidders[-1]
+    lie = lambda stage: _false_bad(stage, 5, None)  # noqa: E731
+    before = suspect(stage, run(stage, before_close=lie))
+    stage.adjudicate(5, {last.bid: Finding.CUSTODIAN_FAULT})
+    box = stage.box()
+    again = conduct.open_all(box, conduct.evaluate(box, stage), lambda _result: None)  # type: ignore[arg-type]
+    assert (again[-1].verdict, again[-1].verdict.code) == (before.verdict, Code.OK)
 
 
 @pytest.mark.parametrize("index", [None, 0, 1, 2, 3, 4])

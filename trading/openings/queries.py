@@ -9,8 +9,12 @@ from sqlalchemy import Connection, Row, Select, select
 
 from trading.audit.tables import audit_entry
 from trading.bids.tables import bid
+from trading.documents import queries as documents
 from trading.kernel.canonical import Json, loads, loads_object
+from trading.kernel.errors import IntegrityFailure
 from trading.openings.model import Place
+from trading.openings.rules.decisions import parse_adjudication
+from trading.openings.rules.verdicts import Finding
 from trading.openings.tables import bid_factor, custodian_answer, draft, opened_bid, opening
 
 
@@ -172,6 +176,18 @@ def _result(row: Row[*tuple[Any, ...]]) -> Result:
         price=None if row.price is None else bytes(row.price),
         price_sha256=None if row.price_sha256 is None else bytes(row.price_sha256).hex(),
     )
+
+
+def findings(conn: Connection, place: Place) -> dict[str, dict[int, Finding]]:
+    """Return what the adjudications so far found, by bid and custodian (SB1 S9.4)."""
+    found: dict[str, dict[int, Finding]] = {}
+    for answer in sorted(answers(conn, place, "adjudication"), key=lambda each: each.entry_id):
+        stored = documents.get(conn, bytes.fromhex(answer.doc_sha256))
+        if stored is None:
+            raise IntegrityFailure(f"adjudication {answer.doc_sha256} is missing")
+        for item in parse_adjudication(stored.doc).items:
+            found.setdefault(item.bid, {})[answer.custodian] = item.finding
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

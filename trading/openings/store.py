@@ -135,6 +135,16 @@ def add_result(
     )
 
 
+def settle_result(
+    uow: UnitOfWork, recorded: Recorded, bid_id: int, *, verdict: str, faults: list[Mapping[str, Any]]
+) -> None:
+    """Replace ``PENDING`` by the final verdict of a bid (SB1 S10 row 9)."""
+    values = {"verdict": verdict, "faults": dumps([dict(fault) for fault in faults])}
+    uow.connection.execute(
+        opened_bid.update().where(opened_bid.c.bid_id == bid_id).values(entry_id=recorded.entry_id, **values)
+    )
+
+
 def lock_draft(uow: UnitOfWork, sha256: str) -> tuple[bytes, bytes | None] | None:
     """Return (signatures so far, commitment once recorded) of a draft document, under ``FOR UPDATE``."""
     query = select(draft.c.sigs, draft.c.h).where(draft.c.sha256 == bytes.fromhex(sha256)).with_for_update()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.openings.rules.verdicts import (
+    AFTER_PENDING,
     CONSEQUENCES,
     AtFault,
     BidFacts,
@@ -21,6 +22,7 @@ from trading.openings.rules.verdicts import (
     Finding,
     Release,
     ShareClass,
+    settled_faults,
     verdict,
 )
 
@@ -221,7 +223,9 @@ def test_pending_becomes_row_7_or_8_whatever_the_adjudications_say(
             pending,
             custodians=[replace(c, finding=decided.get(c.index, c.finding)) for c in pending.custodians],
         )
-        assert verdict(after).row in {7, 8}
+        final = verdict(after)
+        assert (final.row in {7, 8}, final.code in AFTER_PENDING) == (True, True)
+        assert settled_faults(verdict(pending).faults, decided) == final.faults
 
 
 def test_every_code_has_its_consequence() -> None:

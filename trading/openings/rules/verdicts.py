@@ -7,7 +7,7 @@ not known yet (``None``) do not match: with everything after row 10 unknown the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -205,6 +205,19 @@ CONSEQUENCES: Final[Mapping[Code, tuple[AtFault, Effect]]] = MappingProxyType(
         Code.BIDDER_MALFORMED_CONTENT: (AtFault.BIDDER, Effect.REJECTED),
     }
 )
+
+
+#: What may follow ``PENDING`` once the shares are adjudicated (row 9): it is row 7 or 8, and never an opened bid.
+AFTER_PENDING: Final = frozenset({Code.TOO_FEW_SHARES, Code.BIDDER_MALFORMED_SEALING})
+
+
+def settled_faults(faults: Iterable[Fault], findings: Mapping[int, Finding]) -> tuple[Fault, ...]:
+    """Return the faults of a bid after adjudications by custodian: a proved lie takes the place of any other fault."""
+    found = {fault.custodian: fault for fault in faults}
+    for custodian, finding in findings.items():
+        if finding is Finding.CUSTODIAN_FAULT:
+            found[custodian] = Fault(custodian=custodian, code=FaultCode.FALSE_BAD)
+    return tuple(found[custodian] for custodian in sorted(found))
 
 
 def _is_copy(f: BidFacts) -> bool:

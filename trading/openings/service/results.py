@@ -20,7 +20,7 @@ from trading.kernel.errors import Conflict, InvalidInput, NotFound
 from trading.kernel.roles import Actor
 from trading.openings import queries, store
 from trading.openings.model import NotYet, bid_event, lot_event
-from trading.openings.rules.verdicts import Code, FaultCode
+from trading.openings.rules.verdicts import AFTER_PENDING, Code, Fault, FaultCode, settled_faults
 from trading.openings.rules.windows import may_combine, may_report_gaps
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
@@ -153,11 +153,11 @@ def _price(body: Mapping[str, Any]) -> bytes | None:
 
 
 def not_opened(ledger: Ledger, actor: Actor, where: tuple[str, str, str], body: dict[str, Any]) -> Recorded:
-    """Record why one bid did not open: ``bid.verdict`` (S9.9, S10).
+    """Record why one bid did not open: ``bid.verdict`` (S9.9, S10); ``PENDING`` may be followed by a final one (row 9).
 
     Raises:
         InvalidInput: A field is missing or ill-formed.
-        NotYet: Before ``opening.combined``.
+        NotYet: Before ``opening.combined``, or before the adjudication that a final verdict follows.
         NotFound: Not a bid of the order.
         Conflict: Another result stands, or verdict and faults differ from the combination.
     """
@@ -167,21 +167,37 @@ def not_opened(ledger: Ledger, actor: Actor, where: tuple[str, str, str], body: 
     with ledger.begin(actor) as uow:
         session = sessions.load(uow, *where, move=True)
         item = _combined_item(uow.connection, session, body["bid"])
-        if _has_result(uow.connection, session, body["bid"]):
+        known = queries.results(uow.connection, session.place).get(body["bid"])
+        is_final = item["verdict"] == Code.PENDING != body["verdict"]
+        if known is not None and not (is_final and known.verdict == Code.PENDING):
             return _same(uow.connection, session, "bid.verdict", body)
-        if item["faults"] != body["faults"] or item["verdict"] not in {Code.OK, body["verdict"]}:
-            raise Conflict("verdict and faults differ from the combination")
+        _require_faults(uow.connection, session, item, body, is_final=is_final)
         head = bids.heads_of_lot(uow.connection, session.place.procedure_id, session.place.lot, session.place.stage)
         recorded = uow.record(bid_event("bid.verdict", session.place, body["bid"], body, "电子招标投标办法 31"))
-        store.add_result(
-            uow,
-            recorded,
-            session.place,
-            bid_id=head[body["bid"]].id,
-            verdict=body["verdict"],
-            faults=list(body["faults"]),
-        )
+        bid_row = head[body["bid"]].id
+        told = {"verdict": body["verdict"], "faults": list(body["faults"])}
+        if known is None:
+            store.add_result(uow, recorded, session.place, bid_id=bid_row, **told)
+        else:
+            store.settle_result(uow, recorded, bid_row, **told)
     return recorded
+
+
+def _require_faults(
+    conn: Connection, session: Session, item: Mapping[str, Any], body: Mapping[str, Any], *, is_final: bool
+) -> None:
+    """Compare a verdict with the combination; a final one with what the adjudications since then add to it."""
+    if not is_final:
+        if item["faults"] != body["faults"] or item["verdict"] not in {Code.OK, body["verdict"]}:
+            raise Conflict("verdict and faults differ from the combination")
+        return
+    findings = queries.findings(conn, session.place).get(body["bid"])
+    if findings is None:
+        raise NotYet("the shares of this bid are not adjudicated yet")
+    before = [Fault(custodian=fault["custodian"], code=FaultCode(fault["code"])) for fault in item["faults"]]
+    expected = [fault.as_json() for fault in settled_faults(before, findings)]
+    if body["verdict"] not in AFTER_PENDING or body["faults"] != expected:
+        raise Conflict("the verdict does not follow from combination and adjudications")
 
 
 def _combined_item(conn: Connection, session: Session, bid: str) -> dict[str, Any]:
