@@ -50,6 +50,7 @@ from trading.procedures import queries as procedure_queries
 from trading.procedures import service as procedures
 from trading.release.bootstrap import DEMO_LOCK
 from trading.rulebook.calendar_days import assumed_days, days_of, published_years
+from trading.storage.durable import replace_file
 from trading.storage.objects import ObjectStore
 
 DAY_MS = 86_400_000
@@ -83,7 +84,7 @@ class DemoTime:
                 " RETURNING ms"
             )
             shift = superuser.exec_driver_sql(query, (instant_ms,)).scalar_one()
-            self.shift_file.write_text(str(shift))
+            replace_file(self.shift_file, str(shift).encode(), durable=False)  # readers never see half of it
             superuser.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (DEMO_LOCK,))
 
 

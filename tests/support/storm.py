@@ -34,6 +34,7 @@ AROUND_MS = 250
 LEAD_MS = 1_200  # from the jump to the first deadline: threads start and wait for their moment
 BATCHES = Options(interval_s=0.05, heartbeat_s=0.1, retry_s=0.02)  # the product's batches (AL1 L5.5)
 VERSIONS = 10
+PATIENCE_MS = 120_000  # after its deadline a lot must be closed, however busy the machine is
 
 #: Runs until every lot is closed.
 Closer: TypeAlias = Callable[["Storm", Sequence[OpenLot]], None]
@@ -91,6 +92,7 @@ class Storm:
     world: LogWorld
     time: DemoTime
     market: Market
+    objects: MemoryStore
     pauses: Pauses
     journal: list[Attempt] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
@@ -131,6 +133,9 @@ class Storm:
         for thread in threads:
             thread.join()
         self.pauses.active = False
+        for chain in chains.values():
+            for digest in (digest for version in chain for digest in version.parts):
+                self.objects.forget(digest)
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
         try:
@@ -183,10 +188,12 @@ def storm_over(database: Database, directory: Path) -> Iterator[Storm]:
     demo_time = DemoTime(database=database, shift_file=directory / "demo-shift")
     world = LogWorld(database, directory, clock=demo_time.clock)
     try:
-        runtime = runtime_of(database, world, MemoryStore(), threads=WRITERS + 8, acquire_s=20)
+        objects = MemoryStore()
+        runtime = runtime_of(database, world, objects, threads=WRITERS + 8, acquire_s=20)
         with world.running(options=BATCHES):
             market = open_market(runtime, bidders=WRITERS)
-            yield Storm(world=world, time=demo_time, market=market, pauses=Pauses(market.ledger))
+            pauses = Pauses(market.ledger)
+            yield Storm(world=world, time=demo_time, market=market, objects=objects, pauses=pauses)
     finally:
         world.close()
 
@@ -207,6 +214,9 @@ def _work_off(storm: Storm, lots: Sequence[OpenLot]) -> None:
         instant, number = heapq.heappop(due)
         storm.wait_until(instant)
         again = closing.run(storm.runtime, lots[number].arg)
+        assert again is None or again < lots[number].close + PATIENCE_MS, (
+            "a lot is not closed: does the log stand still?"
+        )
         if again is not None:
             heapq.heappush(due, (again, number))
 
