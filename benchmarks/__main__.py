@@ -11,7 +11,8 @@ import benchmarks
 
 def main(argv: list[str]) -> int:
     """Run the measurement called ``argv[0]`` with the other arguments."""
-    names = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__")
+    found = pkgutil.iter_modules(benchmarks.__path__)
+    names = sorted(each.name for each in found if not each.ispkg and each.name != "__main__")
     if not argv or argv[0] not in names:
         print(f"bench NAME, one of: {', '.join(names)}", file=sys.stderr)
         return 2

@@ -1,0 +1,1 @@
+"""What measurements share: the machine, a platform that is gone afterwards, processes and their load."""
