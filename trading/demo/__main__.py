@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -23,16 +24,17 @@ from trading.demo.people import ProgramRefused
 from trading.demo.play import Play, TooSlow
 from trading.demo.stage import set_stage
 from trading.demo.tenders_csv import PastTenders, read_tenders
+from trading.embedded.processes import EmbeddedServerError
 from trading.kernel.clock import SystemClock
 from trading.kernel.errors import InvalidInput, MingbiaoError
 from trading.up import Platform
 from trading.up.commands import DEMO_BANNER
+from trading.up.platform import AlreadyRunning, lock_directory
 from trading.up.supervisor import ProgramFailed
 
 # A fixed date of a year whose working-day calendar is complete (P13); time runs on from there at its own pace.
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=timezone(timedelta(hours=8)))
 _HOME: Final = Path("var/demo")
-_MARK: Final = "demonstration"
 _VERIFIED: Final = ("public.zip", "audit.zip")
 
 
@@ -59,7 +61,7 @@ def main(out: Path | None, real_bids: Path | None, listen: str, *, once: bool, a
 
 @contextmanager
 def _home(*, once: bool) -> Iterator[Path]:
-    """Give the demonstration a directory of its own; each one begins anew.
+    """Give the demonstration a directory of its own; each one begins anew, but never under one that still runs.
 
     One that runs once leaves nothing, unless it failed: then its logs are still there to be read.
     """
@@ -68,11 +70,18 @@ def _home(*, once: bool) -> Iterator[Path]:
         yield folder / "demo"
         shutil.rmtree(folder)
         return
-    if (_HOME / _MARK).exists():
-        shutil.rmtree(_HOME)
     _HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (_HOME / _MARK).touch()
-    yield _HOME.absolute()
+    try:
+        lock = lock_directory(_HOME)
+    except AlreadyRunning as error:
+        raise click.ClickException(f"演示已在运行，请先停止它。/ {error} Stop it first.") from error
+    try:
+        site = _HOME / "site"
+        if site.exists():
+            shutil.rmtree(site)
+        yield site.absolute()
+    finally:
+        os.close(lock)
 
 
 @contextmanager
@@ -83,7 +92,7 @@ def _platform(home: Path, listen: str, *, fsync: bool = True) -> Iterator[Platfo
     try:
         platform.start()
         yield platform
-    except (ProgramFailed, ProgramRefused, TooSlow, MingbiaoError) as error:
+    except (ProgramFailed, EmbeddedServerError, ProgramRefused, TooSlow, MingbiaoError) as error:
         raise click.ClickException(f"{error}\n日志 / logs: {home / 'logs'}") from error
     finally:
         platform.stop()

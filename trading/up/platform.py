@@ -98,7 +98,7 @@ class Platform:
         """
         _refuse_foreign(self.data_dir)
         admit_server(self.data_dir)
-        self._lock = _locked(self.data_dir)
+        self._lock = lock_directory(self.data_dir)
         try:
             self._start()
         except BaseException:
@@ -153,7 +153,12 @@ def _refuse_foreign(data_dir: Path) -> None:
             raise ForeignDirectory(f"{data_dir} holds files that are not the platform's. Choose another DATA_DIR.")
 
 
-def _locked(data_dir: Path) -> int:
+def lock_directory(data_dir: Path) -> int:
+    """Hold ``data_dir`` for this process until the returned handle is closed.
+
+    Raises:
+        AlreadyRunning: Another process holds it.
+    """
     handle = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
