@@ -122,8 +122,9 @@ def state_non_release(agent: Agent, job: Job, confirm: words.Confirm) -> SignedD
         return SignedDocument.from_wire(stored)
     confirm(words.of_non_release(place, len(envelopes)))
     now = agent.clock.now_ms()
+    custodian, named = agent.custodian_of(place), policy.sha256
     document = make_non_release(
-        place.row, envelopes, policy_sha256=policy.sha256, custodian=agent.custodian_of(place), created=now
+        place.lot, place.stage, envelopes, policy_sha256=named, custodian=custodian, created=now
     )
     signed = agent.sign(document)
     with agent.state.transaction():

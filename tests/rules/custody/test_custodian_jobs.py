@@ -253,9 +253,9 @@ def test_a_signed_answer_must_be_a_wire_form() -> None:
 
 
 def test_statements_are_read_back() -> None:
-    raw = make_non_release(("T-1", "1", "all"), ["b" * 64, HASH], policy_sha256=HASH, custodian=2, created=1)
+    raw = make_non_release("1", "all", ["b" * 64, HASH], policy_sha256=HASH, custodian=2, created=1)
     statement = parse_non_release(raw)
-    assert (statement.envelopes, statement.tender, statement.raw) == ((HASH, "b" * 64), "T-1", raw)
+    assert (statement.envelopes, statement.lot, statement.raw) == ((HASH, "b" * 64), "1", raw)
     assert parse_key_destroyed(make_key_destroyed(HASH, custodian=2, created=1)).custodian == 2
 
 

@@ -16,7 +16,7 @@ _INDEX: Final = fields.integer(1, 16)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NonRelease:
-    """``sb1.non-release``: "I released no share of these envelopes" (S12)."""
+    """``sb1.non-release``: "I released no share of these envelopes" (S12). The policy says of which tender."""
 
     raw: bytes
     created: int
@@ -25,7 +25,6 @@ class NonRelease:
     lot: str
     policy_sha256: str
     stage: str
-    tender: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,6 @@ NON_RELEASE: Final = fields.Table(
         "lot": fields.text,
         "policy_sha256": fields.digest,
         "stage": fields.one_of("all", "tech", "price"),
-        "tender": fields.text,
     },
 )
 KEY_DESTROYED: Final = fields.Table(
@@ -92,10 +90,9 @@ def parse_poll(raw: bytes) -> Poll:
 
 
 def make_non_release(
-    place: tuple[str, str, str], envelopes: Sequence[str], *, policy_sha256: str, custodian: int, created: int
+    lot: str, stage: str, envelopes: Sequence[str], *, policy_sha256: str, custodian: int, created: int
 ) -> bytes:
-    """Return the statement for the envelopes (hex names); ``place`` is tender, lot, stage."""
-    tender, lot, stage = place
+    """Return the statement for the envelopes (hex names)."""
     return NON_RELEASE.write(
         {
             "created": created,
@@ -104,7 +101,6 @@ def make_non_release(
             "lot": lot,
             "policy_sha256": policy_sha256,
             "stage": stage,
-            "tender": tender,
         }
     )
 
