@@ -153,6 +153,8 @@ def disclose(where: Where, order_file: Path, recipient: str, out: Path) -> None:
         out.write_bytes(disclosed.sealed)
         told = {"auditor": disclosed.auditor, "disclosure_sha256": disclosed.disclosure_sha256}
         write(out.with_name(f"{out.name}.answer.json"), told)
+        if order_file.resolve().parent == (agent.directory / "inbox").resolve():
+            polling.put_into_outbox(agent.directory, order_file.stem, {"answer": told, "job": order_file.stem})
 
     perform(act)
 

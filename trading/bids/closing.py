@@ -132,3 +132,5 @@ def _fail_if_too_few(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, count: int
     uow.record(model.refuse_opening(lot.number, lot.stage, failure.reason, row.reference, row.id))
     recorded = uow.record(procedures.lot_failed(row, lot, failure))
     procedures.move_lot(uow, recorded, lot, LotPhase.FAILED)
+    place = {"tender": row.reference, "lot": lot.number, "stage": lot.stage}
+    uow.wake("openings.non_release", place, uow.at)  # the custodians state that they released nothing (SB1 S12)

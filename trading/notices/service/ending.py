@@ -10,7 +10,7 @@ from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.notices import store
 from trading.notices.rules.documents import parse_notice
-from trading.notices.service.checks import require_notice
+from trading.notices.service.checks import errand_arg, require_notice
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.rules.lifecycle import Act, LotPhase
@@ -39,6 +39,7 @@ def cancel(ledger: Ledger, actor: Actor, reference: str, signed: SignedDocument,
         recorded = uow.record(event)
         for lot, lot_move in lots:
             rows.move_lot(uow, recorded, lot, phase=lot_move.target.value)
+            uow.wake("openings.non_release", errand_arg(row, lot), uow.at)  # SB1 S12
         store.add(uow, recorded, row.id, notice, signed)
         rows.move_procedure(uow, recorded, row, phase=move.target.value)
     return recorded

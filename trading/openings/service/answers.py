@@ -25,6 +25,7 @@ from trading.kernel.signed import SignedDocument
 from trading.openings import queries, store
 from trading.openings.model import lot_event
 from trading.openings.rules.answers import covers, parse_release, parse_share_check, releases_exactly
+from trading.openings.rules.decisions import bad_bids
 from trading.openings.rules.factors import parse_factor_list
 from trading.openings.rules.orders import OpenOrder, parse_order
 from trading.openings.rules.windows import may_release
@@ -123,7 +124,8 @@ def _disclosure(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> 
 
 
 def _non_release(ledger: Ledger, actor: Actor, job: WaitingJob, read: Answer) -> None:
-    statements.not_released(ledger, actor, _where(job), job.custodian, _document(read))
+    asked = job.request["envelopes"]
+    statements.not_released(ledger, actor, _where(job), job.custodian, asked, _document(read))
 
 
 _HANDLERS: Final[Mapping[JobKind, Callable[[Ledger, Actor, WaitingJob, Answer], None]]] = {
@@ -157,6 +159,8 @@ def check_shares(
             lot_event("share.checked", session.place, check_sha256=signed.sha256, custodian=custodian)
         )
         _keep(uow, recorded, session, "check", custodian, order.sha256, signed)
+        if bad_bids(document):
+            statements.ask_for_disclosure(uow, session, custodian, order.sha256)
         uow.wake("openings.advance", sessions.arg(session.place), uow.at)
     return recorded
 

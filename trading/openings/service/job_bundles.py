@@ -253,9 +253,12 @@ def is_pointless(conn: Connection, job: WaitingJob) -> bool:
     lot = find_lot(conn, job.procedure_id, job.lot, job.stage)
     if lot.phase in _OVER and job.kind not in _AFTER_ALL:
         return True
+    place = Place(procedure=str(job.request["tender"]), procedure_id=job.procedure_id, lot=job.lot, stage=job.stage)
+    if job.kind == JobKind.DISCLOSE:
+        decided = {answer.custodian for answer in queries.answers(conn, place, "adjudication")}
+        return job.custodian in decided
     if job.kind not in {JobKind.CHECK, JobKind.RELEASE}:
         return False
-    place = Place(procedure=str(job.request["tender"]), procedure_id=job.procedure_id, lot=job.lot, stage=job.stage)
     row = queries.opening_row(conn, place)
     if row is None or row.order_sha256 != job.request["order_sha256"]:
         return True

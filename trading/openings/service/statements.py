@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.bids.rules.policy import parse_policy
 from trading.crypto.signatures import verify_es256
+from trading.custody import service as custody
 from trading.custody.rules.documents import parse_key_destroyed, parse_non_release
+from trading.custody.rules.jobs import JobKind
 from trading.documents import queries as stored
 from trading.documents import store as documents
-from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
+from trading.kernel.errors import IntegrityFailure, InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.openings import queries, store
@@ -21,6 +23,7 @@ from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
 from trading.parties import store as keys
 from trading.parties.model import SigningKey
+from trading.parties.queries import organisation_by_code
 
 
 def require_custodian(uow: UnitOfWork, session: Session, asked: int, says: int, signed: SignedDocument) -> None:
@@ -39,6 +42,24 @@ def require_custodian(uow: UnitOfWork, session: Session, asked: int, says: int, 
     verify_es256(key.spki, signed.doc, signed.sigs[0])
 
 
+def ask_for_disclosure(uow: UnitOfWork, session: Session, custodian: int, order_sha256: str) -> None:
+    """Ask a custodian that reported BAD to disclose its share key to the supervisor, who adjudicates (S9.4)."""
+    code = session.procedure.supervisor_code
+    supervisor = organisation_by_code(uow.connection, code)
+    if supervisor is None:
+        raise IntegrityFailure(f"organisation {code} is missing")
+    request = {
+        "auditor": supervisor.name_zh,
+        "lot": session.place.lot,
+        "order_sha256": order_sha256,
+        "policy_sha256": session.lot.policy_sha256,
+        "stage": session.place.stage,
+        "tender": session.place.procedure,
+    }
+    kid = next(row["kid"] for row in session.policy["custodians"] if row["i"] == custodian)
+    custody.ask(uow, kid, session.place.procedure_id, JobKind.DISCLOSE, custodian, request)
+
+
 def disclosed(
     ledger: Ledger, actor: Actor, where: tuple[str, str, str], custodian: int, content: Mapping[str, Any]
 ) -> Recorded:
@@ -50,12 +71,17 @@ def disclosed(
 
 
 def not_released(
-    ledger: Ledger, actor: Actor, where: tuple[str, str, str], custodian: int, signed: SignedDocument
+    ledger: Ledger,
+    actor: Actor,
+    where: tuple[str, str, str],
+    custodian: int,
+    envelopes: Sequence[str],
+    signed: SignedDocument,
 ) -> None:
     """Keep a signed statement of non-release (S12). It proves itself, so no record is made of it."""
     statement = parse_non_release(signed.doc)
-    if (statement.tender, statement.lot, statement.stage) != where:
-        raise InvalidInput("doc.bad_field", "the statement is about another lot")
+    if (statement.lot, statement.stage) != where[1:] or statement.envelopes != tuple(envelopes):
+        raise InvalidInput("doc.bad_field", "the statement is about another lot, or other envelopes than were asked")
     with ledger.begin(actor) as uow:
         session = sessions.load(uow, *where, move=True)
         require_custodian(uow, session, custodian, statement.custodian, signed)

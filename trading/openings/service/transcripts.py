@@ -72,4 +72,5 @@ def complete(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recor
     procedures.move_lot(uow, recorded, session.lot, LotPhase(move.target))
     for document in tiers.values():
         store.mark_draft(uow, document.sha256, recorded.h)
+    uow.wake("openings.non_release", sessions.arg(place), uow.at)  # about withdrawn and superseded versions (S12)
     return recorded
