@@ -15,6 +15,9 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.events import Registry
 from trading.kernel.signed import SignedDocument
 from trading.notices.tables import notice
+from trading.openings import queries as openings
+from trading.openings.model import Place
+from trading.openings.rules.factors import make_rescue
 from trading.procedures import queries as procedures
 from trading.procedures.tables import procedure
 
@@ -44,6 +47,9 @@ def of_one(conn: Connection, reference: str) -> Contents:
     for lot in procedures.lots_of(conn, row.id):
         for version in versions_of_lot(conn, row.id, lot.number, lot.stage):
             _add_version(version, contents)
+        _add_unrecorded(
+            conn, Place(procedure=reference, procedure_id=row.id, lot=lot.number, stage=lot.stage), contents
+        )
     contents.enrolments = _enrolments(conn)
     contents.key_records = [
         record for record in records_of(conn, None) if record.kind in {"key.registered", "key.revoked"}
@@ -74,6 +80,25 @@ def _add_version(version: Version, contents: Contents) -> None:
     if version.kind == "envelope":
         for part in loads_object(version.doc)["parts"]:
             contents.parts[part["sha256"]] = part["name"]
+
+
+def _add_unrecorded(conn: Connection, place: Place, contents: Contents) -> None:
+    """Add what proves itself and stands in no record: statements of non-release and, once all is open, rescues."""
+    for draft in openings.drafts(conn, place, "sb1.non-release"):
+        contents.add(SignedDocument.from_parts(draft.doc, draft.sigs))
+    row = openings.opening_row(conn, place)
+    if row is None or row.step != "completed":
+        return  # the secrets of a rescue are for auditors only after the opening (SB1 S11)
+    for factor in openings.factors(conn, place).values():
+        if factor.s_c is not None:
+            contents.add(SignedDocument(_rescue(contents, factor.bid, factor.s_b, factor.s_c)))
+
+
+def _rescue(contents: Contents, bid: str, s_b: bytes, s_c: bytes) -> bytes:
+    """Return the ``sb1.rescue`` as it was received: its values are kept, and its form has no choice."""
+    bodies = [record.data["body"] for record in contents.records if record.kind == "rescue.accepted"]
+    named = next(body["envelope_sha256"] for body in bodies if body["bid"] == bid)
+    return make_rescue(bid, named, s_b=s_b, s_c=s_c)
 
 
 def _enrolments(conn: Connection) -> list[SignedDocument]:
