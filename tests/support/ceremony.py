@@ -25,6 +25,9 @@ from trading.custody import service as custody
 from trading.demo import cast
 from trading.demo.stage import trust_document
 from trading.kernel.errors import MingbiaoError
+from trading.openings.service.job_bundles import is_pointless
+
+PERSONAL = ("disclose", "non-release")  # what waits for a person of the institution, whatever the agent may do
 
 
 @dataclass
@@ -65,23 +68,26 @@ class Institutions:
         for server in self.servers.values():
             server.agent.state.close()
 
-    def ask_for_keys(self) -> None:
+    def ask_for_keys(self, market: Market | None = None) -> None:
+        """Ask for the keys of the procedure of ``market``, which may be another one on the same platform."""
+        asking = market or self.market
         for organisation in cast.CUSTODIANS:
             custody.ask_for_key(
-                self.market.runtime.ledger,
-                kid=self.market.stage.signers[organisation.key, "custodian"].kid,
-                procedure_id=self.market.procedure_id,
-                tender=self.market.tender,
+                asking.runtime.ledger,
+                kid=asking.stage.signers[organisation.key, "custodian"].kid,
+                procedure_id=asking.procedure_id,
+                tender=asking.tender,
                 lot=LOT,
                 stage=STAGE,
                 titles=("课桌椅", "Desks"),
             )
 
     def waiting(self, key: str) -> list[str]:
-        """Return the kinds of jobs that wait for an institution."""
+        """Return the kinds of jobs that an institution's agent answers and has not answered yet."""
         kid = self.market.stage.signers[key, "custodian"].kid
         with self.market.runtime.ledger.read() as conn:
-            return [job.kind for job in custody_queries.waiting(conn, kid, 0)]
+            waiting = custody_queries.waiting(conn, kid, 0)
+            return [job.kind for job in waiting if job.kind not in PERSONAL and not is_pointless(conn, job)]
 
     def round(self, *keys: str) -> None:
         """Let the agents poll until no job waits for them."""

@@ -112,9 +112,9 @@ class Market:
             client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.stage.tokens[who]}"
         return client
 
-    def draft(self) -> None:
+    def draft(self, close: int = CLOSE) -> None:
         """Draft the procedure; who keeps its keys is not asked yet."""
-        specification = cast.specification(close=CLOSE, windows=WINDOWS)
+        specification = cast.specification(close=close, windows=WINDOWS)
         drafter = self.stage.actors["drafter"]
         self.tender = procedure_service.draft(self.runtime.ledger, drafter, specification)
         with self.runtime.ledger.read() as conn:
