@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pyrage  # type: ignore[import-untyped]  # a compiled module without stubs
 import pytest
 from click.testing import CliRunner, Result
 from typing_extensions import override
@@ -25,13 +26,14 @@ from agents.custodian.state import Place
 from agents.http import Refused, Unreachable
 from agents.station import cli as station
 from agents.station.client import Client
-from tests.build.ceremony import LOT, ORIGIN, STAGE, TENDER, World
+from tests.build.ceremony import LOT, ORIGIN, STAGE, TENDER, Bidder, World
 from tests.build.opening import Opening
 from trading.crypto.shares import deal
-from trading.crypto.signatures import verify_es256
+from trading.crypto.signatures import sign_document, verify_es256
 from trading.custody.rules.answers import read_answer
 from trading.custody.rules.documents import parse_poll, require_fresh_poll
 from trading.custody.rules.jobs import JobKind, read_job
+from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.encoding import b64u, b64u_decode
 from trading.kernel.errors import InvalidInput
 from trading.kernel.signed import SignedDocument
@@ -136,6 +138,34 @@ def test_a_disclosure_asks_for_two_people(world: World, tmp_path: Path) -> None:
     job = put(tmp_path / "d", world.job(JobKind.DISCLOSE, request, agent))
     arguments = ("disclose", "--order", job, "--to", "age1x", "--out", tmp_path / "x")
     assert "disclose.nothing_bad" in agent_run(agent, *arguments, code=1).output
+
+
+def test_a_disclosure_from_the_inbox_is_posted_by_the_agent(world: World, tmp_path: Path) -> None:
+    agent, auditor = world.agents[3], pyrage.x25519.Identity.generate()
+    agent_run(agent, "admit", "--policy", put(tmp_path / "a", world.admit_job(agent)))
+    world.submit(1, replace=_with_a_wrong_commitment)
+    world.close()
+    order = world.order().sha256
+    checked = ("--order", put(tmp_path / "c", world.check_job(agent)), "--out", tmp_path / "o", "--yes")
+    agent_run(agent, "check", *checked)
+    request = {"auditor": "某监督局", "order_sha256": order, "policy_sha256": world.policy.sha256}
+    (agent.directory / "inbox").mkdir()
+    job = put(agent.directory / "inbox" / "j-7.zip", world.job(JobKind.DISCLOSE, request, agent))
+    arguments = ("disclose", "--order", job, "--to", auditor.to_public(), "--out", tmp_path / "sealed.age")
+    same = agent_run(agent, *arguments, code=1, text="Li\nLi\n")
+    assert "two different people" in same.output
+    assert not (agent.directory / "outbox").exists()
+    agent_run(agent, *arguments, text="Li\nWang\ny\n")
+    body = json.loads((agent.directory / "outbox" / "j-7.json").read_bytes())
+    read_answer(JobKind.DISCLOSE, body)
+    opened = SignedDocument.from_wire(pyrage.decrypt((tmp_path / "sealed.age").read_bytes(), [auditor]))
+    assert (body["job"], body["answer"]["disclosure_sha256"]) == ("j-7", opened.sha256)
+
+
+def _with_a_wrong_commitment(bidder: Bidder) -> SignedDocument:
+    body = loads_object(bidder.done.envelope.doc)
+    body["shares"][3]["c"] = "0" * 64
+    return sign_document(dumps(body), bidder.signer)
 
 
 def test_a_shifted_clock_is_for_demo_logs_only(world: World, tmp_path: Path) -> None:
