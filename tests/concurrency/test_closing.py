@@ -16,6 +16,7 @@ from tests.support.logs import LogWorld
 from tests.support.polling import eventually
 from trading import db
 from trading.audit import ledger as ledgers
+from trading.audit.queries import on_hold
 from trading.bids import closing
 from trading.crypto.signatures import sign_document
 from trading.kernel.errors import RuleBroken
@@ -153,3 +154,28 @@ def waits_for_longer_than(database: Database, *, milliseconds: int) -> bool:
     )
     with database.connect() as superuser:
         return bool(superuser.exec_driver_sql(query, (milliseconds,)).scalar_one())
+
+
+def test_the_closers_own_hold_ends_when_the_witnesses_agree_again(
+    deadline: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else would ever end it, and no lot of the platform would be closed any more (TE1 T3)."""
+    tender, lot, stage = deadline.lot.place
+
+    def look() -> bool:
+        return closing.run(deadline.market.runtime, {"tender": tender, "lot": lot, "stage": stage}) is None
+
+    with deadline.world.running():
+        with monkeypatch.context() as disagreeing:
+            disagreeing.setattr(closing, "_AHEAD_MS", -60_000)
+            eventually(lambda: look() or held(deadline))
+            assert not look()
+            assert held(deadline)
+        eventually(look)
+    assert not held(deadline)
+    assert deadline.records("tender.closed") == 1
+
+
+def held(deadline: Deadline) -> bool:
+    with deadline.market.ledger.read() as conn:
+        return on_hold(conn)

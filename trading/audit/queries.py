@@ -172,6 +172,17 @@ def on_hold(conn: Connection) -> bool:
     return held
 
 
+def hold_reason(conn: Connection, host: str) -> str | None:
+    """Return why the clock of a host is on hold; None if its newest record is no hold."""
+    kinds = text("audit_entry.kind IN ('clock.hold', 'clock.released')")  # as in the partial index audit_entry_hold
+    query = select(audit_entry.c.kind, audit_entry.c.record).where(kinds).order_by(audit_entry.c.id.desc())
+    for row in conn.execute(query):
+        body = json.loads(row.record)["body"]
+        if body["host"] == host:
+            return str(body["reason"]) if row.kind == "clock.hold" else None
+    return None
+
+
 def _entry(conn: Connection, query: Select[*tuple[Any, ...]]) -> EntryRow | None:
     row = conn.execute(query).one_or_none()
     if row is None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from trading.audit import service as log
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
-from trading.audit.queries import on_hold
+from trading.audit.queries import hold_reason, on_hold
 from trading.audit.runtime import Runtime
 from trading.bids import model, queries
 from trading.kernel.errors import RuleBroken
@@ -27,6 +27,9 @@ from trading.procedures.rules.lifecycle import Act, LotPhase
 DRAIN_MS: Final = 5_000  # TE1 T5 step 4: longer than the lock time-out of 4 s
 _BEHIND_MS: Final = 2_000  # T5 step 3: how far a witness may be behind and ahead of the database clock
 _AHEAD_MS: Final = 1_000
+_HEARTBEAT_MS: Final = 1_000  # witnesses cosign the newest checkpoint again and again, this far apart (AL1 L7.3)
+_HOST: Final = "database"
+_DISAGREE: Final = "a witness and the database clock disagree at a deadline"
 _WAIT_S: Final = 3.0
 _AGAIN_MS: Final = 250
 _CLOSER: Final = Actor.system("worker")
@@ -45,7 +48,7 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         return None
     if now < lot.close_at:
         return None  # extended: the extension has left its own errand
-    if hold:
+    if hold and not _released(runtime):
         return now + _AGAIN_MS  # TE1 T3: no lot is closed while the clock is on hold
     if heartbeat is None:
         heartbeat = _reach(runtime, row, lot)
@@ -55,7 +58,7 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
     with runtime.ledger.read() as conn:
         after = log.platform_ms(conn)
     if not all(heartbeat.at - _BEHIND_MS <= 1000 * t <= after + _AHEAD_MS for t in seen.times):
-        _hold(runtime, "a witness and the database clock disagree at a deadline")
+        _hold(runtime)
         return after + _AGAIN_MS
     if after < lot.close_at + DRAIN_MS:
         return lot.close_at + DRAIN_MS
@@ -79,9 +82,29 @@ def _reach(runtime: Runtime, row: ProcedureRow, lot: LotRow) -> queries.Deadline
     return queries.DeadlineRecord(h=recorded.h, at=recorded.at)
 
 
-def _hold(runtime: Runtime, reason: str) -> None:
+def _hold(runtime: Runtime) -> None:
+    _record_of_clock(runtime, "clock.hold", reason=_DISAGREE)
+
+
+def _released(runtime: Runtime) -> bool:
+    """End the closer's own hold once a quorum agrees with the database clock again; return whether no hold is left."""
+    with runtime.ledger.read() as conn:
+        reason, before = hold_reason(conn, _HOST), log.platform_ms(conn)
+    seen = log.witnessed(runtime)
+    with runtime.ledger.read() as conn:
+        after = log.platform_ms(conn)
+    if reason != _DISAGREE or seen is None:
+        return False
+    if not all(before - _BEHIND_MS - _HEARTBEAT_MS <= 1000 * t <= after + _AHEAD_MS for t in seen.times):
+        return False
+    _record_of_clock(runtime, "clock.released", size=seen.size)
+    with runtime.ledger.read() as conn:
+        return not on_hold(conn)
+
+
+def _record_of_clock(runtime: Runtime, kind: str, **body: Any) -> None:  # noqa: ANN401 - JSON values
     with runtime.ledger.begin(_CLOSER) as uow:
-        uow.record(Event(kind="clock.hold", subject="clock:database", body={"host": "database", "reason": reason}))
+        uow.record(Event(kind=kind, subject=f"host:{_HOST}", body={"host": _HOST, **body}))
 
 
 def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, heartbeat_size: int) -> Recorded | None:
