@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from trading.assembly import open_runtime
 from trading.audit.runtime import Runtime
 from trading.embedded.places import admit_server
 from trading.up import Platform
+from trading.up.platform import discard_platform
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def temporary_platform() -> Iterator[Platform]:
         finally:
             platform.stop()
     finally:
-        shutil.rmtree(folder)
+        discard_platform(folder)
 
 
 def runtime_of(platform: Platform) -> Runtime:

@@ -85,6 +85,22 @@ def test_a_long_or_closed_path_still_works_and_leaves_nothing(folder: Path, dept
     assert [path for path in (wished, *outside) if path.exists()] == []
 
 
+def test_what_a_stopped_server_kept_elsewhere_is_deleted_only_if_it_is_its_own(folder: Path) -> None:
+    user, wished = places.server_user(), folder / "postgres"
+    own, foreign = folder / "own", folder / "foreign"
+    for home in (own, foreign):
+        home.mkdir()
+        os.chown(home, user.uid, user.gid)
+    for home in (own, foreign, folder / "gone"):
+        wished.mkdir()
+        (wished / "place").write_text(str(home if home is not foreign else foreign / "file"))
+        (foreign / "file").touch()
+        places.discard_noted(wished)
+        assert not wished.exists()
+    assert not own.exists()
+    assert (foreign / "file").exists()
+
+
 def test_lost_files_are_said_and_not_replaced_by_an_empty_database(folder: Path) -> None:
     wished = folder / "closed" / "postgres"
     wished.mkdir(parents=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import tempfile
 import threading
@@ -24,12 +23,13 @@ from trading.demo.people import ProgramRefused
 from trading.demo.play import Play, TooSlow
 from trading.demo.stage import set_stage
 from trading.demo.tenders_csv import PastTenders, read_tenders
+from trading.embedded.places import admit_server
 from trading.embedded.processes import EmbeddedServerError
 from trading.kernel.clock import SystemClock
 from trading.kernel.errors import InvalidInput, MingbiaoError
 from trading.up import Platform
 from trading.up.commands import DEMO_BANNER
-from trading.up.platform import AlreadyRunning, lock_directory
+from trading.up.platform import AlreadyRunning, discard_platform, lock_directory
 from trading.up.supervisor import ProgramFailed
 
 # A fixed date of a year whose working-day calendar is complete (P13); time runs on from there at its own pace.
@@ -67,10 +67,12 @@ def _home(*, once: bool) -> Iterator[Path]:
     """
     if once:
         folder = Path(tempfile.mkdtemp(prefix="mingbiao-"))
+        admit_server(folder)
         yield folder / "demo"
-        shutil.rmtree(folder)
+        discard_platform(folder / "demo")
+        folder.rmdir()
         return
-    _HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+    admit_server(_HOME)
     try:
         lock = lock_directory(_HOME)
     except AlreadyRunning as error:
@@ -78,7 +80,7 @@ def _home(*, once: bool) -> Iterator[Path]:
     try:
         site = _HOME / "site"
         if site.exists():
-            shutil.rmtree(site)
+            discard_platform(site)
         yield site.absolute()
     finally:
         os.close(lock)

@@ -12,6 +12,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,15 @@ def discard(wished: Path, home: Path) -> None:
     """Delete the files of a stopped server, wherever they are."""
     for folder in (home, wished):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def discard_noted(wished: Path) -> None:
+    """Delete the files of a server that no longer runs, also those that had to lie elsewhere."""
+    note, home = wished / _NOTE, wished
+    if note.exists():
+        with suppress(EmbeddedServerError):  # gone already, or somebody else's by now: not ours to delete
+            home = _noted_home(Path(note.read_text()), wished, server_user())
+    discard(wished, home)
 
 
 def socket_directory(home: Path, user: ServerUser) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from trading.config import Settings
-from trading.embedded.places import admit_server
+from trading.embedded.places import admit_server, discard_noted
 from trading.embedded.postgres import PostgresServer
 from trading.embedded.valkey import ValkeyServer
 from trading.up.keys import free_address, make_keys, make_witnesses
@@ -151,6 +152,12 @@ def _refuse_foreign(data_dir: Path) -> None:
         names = {path.name for path in data_dir.iterdir()}
         if names and not names & _OURS:
             raise ForeignDirectory(f"{data_dir} holds files that are not the platform's. Choose another DATA_DIR.")
+
+
+def discard_platform(data_dir: Path) -> None:
+    """Delete the directory of a stopped platform, and what its database had to keep elsewhere."""
+    discard_noted(data_dir / "postgres")
+    shutil.rmtree(data_dir)
 
 
 def lock_directory(data_dir: Path) -> int:
