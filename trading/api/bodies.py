@@ -24,13 +24,17 @@ def runtime() -> Runtime:
 def json_object(raw: bytes) -> dict[str, Any]:
     """Return a body as a JSON object; the same member twice, or a number that is no integer, is refused.
 
-    How the body is laid out does not matter: what is signed are the bytes of the documents inside.
+    So is U+0000 or half of a surrogate pair in a text: neither can be looked up or stored. How the body is laid out
+    does not matter: what is signed are the bytes of the documents inside.
 
     Raises:
         InvalidInput: ``body.malformed``.
     """
     try:
-        value = json.loads(raw, object_pairs_hook=_object, parse_float=_no_number, parse_constant=_no_number)
+        text = raw.decode()
+        value = json.loads(text, object_pairs_hook=_object, parse_float=_no_number, parse_constant=_no_number)
+        if "\\u" in text:  # only an escape can bring in what is refused
+            _require_texts(value)
     except (ValueError, RecursionError) as error:
         raise InvalidInput("body.malformed", "the body is not JSON of the expected form") from error
     if not isinstance(value, dict):
@@ -43,6 +47,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise ValueError("a member stands twice")
     return value
+
+
+def _require_texts(value: object) -> None:
+    match value:
+        case str():
+            if "\0" in value.encode().decode():  # an unpaired surrogate cannot be encoded
+                raise ValueError("U+0000 in a text")
+        case list():
+            for item in value:
+                _require_texts(item)
+        case dict():
+            for name, item in value.items():
+                _require_texts(name)
+                _require_texts(item)
 
 
 def _no_number(text: str) -> NoReturn:

@@ -32,7 +32,7 @@ def read_signature_object(value: object) -> SignatureObject:
     if unknown := set(value) - {"alg", "kid", "sig"}:
         raise InvalidInput("doc.unknown_field", f"signature object: {min(unknown)}")
     alg, kid, sig = value.get("alg"), value.get("kid"), value.get("sig")
-    if alg not in _ALGORITHMS or not isinstance(kid, str) or not _KID.match(kid):
+    if not isinstance(alg, str) or alg not in _ALGORITHMS or not isinstance(kid, str) or not _KID.match(kid):
         raise InvalidInput("doc.bad_field", "signature object: alg or kid")
     if not isinstance(sig, str) or not 0 < len(sig) <= _MAX_SIGNATURE_TEXT:
         raise InvalidInput("doc.bad_field", "signature object: sig")

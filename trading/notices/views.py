@@ -27,6 +27,7 @@ from trading.web.permissions import public
 blueprint = Blueprint("notices", __name__)
 
 MOST_TEXT = 100  # characters of a search text that are read
+_LONGEST_PAGE = 9  # digits of a page number that are read; Python refuses to convert thousands of them
 BUNDLE = "disclosure.bundle"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -61,7 +62,7 @@ def _wish() -> searches.Filter:
     return searches.Filter(
         stage=Stage(stage) if stage in set(Stage) else None,
         text=request.args.get("q", "").strip()[:MOST_TEXT],
-        page=min(max(int(page), 1), 10_000) if page.isascii() and page.isdigit() else 1,
+        page=min(max(int(page[:_LONGEST_PAGE]), 1), 10_000) if page.isascii() and page.isdigit() else 1,
     )
 
 

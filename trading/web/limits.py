@@ -1,4 +1,7 @@
-"""Sizes a request may have (security 6.3). A route that takes more, such as an upload, says so with ``body_limit``."""
+"""Sizes a request may have (security 6.3), and what its address may not contain.
+
+A route that takes more, such as an upload, says so with ``body_limit``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from flask import Flask, current_app, request
+from werkzeug.exceptions import BadRequest
 
 MIB: Final = 1024 * 1024
 MAX_BODY_BYTES: Final = MIB  # a document has at most 1 MiB (P12)
@@ -32,9 +36,16 @@ def _apply() -> None:
         request.max_content_length = size
 
 
+def _refuse_null() -> None:
+    """Refuse U+0000 in an address: PostgreSQL has no such text, so nothing of that name can be looked up."""
+    if "\0" in request.path or any("\0" in f"{name}{value}" for name, value in request.args.items(multi=True)):
+        raise BadRequest
+
+
 def install(app: Flask) -> None:
-    """Set the three limits that werkzeug knows; they are never absent."""
+    """Set the three limits that werkzeug knows; they are never absent. Refuse addresses that nothing can have."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_MEMORY_BYTES
     app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
+    app.before_request(_refuse_null)
     app.before_request(_apply)

@@ -99,3 +99,17 @@ def test_every_route_of_the_api_declares_who_may_call_it(market: Market) -> None
         path = path.replace("<job_id>", "j-1")
         status = market.client().open(path, method=row.methods[0], json={}).status_code
         assert status == 401 if not row.permission.public and not row.permission.signed_by else status < 500, row
+
+
+def test_an_address_that_nothing_can_have_is_a_bad_request(market: Market) -> None:
+    tender = market.tender
+    for path in (
+        "/procedures?q=%00",
+        "/procedures?%00=1",
+        "/procedures/%00",
+        f"/procedures/{tender}/lots/%00/opening",
+        "/api/v1/procedures/%00",
+        f"/api/v1/procedures/{tender}/lots/{LOT}?stage=a%00",
+    ):
+        assert market.client().get(path).status_code == 400, path
+    assert market.client(BIDDERS[0].key).post("/api/v1/bids/%00/envelope", json={}).status_code == 400

@@ -322,3 +322,18 @@ def in_parallel(count: int, act: Callable[[], T]) -> list[T]:
         thread.join()
     assert not failures
     return results
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800", "a\0b"])
+def test_a_text_that_nothing_can_have_is_malformed(market: Market, text: str) -> None:
+    client, start = market.client(BIDDERS[0].key), f"/api/v1/procedures/{market.tender}/lots/{LOT}/bids"
+    for body in ({"stage": text}, {"stage": STAGE, text: 1}, {"stage": STAGE, "more": [text]}):
+        assert client.post(start, json=body).get_json()["code"] == "body.malformed"
+    assert client.post(start, json={"stage": STAGE, "more": "\\u0000 as it is written"}).status_code == 201
+
+
+def test_a_signature_object_of_another_form_is_refused(bidder: Bidder) -> None:
+    alg: Any
+    for alg in ([], {}, 1, None):
+        answer = bidder.post("envelope", {"doc": "e30", "sigs": [{"alg": alg, "kid": "0" * 64, "sig": "AA"}]})
+        assert answer.get_json()["code"] == "doc.bad_field"
