@@ -36,7 +36,10 @@ def _version(kind: str, digest_name: str) -> Fold:
     def fold(state: State, record: Mapping[str, Any]) -> None:
         body = record["body"]
         digest = bytes.fromhex(body[digest_name])
-        state.row("bid_version", digest).update(seq=body["seq"], kind=kind, received_at=body["received_at"])
+        # A withdrawal's record does not say how long it waited in the queue.
+        waited = {"queue_ms": body["queue_ms"]} if "queue_ms" in body else {}
+        row = state.row("bid_version", digest)
+        row.update(seq=body["seq"], kind=kind, received_at=body["received_at"], **waited)
         state.row("bid", body["bid"]).update(
             seq=body["seq"], head_kind=kind, head_sha256=digest, received_at=body["received_at"]
         )
@@ -52,13 +55,17 @@ FOLDS: Final[Mapping[str, Fold]] = {
 
 
 def compare_versions(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield versions whose bytes, signature or commitment are not those that the record names."""
-    query = select(bid_version, audit_entry.c.h.label("entry_h"), audit_entry.c.record).join(
-        audit_entry, audit_entry.c.id == bid_version.c.entry_id
+    """Yield versions whose bid, bytes, signature or commitment are not those that the record names."""
+    entry = (audit_entry.c.h.label("entry_h"), audit_entry.c.record)
+    query = (
+        select(bid_version, bid.c.reference, *entry)
+        .join(audit_entry, audit_entry.c.id == bid_version.c.entry_id)
+        .outerjoin(bid, bid.c.id == bid_version.c.bid_id)
     )
     for row in conn.execute(query.where(bid_version.c.procedure_id == state.procedure_id)):
         body = loads_object(bytes(row.record))["body"]
         told = {
+            "bid_id": (row.reference, body.get("bid")),
             "bytes": (sha256(bytes(row.bytes)), bytes(row.doc_sha256)),
             "sigs": (_sig_sha256(bytes(row.sigs)), body.get("sig_sha256")),
             "h": (bytes(row.h), bytes(row.entry_h)),
@@ -68,17 +75,20 @@ def compare_versions(conn: Connection, state: State) -> Iterator[Mismatch]:
                 yield Mismatch(table="bid_version", id=row.id, column=column, stored=stored, expected=expected)
 
 
-def _sig_sha256(sigs: bytes) -> str:
+def _sig_sha256(sigs: bytes) -> str | None:
     # The stored array has exactly one signature object: its canonical bytes stand between the brackets.
-    return sha256(sigs[1:-1]).hex()
+    return sha256(sigs[1:-1]).hex() if (sigs[:1], sigs[-1:]) == (b"[", b"]") else None
 
 
 def compare_heads(conn: Connection, state: State) -> Iterator[Mismatch]:
     """Yield heads whose commitment or policy is not that of the version they point at."""
-    query = select(bid.c.id, bid.c.head_h, bid.c.policy_sha256, bid_version.c.h, bid_version.c.bytes).join(
+    version = (bid_version.c.h, bid_version.c.bytes, bid_version.c.doc_sha256)
+    query = select(bid.c.id, bid.c.head_h, bid.c.policy_sha256, *version).join(
         bid_version, (bid_version.c.doc_sha256 == bid.c.head_sha256) & (bid_version.c.bid_id == bid.c.id)
     )
     for row in conn.execute(query.where(bid.c.procedure_id == state.procedure_id)):
+        if sha256(bytes(row.bytes)) != bytes(row.doc_sha256):
+            continue  # found as a version
         policy = bytes.fromhex(loads_object(bytes(row.bytes))["policy_sha256"])
         for column, stored, expected in (
             ("head_h", row.head_h, row.h),

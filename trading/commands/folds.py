@@ -16,7 +16,7 @@ from trading.openings import folds as openings
 from trading.parties import folds as parties
 from trading.procedures import folds as procedures
 
-_PACKAGES: Final = (parties, custody, procedures, notices, bids, openings, evaluation, awards)
+_PACKAGES: Final = (documents, parties, custody, procedures, notices, bids, openings, evaluation, awards)
 
 
 def _merged(tables: Iterable[Mapping[str, Fold]]) -> dict[str, Fold]:
@@ -40,6 +40,8 @@ FOLDS: Final[Mapping[str, Fold]] = _merged(package.FOLDS for package in _PACKAGE
 REPLAYED: Final[tuple[Replayed, ...]] = tuple(table for package in _PACKAGES for table in package.REPLAYED)
 COMPARES: Final[tuple[Compare, ...]] = (
     *documents.COMPARE,
+    *parties.COMPARE,
+    *custody.COMPARE,
     *procedures.COMPARE,
     *notices.COMPARE,
     *bids.COMPARE,

@@ -8,9 +8,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
-from trading.kernel.canonical import loads_object
-from trading.kernel.digests import sha256
+from trading.documents.folds import content_of
+from trading.documents.tables import document
 from trading.notices.tables import notice
+from trading.parties.folds import faults_of_signatures
+from trading.procedures.tables import procedure
 
 REPLAYED: Final = (Replayed(table=notice.name, key=("sha256",)),)
 
@@ -26,18 +28,45 @@ FOLDS: Final[Mapping[str, Fold]] = dict.fromkeys(_KINDS, _named)
 
 
 def compare_notices(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield every notice whose bytes are not those of its hash, or whose columns differ from its content."""
-    query = select(notice).where(notice.c.procedure_id == state.procedure_id)
-    for row in conn.execute(query) if state.procedure_id is not None else ():
-        if sha256(bytes(row.bytes)) != bytes(row.sha256):
+    """Yield every notice whose bytes, signature or columns are not those of its hash and its content."""
+    if state.procedure_id is None:
+        return
+    rows = conn.execute(select(notice).where(notice.c.procedure_id == state.procedure_id)).all()
+    faults = faults_of_signatures(conn, {row.id: (bytes(row.bytes), bytes(row.sigs)) for row in rows})
+    for row in rows:
+        content = content_of(bytes(row.bytes), bytes(row.sha256))
+        if content is None:
             expected = bytes(row.sha256).hex()
             yield Mismatch(table="notice", id=row.id, column="bytes", stored="other bytes", expected=expected)
             continue
-        content = loads_object(bytes(row.bytes))
-        for column in ("kind", "number"):
-            if row._mapping[column] != content[column]:
-                stored = row._mapping[column]
-                yield Mismatch(table="notice", id=row.id, column=column, stored=stored, expected=content[column])
+        told = {"kind": (row.kind, content["kind"]), "number": (row.number, content["number"])}
+        told["sigs"] = (faults.get(row.id), None)
+        for column, (stored, expected) in told.items():
+            if stored != expected:
+                yield Mismatch(table="notice", id=row.id, column=column, stored=stored, expected=expected)
 
 
-COMPARE: Final[tuple[Compare, ...]] = (compare_notices,)
+def compare_edition(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield a procedure whose regime or edition is not that of its first notice."""
+    columns = (procedure.c.id, procedure.c.regime, procedure.c.edition_id, procedure.c.edition_sha256)
+    query = select(*columns, notice.c.sha256, notice.c.bytes, document.c.bytes.label("edition"))
+    joined = query.join(notice, (notice.c.procedure_id == procedure.c.id) & (notice.c.number == 1)).outerjoin(
+        document, (document.c.procedure_id == procedure.c.id) & (document.c.sha256 == procedure.c.edition_sha256)
+    )
+    for row in conn.execute(joined.where(procedure.c.id == state.procedure_id)):
+        content = content_of(bytes(row.bytes), bytes(row.sha256))
+        if content is None:
+            continue
+        told = {
+            "regime": (row.regime, content["regime"]),
+            "edition_sha256": (bytes(row.edition_sha256).hex(), content["edition_sha256"]),
+        }
+        edition = None if row.edition is None else content_of(bytes(row.edition), bytes(row.edition_sha256))
+        if edition is not None:
+            told["edition_id"] = (row.edition_id, edition["id"])
+        for column, (stored, expected) in told.items():
+            if stored != expected:
+                yield Mismatch(table="procedure", id=row.id, column=column, stored=stored, expected=expected)
+
+
+COMPARE: Final[tuple[Compare, ...]] = (compare_notices, compare_edition)

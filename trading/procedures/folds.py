@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
+from trading.documents.folds import content_of
 from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
@@ -143,8 +144,9 @@ def compare_lots(conn: Connection, state: State) -> Iterator[Mismatch]:
 def _close_of(conn: Connection, schedule_sha256: bytes | None) -> int | None:
     if schedule_sha256 is None:
         return None
-    found = conn.execute(select(document.c.bytes).where(document.c.sha256 == schedule_sha256)).scalar_one_or_none()
-    return None if found is None else int(loads_object(bytes(found))["close"])
+    found = conn.execute(select(document.c.bytes).where(document.c.sha256 == schedule_sha256).limit(1)).scalar()
+    content = None if found is None else content_of(bytes(found), schedule_sha256)
+    return None if content is None else int(content["close"])
 
 
 def compare_specification(conn: Connection, state: State) -> Iterator[Mismatch]:
@@ -155,6 +157,39 @@ def compare_specification(conn: Connection, state: State) -> Iterator[Mismatch]:
         stored, expected = sha256(bytes(row.spec)).hex(), state.facts.get("spec_sha256")
         if stored != expected:
             yield Mismatch(table="procedure", id=row.id, column="spec", stored=stored, expected=expected)
+            continue
+        yield from _compare_columns(conn, row.id, loads_object(bytes(row.spec)))
+
+
+# Column to the field of the specification that it repeats for searching.
+_OF_PROCEDURE: Final = {
+    "kind": "kind",
+    "jurisdiction": "jurisdiction",
+    "title_zh": "title_zh",
+    "title_en": "title_en",
+    "buyer_code": "buyer",
+    "agency_code": "agency",
+    "supervisor_code": "supervisor",
+}
+_OF_LOT: Final = ("ceiling", "currency", "title_zh", "title_en")
+
+
+def _compare_columns(conn: Connection, procedure_id: int, spec: Mapping[str, Any]) -> Iterator[Mismatch]:
+    """Yield the columns of a procedure and its lots that differ from the specification."""
+    for row in conn.execute(select(procedure).where(procedure.c.id == procedure_id)).mappings():
+        for column, field in _OF_PROCEDURE.items():
+            if row[column] != spec[field]:
+                stored, expected = row[column], spec[field]
+                yield Mismatch(table="procedure", id=row["id"], column=column, stored=stored, expected=expected)
+    declared = {each["lot"]: each for each in spec["lots"]}
+    for row in conn.execute(select(lot).where(lot.c.procedure_id == procedure_id)).mappings():
+        if row["number"] not in declared:
+            yield Mismatch(table="lot", id=row["id"], column="*", stored=row["number"], expected=None)
+            continue
+        for column in _OF_LOT:
+            stored, expected = row[column], declared[row["number"]][column]
+            if stored != expected:
+                yield Mismatch(table="lot", id=row["id"], column=column, stored=stored, expected=expected)
 
 
 COMPARE: Final[tuple[Compare, ...]] = (compare_lots, compare_specification)
