@@ -20,7 +20,7 @@ from agents.custodian import disclosing
 from agents.custodian.shares import open_share
 from agents.sealing import SealedBid
 from tests.support.ceremony import Institutions
-from tests.support.databases import Server
+from tests.support.databases import Server, clone
 from tests.support.journey import MARGIN, Exchange, Tender, open_exchange
 from tests.support.market import CLOSE
 from trading.bids import closing
@@ -72,7 +72,8 @@ class Season:
 
 @pytest.fixture(scope="module")
 def season(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
-    with open_exchange(server, tmp_path_factory.mktemp("season")) as (exchange, _database):
+    directory = tmp_path_factory.mktemp("season")
+    with clone(server, demo=True) as database, open_exchange(database, directory) as exchange:
         season = Season(
             exchange=exchange,
             tied=exchange.tender(),

@@ -117,7 +117,21 @@ def _folder() -> Path:
 @contextmanager
 def clone(server: Server, *, demo: bool = False) -> Iterator[Database]:
     """Yield a fresh copy of the template and drop it afterwards."""
-    template, name = server.template(demo=demo), f"test_{token_hex(6)}"
+    with _copy(server, server.template(demo=demo), demo=demo) as database:
+        yield database
+
+
+@contextmanager
+def copied(database: Database) -> Iterator[Database]:
+    """Yield a copy of a database that nobody uses any more, and drop it afterwards."""
+    database.dispose()
+    with _copy(database.server, database.name, demo=database.demo) as copy:
+        yield copy
+
+
+@contextmanager
+def _copy(server: Server, template: str, *, demo: bool) -> Iterator[Database]:
+    name = f"test_{token_hex(6)}"
     with server.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     database = Database(server=server, name=name, demo=demo)

@@ -18,7 +18,7 @@ from agents.sealing import SealedBid
 from agents.station import conduct
 from agents.station.reading import Opened
 from tests.support.ceremony import Institutions, Station
-from tests.support.databases import Database, Server, clone
+from tests.support.databases import Database
 from tests.support.market import CLOSE, LOT, STAGE, WINDOWS, Bidder, Market, open_market
 from tests.support.polling import eventually
 from trading.audit.queries import newest_h
@@ -97,17 +97,13 @@ class Exchange:
 
 @contextmanager
 def open_exchange(
-    server: Server, directory: Path, bidders: tuple[Organisation, ...] = BIDDERS
-) -> Iterator[tuple[Exchange, Database]]:
-    """Yield a platform with five custodian agents; its database lives until the end of the block."""
-    with (
-        clone(server, demo=True) as database,
-        open_market(database, directory, bidders) as market,
-        market.serving() as base,
-    ):
+    database: Database, directory: Path, bidders: tuple[Organisation, ...] = BIDDERS
+) -> Iterator[Exchange]:
+    """Yield a platform with five custodian agents over a demonstration database."""
+    with open_market(database, directory, bidders) as market, market.serving() as base:
         institutions = Institutions(market, base)
         try:
-            yield Exchange(market, base, institutions), database
+            yield Exchange(market, base, institutions)
         finally:
             institutions.close()
 
