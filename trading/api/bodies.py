@@ -61,6 +61,8 @@ def _require_texts(value: object) -> None:
             for name, item in value.items():
                 _require_texts(name)
                 _require_texts(item)
+        case _:
+            pass
 
 
 def _no_number(text: str) -> NoReturn:
