@@ -12,15 +12,18 @@ from agents.sealing import SealedBid
 from agents.station import conduct
 from tests.support.ceremony import Institutions, Station
 from tests.support.databases import Server, clone
-from tests.support.market import CLOSE, WINDOWS, Bidder, Market, open_market
+from tests.support.market import CLOSE, SYSTEM, WINDOWS, Bidder, Market, open_market
 from tests.support.polling import eventually
 from trading.audit.service import wait_witnessed
 from trading.crypto.signatures import SignedDocument, sign_document
+from trading.demo import cast
 from trading.demo.cast import BIDDERS
+from trading.demo.stage import enrol
 from trading.disclosure.rules.tiers import Tier
 from trading.disclosure.service import BundleExtras, export_procedure
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.encoding import b64u_decode
+from trading.kernel.events import Event
 from trading.openings.rules.decisions import make_objection_decision
 from trading.openings.rules.factors import make_factor, make_rescue
 from trading.openings.rules.transcripts import parse_transcript
@@ -177,6 +180,9 @@ class Play:
         assert len(lists) == 2  # before and after what the notary forwarded
         stale, newest = (b64u_decode(row["doc"]) for row in lists)
         assert station.sign(stale, "agency").get_json()["code"] == "factor.list_differs"
+        self.record_of_clock("clock.hold", reason="drill")
+        assert station.sign(newest, "agency", "supervisor").get_json()["code"] == "window.hold"
+        self.record_of_clock("clock.released", size=1)
         assert station.sign(newest, "agency", "supervisor").get_json()["h"]
         assert station.post("/gaps", {"bids": []}).status_code == 409
         self.institutions.round()
@@ -186,6 +192,10 @@ class Play:
         assert (collected.gaps, collected.reported) == ((), True)
         self.market.work()
         assert self.market.kinds().count("release.closed") == 1
+
+    def record_of_clock(self, kind: str, **body: object) -> None:
+        with self.market.runtime.ledger.begin(SYSTEM) as uow:
+            uow.record(Event(kind=kind, subject="host:database", body={"host": "database", **body}))
 
     def parts(self, station: Station) -> None:
         digest = loads_object(self.sealed["bolin"].envelope.doc)["parts"][0]["sha256"]
@@ -215,15 +225,28 @@ class Play:
         assert station.post("/results", other).status_code == 409
         totals = {body["bid"]: body["price"]["total"] for body in self.market.bodies("bid.opened")}
         assert totals == {self.bidders[key].bid: PRICES[key] for key in ("qinghe", "bolin", "mingde")}
-        for signed in conduct.transcript_documents(evaluated, opened, station.client):
-            answer = station.sign(signed.doc, "station-operator", "supervisor").get_json()
-            assert answer["needs"] == []
+        documents = conduct.transcript_documents(evaluated, opened, station.client)
+        self.two_operators_are_no_supervisor(station, *(signed.doc for signed in documents))
+        for signed in documents:
             if parse_transcript(signed.doc).tier == "bidders":
                 wrong = loads_object(signed.doc)
                 wrong["items"][0]["verdict"] = "PENDING"
                 bad = station.post("/documents", SignedDocument(dumps(wrong)).wire()).get_json()
                 assert bad["code"] == "transcript.differs"
+            answer = station.sign(signed.doc, "station-operator", "supervisor").get_json()
+            assert answer["needs"] == []
         assert self.market.kinds().count("opening.completed") == 1
+
+    def two_operators_are_no_supervisor(self, station: Station, first: bytes, second: bytes) -> None:
+        """A transcript with two signatures of one role waits for the other role."""
+        document = loads_object(first)
+        another = dumps({**document, "created": document["created"] + 1})
+        station.sign(another, "station-operator")
+        operator = enrol(self.market.stage, cast.AGENCY, "station-operator", "drafter")
+        answer = station.post("/documents", sign_document(another, operator).wire()).get_json()
+        assert answer["needs"] == ["supervisor"]
+        station.sign(second, "station-operator", "supervisor")
+        assert "opening.completed" not in self.market.kinds()
 
     def after(self, station: Station) -> None:
         h = bytes.fromhex(self.market.bodies("tender.closed")[0]["bids_root"])

@@ -15,12 +15,13 @@ from trading.openings.queries import Result
 from trading.openings.rules.transcripts import TranscriptItem, parse_transcript
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
+from trading.parties import store as keys
 from trading.procedures import service as procedures
 from trading.procedures.rules.lifecycle import LotPhase
 
 TYP: Final = "sb1.transcript"
 _TIERS: Final = frozenset({"bidders", "audit"})
-_SIGNERS: Final = 2  # station operator and supervisor
+_SIGNERS: Final = frozenset({"station-operator", "supervisor"})
 
 
 def require_transcript(uow: UnitOfWork, session: Session, signed: SignedDocument) -> None:
@@ -51,13 +52,25 @@ def _agrees(item: TranscriptItem, result: Result) -> bool:
     return told == (result.envelope_sha256, result.verdict, result.faults)
 
 
+def _stands(uow: UnitOfWork, session: Session, signed: SignedDocument) -> bool:
+    """Return whether both roles signed a transcript that still says what is recorded: a verdict may have followed."""
+    found = (keys.key_by_kid(uow.connection, sig["kid"]) for sig in signed.sigs)
+    if not {key.role for key in found if key is not None} >= _SIGNERS:
+        return False
+    try:
+        require_transcript(uow, session, signed)
+    except RuleBroken:
+        return False
+    return True
+
+
 def complete(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded | None:
     """Keep a signed transcript; with both tiers complete, record ``opening.completed``."""
     row, place = session.begun(), session.place
     tiers = {parse_transcript(signed.doc).tier: signed}
     for draft in queries.drafts(uow.connection, place, TYP):
         other = SignedDocument.from_parts(draft.doc, draft.sigs)
-        if len(other.sigs) >= _SIGNERS:
+        if _stands(uow, session, other):
             tiers.setdefault(parse_transcript(draft.doc).tier, other)
     if set(tiers) != _TIERS:
         return None
