@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.ceremony import Station
 from tests.support.databases import Server, clone
-from tests.support.market import CLOSE, WINDOWS, Bidder, Market, open_market
+from tests.support.market import CLOSE, SYSTEM, WINDOWS, Bidder, Market, open_market
 from tests.support.polling import eventually
 from trading.bids.rules.envelope import Envelope, parse_envelope
 from trading.crypto.signatures import SignedDocument, sign_document
@@ -20,6 +20,7 @@ from trading.demo.stage import trust_document
 from trading.kernel.canonical import loads_object
 from trading.kernel.encoding import b64u_decode
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, RuleBroken
+from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.openings.model import NotYet
 from trading.openings.rules.answers import make_release
@@ -203,10 +204,19 @@ def a_lost_part_may_be_supplied_again_in_time(play: Play) -> None:
     assert play.station.get(f"/parts/{digest}").data == play.sealed[bidder.bid].parts["main"]
 
 
+def record_of_clock(market: Market, kind: str, **body: object) -> None:
+    with market.runtime.ledger.begin(SYSTEM) as uow:
+        uow.record(Event(kind=kind, subject="host:database", body={"host": "database", **body}))
+
+
 def the_release_is_closed(play: Play) -> None:
     market, poor, rich = play.market, play.bidders[0], play.bidders[1]
     assert play.station.get("/factors").status_code == 409
+    record_of_clock(market, "clock.hold", reason="drill")
     market.advance_to(market.now() + WINDOWS["rescue_ms"] + 60_000)
+    assert "release.closed" not in market.kinds()  # no window is ended while the clock is on hold (TE1 T3)
+    record_of_clock(market, "clock.released", size=1)
+    market.advance_to(market.now() + 10_000)
     assert market.kinds().count("release.closed") == 1
     assert rich.post("rescue", play.rescue(rich)).get_json()["code"] == "rescue.late"
     with pytest.raises(RuleBroken, match=r"release\.late"):

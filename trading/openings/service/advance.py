@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from trading.audit.ledger import UnitOfWork
+from trading.audit.queries import on_hold
 from trading.audit.runtime import Runtime
 from trading.custody import service as custody
 from trading.custody.rules.jobs import JobKind
@@ -19,6 +20,7 @@ from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
 
 _CLOCK: Final = Actor.system("worker")
+_AGAIN_MS: Final = 5_000
 
 
 def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
@@ -30,6 +32,8 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         session = sessions.load(uow, str(arg["tender"]), str(arg["lot"]), str(arg["stage"]), move=True)
         if session.opening is None or session.lot.phase != "opening":
             return None
+        if on_hold(uow.connection):
+            return uow.at + _AGAIN_MS  # TE1 T3: no window is ended while the clock is on hold
         ceremony = sessions.ceremony(uow.connection, session)
         if not ceremony.bidder_factor and may_release(ceremony, uow.at):
             _ask_for_releases(uow, session)

@@ -9,7 +9,7 @@ from typing import Any
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
-from trading.audit.queries import Position, entry_by_h
+from trading.audit.queries import Position, entry_by_h, on_hold
 from trading.bids import queries as bids
 from trading.custody import service as custody
 from trading.custody.rules.jobs import JobKind
@@ -214,8 +214,10 @@ def require_factor_list(uow: UnitOfWork, session: Session, signed: SignedDocumen
 
 
 def close_factors(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded:
-    """Record ``factor.closed`` and ask for the releases (S9.5, S9.7)."""
+    """Record ``factor.closed`` and ask for the releases (S9.5, S9.7); not while the clock is on hold (TE1 T3)."""
     row = session.begun()
+    if on_hold(uow.connection):
+        raise RuleBroken("window.hold", "TE1 T3")
     recorded = uow.record(
         lot_event("factor.closed", session.place, "电子招标投标办法 30", factor_list_sha256=signed.sha256)
     )
