@@ -252,9 +252,19 @@ def test_a_bid_at_or_after_the_close_entry() -> None:
 
 def test_omitted_bids_stand_in_the_root_and_nowhere_twice() -> None:
     omitted = OmittedBid(bid="b-2", envelope_sha256=f"{2:064x}", h=f"{18:064x}", rejected_h=HASH, seq=1)
-    check_order(order(bid(1), lot=LOT, omitted=[omitted]), LOT)
-    twice = order(bid(1), bid(2, objection_h=HASH), lot=LOT, omitted=[omitted])
-    assert code_of(lambda: check_order(twice, LOT)) == "order.malformed"
+    second = replace(LOT, stage="price")
+    check_order(order(bid(1), lot=second, omitted=[omitted]), second)
+    twice = order(bid(1), bid(2, objection_h=HASH), lot=second, omitted=[omitted])
+    assert code_of(lambda: check_order(twice, second)) == "order.malformed"
+
+
+@pytest.mark.parametrize("stage", ["all", "tech"])
+def test_no_bid_is_left_out_before_the_second_stage(stage: str) -> None:
+    """There a rejection can only be invented, and a bidder whose bid is in ``omitted`` cannot even object (S9.2)."""
+    first = replace(LOT, stage=stage)
+    omitted = OmittedBid(bid="b-2", envelope_sha256=f"{2:064x}", h=f"{18:064x}", rejected_h=HASH, seq=1)
+    hidden = order(bid(1), lot=first, omitted=[omitted])
+    assert code_of(lambda: check_order(hidden, first)) == "order.malformed"
 
 
 def test_the_first_order_supersedes_nothing_and_every_later_one_does() -> None:

@@ -13,6 +13,9 @@ from trading.openings.rules.orders import ClosedLot, OmittedBid, OpenOrder, Orde
 #: The only fields in which an order for another station may differ from the one released (SB1 S16).
 STATION_FIELDS = frozenset({"station_pk", "seq", "created", "checkpoint", "supersedes"})
 
+#: The only stage that another one precedes, so that bids may have been rejected before its order (SB1 S9.10).
+SECOND_STAGE = "price"
+
 
 def manifest_root(order: OpenOrder) -> str:
     """Return the root over the leaves of ``omitted`` and of the bids that no objection added, in hex (S9.1)."""
@@ -30,7 +33,7 @@ def check_order(order: OpenOrder, closed: ClosedLot) -> None:
     Raises:
         RuleBroken: ``order.policy`` (it names another lot, policy or schedule), ``order.not_included`` (another close
             entry), ``order.root``, ``order.late_bid`` (a bid at or after the close entry), ``order.malformed`` (a bid
-            twice, or ``seq`` and ``supersedes`` disagree).
+            twice or left out before a second stage, or ``seq`` and ``supersedes`` disagree).
     """
     if (order.tender, order.lot, order.stage) != (closed.tender, closed.lot, closed.stage):
         raise RuleBroken("order.policy", "SB1 S9.3", detail="another lot")
@@ -41,6 +44,8 @@ def check_order(order: OpenOrder, closed: ClosedLot) -> None:
     names = [*order.bid_ids, *(bid.bid for bid in order.omitted)]
     if len(set(names)) != len(names):
         raise RuleBroken("order.malformed", "SB1 S9.1", detail="a bid is both ordered and omitted")
+    if order.omitted and order.stage != SECOND_STAGE:
+        raise RuleBroken("order.malformed", "SB1 S9.1", detail="nothing can have been rejected before the second stage")
     if order.bids_root != closed.bids_root or manifest_root(order) != closed.bids_root:
         raise RuleBroken("order.root", "SB1 S9.3")
     if any(bid.n >= order.closed_n for bid in order.bids):
