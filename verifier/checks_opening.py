@@ -46,6 +46,7 @@ def _check_order_against_close(lot: Lot, check: Check, logged: Logged, order: Do
         order.place, "its bids do not give the bids_root of the close entry", holds=root == value["bids_root"]
     )
     if value["omitted"]:
+        check.require(order.place, "it leaves bids out before a second stage", holds=lot.stage == "price")
         check.gap(order.place, "rejections of a first stage are not part of this verifier yet")
 
 

@@ -55,6 +55,13 @@ def drop(name: str) -> Change:
     return lambda fields: fields[name].pop()
 
 
+def leave_out(fields: Fields) -> None:
+    """Put the last bid among those rejected at a first stage, which this lot does not have; the root stays right."""
+    bid = fields["bids"].pop()
+    kept = {name: bid[name] for name in ("bid", "envelope_sha256", "h", "seq")}
+    fields["omitted"].append({**kept, "rejected_h": bid["h"]})
+
+
 def higher_price(fields: Fields) -> None:
     fields["price"]["total"] += 100
     fields["price_sha256"] = sha256(dumps(fields["price"])).hex()
@@ -145,6 +152,7 @@ LIES: list[tuple[str, str, Change, str]] = [
     ("clean", "bid.received", add("seq", 1), "SB-06"),
     ("clean", "bid.received", put(more=1), "AL-08"),
     ("clean", "sb1.open-order", drop("bids"), "SB-09"),
+    ("clean", "sb1.open-order", leave_out, "SB-09"),
     ("clean", "sb1.open-order", add("closed_n", 1), "SB-09"),
     ("clean", "sb1.open-order", add("close", 1000), "SB-09"),
     ("clean", "sb1.open-order", first("bids", n=1), "SB-06"),
