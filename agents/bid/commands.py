@@ -31,7 +31,7 @@ from trading.bids.rules.manifest import FileSource
 from trading.bids.rules.package import OpeningPackage, parse_package
 from trading.bids.rules.policy import PolicyPackage
 from trading.bids.rules.trust import parse_trust
-from trading.crypto.envelope import unlock_package
+from trading.crypto.packages import unlock_package
 from trading.kernel import fields
 from trading.kernel.clock import SystemClock
 from trading.kernel.errors import Conflict, InvalidInput, NotFound

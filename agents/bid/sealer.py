@@ -29,8 +29,9 @@ from trading.bids.rules.manifest import FileSource, Manifest, build_manifest, re
 from trading.bids.rules.package import build_package, package_name, parse_package
 from trading.bids.rules.policy import Policy
 from trading.bids.rules.price import pad_price, parse_price
-from trading.crypto.envelope import encrypt_part_io, lock_package, unlock_package
+from trading.crypto.envelope import encrypt_part_io
 from trading.crypto.files import read_secret, write_secret
+from trading.crypto.packages import lock_package, unlock_package
 from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document
 from trading.kernel.errors import InvalidInput
 from verifier.age import open_age_stream

@@ -12,7 +12,7 @@ from agents.bid.workdir import BidName, WorkDir
 from agents.selfopen import ClientFault
 from tests.build.sealed_lot import Lot, signer
 from trading.bids.rules.package import parse_package
-from trading.crypto.envelope import unlock_package
+from trading.crypto.packages import unlock_package
 from trading.kernel.errors import InvalidInput
 
 BIDDER = signer(7)

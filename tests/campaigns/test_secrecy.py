@@ -30,10 +30,11 @@ from trading.accounts import service as accounts
 from trading.assembly import open_runtime
 from trading.bids.rules.context import BidContext
 from trading.bids.rules.package import parse_package
-from trading.crypto.envelope import derive_identity, recipient_string, unlock_package
+from trading.crypto.envelope import derive_identity, recipient_string
 from trading.crypto.envelope import identity_bytes as bytes_of_identity
 from trading.crypto.files import write_secret
 from trading.crypto.keyfiles import save_es256
+from trading.crypto.packages import unlock_package
 from trading.db import psycopg_url
 from trading.embedded.places import admit_server
 from trading.kernel.canonical import dumps

@@ -178,14 +178,6 @@ def test_bip_173_strings() -> None:
             bech32.decode(bad)
 
 
-def test_an_opening_package_opens_with_its_passphrase_only() -> None:
-    locked = envelope.lock_package(b"secret", "a good passphrase")
-    assert b"secret" not in locked
-    assert envelope.unlock_package(locked, "a good passphrase") == b"secret"
-    with pytest.raises(InvalidInput, match=r"package\.wrong_passphrase"):
-        envelope.unlock_package(b"age-encryption.org/v1\n garbage", "x")
-
-
 def _age(*arguments: str) -> bytes:
     command = [shutil.which("age") or "age", *arguments]
     return subprocess.run(command, capture_output=True, check=True).stdout

@@ -1,4 +1,4 @@
-"""Parts of a bid as age v1 files under derived identities (SB1 S4.4, S4.6, S5.1), and opening packages (S6.2).
+"""Parts of a bid as age v1 files under derived identities (SB1 S4.4, S4.6, S5.1).
 
 The age recipient of a part is a secret like the identity: it is never published, logged or sent.
 """
@@ -11,7 +11,6 @@ from typing import BinaryIO, Final
 
 import pyrage  # type: ignore[import-untyped]  # a compiled module without stubs
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from pyrage import passphrase as age_passphrase
 from pyrage import x25519 as age_x25519
 
 from trading.crypto import bech32
@@ -212,20 +211,3 @@ def require_part_shape(prefix: bytes, size: int, plain_size: int | None = None) 
     body = size - age_header_length(prefix)
     if body < age_body_size(0) or (plain_size is not None and body != age_body_size(plain_size)):
         raise _shape(f"a body of {body} bytes does not fit")
-
-
-def lock_package(package: bytes, passphrase: str) -> bytes:
-    """Return an opening package as an age passphrase file (SB1 S6.2). Takes about a second, on purpose."""
-    return bytes(age_passphrase.encrypt(package, passphrase))
-
-
-def unlock_package(locked: bytes, passphrase: str) -> bytes:
-    """Return the opening package inside a passphrase file.
-
-    Raises:
-        InvalidInput: ``package.wrong_passphrase``: the passphrase is wrong or the file is damaged.
-    """
-    try:
-        return bytes(age_passphrase.decrypt(locked, passphrase))
-    except pyrage.DecryptError as error:
-        raise InvalidInput("package.wrong_passphrase", "the package does not open") from error
