@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, abort, request
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tests.build.gallery import gallery
 from trading.kernel import errors
@@ -27,6 +28,8 @@ ERRORS = {
     "large": (errors.InvalidInput("doc.too_large", "2 MB"), 413, "doc.too_large"),
     "damaged": (errors.IntegrityFailure("document ab"), 500, "integrity"),
     "bug": (ZeroDivisionError("secret detail"), 500, "internal"),
+    "database_away": (OperationalError("SELECT secret", {}, OSError("gone")), 503, "unavailable"),
+    "wrong_query": (ProgrammingError("SELECT secret", {}, ValueError("no such column")), 500, "internal"),
 }
 STATUSES = {
     400: "bad_request",

@@ -14,7 +14,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from trading.kernel import errors as kernel
 from trading.web import refusals
@@ -104,6 +105,10 @@ def problem_of(error: Exception, article_of: ArticleOf = no_article) -> Problem:
         return _of_refusal(error, article_of)
     if isinstance(error, HTTPException) and error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
         return _of_status(HTTPStatus(error.code), error)
+    if isinstance(error, OperationalError | InterfaceError):
+        # The database went away in the middle. What became of the act is not known: the same bytes may be sent again.
+        log.warning("no database for %s", request.path, exc_info=error)
+        return _of_status(HTTPStatus.SERVICE_UNAVAILABLE, ServiceUnavailable())
     if isinstance(error, HTTPException) and error.code == HTTPStatus.SERVICE_UNAVAILABLE:
         return _of_status(HTTPStatus.SERVICE_UNAVAILABLE, error)
     return _fault("internal", error)
