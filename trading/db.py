@@ -85,6 +85,7 @@ def open_engine(url: str, *, pool_size: int, application: str, acquire_s: float 
         psycopg_url(url),
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # an error message must not tell what was in a bid
         pool_use_lifo=True,  # few connections stay warm, with their prepared statements; the others idle
         pool_timeout=acquire_s,
         pool_pre_ping=False,
