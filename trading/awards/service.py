@@ -11,6 +11,7 @@ from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
+from trading.procedures.queries import find_lot
 from trading.procedures.rules.lifecycle import Act, LotPhase
 
 
@@ -20,12 +21,12 @@ def determine(
     """Award the lot to the first of the ranking; naming another bid is refused with its rule.
 
     Raises:
-        NotFound: The lot has no ranking.
+        NotFound: There is no such lot, or it has no ranking.
         RuleBroken: ``award.not_first``, ``act.wrong_phase``.
     """
     with ledger.begin(actor) as uow:
         row = rows.lock_for_update(uow, reference)
-        lot = next(lot for lot in rows.lots(uow, row.id) if (lot.number, lot.stage) == (number, stage))
+        lot = find_lot(uow.connection, row.id, number, stage)
         ranking = ranking_of(uow.connection, row.id, number, stage)
         if ranking is None:
             raise NotFound("ranking")

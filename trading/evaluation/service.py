@@ -20,17 +20,22 @@ from trading.openings.model import Place
 from trading.openings.rules.transcripts import parse_transcript
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
-from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.queries import LotRow, ProcedureRow, find_lot
 from trading.procedures.rules.lifecycle import Act, LotPhase
 from trading.procedures.rules.spec import parse_spec
 from trading.rulebook.keys import Regime
 
 
 def evaluate(ledger: Ledger, actor: Actor, reference: str, number: str, stage: str) -> tuple[Ranking, Recorded]:
-    """Rank a lot whose opening is complete, or record its failure."""
+    """Rank a lot whose opening is complete, or record its failure.
+
+    Raises:
+        NotFound: No such lot.
+        RuleBroken: ``act.wrong_phase``.
+    """
     with ledger.begin(actor) as uow:
         row = rows.lock_for_update(uow, reference)
-        lot = next(lot for lot in rows.lots(uow, row.id) if (lot.number, lot.stage) == (number, stage))
+        lot = find_lot(uow.connection, row.id, number, stage)
         place = Place(procedure=reference, procedure_id=row.id, lot=number, stage=stage)
         rules = ranking_rules(uow.connection, row, lot, uow.at)
         opened = opened_bids(uow.connection, place)

@@ -20,10 +20,10 @@ from trading.documents import queries as document_queries
 from trading.documents import store as documents
 from trading.kernel.calendar import CHINA, CalendarDay, WorkCalendar
 from trading.kernel.digests import sha256_hex
-from trading.kernel.errors import IntegrityFailure
+from trading.kernel.errors import IntegrityFailure, NotPermitted
 from trading.kernel.events import Event
 from trading.kernel.ids import new_procedure_reference, new_row_id
-from trading.kernel.roles import Actor
+from trading.kernel.roles import Actor, Role
 from trading.kernel.signed import SignedDocument
 from trading.procedures import queries, store
 from trading.procedures.queries import LotRow, ProcedureRow
@@ -49,8 +49,11 @@ def draft(ledger: Ledger, actor: Actor, specification: object) -> str:
 
     Raises:
         InvalidFields: The specification is malformed; every field that is wrong is named.
+        NotPermitted: It names another organisation as the agency and as the buyer.
     """
     spec = parse_spec(specification)
+    if actor.organisation not in {spec.agency, spec.buyer}:
+        raise NotPermitted(f"{actor.organisation} drafts for {spec.agency}")
     raw = spec.document()
     procedure_id = new_row_id()
     with ledger.begin(actor) as uow:
@@ -173,7 +176,11 @@ def step(
     lot: LotRow | None = None,
     **facts: Any,  # noqa: ANN401 - fields of Facts
 ) -> Transition:
-    """Ask the kind's table whether the act is lawful now; facts that only the caller knows are passed by name."""
+    """Ask the kind's table whether the act is lawful now; facts that only the caller knows are passed by name.
+
+    Raises:
+        NotPermitted: The act is not for the actor's roles in this procedure.
+    """
     edition = edition_of(conn, row, at)
     known = Facts(
         at=at, edition=edition, regime=Regime(row.regime), calendar=work_calendar(conn), drafted_by=row.drafted_by
@@ -181,7 +188,17 @@ def step(
     if lot is not None:
         known = replace(known, ceiling=lot.ceiling, close_at=lot.close_at)
     phase = ProcedurePhase(row.phase) if lot is None else LotPhase(lot.phase)
-    return advance(kind_of(row.kind, edition), phase, act, actor, replace(known, **facts))
+    return advance(kind_of(row.kind, edition), phase, act, _in(row, actor), replace(known, **facts))
+
+
+def _in(row: ProcedureRow, actor: Actor) -> Actor:
+    """Return the actor with the roles that it has in this procedure: nobody acts for another organisation."""
+    own = {Role.SYSTEM}
+    if actor.organisation in {row.agency_code, row.buyer_code}:
+        own |= {Role.AGENCY, Role.REVIEWER}
+    if actor.organisation == row.supervisor_code:
+        own.add(Role.SUPERVISOR)
+    return replace(actor, roles=actor.roles & own)
 
 
 def begin_opening(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, bids: int) -> Transition:
