@@ -161,9 +161,9 @@ class Market:
         self.work()
         while (now := self.now()) < target:
             with self.runtime.ledger.read() as conn:
-                due = errands.next_due_after(conn, now)
+                overdue, due = errands.due(conn, now), errands.next_due_after(conn, now)
             to = target if due is None else min(due, target)
-            if to > now + 100:
+            if not overdue and to > now + 100:
                 jump(self.runtime, SYSTEM, to, shift_file=self.shift_file)
             self.work()
 
