@@ -1,4 +1,4 @@
-"""Kill −9 web workers, worker, sequencer, witnesses and Valkey while bidders submit and replace (F01, F02, F05; G1).
+"""Kill −9 every process and server of a platform while bidders submit and replace (F01, F02, F03, F05; G1).
 
 The bidders' journal is the only account. Whatever is killed when, no acknowledged bid is lost, none counts twice, an
 unknown outcome is settled by sending the same bytes again, and the close opens exactly what was acknowledged. The seed
@@ -37,7 +37,8 @@ from trading.kernel.roles import Actor
 from trading.up import Platform
 from trading.up.programs import ROOT, Program, answers, base_environment, command_line
 
-VICTIMS = ("web", "sequencer", "valkey", "witness-notary", "worker", "witness-supervisor")
+VICTIMS = ("web", "sequencer", "postgres", "valkey", "witness-notary", "worker", "clock", "witness-supervisor")
+SERVERS = frozenset({"postgres", "valkey"})
 SEEDS: tuple[str, ...] = ()
 BIDDERS = 6
 HEAL_S = 60.0
@@ -95,15 +96,9 @@ class Draws:
 
 
 def pid_of(platform: Platform, name: str, draws: Draws) -> int:
-    """Return the process to kill; of the web server one of the workers that its master started."""
-    if name == "valkey":
-        assert platform.valkey is not None
-        return platform.valkey.pid
-    pid = platform.processes[name].pid
-    if name == "web":
-        workers = web_workers(pid)
-        return workers[draws.below(len(workers))]
-    return pid
+    """Return the process to kill."""
+    found = pids(platform, name)
+    return found[draws.below(len(found))]
 
 
 def web_workers(master: int) -> list[int]:
@@ -114,8 +109,9 @@ def web_workers(master: int) -> list[int]:
 
 
 def pids(platform: Platform, name: str) -> list[int]:
-    if name == "valkey":
-        return [platform.valkey.pid] if platform.valkey is not None else []
+    """Return the processes of a name; of the web server the workers that its master started."""
+    if name in SERVERS:
+        return [getattr(platform, name).pid]
     pid = platform.processes[name].pid
     return web_workers(pid) if name == "web" else [pid]
 
@@ -128,8 +124,8 @@ def kill(platform: Platform, crowd: Crowd, name: str, draws: Draws) -> None:
     victim = pid_of(platform, name, draws)
     os.kill(victim, signal.SIGKILL)
     assert wait_until(lambda: is_whole(platform, name, victim, len(before)), HEAL_S), f"{name} was not started again"
-    if name not in {"web", "valkey"}:
-        platform.processes[name].pause = 0.5  # so many deaths in a row are this test's doing
+    for running in platform.processes.values():
+        running.pause = 0.5  # so many deaths in a row are this test's doing
     assert progresses(crowd, AFTER_HEALING), f"no bid is taken after {name}"
     assert crowd.failures == [], name
 
@@ -213,7 +209,7 @@ def test_no_acknowledged_bid_is_lost_or_counted_twice(
     seed = seed or secrets.token_hex(8)
     print(f"SEED={seed}")  # noqa: T201 - pytest shows it with a failure
     draws, killed = Draws(seed), Counter[str]()
-    for number in range(amount(4, 60)):
+    for number in range(amount(5, 60)):
         name = VICTIMS[number] if number < len(VICTIMS) else VICTIMS[draws.below(len(VICTIMS))]
         kill(platform, crowd, name, draws)
         killed[name] += 1

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy.exc import DBAPIError
 
 from agents.bid.receipts import ACK
 from agents.sealing import SealedBid
@@ -22,12 +24,14 @@ from trading.bids.model import MAX_VERSIONS
 from trading.bids.rules.envelope import WITHDRAWAL
 from trading.crypto.signatures import SignedDocument, sign_document, verify_es256
 from trading.kernel.digests import sha256_hex
+from trading.kernel.errors import RuleBroken
 
 TIMEOUT_S = 30.0
 WITHDRAWN_EVERY = 7
 _TAKEN = frozenset({200, 201, 202})
 _UNKNOWN = frozenset({0, 502, 503})  # and busy, which is 503 too: the same bytes may be sent again
 _AGAIN_S = 0.05
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,17 @@ class _Version:
         )
 
 
+def insist(act: Callable[[], _T]) -> _T:
+    """Repeat what the test itself asks of the services until the database is there."""
+    while True:
+        try:
+            return act()
+        except (DBAPIError, RuleBroken) as error:
+            if isinstance(error, RuleBroken) and error.code != "busy":
+                raise
+            threading.Event().wait(_AGAIN_S)
+
+
 @dataclass(kw_only=True)
 class Lots:
     """The lots of a campaign, all with one deadline; a bid may have so many versions only, then the next lot serves."""
@@ -80,7 +95,7 @@ class Lots:
         """Return a lot, published now if need be; None if there are no more."""
         with self._lock:
             if number == len(self.published) and not self._is_final:
-                self.published += self.market.publish([self.published[0].close])
+                self.published += insist(lambda: self.market.publish([self.published[0].close]))
             return self.published[number] if number < len(self.published) else None
 
     def end_with(self, more: int) -> None:
@@ -117,7 +132,7 @@ class BidClient:
 
     def _bid(self, lot: OpenLot) -> bool:
         """Submit every version that one bid may have; return whether to go on."""
-        bid, before = self.market.start_bid(lot, self.bidder), None
+        bid, before = insist(lambda: self.market.start_bid(lot, self.bidder)), None
         for seq in range(1, MAX_VERSIONS + 1):
             while not self.running.wait(0.1):
                 pass
