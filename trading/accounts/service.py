@@ -155,9 +155,18 @@ def parse_enrolment(signed: SignedDocument) -> Enrolment:
 
 
 def enrol_key(ledger: Ledger, staff: tuple[Actor, Actor], signed: SignedDocument) -> Recorded:
-    """Register the key of an enrolment document by a desk act of two staff members (P6.2 items 3 and 4)."""
+    """Register the key of an enrolment document by a desk act of two staff members (P6.2 items 3 and 4).
+
+    Raises:
+        NotPermitted: The challenge was not issued to this account, or the account is of another organisation.
+        RuleBroken: ``key.…``, ``sig.…``.
+    """
     enrolment = parse_enrolment(signed)
     use_challenge(ledger, enrolment.account, enrolment.challenge)
+    with ledger.upkeep() as conn:
+        owner = actor_of(conn, enrolment.account)
+    if owner.organisation != enrolment.org:
+        raise NotPermitted(f"account {owner.account} is not of {enrolment.org}")
     with ledger.begin(staff[0]) as uow:
         existing = keys.lock_key(uow, enrolment.kid)
         approvers = (staff[0].account, staff[1].account)

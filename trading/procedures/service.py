@@ -235,7 +235,13 @@ def lot_failed(row: ProcedureRow, lot: LotRow, failure: Failure) -> Event:
 
 
 def set_calendar(ledger: Ledger, actor: Actor, days: list[tuple[date, bool, str]], source: str) -> Recorded:
-    """Enter or change days of the working-day calendar, with the notice they come from (TIM-07)."""
+    """Enter or change days of the working-day calendar, with the notice they come from (TIM-07).
+
+    Raises:
+        NotPermitted: The actor is not of the service desk; deadlines are counted by this calendar.
+    """
+    if Role.DESK not in actor.roles:
+        raise NotPermitted("the calendar is kept by the service desk")
     body = {
         "days": [{"day": day.isoformat(), "is_workday": work, "name": name} for day, work, name in days],
         "source": source,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 
 import pytest
 
+from agents.keys import enrolment
 from tests.support.databases import Server, clone
 from tests.support.market import CLOSE, LOT, STAGE, WINDOWS, Market, open_market
+from trading.accounts import service as accounts
 from trading.awards import service as awards
-from trading.crypto.signatures import sign_document
+from trading.crypto.signatures import Es256Signer, sign_document
 from trading.demo import cast
 from trading.evaluation import service as evaluation
 from trading.kernel.errors import NotFound, NotPermitted, RuleBroken
@@ -77,3 +80,26 @@ def test_a_lot_that_does_not_exist_is_not_found(market: Market) -> None:
             act(ledger, drafter, market.tender, "9", STAGE)
     with pytest.raises((NotFound, RuleBroken)):
         awards.determine(ledger, drafter, market.tender, LOT, STAGE)
+
+
+def test_nobody_enrols_a_key_for_another_organisation(market: Market) -> None:
+    ledger, stage = market.runtime.ledger, market.stage
+    for organisation in (cast.AGENCY, cast.BIDDERS[0]):
+        account, challenge = accounts.issue_challenge(ledger, cast.BIDDERS[0].key)
+        document = enrolment(
+            Es256Signer.generate(),
+            account=account,
+            challenge=challenge.hex(),
+            org=organisation.code,
+            role="bidder",
+            created=market.now(),
+        )
+        if organisation == cast.AGENCY:
+            require_not_permitted(partial(accounts.enrol_key, ledger, stage.desk, document))
+        else:
+            assert accounts.enrol_key(ledger, stage.desk, document).body["org"] == organisation.code
+
+
+def test_the_calendar_is_the_desks(market: Market) -> None:
+    days = [(date(2030, 1, 1), False, "元旦")]
+    require_not_permitted(partial(procedures.set_calendar, market.runtime.ledger, DRAFTER, days, "gov.cn"))
