@@ -12,6 +12,8 @@ from verifier.report import Check
 from verifier.verdicts import find_transcript, transcript_item
 
 ABOVE_CEILING = "above_ceiling"
+NOT_POSITIVE = "not_positive"
+OTHER_CURRENCY = "other_currency"
 KEY_BIDDERS_MIN = "bidders.min"
 KEY_EXCLUDE_ABOVE = "evaluation.exclude_above_ceiling"
 KEY_RECOUNT = "opening.recount_after_decrypt"
@@ -84,9 +86,24 @@ def _price(logged: Logged) -> int:
     return total if isinstance(total, int) else 0
 
 
-def above_ceiling(price: int, row: dict[str, Any], edition: Document) -> bool:
-    """Return whether a price excludes its bid (EVL-02); a price at the ceiling does not."""
-    return bool(parameter(edition, KEY_EXCLUDE_ABOVE)) and row["ceiling"] is not None and price > row["ceiling"]
+def _currency(logged: Logged) -> str | None:
+    price = logged.body["price"]
+    return price["currency"] if price is not None else None
+
+
+def reason_of(price: int, currency: str | None, row: dict[str, Any], edition: Document) -> str | None:
+    """Return why a quote makes its bid invalid (EVL-02), ``None`` if it does not; one at the ceiling does not."""
+    if currency != row["currency"]:
+        return OTHER_CURRENCY
+    if price <= 0:
+        return NOT_POSITIVE
+    checked = bool(parameter(edition, KEY_EXCLUDE_ABOVE)) and row["ceiling"] is not None
+    return ABOVE_CEILING if checked and price > row["ceiling"] else None
+
+
+def reasons_of(lot: Lot, row: dict[str, Any], edition: Document) -> dict[str, str | None]:
+    """Return for each opened bid why it is invalid, ``None`` for one that conforms."""
+    return {bid.body["bid"]: reason_of(_price(bid), _currency(bid), row, edition) for bid in opened_bids(lot)}
 
 
 def _check_ranked(
@@ -106,27 +123,26 @@ def _check_ranked(
     facts = [(item.body["bid"], item.body["bidder"], _price(item)) for item in opened]
     shown = [(item["bid"], item["bidder"], item["price"]) for item in body["items"]]
     check.require(place, "its bids and prices are not those opened", holds=facts == shown)
-    currencies = {item.body["price"]["currency"] for item in opened if item.body["price"] is not None}
-    check.require(place, "a price in another currency", holds=currencies <= {row["currency"]})
-    fails = failure_of(facts, row, edition)
+    reasons = reasons_of(lot, row, edition)
+    fails = failure_of(reasons, edition)
     check.require(place, f"the lot fails by {fails}, so nobody is ranked", holds=fails is None)
-    _check_ranks(lot, check, logged, row, edition)
+    _check_ranks(lot, check, logged, reasons)
 
 
-def failure_of(facts: list[tuple[str, str, int]], row: dict[str, Any], edition: Document) -> str | None:
+def failure_of(reasons: dict[str, str | None], edition: Document) -> str | None:
     """Return the rule by which an opened lot fails for want of bids, ``None`` if it is ranked (OPN-15, EVL-05)."""
     least = parameter(edition, KEY_BIDDERS_MIN)
-    conforming = [price for _, _, price in facts if not above_ceiling(price, row, edition)]
-    if isinstance(least, int) and parameter(edition, KEY_RECOUNT) and len(facts) < least:
+    conforming = [bid for bid, reason in reasons.items() if reason is None]
+    if isinstance(least, int) and parameter(edition, KEY_RECOUNT) and len(reasons) < least:
         return "OPN-15"
     if isinstance(least, int) and len(conforming) < least:
         return "EVL-05"
     return None if conforming else "EVL-08"
 
 
-def _check_ranks(lot: Lot, check: Check, logged: Logged, row: dict[str, Any], edition: Document) -> None:
+def _check_ranks(lot: Lot, check: Check, logged: Logged, reasons: dict[str, str | None]) -> None:
     body, place = logged.body, logged.place
-    valid = {item["bid"]: item["price"] for item in body["items"] if not above_ceiling(item["price"], row, edition)}
+    valid = {item["bid"]: item["price"] for item in body["items"] if reasons.get(item["bid"]) is None}
     lowest = min(valid.values(), default=0)
     tied = [bid for bid, price in valid.items() if price == lowest]
     places = {bid: 1 + sum(other < price for other in valid.values()) for bid, price in valid.items()}
@@ -138,8 +154,8 @@ def _check_ranks(lot: Lot, check: Check, logged: Logged, row: dict[str, Any], ed
     else:
         check.require(place, "names a tie, but there is none", holds=body["tie"] is None)
     for item in body["items"]:
-        bid, reason = item["bid"], None if item["bid"] in valid else ABOVE_CEILING
-        expected = (item["price"], places.get(bid), reason)
+        bid = item["bid"]
+        expected = (item["price"], places.get(bid), reasons.get(bid))
         found = (item["evaluated_price"], item["rank"], item["reason"])
         text = f"bid {bid}: evaluated price, rank and reason {found}, recomputed {expected}"
         check.require(place, text, holds=found == expected)
@@ -171,8 +187,7 @@ def _check_failed(lot: Lot, check: Check, logged: Logged, row: dict[str, Any], e
         check.require(logged.place, "failed, though enough bids were received", holds=few)
         check.require(logged.place, "another reason than the count", holds=body["reason"] == "fewer_than_three")
         return
-    facts = [(item.body["bid"], item.body["bidder"], _price(item)) for item in opened_bids(lot)]
-    found = failure_of(facts, row, edition)
+    found = failure_of(reasons_of(lot, row, edition), edition)
     text = f"failed by {body['rule']}, recomputed {found}"
     check.require(logged.place, text, holds=found is not None and found == body["rule"])
 

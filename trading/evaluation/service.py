@@ -94,7 +94,8 @@ def opened_bids(conn: Connection, place: Place) -> list[OpenedBid]:
         identity = identities.get(result.bid)
         if identity is None:
             raise IntegrityFailure(f"the transcript has no price identity of {result.bid}")
-        found.append(OpenedBid(bid=result.bid, bidder=result.bidder, price=price["total"], identity_price=identity))
+        quote = {"currency": price["currency"], "price": price["total"]}
+        found.append(OpenedBid(bid=result.bid, bidder=result.bidder, identity_price=identity, **quote))
     return found
 
 

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader, receipt
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
+from trading.evaluation.rules.ranking import OTHER_CURRENCY
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
 from trading.notices.queries import ceremony as ceremonies
@@ -139,6 +140,7 @@ def _plot(found: results.Result) -> DotPlot | None:
             kind="awarded" if row.awarded else "ranked" if row.rank is not None else "excluded",
         )
         for row in found.rows
+        if row.reason != OTHER_CURRENCY  # on this axis its figure would mean another amount
     ]
     return dot_plot(prices, found.ceiling)
 

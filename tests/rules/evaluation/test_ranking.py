@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random  # noqa: TID251 - the type of Hypothesis' own chance
 from typing import Any
@@ -36,9 +37,9 @@ def rules(*, ceiling: int | None = 1_000, edition: Edition = NATIONAL) -> Rankin
     )
 
 
-def bid(name: str, price: int) -> OpenedBid:
-    secret = hashlib.sha256(name.encode()).hexdigest().upper()
-    return OpenedBid(bid=f"b-{name}", bidder=f"ORG{name}", price=price, identity_price=f"AGE-SECRET-KEY-1{secret}")
+def bid(name: str, price: int, currency: str = "CNY") -> OpenedBid:
+    identity = f"AGE-SECRET-KEY-1{hashlib.sha256(name.encode()).hexdigest().upper()}"
+    return OpenedBid(bid=f"b-{name}", bidder=f"ORG{name}", currency=currency, price=price, identity_price=identity)
 
 
 def bids(*prices: int) -> list[OpenedBid]:
@@ -63,6 +64,19 @@ def test_ceiling(price: int, reason: str | None) -> None:  # EVL-02, TIM-02
     found = rank(bids(price, 500, 501, 502), rules())
     assert found.items[0].reason == reason
     assert (found.items[0].rank is None) == (reason is not None)
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "reason"),
+    [(1, "CNY", None), (0, "CNY", "not_positive"), (-1, "CNY", "not_positive"), (1, "JPY", "other_currency")],
+)
+def test_what_is_no_price_in_the_currency_of_the_lot_is_not_ranked(
+    price: int, currency: str, reason: str | None
+) -> None:  # EVL-02
+    for edition in (NATIONAL, REPLAY):
+        found = rank([bid("0", price, currency), *bids(500, 501, 502)], rules(edition=edition))
+        assert (found.items[0].reason, found.items[0].rank) == (reason, 1 if reason is None else None)
+        assert found.failure is None
 
 
 def test_no_ceiling_excludes_nobody() -> None:  # EVL-02
@@ -126,9 +140,7 @@ def test_every_identity_counts_for_the_seed() -> None:
     assert lottery_seed(opened[:2]) != lottery_seed(opened)
     for place in range(3):
         changed = [*opened]
-        changed[place] = OpenedBid(
-            bid=opened[place].bid, bidder="X", price=opened[place].price, identity_price="AGE-SECRET-KEY-1OTHER"
-        )
+        changed[place] = replace(opened[place], bidder="X", identity_price="AGE-SECRET-KEY-1OTHER")
         assert lottery_seed(changed) != lottery_seed(opened)
 
 

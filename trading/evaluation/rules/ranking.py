@@ -1,6 +1,7 @@
 """The ranking of a lot by the lowest evaluated price (MET-01; 87-54, 56), exact and independent of the order of input.
 
-* A bid above the ceiling is invalid (EVL-02) and has no rank; a bid at the ceiling is not above it (TIM-02).
+* A quote in another currency, one that is not above zero, and one above the ceiling are invalid (EVL-02) and have no
+  rank; a quote at the ceiling is not above it (TIM-02).
 * Fewer conforming bids than the edition's minimum: the lot fails and nobody is ranked (OPN-15, EVL-05).
 * Equal prices are ties (并列): they share a rank, and the next rank leaves a gap (1, 2, 2, 4).
 * Ties at the lowest price are put in order by the lottery that the documents fixed (AWD-10): its seed is made of the
@@ -21,14 +22,17 @@ from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition
 
 ABOVE_CEILING = "above_ceiling"
+NOT_POSITIVE = "not_positive"
+OTHER_CURRENCY = "other_currency"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedBid:
-    """One bid that opened with verdict OK. ``price`` is the quote read out, in minor units (OPN-16)."""
+    """One bid that opened with verdict OK. ``price`` is the quote read out, in minor units of ``currency`` (OPN-16)."""
 
     bid: str
     bidder: str
+    currency: str
     price: int
     identity_price: str  # age identity that opens the price part, as in the transcript
 
@@ -141,6 +145,10 @@ def evaluated_price(bid: OpenedBid) -> int:
 
 def _reason(bid: OpenedBid, rules: RankingRules) -> str | None:
     """Say why a bid is invalid: the quote itself counts against the ceiling, never the evaluated price (EVL-02)."""
+    if bid.currency != rules.currency:
+        return OTHER_CURRENCY
+    if bid.price <= 0:
+        return NOT_POSITIVE
     checked = rules.edition.flag(Key.EXCLUDE_ABOVE_CEILING, rules.regime)
     return ABOVE_CEILING if checked and rules.ceiling is not None and bid.price > rules.ceiling else None
 
