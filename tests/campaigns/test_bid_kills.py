@@ -42,6 +42,7 @@ SERVERS = frozenset({"postgres", "valkey"})
 SEEDS: tuple[str, ...] = ()
 BIDDERS = 6
 HEAL_S = 60.0
+SOUND_EVERY = 10  # rounds between two replays of the whole log; each takes longer than the one before it
 AFTER_HEALING = 2 * BIDDERS  # acknowledgements that show that bidders are served again
 LEAD_MS = 2_000
 
@@ -213,7 +214,8 @@ def test_no_acknowledged_bid_is_lost_or_counted_twice(
         name = VICTIMS[number] if number < len(VICTIMS) else VICTIMS[draws.below(len(VICTIMS))]
         kill(platform, crowd, name, draws)
         killed[name] += 1
-        require_sound(platform, f"round {number}, {name}, SEED={seed}")
+        if number % SOUND_EVERY == 0:
+            require_sound(platform, f"round {number}, {name}, SEED={seed}")
         assert wrong_answers(platform, crowd, settled=False) == {}, f"round {number}, {name}, SEED={seed}"
     assert close_under_fire(platform, market, crowd) == {}, f"SEED={seed}"
     require_sound(platform, f"the end, SEED={seed}")
