@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,18 +64,21 @@ def read_tenders(path: Path) -> PastTenders:
     """Read a CSV file, compressed or not.
 
     Raises:
-        InvalidInput: ``csv.unreadable`` or ``csv.columns``: nothing was started.
+        InvalidInput: ``csv.unreadable``, ``csv.columns`` or ``csv.empty``: nothing was started.
     """
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        missing = [name for name in REQUIRED if name not in (rows.fieldnames or [])]
+        if missing:
+            raise InvalidInput("csv.columns", f"{path.name} has no column {', '.join(missing)}")
+        past = _collect(rows)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise InvalidInput("csv.unreadable", f"{path.name}: {error}") from error
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in REQUIRED if name not in (rows.fieldnames or [])]
-    if missing:
-        raise InvalidInput("csv.columns", f"{path.name} has no column {', '.join(missing)}")
-    return _collect(rows)
+    if not past.tenders:
+        raise InvalidInput("csv.empty", f"{path.name} has no row that could be read")
+    return past
 
 
 def _collect(rows: csv.DictReader[str]) -> PastTenders:
@@ -85,13 +89,14 @@ def _collect(rows: csv.DictReader[str]) -> PastTenders:
     for line, row in _numbered(rows):
         try:
             number, bid, noisy = _read_row(line, row)
+            estimate = parse_amount(row[ESTIMATE])[0] if row.get(ESTIMATE) else None
         except InvalidInput as error:
             bad.append(BadRow(line=line, reason=error.detail or error.code))
             continue
         rounded += noisy
         bids.setdefault(number, []).append(bid)
-        if row.get(ESTIMATE):
-            estimates.setdefault(number, parse_amount(row[ESTIMATE])[0])
+        if estimate is not None:
+            estimates.setdefault(number, estimate)
     tenders = tuple(
         PastTender(number=number, bids=tuple(found), estimate=estimates.get(number)) for number, found in bids.items()
     )

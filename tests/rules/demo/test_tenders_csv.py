@@ -50,6 +50,7 @@ def test_identical_rows_are_separate_bids(tmp_path: Path) -> None:
         (",5,0.0,", "no tender"),
         ("1,5,0.0,1,2,3", "too few or too many"),
         ("1,5", "too few or too many"),
+        ("1,5,0.0,about ten", "about ten"),
     ],
 )
 def test_a_malformed_row_is_named_with_line_and_reason_and_left_out(tmp_path: Path, row: str, reason: str) -> None:
@@ -71,7 +72,20 @@ def test_a_file_without_the_columns_is_refused(tmp_path: Path, text: str) -> Non
         read_tenders(_file(tmp_path, text))
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x1f\x8bbroken"])
+@pytest.mark.parametrize("text", [HEAD, HEAD + "1,abc,0.0,\n"])
+def test_a_file_without_a_good_row_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"csv\.empty"):
+        read_tenders(_file(tmp_path, text))
+
+
+CUT, DAMAGED = gzip.compress(HEAD.encode() * 99)[:-9], bytearray(gzip.compress(HEAD.encode() * 99))
+DAMAGED[14:18] = b"\xff\xff\xff\xff"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xfe\x00", b"\x1f\x8bbroken", CUT, bytes(DAMAGED), HEAD.encode() + b"1,%s,1.0,\n" % (b"9" * 200_000)],
+)
 def test_an_unreadable_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "past.csv"
     path.write_bytes(content)
