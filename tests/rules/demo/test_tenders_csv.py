@@ -78,13 +78,15 @@ def test_a_file_without_a_good_row_is_refused(tmp_path: Path, text: str) -> None
         read_tenders(_file(tmp_path, text))
 
 
-CUT, DAMAGED = gzip.compress(HEAD.encode() * 99)[:-9], bytearray(gzip.compress(HEAD.encode() * 99))
+WHOLE = gzip.compress(HEAD.encode() * 99, mtime=0)
+CUT, DAMAGED = WHOLE[:-9], bytearray(WHOLE)
 DAMAGED[14:18] = b"\xff\xff\xff\xff"
 
 
 @pytest.mark.parametrize(
     "content",
     [b"\xff\xfe\x00", b"\x1f\x8bbroken", CUT, bytes(DAMAGED), HEAD.encode() + b"1,%s,1.0,\n" % (b"9" * 200_000)],
+    ids=["no text", "no gzip", "cut", "damaged", "too long a row"],
 )
 def test_an_unreadable_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "past.csv"
