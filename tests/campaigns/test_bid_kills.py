@@ -217,6 +217,7 @@ def test_no_acknowledged_bid_is_lost_or_counted_twice(
         if number % SOUND_EVERY == 0:
             require_sound(platform, f"round {number}, {name}, SEED={seed}")
         assert wrong_answers(platform, crowd, settled=False) == {}, f"round {number}, {name}, SEED={seed}"
+        print(f"round {number}: {name} killed, {crowd.taken()} bids taken so far")  # noqa: T201 - as above
     assert close_under_fire(platform, market, crowd) == {}, f"SEED={seed}"
     require_sound(platform, f"the end, SEED={seed}")
     told = Counter(step.what for step in crowd.journal)
