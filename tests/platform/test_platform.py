@@ -106,8 +106,9 @@ def test_no_program_gets_an_address_or_key_of_another(platform: Platform) -> Non
 def test_a_killed_web_server_comes_back(platform: Platform) -> None:
     before = platform.processes["web"].pid
     os.kill(before, signal.SIGKILL)
-    assert wait_until(lambda: platform.processes["web"].pid != before and answers(f"{platform.base_url}/livez"), 30)
-    assert alive(platform)
+    assert wait_until(lambda: platform.processes["web"].pid != before, 30)
+    # A worker of the killed server may still take a connection and drop it before it notices and ends.
+    assert wait_until(lambda: answers(f"{platform.base_url}/livez"), 30)
 
 
 @pytest.mark.parametrize("server", ["postgres", "valkey"])

@@ -132,7 +132,12 @@ class BidClient:
 
     def _bid(self, lot: OpenLot) -> bool:
         """Submit every version that one bid may have; return whether to go on."""
-        bid, before = insist(lambda: self.market.start_bid(lot, self.bidder)), None
+        try:
+            bid, before = insist(lambda: self.market.start_bid(lot, self.bidder)), None
+        except RuleBroken as refusal:
+            if refusal.code != "bid.late":
+                raise
+            return False  # the deadline passed before the next lot was begun
         for seq in range(1, MAX_VERSIONS + 1):
             while not self.running.wait(0.1):
                 pass
