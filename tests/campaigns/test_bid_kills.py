@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,7 +124,8 @@ def kill(platform: Platform, crowd: Crowd, name: str, draws: Draws) -> None:
     moment = len(crowd.journal) + draws.below(12 * BIDDERS)
     assert wait_until(lambda: len(crowd.journal) >= moment or bool(crowd.failures), HEAL_S), "the bidders stand still"
     victim = pid_of(platform, name, draws)
-    os.kill(victim, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it may have ended a moment ago, because of what was killed before it
+        os.kill(victim, signal.SIGKILL)
     assert wait_until(lambda: is_whole(platform, name, victim, len(before)), HEAL_S), f"{name} was not started again"
     for running in platform.processes.values():
         running.pause = 0.5  # so many deaths in a row are this test's doing
@@ -175,7 +177,8 @@ def close_under_fire(platform: Platform, market: Market, crowd: Crowd) -> Counte
     crowd.go_on()
     assert wait_until(lambda: now_ms(market) >= close - 100, HEAL_S)
     for name in ("worker", "valkey"):
-        os.kill(pids(platform, name)[0], signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pids(platform, name)[0], signal.SIGKILL)
     crowd.join()  # each client ends at its first late answer
     assert crowd.failures == []
 
