@@ -48,7 +48,7 @@ def _access(process: Runtime) -> Access | None:
     if not header.startswith(_BEARER) or not token.startswith("pt_") or len(token) > _LONGEST_TOKEN:
         return None
     # Not through ``read``: the reading role sees no credentials.
-    with process.ledger.glance() as conn:
+    with process.ledger.upkeep() as conn:
         return accounts.authenticate(conn, token)
 
 

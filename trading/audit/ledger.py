@@ -120,14 +120,7 @@ class Ledger:
         """Use ``engine`` for writing and ``reader`` (a replica, or the reading role) for ``read``."""
         self.registry = registry
         self._engine = engine
-        # Each statement of READ COMMITTED has a snapshot of its own, so a transaction around them would only cost two
-        # round trips. The reading role cannot write outside of one either; the writing role must be told.
-        self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._reader = (
-            engine.execution_options(postgresql_readonly=True)
-            if reader is None
-            else reader.execution_options(isolation_level="AUTOCOMMIT")
-        )
+        self._reader = (reader or engine).execution_options(postgresql_readonly=True)
         if not event.contains(engine, "before_cursor_execute", _before_execute):
             event.listen(engine, "before_cursor_execute", _before_execute)
             event.listen(engine, "after_cursor_execute", _after_execute)
@@ -183,12 +176,6 @@ class Ledger:
         with _connect(self._reader) as connection:
             yield connection
             connection.commit()  # nothing is kept; but after a rollback the driver plans every statement anew
-
-    @contextmanager
-    def glance(self) -> Iterator[Connection]:
-        """Read tables of the desk that the reading role does not see; each statement stands for itself."""
-        with _connect(self._statements) as connection:
-            yield connection
 
     @contextmanager
     def upkeep(self) -> Iterator[Connection]:
