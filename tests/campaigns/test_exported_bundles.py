@@ -116,8 +116,9 @@ def test_every_tampering_is_found_and_its_place_named(story: Story, seed: int) -
     tampering = (*BY_FILES, rewritten_log(story.exchange.market.world.signer))[seed % (len(BY_FILES) + 1)]
     kind = LOG if tampering not in BY_FILES else KINDS[dice.below(len(KINDS))]
     files = story.files(kind)
-    tampered, place = tampering(files, dice)
-    assert tampered != files
+    # Bundles are made of chance, so a tampering may happen to change nothing, as when it swaps two equal files.
+    attempts = (tampering(files, dice) for _ in range(20))
+    tampered, place = next(made for made in attempts if made[0] != files)
     report = story.judge(tampered)
     found = "\n".join(line for lines in failures(report).values() for line in lines)
     assert report.exit_code == 1, f"{tampering.__name__} in the bundle {kind} was not found"
