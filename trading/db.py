@@ -11,18 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    TIMESTAMP,
-    BigInteger,
-    Column,
-    ColumnElement,
-    Connection,
-    Engine,
-    ForeignKey,
-    MetaData,
-    create_engine,
-    make_url,
-)
+from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Engine, ForeignKey, MetaData, create_engine, make_url
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from typing_extensions import override
@@ -107,11 +96,6 @@ def open_engine(url: str, *, pool_size: int, application: str, acquire_s: float 
             "connect_timeout": max(1, int(acquire_s)),
         },
     )
-
-
-def same(column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
-    """Return that ``column`` is ``value`` or, for None, NULL. Not "IS NOT DISTINCT FROM": no index serves that."""
-    return column.is_(None) if value is None else column == value
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, func, select, text
+from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
 from trading.audit.tables import audit_entry, log_position
-from trading.db import same
 
 _HOSTS: Final = 8  # more than the hosts that report their clocks
 
@@ -73,9 +72,6 @@ _ENTRY = select(
 )
 _WITH_POSITION = _ENTRY.outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
 _LOGGED = _ENTRY.join_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
-# Built once: every wait for a receipt runs the first several times.
-_BY_H = _WITH_POSITION.where(audit_entry.c.h == bindparam("digest"))
-_BY_ID = _WITH_POSITION.where(audit_entry.c.id == bindparam("entry_id"))
 
 _QUEUE_FAULTS = """
     SELECT e.id FROM log.audit_entry e
@@ -88,12 +84,12 @@ _QUEUE_FAULTS = """
 
 def entry_by_h(conn: Connection, h: bytes) -> EntryRow | None:
     """Return the entry with commitment ``h``, logged or not; None if there is none."""
-    return _entry(conn.execute(_BY_H, {"digest": h}).one_or_none())
+    return _entry(conn, _WITH_POSITION.where(audit_entry.c.h == h))
 
 
 def entry_by_id(conn: Connection, entry_id: int) -> EntryRow | None:
     """Return the entry with this row id, logged or not; None if there is none."""
-    return _entry(conn.execute(_BY_ID, {"entry_id": entry_id}).one_or_none())
+    return _entry(conn, _WITH_POSITION.where(audit_entry.c.id == entry_id))
 
 
 def position_of(conn: Connection, entry_id: int) -> Position | None:
@@ -113,15 +109,10 @@ def recorded_by_id(conn: Connection, entry_id: int) -> Recorded:
     return Recorded(entry_id=entry_id, h=bytes(row.h), kind=row.kind, at=record["at"], body=record["body"])
 
 
-def records_of(conn: Connection, procedure_id: int | None, kinds: Collection[str] = ()) -> list[LoggedRecord]:
-    """Return the logged records of one procedure, or of none of them (None), in log order; only of ``kinds`` if given.
-
-    A procedure has a record for every version of every bid: who needs a few of them says so.
-    """
-    query = _LOGGED.where(same(audit_entry.c.procedure_id, procedure_id))
-    if kinds:
-        query = query.where(audit_entry.c.kind.in_(kinds))
-    return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
+def records_of(conn: Connection, procedure_id: int | None) -> list[LoggedRecord]:
+    """Return the logged records of one procedure, or of none of them (None), in log order."""
+    same = audit_entry.c.procedure_id.is_not_distinct_from(procedure_id)
+    return [_logged(row) for row in conn.execute(_LOGGED.where(same).order_by(log_position.c.n))]
 
 
 def logged_records(conn: Connection, first: int, last: int) -> list[LoggedRecord]:
@@ -192,7 +183,8 @@ def hold_reason(conn: Connection, host: str) -> str | None:
     return None
 
 
-def _entry(row: Row[*tuple[Any, ...]] | None) -> EntryRow | None:
+def _entry(conn: Connection, query: Select[*tuple[Any, ...]]) -> EntryRow | None:
+    row = conn.execute(query).one_or_none()
     if row is None:
         return None
     return EntryRow(

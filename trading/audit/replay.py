@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, select
 
 from trading.audit.rules.record import parse_record
 from trading.audit.tables import audit_entry, log_position
-from trading.db import metadata, same
+from trading.db import metadata
 from trading.kernel.errors import InvalidInput, MingbiaoError
 
 _SCHEMA: Final = "record"
@@ -133,7 +133,7 @@ def _fold(conn: Connection, state: State, folds: Mapping[str, Fold]) -> Iterator
     query = (
         select(audit_entry.c.id, audit_entry.c.kind, audit_entry.c.record)
         .outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
-        .where(same(audit_entry.c.procedure_id, state.procedure_id))
+        .where(audit_entry.c.procedure_id.is_not_distinct_from(state.procedure_id))
         .order_by(log_position.c.n.nulls_last(), audit_entry.c.id)
     )
     for row in conn.execute(query):
@@ -172,7 +172,7 @@ def _stored(conn: Connection, table: Table, procedure_id: int | None) -> Iterato
             return
         query = query.where(table.c.id == procedure_id)
     elif "procedure_id" in table.c:
-        query = query.where(same(table.c.procedure_id, procedure_id))
+        query = query.where(table.c.procedure_id.is_not_distinct_from(procedure_id))
     elif procedure_id is not None:
         return  # rows outside any procedure belong to the history without one
     for row in conn.execute(query).mappings():

@@ -8,7 +8,6 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
-from trading.db import same
 from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
@@ -53,7 +52,7 @@ def compare_documents(conn: Connection, state: State) -> Iterator[Mismatch]:
     """Yield documents whose bytes do not have their hash or are of another type, and named ones that are missing."""
     missing = set(state.facts.get("documents", ()))
     query = select(document.c.id, document.c.sha256, document.c.typ, document.c.bytes)
-    for row in conn.execute(query.where(same(document.c.procedure_id, state.procedure_id))):
+    for row in conn.execute(query.where(document.c.procedure_id.is_not_distinct_from(state.procedure_id))):
         expected = bytes(row.sha256).hex()
         missing.discard(expected)
         content = content_of(bytes(row.bytes), bytes(row.sha256))

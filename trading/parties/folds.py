@@ -9,7 +9,6 @@ from sqlalchemy import Connection, select
 
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
 from trading.crypto.signatures import verify_es256
-from trading.db import same
 from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256_hex
@@ -58,7 +57,7 @@ def compare_keys(conn: Connection, state: State) -> Iterator[Mismatch]:
 def compare_signatures(conn: Connection, state: State) -> Iterator[Mismatch]:
     """Yield every document with a signature that no registered key made."""
     query = select(document.c.id, document.c.bytes, document.c.sigs)
-    rows = conn.execute(query.where(same(document.c.procedure_id, state.procedure_id))).all()
+    rows = conn.execute(query.where(document.c.procedure_id.is_not_distinct_from(state.procedure_id))).all()
     faults = faults_of_signatures(conn, {row.id: (bytes(row.bytes), bytes(row.sigs)) for row in rows})
     for row_id, fault in faults.items():
         yield Mismatch(table="document", id=row_id, column="sigs", stored=fault, expected="valid signatures")

@@ -61,16 +61,16 @@ def start(tender: str, lot: str) -> Response:
     with runtime().ledger.read() as conn:
         row = procedures.find_lot(conn, procedures.find(conn, tender).id, lot, stage)
         package = custody.package(conn, row).wire()
+        records = records_of(conn, row.procedure_id)
         log = reader(runtime().log_dir)
-        records = records_of(conn, row.procedure_id, _PACKAGE)
-        about = [record for record in records if _is_about(record, lot, stage)]
+        about = [record for record in records if _is_of_package(record, lot, stage)]
         receipts = [found.text.decode() for record in about if (found := receipt(conn, log, record.h)) is not None]
     return answer({"bid": bid, **package, "receipts": receipts}, HTTPStatus.CREATED)
 
 
-def _is_about(record: LoggedRecord, lot: str, stage: str) -> bool:
+def _is_of_package(record: LoggedRecord, lot: str, stage: str) -> bool:
     body = record.data["body"]
-    return (body["lot"], body["stage"]) == (lot, stage)
+    return record.kind in _PACKAGE and (body["lot"], body["stage"]) == (lot, stage)
 
 
 @blueprint.post("/bids/<bid>/parts")
