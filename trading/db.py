@@ -7,7 +7,6 @@ process may do. Instants are integers in milliseconds everywhere in Python and `
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,19 +95,6 @@ def open_engine(url: str, *, pool_size: int, application: str, acquire_s: float 
             "connect_timeout": max(1, int(acquire_s)),
         },
     )
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseClock:
-    """The one clock that decides (AL1 L4.3, TE1 T1), for readers outside a unit of work."""
-
-    engine: Engine
-
-    def now_ms(self) -> int:
-        """Return ``log.platform_time()`` in milliseconds."""
-        with self.engine.connect() as connection:
-            instant: datetime = connection.exec_driver_sql("SELECT log.platform_time()").scalar_one()
-        return to_ms(instant)
 
 
 def run_script(connection: Connection, script: str) -> None:

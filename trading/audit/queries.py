@@ -92,15 +92,6 @@ def entry_by_id(conn: Connection, entry_id: int) -> EntryRow | None:
     return _entry(conn, _WITH_POSITION.where(audit_entry.c.id == entry_id))
 
 
-def position_of(conn: Connection, entry_id: int) -> Position | None:
-    """Return the place of an entry, or None while it has none."""
-    query = select(log_position.c.n, log_position.c.t.label("t_ms"), log_position.c.p).where(
-        log_position.c.entry_id == entry_id
-    )
-    row = conn.execute(query).one_or_none()
-    return None if row is None else Position(n=row.n, t=row.t_ms, p=bytes(row.p))
-
-
 def recorded_by_id(conn: Connection, entry_id: int) -> Recorded:
     """Return what ``UnitOfWork.record`` returned for an entry of the past, for answers that are repeated."""
     query = select(audit_entry.c.kind, audit_entry.c.record, audit_entry.c.h).where(audit_entry.c.id == entry_id)

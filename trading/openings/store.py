@@ -10,20 +10,11 @@ from sqlalchemy import select
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.kernel.canonical import dumps
-from trading.kernel.errors import NotFound
 from trading.kernel.ids import new_row_id
 from trading.kernel.signed import SignedDocument
 from trading.openings.model import Place
 from trading.openings.queries import OpeningRow, opening_of, opening_query
 from trading.openings.tables import bid_factor, custodian_answer, draft, opened_bid, opening
-
-
-def lock_opening(uow: UnitOfWork, place: Place) -> OpeningRow:
-    """Take the row of the ceremony ``FOR UPDATE``; the procedure row is already held."""
-    found = lock_opening_or_none(uow, place)
-    if found is None:
-        raise NotFound("opening")
-    return found
 
 
 def lock_opening_or_none(uow: UnitOfWork, place: Place) -> OpeningRow | None:

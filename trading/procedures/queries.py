@@ -83,11 +83,6 @@ def find(conn: Connection, reference: str) -> ProcedureRow:
     return procedure_of(row)
 
 
-def by_id(conn: Connection, procedure_id: int) -> ProcedureRow:
-    """Return the procedure with this row id."""
-    return procedure_of(conn.execute(select(procedure).where(procedure.c.id == procedure_id)).one())
-
-
 def published(conn: Connection, *, before: tuple[int, str] | None, limit: int) -> list[ProcedureRow]:
     """Return published procedures, newest first.
 
