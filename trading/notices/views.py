@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader, receipt
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
-from trading.evaluation.rules.ranking import OTHER_CURRENCY
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
 from trading.notices.queries import ceremony as ceremonies
@@ -139,8 +138,7 @@ def _plot(found: results.Result) -> DotPlot | None:
             price=row.price,
             kind="awarded" if row.awarded else "ranked" if row.rank is not None else "excluded",
         )
-        for row in found.rows
-        if row.reason != OTHER_CURRENCY  # on this axis its figure would mean another amount
+        for row in found.quotes
     ]
     return dot_plot(prices, found.ceiling)
 
@@ -163,12 +161,8 @@ def receipts() -> str | AnyResponse:
 @public
 def entry(h: str) -> str:
     """Whether a commitment is in the log, and where, as far as that may be told now."""
-    try:
-        wanted = hex_bytes(h, 32)
-    except ValueError as error:
-        raise NotFound(h) from error
     with _runtime().ledger.read() as conn:
-        found = log.entry(conn, wanted)
+        found = log.entry(conn, _commitment(h))
     if found is None:
         raise NotFound(h)
     return render_template("log/entry.html", entry=found)
@@ -178,10 +172,7 @@ def entry(h: str) -> str:
 @public
 def proof(h: str) -> Response:
     """The receipt of a public record: the proof that its entry is in the log (AL1 L8.2)."""
-    try:
-        wanted = hex_bytes(h, 32)
-    except ValueError as error:
-        raise NotFound(h) from error
+    wanted = _commitment(h)
     with _runtime().ledger.read() as conn:
         found = log.entry(conn, wanted)
         if found is None or found.kind is None or found.n is None:
@@ -192,3 +183,11 @@ def proof(h: str) -> Response:
     response = Response(issued.text, mimetype="text/plain")
     response.headers["Content-Disposition"] = f'attachment; filename="{issued.n}.tlog-proof"'
     return response
+
+
+def _commitment(h: str) -> bytes:
+    """Return the commitment in an address; one that is none names nothing."""
+    try:
+        return hex_bytes(h, 32)
+    except ValueError as error:
+        raise NotFound(h) from error

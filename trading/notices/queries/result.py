@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 
 from trading.awards.tables import award
+from trading.evaluation.rules.ranking import OTHER_CURRENCY
 from trading.evaluation.tables import ranking
 from trading.kernel.errors import NotFound
 from trading.notices.queries import AnyRow
@@ -28,6 +29,11 @@ class Ranked:
     rank: int | None
     reason: str | None
     awarded: bool
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the amounts are in the currency of the lot; others mean nothing beside them."""
+        return self.reason != OTHER_CURRENCY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,11 @@ class Result:
     award_price: int | None
     notice_number: int | None
     published_at: int | None
+
+    @property
+    def quotes(self) -> tuple[Ranked, ...]:
+        """The rows whose amounts can be compared."""
+        return tuple(row for row in self.rows if row.is_comparable)
 
     @property
     def awarded(self) -> Ranked | None:
