@@ -18,7 +18,7 @@ from benchmarks.support.bidding import Bidding
 from benchmarks.support.load import Answer, Post, send
 from benchmarks.support.machine import finish, percentile
 from benchmarks.support.processes import cpu_with_children_ms
-from benchmarks.support.site import temporary_platform
+from tests.support.platforms import temporary_platform
 from trading.up import Platform
 
 _GROUP: Final = 100  # bids 1 to 100 are compared with the last hundred

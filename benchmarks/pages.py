@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from flask.testing import FlaskClient
 
-from benchmarks.support.bidding import Bidding
+from benchmarks.support.bidding import Bidding, runtime_of
 from benchmarks.support.machine import finish
 from benchmarks.support.processes import cpu_with_children_ms
-from benchmarks.support.site import runtime_of, temporary_platform
+from tests.support.platforms import temporary_platform
 from trading.app import create_app
 from trading.up import Platform
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from benchmarks.support.machine import finish
 from benchmarks.support.processes import Memory, children, memory
-from benchmarks.support.site import temporary_platform
+from tests.support.platforms import temporary_platform
 from trading.up import Platform
 from trading.up.programs import ROOT
 

@@ -11,12 +11,13 @@ from sqlalchemy import NullPool, create_engine, select
 
 from agents.sealing import SealedBid
 from benchmarks.support.load import Post
-from benchmarks.support.site import runtime_of
 from tests.build.market import open_market
 from trading.accounts import service as accounts
+from trading.assembly import open_runtime
 from trading.audit.rules.chain import parse_entry
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import parse_bundle, tiles_of
+from trading.audit.runtime import Runtime
 from trading.bids import service as bids
 from trading.bids.tables import bid_version
 from trading.db import psycopg_url
@@ -25,6 +26,11 @@ from trading.storage.tiles import CHECKPOINT, TileStore
 from trading.up import Platform
 
 _PRICE = 100_000_00  # fen
+
+
+def runtime_of(platform: Platform) -> Runtime:
+    """Return what a use case needs, for setting the stage in this very process."""
+    return open_runtime(platform.settings("worker"), pool_size=4)
 
 
 class Bidding:

@@ -10,14 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,11 +24,11 @@ from redis import Redis
 from tests.build.market import Market, OpenLot, open_market
 from tests.support import bid_checker as checker
 from tests.support.bid_clients import Crowd, Step, crowd_before
+from tests.support.platforms import strike, temporary_platform
 from trading.assembly import open_runtime
 from trading.audit.demo_clock import jump
 from trading.audit.service import platform_ms
 from trading.crypto.keyfiles import load_es256
-from trading.embedded.places import admit_server
 from trading.embedded.processes import wait_until
 from trading.embedded.valkey import start_valkey
 from trading.kernel.roles import Actor
@@ -51,15 +48,8 @@ LEAD_MS = 2_000
 @pytest.fixture
 def platform() -> Iterator[Platform]:
     """A platform whose commits wait for the disk."""
-    folder = Path(tempfile.mkdtemp(prefix="mb-", dir="/tmp"))
-    admit_server(folder)
-    platform = Platform(folder, listen="127.0.0.1:0")
-    platform.start()
-    try:
+    with temporary_platform() as platform:
         yield platform
-    finally:
-        platform.stop()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -124,8 +114,7 @@ def kill(platform: Platform, crowd: Crowd, name: str, draws: Draws) -> None:
     moment = len(crowd.journal) + draws.below(12 * BIDDERS)
     assert wait_until(lambda: len(crowd.journal) >= moment or bool(crowd.failures), HEAL_S), "the bidders stand still"
     victim = pid_of(platform, name, draws)
-    with suppress(ProcessLookupError):  # it may have ended a moment ago, because of what was killed before it
-        os.kill(victim, signal.SIGKILL)
+    strike(victim)
     assert wait_until(lambda: is_whole(platform, name, victim, len(before)), HEAL_S), f"{name} was not started again"
     for running in platform.processes.values():
         running.pause = 0.5  # so many deaths in a row are this test's doing
@@ -177,8 +166,7 @@ def close_under_fire(platform: Platform, market: Market, crowd: Crowd) -> Counte
     crowd.go_on()
     assert wait_until(lambda: now_ms(market) >= close - 100, HEAL_S)
     for name in ("worker", "valkey"):
-        with suppress(ProcessLookupError):
-            os.kill(pids(platform, name)[0], signal.SIGKILL)
+        strike(pids(platform, name)[0])
     crowd.join()  # each client ends at its first late answer
     assert crowd.failures == []
 

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
-import shutil
-import signal
 import subprocess
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
+from tests.support.platforms import strike, temporary_platform
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
 from trading.db import open_engine
-from trading.embedded.places import admit_server
 from trading.embedded.processes import wait_until
 from trading.kernel.errors import MingbiaoError
 from trading.kernel.events import Event, Registry
@@ -44,15 +39,8 @@ HEAL_SECONDS = 60.0
 @pytest.fixture
 def platform() -> Iterator[Platform]:
     """A platform whose commits wait for the disk."""
-    folder = Path(tempfile.mkdtemp(prefix="mb-", dir="/tmp"))
-    admit_server(folder)
-    platform = Platform(folder, listen="127.0.0.1:0")
-    platform.start()
-    try:
+    with temporary_platform() as platform:
         yield platform
-    finally:
-        platform.stop()
-        shutil.rmtree(folder)
 
 
 class Writers:
@@ -94,8 +82,7 @@ def pid_of(platform: Platform, name: str) -> int:
 
 def kill_and_heal(platform: Platform, name: str, journal: list[str]) -> None:
     before = pid_of(platform, name)
-    with suppress(ProcessLookupError):  # it may have ended a moment ago, because of what was killed before it
-        os.kill(before, signal.SIGKILL)
+    strike(before)
     assert wait_until(lambda: pid_of(platform, name) != before, HEAL_SECONDS), f"{name} was not started again"
     written = len(journal)
     assert wait_until(lambda: len(journal) > written + WRITERS, HEAL_SECONDS), f"no entry is accepted after {name}"

@@ -8,8 +8,6 @@ clear, each in another place, and the same search must name that place.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from sqlalchemy import NullPool, create_engine
 from agents.bid.commands import main
 from tests.build.market import Market, OpenLot, Party, open_market
 from tests.support import leaks
+from tests.support.platforms import temporary_platform
 from trading.accounts import service as accounts
 from trading.assembly import open_runtime
 from trading.bids.rules.context import BidContext
@@ -36,7 +35,6 @@ from trading.crypto.files import write_secret
 from trading.crypto.keyfiles import save_es256
 from trading.crypto.packages import unlock_package
 from trading.db import psycopg_url
-from trading.embedded.places import admit_server
 from trading.kernel.canonical import dumps
 from trading.kernel.digests import sha256
 from trading.up import Platform
@@ -130,15 +128,8 @@ class Bidder:
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Platform]:
-    folder = Path(tempfile.mkdtemp(prefix="mb-", dir="/tmp"))
-    admit_server(folder)
-    platform = Platform(folder, listen="127.0.0.1:0", fsync=False)
-    platform.start()
-    try:
+    with temporary_platform(fsync=False) as platform:
         yield platform
-    finally:
-        platform.stop()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
