@@ -15,6 +15,9 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     CUSTODIAN = "custodian"
     AUDITOR = "auditor"
+    EXPERT = "expert"  # evaluates; drawn by lot, unknown until the result
+    CENTRE = "centre"  # staff of the trading centre: keeps the pool, runs draws
+    ADMIN = "admin"  # operates the system; sees no sealed data and sets no password
     DESK = "desk"  # service desk of the centre: organisations, accounts, keys; always two people
     SYSTEM = "system"  # a process of the platform
 
