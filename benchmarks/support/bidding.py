@@ -34,43 +34,47 @@ def runtime_of(platform: Platform) -> Runtime:
 
 
 class Bidding:
-    """One published tender on a running platform and everybody who bids for it.
+    """Published tenders on a running platform and everybody who bids for the first; some bid for the second as well.
 
     Args:
         platform: Running.
         bidders: How many organisations, numbered from 0.
         procedures: How many tenders are published; the first one takes the bids.
+        second: How many of the organisations bid for the second tender, too.
     """
 
-    def __init__(self, platform: Platform, *, bidders: int, procedures: int = 1) -> None:
+    def __init__(self, platform: Platform, *, bidders: int, procedures: int = 1, second: int = 0) -> None:
         self._platform = platform
         self._runtime = runtime_of(platform)
         self._market = open_market(self._runtime, bidders=bidders)
-        self._lot, *_ = [self._market.publish()[0] for _ in range(procedures)]
-        self._bids = [self._market.start_bid(self._lot, bidder) for bidder in self._market.bidders]
+        self._lots = [self._market.publish()[0] for _ in range(procedures)]
+        self._bids = [
+            [self._market.start_bid(lot, bidder) for bidder in self._market.bidders[:count]]
+            for lot, count in zip(self._lots, (bidders, second), strict=False)
+        ]
         self._tokens = [
             accounts.issue_token(self._runtime.ledger, f"bidder{number}", ("write:bids",))
             for number in range(1, bidders + 1)
         ]
-        self._sealed: dict[tuple[int, int], SealedBid] = {}
+        self._sealed: dict[tuple[int, int, int], SealedBid] = {}
 
     @property
     def reference(self) -> str:
         """Return the reference of the tender that takes the bids."""
-        return self._lot.tender
+        return self._lots[0].tender
 
-    def envelope(self, number: int, seq: int) -> Post:
+    def envelope(self, number: int, seq: int, *, tender: int = 0) -> Post:
         """Seal version ``seq`` of a bidder's bid, store its parts, and return the request that submits it.
 
         It asks for the acknowledgement alone, without waiting for the log. Versions are made in order.
         """
-        bidder, bid = self._market.bidders[number], self._bids[number]
-        context = self._market.context(self._lot, bidder, bid, seq=seq)
-        before = self._sealed.get((number, seq - 1))
+        lot, bidder, bid = self._lots[tender], self._market.bidders[number], self._bids[tender][number]
+        context = self._market.context(lot, bidder, bid, seq=seq)
+        before = self._sealed.get((tender, number, seq - 1))
         sealed = self._market.seal(
-            self._lot, context, total=_PRICE + number, supersedes=None if before is None else before.envelope.sha256
+            lot, context, total=_PRICE + number, supersedes=None if before is None else before.envelope.sha256
         )
-        self._sealed[number, seq] = sealed
+        self._sealed[tender, number, seq] = sealed
         for data in sealed.parts.values():
             bids.store_part(
                 self._runtime.ledger, self._runtime.objects, bidder.actor, bid, BytesIO(data), sha256_hex(data)
