@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -106,12 +106,14 @@ CUSTODIAN_KEY: Final = Table(
 _CUSTODIAN: Final = record(
     {"hpke_pk": public_key, "i": custodian_index, "kid": digest, "name": text, "role": custodian_role}, Custodian
 )
+#: The rows of a policy; that they are numbered and distinct is asked by ``require_numbered``.
+CUSTODIANS: Final = array(_CUSTODIAN, least=MIN_CUSTODIANS, most=MAX_CUSTODIANS)
 POLICY: Final = Table(
     "sb1.policy",
     {
         **PLACE,
         "bidder_factor": flag,
-        "custodians": array(_CUSTODIAN, least=MIN_CUSTODIANS, most=MAX_CUSTODIANS),
+        "custodians": CUSTODIANS,
         "demo": flag,
         "k": integer(MIN_THRESHOLD, MAX_CUSTODIANS),
         "parts": sorted_by(itself, one_of(*PARTS), least=1, most=len(PARTS)),
@@ -138,14 +140,22 @@ def parse_policy(raw: bytes) -> Policy:
         InvalidInput: ``doc.…``.
     """
     policy = Policy(raw=raw, **POLICY.read(raw))
-    rows = policy.custodians
-    if [row.i for row in rows] != list(range(1, len(rows) + 1)):
-        raise InvalidInput("doc.bad_field", "sb1.policy: custodians are not numbered 1, 2, … in order")
-    if len({row.hpke_pk for row in rows}) < len(rows) or len({row.kid for row in rows}) < len(rows):
-        raise InvalidInput("doc.bad_field", "sb1.policy: two custodians share a key")
+    require_numbered(policy.custodians, POLICY.typ)
     if ("price" in policy.parts) != (policy.price_bytes is not None) or (policy.price_bytes or 0) % PRICE_BLOCK:
         raise InvalidInput("doc.bad_field", "sb1.policy: price_bytes does not fit the parts")
     return policy
+
+
+def require_numbered(custodians: Sequence[Custodian], typ: str) -> None:
+    """Check that the rows of a policy are numbered 1, 2, … and that no two share a key.
+
+    Raises:
+        InvalidInput: ``doc.bad_field``.
+    """
+    if [row.i for row in custodians] != list(range(1, len(custodians) + 1)):
+        raise InvalidInput("doc.bad_field", f"{typ}: custodians are not numbered 1, 2, … in order")
+    if len({row.hpke_pk for row in custodians} | {row.kid for row in custodians}) < 2 * len(custodians):
+        raise InvalidInput("doc.bad_field", f"{typ}: two custodians share a key")
 
 
 def require_admissible(policy: Policy, affiliated: frozenset[str] = frozenset()) -> None:
@@ -160,17 +170,26 @@ def require_admissible(policy: Policy, affiliated: frozenset[str] = frozenset())
         RuleBroken: ``policy.threshold`` (rule 3), ``policy.too_close`` (1), ``policy.same_organisation`` (2),
             ``policy.factor_off`` (4).
     """
-    k, n, names = policy.k, policy.n, [row.name for row in policy.custodians]
+    require_custodians(policy.custodians, policy.k, affiliated)
+    roles = {row.role for row in policy.custodians}
+    if not policy.bidder_factor and (policy.k < _FACTOR_OFF_THRESHOLD or not roles & _INDEPENDENT):
+        raise RuleBroken("policy.factor_off", "SB1 S3.1", k=policy.k)
+
+
+def require_custodians(custodians: Sequence[Custodian], k: int, affiliated: frozenset[str] = frozenset()) -> None:
+    """Refuse custodians that could be too few, too close to the buyer or the same (SB1 S3.1 rules 1 to 3, ED1 D1).
+
+    Raises:
+        RuleBroken: ``policy.threshold``, ``policy.too_close`` or ``policy.same_organisation``.
+    """
+    n, names = len(custodians), [row.name for row in custodians]
     if not MIN_THRESHOLD <= k < n <= MAX_CUSTODIANS:
         raise RuleBroken("policy.threshold", "SB1 S3.1", k=k, n=n)
-    close = [row.name for row in policy.custodians if row.role in _CLOSE_TO_THE_BUYER or row.name in affiliated]
+    close = [row.name for row in custodians if row.role in _CLOSE_TO_THE_BUYER or row.name in affiliated]
     if len(close) >= k:
         raise RuleBroken("policy.too_close", "SB1 S3.1", names=close, k=k)
     if len(set(names)) < n:
         raise RuleBroken("policy.same_organisation", "SB1 S3.1", names=names)
-    roles = {row.role for row in policy.custodians}
-    if not policy.bidder_factor and (k < _FACTOR_OFF_THRESHOLD or not roles & _INDEPENDENT):
-        raise RuleBroken("policy.factor_off", "SB1 S3.1", k=k)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

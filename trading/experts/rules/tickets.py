@@ -1,0 +1,49 @@
+"""The order in which experts are called: ascending hash tickets, no modulus and so no modulo bias (ED1 D9)."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterator
+from typing import Final
+
+from trading.kernel.digests import ED1_TICKET
+
+FIRST_TICKETS: Final = 64
+_GROWTH: Final = 8
+
+
+def ticket(seed: bytes, stratum: str, index: int) -> bytes:
+    """Return the ticket of one index (32 bytes, compared as a big-endian number)."""
+    state = _state(seed, stratum)
+    state.update(index.to_bytes(8, "big"))
+    return state.digest()
+
+
+def order(seed: bytes, stratum: str, a: int, b: int) -> tuple[int, ...]:
+    """Return all indices of the stratum's range ``a … b − 1`` in the order in which they are called."""
+    return tuple(index for _, index in sorted(_tickets(seed, stratum, a, b)))
+
+
+def calls(seed: bytes, stratum: str, a: int, b: int) -> Iterator[int]:
+    """Yield the indices of the range in calling order, sorting only as many tickets as are asked for.
+
+    A draw needs the smallest few of up to a million tickets; each time they run out, eight times as many are sorted.
+    """
+    done, wanted = 0, FIRST_TICKETS
+    while done < b - a:
+        smallest = heapq.nsmallest(wanted, _tickets(seed, stratum, a, b))
+        yield from (index for _, index in smallest[done:])
+        done, wanted = len(smallest), wanted * _GROWTH
+
+
+def _tickets(seed: bytes, stratum: str, a: int, b: int) -> Iterator[tuple[bytes, int]]:
+    prefix = _state(seed, stratum)
+    for index in range(a, b):
+        state = prefix.copy()
+        state.update(index.to_bytes(8, "big"))
+        yield state.digest(), index
+
+
+def _state(seed: bytes, stratum: str) -> hashlib._Hash:
+    return hashlib.sha256(ED1_TICKET.encode() + b"\0" + seed + stratum.encode("ascii") + b"\0")
