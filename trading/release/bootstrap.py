@@ -21,6 +21,7 @@ LOGIN_ROLES: Final = (
     "trading_sequencer",
     "trading_clock",
     "trading_auditor",
+    "trading_contact",
 )
 
 _ROLES = """
@@ -63,9 +64,11 @@ CREATE SCHEMA IF NOT EXISTS log AUTHORIZATION trading_owner;
 CREATE SCHEMA IF NOT EXISTS record AUTHORIZATION trading_owner;
 CREATE SCHEMA IF NOT EXISTS desk AUTHORIZATION trading_owner;
 SET ROLE trading_owner;
-GRANT USAGE ON SCHEMA log, record TO trading_web, trading_worker, trading_sequencer, trading_reader, trading_auditor;
+GRANT USAGE ON SCHEMA log, record
+  TO trading_web, trading_worker, trading_sequencer, trading_reader, trading_auditor, trading_contact;
 GRANT USAGE ON SCHEMA log TO trading_clock;
-GRANT USAGE ON SCHEMA desk TO trading_web, trading_worker, trading_reader, trading_clock, trading_auditor;
+GRANT USAGE ON SCHEMA desk
+  TO trading_web, trading_worker, trading_reader, trading_clock, trading_auditor, trading_contact;
 RESET ROLE
 """
 
@@ -85,7 +88,7 @@ BEGIN
   RETURN clock_timestamp() + (SELECT d.ms * interval '1 millisecond' FROM log.demo_shift d);
 END $$;
 GRANT SELECT ON log.demo_shift
-  TO trading_web, trading_worker, trading_sequencer, trading_reader, trading_clock, trading_auditor;
+  TO trading_web, trading_worker, trading_sequencer, trading_reader, trading_clock, trading_auditor, trading_contact;
 GRANT UPDATE (ms) ON log.demo_shift TO trading_web, trading_worker
 """
 
