@@ -18,7 +18,15 @@ from verifier.records import CONFIDENTIAL_DOCUMENTS, NAMED_DOCUMENTS, TRANSCRIPT
 from verifier.report import Check
 
 # Everything else of a ceremony is public only after ``opening.completed`` (S11).
-ALWAYS_PUBLIC = ("mb.closing-confirmation", "mb.edition", "mb.notice", "mb.schedule", "sb1.custodian-key", "sb1.policy")
+ALWAYS_PUBLIC = (
+    "mb.closing-confirmation",
+    "mb.contract",
+    "mb.edition",
+    "mb.notice",
+    "mb.schedule",
+    "sb1.custodian-key",
+    "sb1.policy",
+)
 AL_07 = "documents: canonical, hash is the name, signatures, keys valid at their position, one key one role"
 
 

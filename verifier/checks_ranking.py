@@ -25,7 +25,9 @@ NOTICE_KINDS = {
     "tender.published": ("tender",),
     "tender.changed": ("correction",),
     "result.published": ("result", "failed"),
+    "failure.published": ("failed",),
     "procedure.cancelled": ("cancellation",),
+    "contract.published": ("contract",),
 }
 
 
@@ -193,7 +195,7 @@ def _check_failed(lot: Lot, check: Check, logged: Logged, row: dict[str, Any], e
 
 
 def check_award(lot: Lot, check: Check) -> None:
-    """RK-02: the award goes to rank 1 of the ranking, and the result notice says the same."""
+    """RK-02: the award goes to rank 1 of the ranking; result notice and contract say the same."""
     if lot.missing("award.determined") and lot.first("lot.failed") is None:
         check.fail(lot.place, "no award.determined record, though a result was published")
     ranked, award = lot.last("bids.ranked"), lot.last("award.determined")
@@ -206,6 +208,31 @@ def check_award(lot: Lot, check: Check) -> None:
         check.require(award.place, "the award does not go to rank 1 at its price", holds=same == [given])
     for logged, notice in lot.pairs("result.published", "notice_sha256", "mb.notice"):
         _check_result_notice(lot, check, logged, notice, award)
+    for logged, contract in lot.pairs("contract.signed", "contract_sha256", "mb.contract"):
+        _check_contract(lot, check, logged, contract, award)
+
+
+def _check_contract(lot: Lot, check: Check, logged: Logged, contract: Document, award: Logged | None) -> None:
+    """The contract is between the parties of the award, at its price, signed by both (CON-01, CON-09)."""
+    value, place = contract.value, contract.place
+    if not check.require(logged.place, "a contract without an award", holds=award is not None) or award is None:
+        return
+    here = (value["tender"], value["lot"], value["stage"]) == (lot.procedure, lot.lot, lot.stage)
+    check.require(place, "is of another lot", holds=here)
+    given = [award.body[name] for name in ("bid", "bidder", "price")]
+    told = [value["bid"], value["supplier"]["code"], value["price"]]
+    same = told == given == [logged.body[name] for name in ("bid", "bidder", "price")]
+    check.require(place, "supplier or price differ from the award", holds=same and value["award_h"] == award.h)
+    supplier = contract.signed_by("bidder")
+    signed = contract.signed_by("agency") is not None and supplier is not None
+    check.require(place, "not signed by agency and supplier", holds=signed)
+    check.require(logged.place, "signed before the award was determined", holds=award.n < logged.n)
+    check.require(logged.place, "signed after the time that it names", holds=logged.at < value["sign_before"])
+    for published, notice in lot.pairs("contract.published", "notice_sha256", "mb.notice"):
+        row = lot_row(lot, notice)
+        shown = None if row is None else [row.get("contract_sha256"), row.get("price"), row.get("signed_at")]
+        same = shown == [contract.sha256, value["price"], logged.at] and logged.n < published.n
+        check.require(notice.place, "announces another contract than the record", holds=same)
 
 
 def _check_result_notice(lot: Lot, check: Check, logged: Logged, notice: Document, award: Logged | None) -> None:
@@ -219,7 +246,8 @@ def _check_result_notice(lot: Lot, check: Check, logged: Logged, notice: Documen
         check.require(notice.place, "announces a result without an award, or no failure", holds=failed)
         return
     wanted = {name: award.body[name] for name in ("bid", "bidder", "price")}
-    same = (kind, shown, ranked) == ("result", wanted, award.body["ranked_h"])
+    told = {name: shown.get(name) for name in wanted} if shown is not None else None
+    same = (kind, told, ranked) == ("result", wanted, award.body["ranked_h"])
     check.require(notice.place, "announces another award than the record", holds=same)
     check.require(logged.place, "published before the award was determined", holds=award.n < logged.n)
 

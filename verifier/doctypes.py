@@ -59,6 +59,7 @@ _PARTY = shape({"code": ORG, "name_en": TEXT, "name_zh": TEXT})
 _PART = shape({"alg": choice("age-encryption.org/v1"), "name": choice("main", "price"), "sha256": HEX32, "size": COUNT})
 _ITEM = shape({"code": TEXT, "name_en": TEXT, "name_zh": TEXT, "quantity": DECIMAL, "unit": TEXT})
 _PRICE_ITEM = shape({"amount": INT, "code": TEXT, "quantity": DECIMAL, "unit_price": DECIMAL})
+_TENDER_DOCUMENT = shape({"media": TEXT, "name": TEXT, "sha256": HEX32, "size": COUNT})
 _NOTICE_LOT = shape(
     {
         "ceiling": nullable(COUNT),
@@ -72,11 +73,27 @@ _NOTICE_LOT = shape(
         "tie_rule": NAME,
         "title_en": TEXT,
         "title_zh": TEXT,
+    },
+    {"budget": nullable(COUNT)},
+)
+_AWARD = shape(
+    {"bid": BID, "bidder": ORG, "price": INT},
+    {"evaluated_price": INT, "score": nullable(DECIMAL), "sme": nullable(NAME), "winner": _PARTY},
+)
+_CONTRACT_LOT = shape(
+    {
+        "contract_sha256": HEX32,
+        "currency": matching(r"[A-Z]{3}"),
+        "lot": NAME,
+        "price": INT,
+        "signed_at": MS,
+        "stage": STAGE,
+        "supplier": _PARTY,
     }
 )
 _RESULT_LOT = shape(
     {
-        "award": nullable(shape({"bid": BID, "bidder": ORG, "price": INT})),
+        "award": nullable(_AWARD),
         "lot": NAME,
         "ranked_h": nullable(HEX32),
         "reason": nullable(NAME),
@@ -334,8 +351,8 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
             "buyer": _PARTY,
             "changes": array(shape({"field": TEXT, "new": TEXT, "old": TEXT})),
             "edition_sha256": HEX32,
-            "kind": choice("tender", "correction", "result", "failed", "cancellation"),
-            "lots": array(either(_NOTICE_LOT, _RESULT_LOT), by="lot stage"),
+            "kind": choice("tender", "correction", "result", "failed", "cancellation", "contract"),
+            "lots": array(either(_NOTICE_LOT, _RESULT_LOT, _CONTRACT_LOT), by="lot stage"),
             "number": SEQ,
             "procedure_kind": NAME,
             "published_at": MS,
@@ -349,6 +366,26 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
             "title_zh": TEXT,
         },
         ("agency",),
+    ),
+    "mb.contract": (
+        {
+            "agency": _PARTY,
+            "award_h": HEX32,
+            "bid": BID,
+            "buyer": _PARTY,
+            "created": MS,
+            "currency": matching(r"[A-Z]{3}"),
+            "number": TEXT,
+            "price": INT,
+            "sign_before": MS,
+            "supplier": _PARTY,
+            "terms_en": TEXT,
+            "terms_zh": TEXT,
+            "title_en": TEXT,
+            "title_zh": TEXT,
+            **_LOT,
+        },
+        ("agency", "bidder"),
     ),
     "mb.edition": (
         {
@@ -370,7 +407,16 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
         (),
     ),
 }
-_OPTIONAL: dict[str, dict[str, FieldRule]] = {"sb1.price": {"terms": any_object}}
+_OPTIONAL: dict[str, dict[str, FieldRule]] = {
+    "mb.notice": {
+        "bid_validity_days": nullable(COUNT),
+        "documents": array(_TENDER_DOCUMENT, by="name"),
+        "experts": array(TEXT),
+        "questions_until": nullable(MS),
+        "supply_ends_at": nullable(MS),
+    },
+    "sb1.price": {"terms": any_object},
+}
 
 SIGNERS_OF_TYPE = {typ: signers for typ, (_, signers) in _TABLES.items()}
 SIGNERS_OF_TYPE["sb1.transcript"] = ("station-operator", "supervisor")

@@ -29,6 +29,7 @@ _NAMED: Final = {
     "factor.closed": "factor_list_sha256",
     "opening.completed": "transcript_sha256s",
     "bids.ranked": "edition_sha256",
+    "contract.signed": "contract_sha256",
 }
 
 

@@ -159,3 +159,18 @@ def shifted_deadline(event_at: int, deadline_at: int, lead: CalendarDays, calend
         return deadline_at
     day = calendar.add_calendar_days(calendar.date_of(event_at), lead.count)
     return calendar.start_of(day) + deadline_at - calendar.start_of(calendar.date_of(deadline_at))
+
+
+def latest_start(ends_by: int, period: Days, calendar: WorkCalendar) -> int:
+    """Return the last instant (ms) at which a period may begin so that its last day is not after that of ``ends_by``.
+
+    The last second of that day, as nothing counts within the day an event falls on (TIM-01).
+
+    Raises:
+        RuleBroken: ``calendar.missing`` (TIM-07).
+    """
+    target = calendar.date_of(ends_by)
+    day = target - timedelta(days=period.count)
+    while calendar.last_day(day, period) > target:
+        day -= _ONE_DAY
+    return calendar.start_of(day + _ONE_DAY) - 1000

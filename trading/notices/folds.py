@@ -23,7 +23,14 @@ def _named(state: State, record: Mapping[str, Any]) -> None:
         state.row("notice", digest).update(published_at=record["at"])
 
 
-_KINDS: Final = ("tender.published", "tender.changed", "procedure.cancelled", "result.published")
+_KINDS: Final = (
+    "tender.published",
+    "tender.changed",
+    "procedure.cancelled",
+    "result.published",
+    "failure.published",
+    "contract.published",
+)
 FOLDS: Final[Mapping[str, Fold]] = dict.fromkeys(_KINDS, _named)
 
 

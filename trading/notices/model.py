@@ -1,4 +1,4 @@
-"""Published notices as events; a result is published by its notice."""
+"""Published notices as events; a result, a failure and a contract are published by theirs."""
 
 from __future__ import annotations
 
@@ -11,5 +11,19 @@ EVENTS = (
         public=True,
         title_zh="结果公告",
         title_en="Result published",
+    ),
+    EventKind(
+        name="failure.published",
+        fields=frozenset({"lot", "notice_sha256", "stage"}),
+        public=True,
+        title_zh="流标公告",
+        title_en="Failure published",
+    ),
+    EventKind(
+        name="contract.published",
+        fields=frozenset({"contract_sha256", "lot", "notice_sha256", "stage"}),
+        public=True,
+        title_zh="合同公告",
+        title_en="Contract published",
     ),
 )

@@ -23,6 +23,7 @@ def test_a_bid_is_in_time_strictly_before_the_deadline(close_at: int, state: Lot
 def test_every_phase_of_the_life_cycle_has_a_state() -> None:
     states = {phase: lot_state(phase.value, NOW + 1, NOW) for phase in LotPhase}
     assert states[LotPhase.CONCLUDED] is LotState.PUBLISHED
+    assert states[LotPhase.CONTRACTED] is states[LotPhase.CONTRACT_PUBLISHED] is LotState.CONTRACTED
     assert {state for phase, state in states.items() if phase not in {LotPhase.DRAFT, LotPhase.OPEN}} == set(
         LotState
     ) - {
@@ -37,13 +38,13 @@ def test_a_timeline_has_one_step_that_is_now(state: LotState) -> None:
     steps = timeline(state, NOW, [])
     marks = [step.mark for step in steps]
     assert marks == sorted(marks, key=[Mark.DONE, Mark.NOW, Mark.NEXT].index)
-    assert marks.count(Mark.NOW) == (0 if state is LotState.PUBLISHED else 1)
+    assert marks.count(Mark.NOW) == (0 if state is LotState.CONTRACTED else 1)
     assert steps[1].at == NOW, "the deadline's instant is the deadline, whatever was written later"
 
 
 def test_a_lot_that_ended_early_has_no_next_step() -> None:
     steps = timeline(LotState.FAILED, NOW, [Happened(kind="tender.published", at=1, h="aa")])
-    assert [step.mark for step in steps] == [Mark.DONE, *[Mark.STOPPED] * 5]
+    assert [step.mark for step in steps] == [Mark.DONE, *[Mark.STOPPED] * 6]
     assert (steps[0].at, steps[0].h) == (1, "aa")
 
 

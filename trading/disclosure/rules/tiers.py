@@ -16,7 +16,7 @@ class Tier(StrEnum):
 
 
 # Documents that say nothing about bids; everything else of a ceremony waits until it is complete.
-_ALWAYS: Final = frozenset({"mb.edition", "mb.notice", "mb.schedule", "sb1.custodian-key", "sb1.policy"})
+_ALWAYS: Final = frozenset({"mb.contract", "mb.edition", "mb.notice", "mb.schedule", "sb1.custodian-key", "sb1.policy"})
 _AUDIT_ONLY: Final = frozenset({"sb1.key-disclosure", "sb1.rescue"})
 _OF_BIDS: Final = frozenset({"sb1.envelope", "sb1.withdrawal"})
 

@@ -112,7 +112,7 @@ def _lot_rank() -> ColumnElement[int]:
     in_time = or_(lot.c.close_at.is_(None), lot.c.close_at > NOW)
     return case(
         (lot.c.phase.in_(("cancelled", "failed")), _RANK[Stage.ENDED]),
-        (lot.c.phase.in_(("determined", "concluded")), _RANK[Stage.RESULT]),
+        (lot.c.phase.in_(("determined", "concluded", "contracted", "contract_published")), _RANK[Stage.RESULT]),
         (and_(lot.c.phase.in_(("draft", "open")), in_time), _RANK[Stage.OPEN]),
         else_=_RANK[Stage.OPENING],
     )

@@ -14,7 +14,14 @@ from trading.procedures.tables import lot, procedure
 
 PUBLIC_PHASES: Final = ("published", "cancelled")
 # Documents anyone may have from publication on, and those that follow the completed opening (SB1 S11).
-FROM_PUBLICATION: Final = ("mb.edition", "mb.schedule", "mb.closing-confirmation", "sb1.custodian-key", "sb1.policy")
+FROM_PUBLICATION: Final = (
+    "mb.contract",
+    "mb.edition",
+    "mb.schedule",
+    "mb.closing-confirmation",
+    "sb1.custodian-key",
+    "sb1.policy",
+)
 AFTER_OPENING: Final = (
     "sb1.adjudication",
     "sb1.factor-list",

@@ -89,7 +89,7 @@ class Lot:
     @property
     def may_show_result(self) -> bool:
         """Whether there is a ranking to show."""
-        return self.state in {LotState.RANKED, LotState.AWARDED, LotState.PUBLISHED}
+        return self.state in {LotState.RANKED, LotState.AWARDED, LotState.PUBLISHED, LotState.CONTRACTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

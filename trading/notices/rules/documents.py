@@ -27,13 +27,15 @@ from trading.kernel.fields import (
     text,
 )
 
-KINDS: Final = ("cancellation", "correction", "failed", "result", "tender")
+KINDS: Final = ("cancellation", "contract", "correction", "failed", "result", "tender")
 OFFERING: Final = frozenset({"correction", "tender"})  # kinds whose lots describe what is bought
 
 _PARTY: Final = record({"code": text, "name_en": text, "name_zh": text})
 _ITEM: Final = record({"code": text, "name_en": text, "name_zh": text, "quantity": decimal, "unit": text})
+_DOCUMENT: Final = record({"media": text, "name": text, "sha256": digest, "size": integer(1)})
 _OFFERED: Final = record(
     {
+        "budget": nullable(integer(1)),
         "ceiling": nullable(integer(1)),
         "currency": matching(r"[A-Z]{3}"),
         "items": array(_ITEM),
@@ -45,11 +47,35 @@ _OFFERED: Final = record(
         "tie_rule": text,
         "title_en": text,
         "title_zh": text,
-    }
+    },
+    optional=frozenset({"budget"}),
 )
-_AWARD: Final = record({"bid": text, "bidder": text, "price": integer(0)})
+# What NOT-09 asks of a result beside the award itself; older notices say less.
+_AWARD: Final = record(
+    {
+        "bid": text,
+        "bidder": text,
+        "evaluated_price": integer(0),
+        "price": integer(0),
+        "score": nullable(decimal),
+        "sme": nullable(text),
+        "winner": _PARTY,
+    },
+    optional=frozenset({"evaluated_price", "score", "sme", "winner"}),
+)
 _CONCLUDED: Final = record(
     {"award": nullable(_AWARD), "lot": text, "ranked_h": nullable(digest), "reason": nullable(text), "stage": text}
+)
+_CONTRACTED: Final = record(
+    {
+        "contract_sha256": digest,
+        "currency": matching(r"[A-Z]{3}"),
+        "lot": text,
+        "price": integer(0),
+        "signed_at": instant,
+        "stage": text,
+        "supplier": _PARTY,
+    }
 )
 _HEAD: Final[dict[str, Reader]] = {
     "agency": _PARTY,
@@ -74,11 +100,37 @@ def _place(lot: Mapping[str, Any]) -> tuple[str, str]:
     return lot["lot"], lot["stage"]
 
 
-_OFFER: Final = Table("mb.notice", {**_HEAD, "kind": one_of(*sorted(OFFERING)), "lots": sorted_by(_place, _OFFERED)})
+def _name(document: Mapping[str, Any]) -> str:
+    return str(document["name"])
+
+
+# Files that belong to the notice (DOC-02, NOT-09), by name; and what the documents say of time (NOT-04, DOC-07).
+_FILES: Final[dict[str, Reader]] = {"documents": sorted_by(_name, _DOCUMENT)}
+_TIMES: Final[dict[str, Reader]] = {
+    "bid_validity_days": nullable(integer(1)),
+    "questions_until": nullable(instant),
+    "supply_ends_at": nullable(instant),
+}
+_EXPERTS: Final[dict[str, Reader]] = {"experts": array(text)}
+
+_OFFER: Final = Table(
+    "mb.notice",
+    {**_HEAD, **_FILES, **_TIMES, "kind": one_of(*sorted(OFFERING)), "lots": sorted_by(_place, _OFFERED)},
+    optional=frozenset({*_FILES, *_TIMES}),
+)
+_CONTRACT: Final = Table("mb.notice", {**_HEAD, "kind": one_of("contract"), "lots": sorted_by(_place, _CONTRACTED)})
+_ENDING: Final = ("cancellation", "failed", "result")
 _END: Final = Table(
     "mb.notice",
-    {**_HEAD, "kind": one_of(*sorted(set(KINDS) - OFFERING)), "lots": sorted_by(_place, _CONCLUDED)},
+    {**_HEAD, **_FILES, **_EXPERTS, "kind": one_of(*_ENDING), "lots": sorted_by(_place, _CONCLUDED)},
+    optional=frozenset({*_FILES, *_EXPERTS}),
 )
+
+
+def _table_of(kind: object) -> Table:
+    if kind in OFFERING:
+        return _OFFER
+    return _CONTRACT if kind == "contract" else _END
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +145,7 @@ class Notice:
     supersedes: str | None
     edition_sha256: str
     lots: Sequence[Mapping[str, Any]]
+    documents: Sequence[Mapping[str, Any]] = ()
 
     def lot(self, number: str, stage: str) -> Mapping[str, Any]:
         """Return one lot of the notice.
@@ -112,8 +165,7 @@ def parse_notice(raw: bytes) -> Notice:
     Raises:
         InvalidInput: ``doc.…``.
     """
-    kind = canonical.loads_object(raw).get("kind")
-    fields = (_OFFER if kind in OFFERING else _END).read(raw)
+    fields = _table_of(canonical.loads_object(raw).get("kind")).read(raw)
     return Notice(
         raw=raw,
         kind=fields["kind"],
@@ -123,6 +175,7 @@ def parse_notice(raw: bytes) -> Notice:
         supersedes=fields["supersedes"],
         edition_sha256=fields["edition_sha256"],
         lots=fields["lots"],
+        documents=fields.get("documents", ()),
     )
 
 

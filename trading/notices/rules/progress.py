@@ -21,7 +21,8 @@ class LotState(StrEnum):
     OPENED = "opened"  # all bids read out, evaluation
     RANKED = "ranked"
     AWARDED = "awarded"  # award determined, notice to follow
-    PUBLISHED = "published"  # result notice published
+    PUBLISHED = "published"  # result notice published, contract to be signed
+    CONTRACTED = "contracted"  # contract signed
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -44,6 +45,7 @@ STAGE_OF: Final[Mapping[LotState, Stage]] = {
     LotState.RANKED: Stage.OPENING,
     LotState.AWARDED: Stage.RESULT,
     LotState.PUBLISHED: Stage.RESULT,
+    LotState.CONTRACTED: Stage.RESULT,
     LotState.FAILED: Stage.ENDED,
     LotState.CANCELLED: Stage.ENDED,
 }
@@ -57,6 +59,8 @@ _BY_PHASE: Final[Mapping[str, LotState]] = {
     "evaluated": LotState.RANKED,
     "determined": LotState.AWARDED,
     "concluded": LotState.PUBLISHED,
+    "contracted": LotState.CONTRACTED,
+    "contract_published": LotState.CONTRACTED,
     "failed": LotState.FAILED,
     "cancelled": LotState.CANCELLED,
 }
@@ -97,6 +101,7 @@ STEPS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("ranking", "bids.ranked", ("MET-01", "EVL-02")),
     ("award", "award.determined", ("AWD-09",)),
     ("result", "result.published", ("NOT-09", "AWD-11")),
+    ("contract", "contract.signed", ("CON-01", "CON-02")),
 )
 # How many steps are complete in each state; the next one is going on.
 _COMPLETE: Final[Mapping[LotState, int]] = {
@@ -108,6 +113,7 @@ _COMPLETE: Final[Mapping[LotState, int]] = {
     LotState.RANKED: 4,
     LotState.AWARDED: 5,
     LotState.PUBLISHED: 6,
+    LotState.CONTRACTED: 7,
 }
 
 
@@ -121,7 +127,7 @@ class Happened:
 
 
 def timeline(state: LotState, close_at: int | None, records: Iterable[Happened]) -> tuple[Step, ...]:
-    """Return the six steps of a lot. The deadline's instant is the deadline itself, not when the close was written."""
+    """Return the seven steps of a lot. The deadline's instant is the deadline itself, not when the close was written."""
     newest = {record.kind: record for record in records}
     complete = _COMPLETE.get(state)
     if complete is None:  # ended early: what is recorded is done, the rest will not happen
