@@ -1,4 +1,4 @@
-"""``mingbiao bid start | seal | rehearse | submit | withdraw | reveal | rescue | check | status``.
+"""``mingbiao bid start | price | seal | rehearse | submit | withdraw | reveal | rescue | check | status``.
 
 The directory of ``--dir`` carries a bid from one command to the next. Any command may be stopped and run again.
 """
@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from agents import passphrases
-from agents.bid import prices, shown
+from agents.bid import prices, pricing, shown
 from agents.bid.checking import Report, check_directory, read_package
 from agents.bid.documents import make_rehearsal, make_withdrawal
 from agents.bid.platform import Platform, Refused, Unreachable
@@ -56,6 +56,9 @@ _READ: Final = 1024 * 1024
 @click.group("bid")
 def main() -> None:
     """投标: seal a bid on this machine, submit it, and open it at the ceremony."""
+
+
+main.add_command(pricing.price)
 
 
 @contextmanager
@@ -128,7 +131,9 @@ def start(
 @_PACKAGE_PHRASE
 @click.option("--amount", help="Total price in major units, e.g. 1234567.89.")
 @click.option("--currency", default="CNY", show_default=True)
-@click.option("--price", "price_file", type=_EXISTING, help="JSON instead of --amount: currency, total, items, terms.")
+@click.option(
+    "--price-file", type=_EXISTING, help="JSON instead of --amount: currency, total, items, terms; see: bid price."
+)
 @click.option("--file", "files", multiple=True, type=_EXISTING, help="File for the part main; may be repeated.")
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="All files of a folder.")
 @click.option("--package-dir", type=click.Path(file_okay=False, path_type=Path), help="Where the package is saved.")
@@ -159,7 +164,7 @@ def seal(
 
 def _price(amount: str | None, currency: str, price_file: Path | None) -> prices.PriceInput | None:
     if amount is not None and price_file is not None:
-        raise InvalidInput("price.malformed", "either --amount or --price")
+        raise InvalidInput("price.malformed", "either --amount or --price-file")
     if amount is not None:
         return prices.of_amount(amount, currency)
     return None if price_file is None else prices.of_file(price_file)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from agents.bid.quoting import require_terms
 from trading.bids.rules.context import BidContext
 from trading.bids.rules.price import PriceItem, build_price
 from trading.kernel.canonical import MAX_INTEGER
@@ -68,7 +69,11 @@ def of_file(path: Path) -> PriceInput:
         if not isinstance(value, dict) or value.keys() - _FIELDS:
             raise ValueError(f"an object of {', '.join(sorted(_FIELDS))}")
         items = tuple(PriceItem(**item) for item in value.get("items", []))
-        return PriceInput(currency=value["currency"], total=value["total"], items=items, terms=value.get("terms"))
+        terms = value.get("terms", {})
+        if not isinstance(terms, dict):
+            raise TypeError("terms is an object")
+        require_terms(terms)
+        return PriceInput(currency=value["currency"], total=value["total"], items=items, terms=terms or None)
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidInput("price.malformed", f"{path}: {error}") from error
 

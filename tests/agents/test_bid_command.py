@@ -479,14 +479,16 @@ def test_a_price_file_with_items(desk: Desk) -> None:
     prices = desk.folder / "price.json"
     item = {"amount": 300, "code": "A-1", "quantity": "1.5", "unit_price": "2"}
     prices.write_text(json.dumps({"currency": "CNY", "total": 300, "items": [item], "terms": {"days": 30}}))
-    desk.seal("--price", prices)
-    bad: object
-    for bad in ({"currency": "CNY", "total": 3.5}, {"currency": "CNY"}, {"total": 1, "currency": "CNY", "x": 1}, []):
+    desk.seal("--price-file", prices)
+    given = {"currency": "CNY", "total": 1}
+    terms = ({"delivery_days": 0}, {"delivery_days": True}, {"delivery_days": "30"}, {"sme": "large"}, [1])
+    kinds = ({"currency": "CNY", "total": 3.5}, {"currency": "CNY"}, {**given, "x": 1}, [])
+    for bad in (*kinds, *({**given, "terms": each} for each in terms)):
         prices.write_text(json.dumps(bad))
-        assert "price.malformed" in desk.seal("--price", prices, code=1).output
+        assert "price.malformed" in desk.seal("--price-file", prices, code=1).output
     prices.write_text(json.dumps({"currency": "CNY", "total": 300, "items": [item] * 200}))
-    assert "price.too_large" in desk.seal("--price", prices, code=1).output
-    assert "either" in desk.seal("--price", prices, "--amount", "1", code=1).output
+    assert "price.too_large" in desk.seal("--price-file", prices, code=1).output
+    assert "either" in desk.seal("--price-file", prices, "--amount", "1", code=1).output
 
 
 def test_files_of_a_folder_keep_their_paths(desk: Desk) -> None:
