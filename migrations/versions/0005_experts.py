@@ -1,8 +1,8 @@
 """Experts: register, draws, committee, messages.
 
 Who may see what is decided here: identities are readable by ``trading_contact`` alone, and which account sits on which
-seat only by that account and ``trading_contact`` (security 12). Tables of draws carry no ``procedure_id``: their records
-name no procedure until the result (ED1 D5), and the guard compares the two.
+seat only by that account and ``trading_contact`` (security 12). Tables of draws carry no ``procedure_id``: their
+records name no procedure until the result (ED1 D5), and the guard compares the two.
 
 Revision ID: 0005
 Revises: 0004

@@ -25,6 +25,11 @@ ED1_TICKET: Final = "mingbiao/ed1/ticket"
 AL1_RECORD: Final = "mingbiao/al1/record"
 AL1_GENESIS: Final = "mingbiao/al1/genesis"
 AL1_PERSONAL: Final = "mingbiao/al1/personal"
+EXPERTS_IDENTITY: Final = "mingbiao/experts/identity"
+EXPERTS_DRAW_KEYS: Final = "mingbiao/experts/draw-keys"
+EXPERTS_CODE: Final = "mingbiao/experts/code"
+EXPERTS_LINK: Final = "mingbiao/experts/link"
+MESSAGES_MAIL: Final = "mingbiao/messages/mail"
 RANK_TIE: Final = "mingbiao/rank/tie"  # not of P4.2: ADR 0024, the tie rule of the ranking
 
 

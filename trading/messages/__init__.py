@@ -1,1 +1,1 @@
-"""Mail to people: composed here in both languages, sealed in the outbox, delivered once per row by the contact service."""
+"""Mail to people: composed in both languages, sealed in the outbox, delivered by the contact service."""

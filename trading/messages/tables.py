@@ -1,4 +1,4 @@
-"""The outbox: mail sealed to the contact service's key, so that whoever reads the table learns no address and no word."""
+"""The outbox: mail sealed to the contact service's key; whoever reads the table learns no address and no word."""
 
 from __future__ import annotations
 

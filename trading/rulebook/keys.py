@@ -45,6 +45,8 @@ class Key(StrEnum):
     COMMITTEE_EXPERT_SHARE = "committee.expert_share_min"
     COMMITTEE_ODD = "committee.odd_number"
     DRAW_EARLIEST = "experts.draw_earliest_before_evaluation"
+    WORKED_MOST = "experts.worked_for_agency_most"
+    WORKED_PERIOD = "experts.worked_for_agency_period"
     RECUSAL_LOOKBACK = "experts.recusal_lookback_gp"
     PRICE_WEIGHT_MIN_GOODS = "price_weight.min_goods"
     PRICE_WEIGHT_MIN_SERVICES = "price_weight.min_services"

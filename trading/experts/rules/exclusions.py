@@ -1,0 +1,78 @@
+"""Who of a pool may not be called, and why: fixed rules, computed before the spec is signed (ED1 D4, EXP-06, 15, 16).
+
+Rules that depend on the bidders are applied only when the opening has been ordered: before it even the counts would
+hint at them (招标投标法 art. 22).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from trading.experts.rules.pool import Entrant
+
+#: Version of strata, exclusion, limit and committee rules that specs name.
+RULE_VERSION: Final = "mb-experts-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What the rules look at.
+
+    Attributes:
+        buyer: Organisation code of the buyer.
+        agency: Organisation code of the agency.
+        supervisor: Organisation code of the supervising department, whose staff never evaluate.
+        bidders: Organisation codes of the bidders; empty before the opening is ordered.
+        suspended: Suspended experts.
+        worked: Experts who have evaluated for the agency more often than the rules allow.
+        conflicts: Experts with a declared conflict in this procedure.
+        seated: Experts seated by an earlier attempt or a former committee of the procedure.
+        seated_units: Their employers.
+    """
+
+    buyer: str
+    agency: str
+    supervisor: str
+    bidders: frozenset[str] = field(default_factory=frozenset)
+    suspended: frozenset[str] = field(default_factory=frozenset)
+    worked: frozenset[str] = field(default_factory=frozenset)
+    conflicts: frozenset[str] = field(default_factory=frozenset)
+    seated: frozenset[str] = field(default_factory=frozenset)
+    seated_units: frozenset[str] = field(default_factory=frozenset)
+
+
+#: Registered reason codes in the order in which they are asked; the first that applies is the reason (D4).
+REASONS: Final = (
+    "suspended",
+    "seated",
+    "buyer_staff",
+    "agency_staff",
+    "supervisor_staff",
+    "employer",
+    "conflict",
+    "worked_for_agency",
+)
+
+
+def reason_of(entrant: Entrant, grounds: Grounds) -> str:
+    """Return the registered reason for which an entrant is excluded, or an empty text."""
+    unit = entrant.unit
+    found = {
+        "suspended": entrant.id in grounds.suspended,
+        "seated": entrant.id in grounds.seated or (bool(unit) and unit in grounds.seated_units),
+        "buyer_staff": unit == grounds.buyer,
+        "agency_staff": unit == grounds.agency,
+        "supervisor_staff": unit == grounds.supervisor,
+        "employer": unit in grounds.bidders,
+        "conflict": entrant.id in grounds.conflicts,
+        "worked_for_agency": entrant.id in grounds.worked,
+    }
+    return next((reason for reason in REASONS if found[reason]), "")
+
+
+def reasons(entrants: Sequence[Entrant], grounds: Grounds) -> Mapping[int, str]:
+    """Return the reason of every excluded index of a pool in order."""
+    asked = ((index, reason_of(entrant, grounds)) for index, entrant in enumerate(entrants))
+    return {index: reason for index, reason in asked if reason}

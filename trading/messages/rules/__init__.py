@@ -1,0 +1,1 @@
+"""The words of mails, in both languages: nothing of a project, a bidder or another person stands in them."""

@@ -1,0 +1,1 @@
+"""Putting mail into the outbox, and delivering it."""
