@@ -12,6 +12,7 @@ from trading.audit.runtime import Runtime
 from trading.awards import model as awards
 from trading.bids import jobs as bid_jobs
 from trading.bids import model as bids
+from trading.clarifications import model as clarifications
 from trading.config import Settings
 from trading.crypto.keyfiles import load_es256
 from trading.custody import model as custody
@@ -31,6 +32,7 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     *custody.EVENTS,
     *procedures.EVENTS,
     *bids.EVENTS,
+    *clarifications.EVENTS,
     *openings.EVENTS,
     *evaluation.EVENTS,
     *awards.EVENTS,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from trading.audit.replay import Compare, Fold, Replayed, State
 from trading.awards import folds as awards
 from trading.bids import folds as bids
+from trading.clarifications import folds as clarifications
 from trading.custody import folds as custody
 from trading.documents import folds as documents
 from trading.evaluation import folds as evaluation
@@ -16,7 +17,9 @@ from trading.openings import folds as openings
 from trading.parties import folds as parties
 from trading.procedures import folds as procedures
 
-_PACKAGES: Final = (documents, parties, custody, procedures, notices, bids, openings, evaluation, awards)
+_PACKAGES: Final = (
+    *(documents, parties, custody, procedures, notices, bids, clarifications, openings, evaluation, awards),
+)
 
 
 def _merged(tables: Iterable[Mapping[str, Fold]]) -> dict[str, Fold]:
@@ -45,6 +48,7 @@ COMPARES: Final[tuple[Compare, ...]] = (
     *procedures.COMPARE,
     *notices.COMPARE,
     *bids.COMPARE,
+    *clarifications.COMPARE,
     *openings.COMPARE,
     *evaluation.COMPARE,
 )

@@ -99,12 +99,13 @@ def test_edition_ids() -> None:
     assert NATIONAL.id == "cn.2026-02-01"
     assert REPLAY.id == "demo.replay.2026-02-01"
     assert (NATIONAL.demo, REPLAY.demo) == (False, True)
-    assert edition_at("cn", ms("2026-01-31 12:00:00")).id == "cn.2018-03-01"
+    assert edition_at("cn", ms("2026-01-31 12:00:00")).id == "cn.2022-07-01"
 
 
 def test_the_replay_edition_differs_only_where_it_says() -> None:
     changed = {key for key in Key if NATIONAL.parameters[key] != REPLAY.parameters[key]}
-    assert changed == {Key.BIDDERS_MIN, Key.EXCLUDE_ABOVE_CEILING, Key.ABNORMAL_LOW_CHECK}
+    taken_away = {Key.BIDDERS_MIN, Key.EXCLUDE_ABOVE_CEILING, Key.ABNORMAL_LOW_CHECK, Key.COMMITTEE_REQUIRED}
+    assert changed == taken_away | {Key.QUESTIONS_CLOSE_BEFORE}
     assert REPLAY.count(Key.BIDDERS_MIN, GP) == 1
     assert not REPLAY.flag(Key.EXCLUDE_ABOVE_CEILING, GP)
     assert not REPLAY.flag(Key.ABNORMAL_LOW_CHECK, GP)
