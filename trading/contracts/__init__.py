@@ -1,0 +1,1 @@
+"""The contract that follows an award: drafted from it, signed by both parties, published, filed."""

@@ -1,0 +1,1 @@
+"""What a contract says, and until when it may be signed: pure rules."""
