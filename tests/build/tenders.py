@@ -9,6 +9,7 @@ from typing import Any
 from trading.kernel.credit_code import check_character
 from trading.kernel.roles import Actor, Role
 from trading.procedures.rules.lifecycle import Facts
+from trading.procedures.rules.spec import parse_spec
 from trading.rulebook.calendar_days import published_calendar
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import edition_at
@@ -55,6 +56,8 @@ def facts(**changes: Any) -> Facts:
         "ceiling": 100_000_00,
         "policy_fixed": True,
         "reason": "task cancelled",
+        "report_signed": True,
+        "terms": parse_spec(spec()).lots[0],
     }
     return Facts(**(lawful | changes))
 
@@ -65,11 +68,15 @@ def item(**changes: Any) -> dict[str, Any]:
 
 def lot(number: str = "1", **changes: Any) -> dict[str, Any]:
     return {
+        "budget": None,
+        "category": "goods",
         "ceiling": 1_000_000_00,
+        "criteria": None,
         "currency": "CNY",
         "items": [item()],
         "lot": number,
         "method": "lowest_evaluated_price",
+        "preference": None,
         "tie_rule": "price_identity_lottery",
         "title_en": f"Lot {number}",
         "title_zh": f"第{number}包",
@@ -80,11 +87,14 @@ def spec(**changes: Any) -> dict[str, Any]:
     """A specification as ``parse_spec`` reads it."""
     return {
         "agency": code("B"),
+        "bid_validity_days": None,
         "buyer": code("A"),
         "close": CLOSE_AT,
+        "documents": [],
         "jurisdiction": "cn",
         "kind": "open_tender_gp",
         "lots": [lot()],
+        "questions_until": None,
         "sealing": {"bidder_factor": True, "k": 3, "n": 5, "price_bytes": 4096},
         "supervisor": code("C"),
         "supply_ends_at": None,

@@ -17,6 +17,7 @@ from trading.documents.folds import content_of
 from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
+from trading.procedures.rules.lifecycle import LotPhase
 from trading.procedures.tables import calendar_day, lot, procedure
 
 REPLAYED: Final = (Replayed(table=procedure.name, key=("reference",)), Replayed(table=calendar_day.name, key=("day",)))
@@ -73,9 +74,23 @@ def _changed(state: State, record: Mapping[str, Any]) -> None:
     move_procedure(state, record, body["notice_sha256"])
 
 
+def _amended(state: State, record: Mapping[str, Any]) -> None:
+    state.facts["spec_sha256"] = record["body"]["spec_sha256"]
+    move_procedure(state, record, record["body"]["notice_sha256"])
+
+
+def _named(state: State, record: Mapping[str, Any]) -> None:
+    move_procedure(state, record, record["body"]["notice_sha256"])
+
+
+def _contract_published(state: State, record: Mapping[str, Any]) -> None:
+    _move_lot(state, record, phase="contract_published")
+    move_procedure(state, record, record["body"]["notice_sha256"])
+
+
 def _cancelled(state: State, record: Mapping[str, Any]) -> None:
     for values in _lots(state).values():
-        if values["phase"] not in {"concluded", "failed", "cancelled"}:
+        if not LotPhase(values["phase"]).finished:
             values.update(phase="cancelled", entry_id=state.entry_id)
     move_procedure(state, record, record["body"]["notice_sha256"], phase="cancelled")
 
@@ -113,6 +128,7 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "policy.fixed": _policy_fixed,
     "tender.published": _published,
     "tender.changed": _changed,
+    "procedure.amended": _amended,
     "procedure.cancelled": _cancelled,
     "tender.closed": _phase("closed"),
     "lot.failed": _phase("failed"),
@@ -121,6 +137,9 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "bids.ranked": _phase("evaluated"),
     "award.determined": _phase("determined"),
     "result.published": _concluded,
+    "failure.published": _named,
+    "contract.signed": _phase("contracted"),
+    "contract.published": _contract_published,
     "calendar.changed": _calendar,
 }
 

@@ -35,6 +35,12 @@ EVENTS = (
         title_en="Correction published",
     ),
     EventKind(
+        name="procedure.amended",
+        fields=frozenset({"notice_sha256", "spec_sha256"}),
+        title_zh="修改采购文件",
+        title_en="Specification amended",
+    ),
+    EventKind(
         name="procedure.cancelled",
         fields=frozenset({"notice_sha256", "reason"}),
         public=True,

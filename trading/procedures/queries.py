@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, tuple_
 
+from trading.audit.tables import audit_entry
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.procedures.tables import calendar_day, lot, procedure
 
@@ -81,6 +83,14 @@ def find(conn: Connection, reference: str) -> ProcedureRow:
     if row is None:
         raise NotFound(reference)
     return procedure_of(row)
+
+
+def has_drafted(conn: Connection, procedure_id: int, account: str) -> bool:
+    """Say whether an account drafted any version of a procedure: such a person never approves it (MB-01)."""
+    query = select(audit_entry.c.record).where(
+        audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "procedure.drafted"
+    )
+    return any(loads_object(bytes(record))["actor"] == account for record in conn.execute(query).scalars())
 
 
 def published(conn: Connection, *, before: tuple[int, str] | None, limit: int) -> list[ProcedureRow]:

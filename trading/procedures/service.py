@@ -19,8 +19,9 @@ from trading.audit.model import Recorded
 from trading.documents import queries as document_queries
 from trading.documents import store as documents
 from trading.kernel.calendar import CHINA, CalendarDay, WorkCalendar
+from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256_hex
-from trading.kernel.errors import IntegrityFailure, NotPermitted
+from trading.kernel.errors import IntegrityFailure, NotFound, NotPermitted, RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.ids import new_procedure_reference, new_row_id
 from trading.kernel.roles import Actor, Role
@@ -38,7 +39,7 @@ from trading.procedures.rules.lifecycle import (
     Transition,
     advance,
 )
-from trading.procedures.rules.spec import ProcedureSpec, parse_spec
+from trading.procedures.rules.spec import LotSpec, ProcedureSpec, parse_spec
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import builtin, edition_at
 from trading.rulebook.model import Edition
@@ -51,38 +52,100 @@ def draft(ledger: Ledger, actor: Actor, specification: object) -> str:
         InvalidFields: The specification is malformed; every field that is wrong is named.
         NotPermitted: It names another organisation as the agency and as the buyer.
     """
-    spec = parse_spec(specification)
+    with ledger.begin(actor) as uow:
+        return enter(uow, parse_spec(specification))
+
+
+def enter(uow: UnitOfWork, spec: ProcedureSpec) -> str:
+    """Store a specification as a draft inside an act, and return the new public reference; raises as ``draft``."""
+    _require_own(uow.actor, spec)
+    procedure_id = new_row_id()
+    edition = edition_at(spec.jurisdiction, uow.at)
+    kind = kind_of(spec.kind, edition)
+    reference = new_procedure_reference(WorkCalendar(zone=CHINA, workdays={}).date_of(uow.at).year)
+    recorded = uow.record(_drafted(spec, reference, procedure_id))
+    store.add_procedure(uow, recorded, procedure_id, **_columns(spec, kind, reference, edition, uow.actor))
+    for lot, stage in product(spec.lots, kind.submission.stages):
+        store.add_lot(
+            uow, recorded, procedure_id, number=lot.lot, stage=stage, phase=LotPhase.DRAFT.value, **_lot_columns(lot)
+        )
+    return reference
+
+
+def revise(uow: UnitOfWork, row: ProcedureRow, spec: ProcedureSpec) -> Recorded:
+    """Replace the specification of a draft that was returned; whoever revises it is its drafter (MB-01).
+
+    Raises:
+        RuleBroken: ``act.wrong_phase``; ``draft.lot_removed``: rows of the record are never deleted, so a lot that
+            was submitted once stays, or the tender is drafted anew.
+        NotPermitted: The actor is of another organisation.
+    """
+    _require_own(uow.actor, spec)
+    if row.phase != ProcedurePhase.DRAFT.value:
+        raise RuleBroken("act.wrong_phase", "B4.1", act=Act.SUBMIT.value, phase=row.phase)
+    edition = edition_at(spec.jurisdiction, uow.at)
+    kind = kind_of(spec.kind, edition)
+    known = {(lot.number, lot.stage): lot for lot in store.lots(uow, row.id)}
+    wanted = {(lot.lot, stage): lot for lot, stage in product(spec.lots, kind.submission.stages)}
+    if removed := sorted(set(known) - set(wanted)):
+        raise RuleBroken("draft.lot_removed", "B4.11", lot=removed[0][0])
+    recorded = uow.record(_drafted(spec, row.reference, row.id))
+    store.move_procedure(uow, recorded, row, **_columns(spec, kind, row.reference, edition, uow.actor))
+    for place, lot in wanted.items():
+        if place in known:
+            store.move_lot(uow, recorded, known[place], **_lot_columns(lot))
+        else:
+            number, stage = place
+            store.add_lot(
+                uow, recorded, row.id, number=number, stage=stage, phase=LotPhase.DRAFT.value, **_lot_columns(lot)
+            )
+    return recorded
+
+
+def _require_own(actor: Actor, spec: ProcedureSpec) -> None:
     if actor.organisation not in {spec.agency, spec.buyer}:
         raise NotPermitted(f"{actor.organisation} drafts for {spec.agency}")
-    raw = spec.document()
-    procedure_id = new_row_id()
-    with ledger.begin(actor) as uow:
-        edition = edition_at(spec.jurisdiction, uow.at)
-        kind = kind_of(spec.kind, edition)
-        reference = new_procedure_reference(WorkCalendar(zone=CHINA, workdays={}).date_of(uow.at).year)
-        event = Event(
-            kind="procedure.drafted",
-            subject=f"procedure:{reference}",
-            body={"spec_sha256": sha256_hex(raw)},
-            procedure=reference,
-            procedure_id=procedure_id,
-        )
-        recorded = uow.record(event)
-        store.add_procedure(uow, recorded, procedure_id, **_columns(spec, kind, reference, edition, actor))
-        for lot, stage in product(spec.lots, kind.submission.stages):
-            store.add_lot(
-                uow,
-                recorded,
-                procedure_id,
-                number=lot.lot,
-                stage=stage,
-                phase=LotPhase.DRAFT.value,
-                ceiling=lot.ceiling,
-                currency=lot.currency,
-                title_zh=lot.title_zh,
-                title_en=lot.title_en,
-            )
-    return reference
+
+
+def _drafted(spec: ProcedureSpec, reference: str, procedure_id: int) -> Event:
+    return Event(
+        kind="procedure.drafted",
+        subject=f"procedure:{reference}",
+        body={"spec_sha256": sha256_hex(spec.document())},
+        procedure=reference,
+        procedure_id=procedure_id,
+    )
+
+
+def _lot_columns(lot: LotSpec) -> dict[str, Any]:
+    """Return the columns of a lot that repeat its specification."""
+    return {
+        "ceiling": lot.ceiling,
+        "currency": lot.currency,
+        "title_zh": lot.title_zh,
+        "title_en": lot.title_en,
+    }
+
+
+def amend(uow: UnitOfWork, row: ProcedureRow, spec: ProcedureSpec, notice_sha256: str) -> Recorded:
+    """Record the specification that a correction notice leaves in force (NOT-05); its changes are checked before."""
+    event = Event(
+        kind="procedure.amended",
+        subject=f"procedure:{row.reference}",
+        body={"notice_sha256": notice_sha256, "spec_sha256": sha256_hex(spec.document())},
+        procedure=row.reference,
+        procedure_id=row.id,
+        article="政府采购法实施条例 31",
+    )
+    recorded = uow.record(event)
+    titles = {"title_zh": spec.title_zh, "title_en": spec.title_en}
+    store.move_procedure(uow, recorded, row, spec=spec.document(), **titles)
+    return recorded
+
+
+def amend_lot(uow: UnitOfWork, recorded: Recorded, lot: LotRow, terms: LotSpec, **values: Any) -> None:  # noqa: ANN401 - columns
+    """Store what a correction changes in one lot, with further columns."""
+    store.move_lot(uow, recorded, lot, **_lot_columns(terms), **values)
 
 
 def _columns(
@@ -120,17 +183,26 @@ def _review_act(
     ledger: Ledger, actor: Actor, reference: str, act: Act, event_kind: str, reason: str | None
 ) -> Recorded:
     with ledger.begin(actor) as uow:
-        row = store.lock_for_update(uow, reference)
-        move = step(uow.connection, row, act, actor, at=uow.at, reason=reason)
-        event = Event(
-            kind=event_kind,
-            subject=f"procedure:{reference}",
-            body={"reason": reason, "spec_sha256": sha256_hex(row.spec)},
-            procedure=reference,
-            procedure_id=row.id,
-        )
-        recorded = uow.record(event)
-        store.move_procedure(uow, recorded, row, phase=move.target.value)
+        return _review(uow, store.lock_for_update(uow, reference), act, event_kind, reason)
+
+
+def submit(uow: UnitOfWork, reference: str) -> Recorded:
+    """Hand a draft that this very act entered or revised to the second person; the act holds its lock."""
+    row = queries.find(uow.connection, reference)
+    return _review(uow, row, Act.SUBMIT, "procedure.submitted", None)
+
+
+def _review(uow: UnitOfWork, row: ProcedureRow, act: Act, event_kind: str, reason: str | None) -> Recorded:
+    move = step(uow.connection, row, act, uow.actor, at=uow.at, reason=reason)
+    event = Event(
+        kind=event_kind,
+        subject=f"procedure:{row.reference}",
+        body={"reason": reason, "spec_sha256": sha256_hex(row.spec)},
+        procedure=row.reference,
+        procedure_id=row.id,
+    )
+    recorded = uow.record(event)
+    store.move_procedure(uow, recorded, row, phase=move.target.value)
     return recorded
 
 
@@ -174,30 +246,51 @@ def step(
     *,
     at: int,
     lot: LotRow | None = None,
+    supplier: str | None = None,
     **facts: Any,  # noqa: ANN401 - fields of Facts
 ) -> Transition:
     """Ask the kind's table whether the act is lawful now; facts that only the caller knows are passed by name.
+
+    ``supplier`` is the organisation that the lot was awarded to, for acts that it shares.
 
     Raises:
         NotPermitted: The act is not for the actor's roles in this procedure.
     """
     edition = edition_of(conn, row, at)
     known = Facts(
-        at=at, edition=edition, regime=Regime(row.regime), calendar=work_calendar(conn), drafted_by=row.drafted_by
+        at=at,
+        edition=edition,
+        regime=Regime(row.regime),
+        calendar=work_calendar(conn),
+        drafted_by=actor.account if queries.has_drafted(conn, row.id, actor.account) else row.drafted_by,
     )
     if lot is not None:
-        known = replace(known, ceiling=lot.ceiling, close_at=lot.close_at)
+        known = replace(known, ceiling=lot.ceiling, close_at=lot.close_at, terms=declared_lot(row, lot.number))
     phase = ProcedurePhase(row.phase) if lot is None else LotPhase(lot.phase)
-    return advance(kind_of(row.kind, edition), phase, act, _in(row, actor), replace(known, **facts))
+    return advance(kind_of(row.kind, edition), phase, act, _in(row, actor, supplier), replace(known, **facts))
 
 
-def _in(row: ProcedureRow, actor: Actor) -> Actor:
+def declared_lot(row: ProcedureRow, number: str) -> LotSpec:
+    """Return what the specification of a procedure says about one lot.
+
+    Raises:
+        NotFound: It has no such lot.
+    """
+    for declared in parse_spec(loads_object(row.spec)).lots:
+        if declared.lot == number:
+            return declared
+    raise NotFound(f"lot {number}")
+
+
+def _in(row: ProcedureRow, actor: Actor, supplier: str | None) -> Actor:
     """Return the actor with the roles that it has in this procedure: nobody acts for another organisation."""
     own = {Role.SYSTEM}
     if actor.organisation in {row.agency_code, row.buyer_code}:
         own |= {Role.AGENCY, Role.REVIEWER}
     if actor.organisation == row.supervisor_code:
         own.add(Role.SUPERVISOR)
+    if supplier is not None and actor.organisation == supplier:
+        own.add(Role.BIDDER)
     return replace(actor, roles=actor.roles & own)
 
 

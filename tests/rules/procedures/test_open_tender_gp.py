@@ -123,10 +123,12 @@ def test_drafts_of_procedure_and_lot_are_different_phases() -> None:
     assert OPEN_TENDER_GP.acts(LotPhase.DRAFT) == (Act.OPEN,)
 
 
-def test_finished_lots_have_no_acts() -> None:
+def test_a_finished_lot_has_no_acts_but_those_of_its_contract_and_its_last_notice() -> None:
     finished = {phase for phase in LotPhase if phase.finished}
-    assert finished == {phase for phase in LotPhase if not OPEN_TENDER_GP.acts(phase)}
-    assert finished == {LotPhase.CONCLUDED, LotPhase.FAILED, LotPhase.CANCELLED}
+    after = {Act.SIGN_CONTRACT, Act.PUBLISH_CONTRACT, Act.FILE_CONTRACT, Act.ANNOUNCE_FAILURE}
+    assert finished == {phase for phase in LotPhase if set(OPEN_TENDER_GP.acts(phase)) <= after}
+    assert {act for phase in finished for act in OPEN_TENDER_GP.acts(phase)} == after
+    assert OPEN_TENDER_GP.acts(LotPhase.CANCELLED) == ()
 
 
 def test_every_phase_can_be_reached() -> None:

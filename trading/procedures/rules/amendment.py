@@ -15,10 +15,27 @@ from trading.kernel.errors import RuleBroken
 from trading.procedures.rules.spec import ProcedureSpec
 
 # Fields by last name. The object, the parties, how bids are sealed and how they are compared stand for good.
-_CHANGEABLE: Final = frozenset({"ceiling", "close", "supply_ends_at", "text_en", "text_zh", "title_en", "title_zh"})
-_INSTANTS: Final = frozenset({"close", "supply_ends_at"})
+_CHANGEABLE: Final = frozenset(
+    {
+        "bid_validity_days",
+        "budget",
+        "ceiling",
+        "close",
+        "documents",
+        "questions_until",
+        "supply_ends_at",
+        "text_en",
+        "text_zh",
+        "title_en",
+        "title_zh",
+    }
+)
+_INSTANTS: Final = frozenset({"close", "questions_until", "supply_ends_at"})
+_WHOLE: Final = frozenset({"documents"})  # told as one value: a list whose lines move together
 # Whatever else may change, these leave the content of a bid as it is; a change of text is judged by the drafter.
-_HARMLESS: Final = frozenset({"close", "supply_ends_at", "title_en", "title_zh", "text_en", "text_zh"})
+_HARMLESS: Final = frozenset(
+    {"close", "questions_until", "supply_ends_at", "title_en", "title_zh", "text_en", "text_zh"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +90,8 @@ def _last(path: str) -> str:
 
 
 def _changeable(path: str) -> bool:
+    if ".criteria." in path:
+        return False  # how bids are compared, whatever the field of a criterion is called
     return _last(path) in _CHANGEABLE or path.startswith("windows.")
 
 
@@ -82,7 +101,10 @@ def _harmless(path: str) -> bool:
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON values
     """Yield the path and both values of every leaf that differs; arrays of another length differ as a whole."""
-    if isinstance(old, dict) and isinstance(new, dict):
+    if path in _WHOLE:
+        if old != new:
+            yield path, old, new
+    elif isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(set(old) | set(new)):
             yield from _differences(old.get(name), new.get(name), f"{path}.{name}" if path else name)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -95,6 +117,8 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]
 def _printed(path: str, value: Any, zone: tzinfo) -> str:  # noqa: ANN401 - JSON values
     if value is None:
         return ""
+    if path in _WHOLE:
+        return "\n".join(f"{each['name']} ({each['size']} bytes, SHA-256 {each['sha256']})" for each in value)
     if _last(path) in _INSTANTS:
         return datetime.fromtimestamp(value // 1000, UTC).astimezone(zone).isoformat()
     return str(value)

@@ -97,6 +97,15 @@ class Fields:
             self._bad(name, "out_of_range")
         return value
 
+    def has(self, name: str) -> bool:
+        """Say whether the field is there: a field of a later edition of the form has a default and may be absent."""
+        return self._present(name)
+
+    def empty(self, name: str) -> bool:
+        """Say whether a field of a later edition of the form is null or absent; both mean the same."""
+        self._asked.add(name)
+        return self._values.get(name) is None
+
     def optional_integer(self, name: str, low: int, high: int) -> int | None:
         """Read null or an integer from ``low`` to ``high``; the field itself must be there."""
         if self._values.get(name, 0) is None:
@@ -127,13 +136,13 @@ class Fields:
         self._children.append(child)
         return child
 
-    def children(self, name: str, limit: int) -> list[Fields]:
-        """Read an array of 1 to ``limit`` objects."""
+    def children(self, name: str, limit: int, *, least: int = 1) -> list[Fields]:
+        """Read an array of ``least`` to ``limit`` objects."""
         value = self._take(name)
         if not isinstance(value, list | tuple):
             self._bad(name, "not_array")
             return []
-        if not 1 <= len(value) <= limit:
+        if not least <= len(value) <= limit:
             self.fail(name, "out_of_range")
         items = [Fields(item, f"{self._at(name)}.{place}", self._errors) for place, item in enumerate(value)]
         self._children.extend(items)

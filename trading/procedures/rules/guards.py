@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
-from trading.kernel.calendar import earliest_deadline, is_days_before, shifted_deadline
+from trading.kernel.calendar import earliest_deadline, is_days_before, latest_start, shifted_deadline
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor, Role
+from trading.procedures.rules.criteria import require_lawful_deduction, require_lawful_tree
 from trading.procedures.rules.failure import failure_after_opening, failure_at_close
 from trading.procedures.rules.lifecycle import Facts
+from trading.procedures.rules.policies import Method
 from trading.rulebook.keys import Key
 
 EXTENSION_MARGIN_MS: Final = 1_800_000  # TE1 T2: a change takes effect 30 minutes or more after its record
@@ -72,6 +74,34 @@ def require_document_supply(facts: Facts, _actor: Actor) -> None:
         )
 
 
+def require_questions_cutoff(facts: Facts, _actor: Actor) -> None:
+    """Refuse a cut-off of questions after which the legal time to answer no longer fits before the deadline.
+
+    ``questions.too_late`` with the ``latest`` lawful instant, ``questions.too_early`` for one that is not after the
+    notice (OBJ-09). None is lawful: questions are then taken until the deadline.
+    """
+    asked = facts.questions_until
+    if asked is None:
+        return
+    close_at = _need(facts.close_at, "close_at")
+    answer = facts.edition.days(Key.ENQUIRY_ANSWER_WITHIN, facts.regime)
+    if asked <= facts.at:
+        raise RuleBroken("questions.too_early", "OBJ-09", questions_until=asked)
+    if asked > close_at or facts.calendar.last_day(facts.calendar.date_of(asked), answer) > facts.calendar.date_of(
+        close_at
+    ):
+        latest = latest_start(close_at, answer, facts.calendar)
+        raise RuleBroken("questions.too_late", "OBJ-09", questions_until=asked, latest=latest, answer_days=answer.count)
+
+
+def require_known_calendar(facts: Facts, _actor: Actor) -> None:
+    """Refuse a deadline in a year whose working days are not published, ``calendar.missing`` (TIM-07).
+
+    The periods after the opening are counted from there, so nothing lawful could be said of them.
+    """
+    facts.calendar.is_workday(facts.calendar.date_of(_need(facts.close_at, "close_at")))
+
+
 def require_ceiling(facts: Facts, _actor: Actor) -> None:
     """Refuse a lot without a ceiling where bids above it are invalid, ``ceiling.missing`` (DOC-09).
 
@@ -79,6 +109,24 @@ def require_ceiling(facts: Facts, _actor: Actor) -> None:
     """
     if facts.ceiling is None and facts.edition.flag(Key.EXCLUDE_ABOVE_CEILING, facts.regime):
         raise RuleBroken("ceiling.missing", "DOC-09")
+
+
+def require_lawful_criteria(facts: Facts, _actor: Actor) -> None:
+    """Refuse a lot whose criteria do not fit its method or the law, ``criteria.…`` (MET-01, MET-02, DOC-15)."""
+    terms = _need(facts.terms, "terms")
+    if terms.method is Method.COMPREHENSIVE_SCORING:
+        if terms.criteria is None:
+            raise RuleBroken("criteria.missing", "MET-02")
+        require_lawful_tree(terms.criteria, terms.category, facts.edition, facts.regime)
+    elif terms.criteria is not None:
+        raise RuleBroken("criteria.unexpected", "MET-01")
+
+
+def require_lawful_preference(facts: Facts, _actor: Actor) -> None:
+    """Refuse deductions outside the lawful range, ``preference.out_of_range`` (PRF-01, PRF-02)."""
+    preference = _need(facts.terms, "terms").preference
+    if preference is not None:
+        require_lawful_deduction(preference, facts.edition, facts.regime)
 
 
 def require_opening_policy(facts: Facts, _actor: Actor) -> None:
@@ -165,6 +213,17 @@ def require_enough_valid(facts: Facts, _actor: Actor) -> None:
         raise RuleBroken("evaluation.too_few_bids", failure.rule, effective=effective, conforming=conforming)
 
 
+def require_committee_report(facts: Facts, _actor: Actor) -> None:
+    """Refuse a ranking before every member of a lawful committee signed its report, ``evaluation.report_unsigned``.
+
+    The law knows no evaluation without a committee (EXP-03); only editions that are no law do without it (EXP-20).
+    """
+    key = Key.COMMITTEE_REQUIRED
+    required = facts.edition.has(key, facts.regime) and facts.edition.flag(key, facts.regime)
+    if required and not _need(facts.report_signed, "report_signed"):
+        raise RuleBroken("evaluation.report_unsigned", "EXP-20")
+
+
 def require_too_few_valid(facts: Facts, _actor: Actor) -> None:
     """Refuse to fail an opened lot that has enough valid bids, ``lot.enough_bids`` (EVL-05)."""
     effective = _need(facts.effective_bids, "effective_bids")
@@ -178,3 +237,28 @@ def require_ranking_order(facts: Facts, _actor: Actor) -> None:
     first, chosen = _need(facts.first_ranked, "first_ranked"), _need(facts.chosen, "chosen")
     if chosen != first:
         raise RuleBroken("award.not_first", "AWD-09", chosen=chosen, first=first)
+
+
+def require_contract_of_award(facts: Facts, _actor: Actor) -> None:
+    """Refuse a contract with another supplier or at another price, ``contract.other_than_award`` (CON-01)."""
+    awarded, contracted = _need(facts.awarded, "awarded"), _need(facts.contracted, "contracted")
+    if contracted != awarded:
+        raise RuleBroken(
+            "contract.other_than_award",
+            "CON-01",
+            supplier=contracted[0],
+            price=contracted[1],
+            awarded_supplier=awarded[0],
+            awarded_price=awarded[1],
+        )
+
+
+def require_contract_in_time(facts: Facts, _actor: Actor) -> None:
+    """Refuse a contract after the legal time from the award letter, ``contract.too_late`` (CON-01, counted by TIM-01).
+
+    The letter goes out with the result notice (AWD-11); an act before ``ends_at`` is in time.
+    """
+    within = facts.edition.days(Key.CONTRACT_SIGN_WITHIN, facts.regime)
+    ends_at = facts.calendar.end_of_period(_need(facts.concluded_at, "concluded_at"), within)
+    if facts.at >= ends_at:
+        raise RuleBroken("contract.too_late", "CON-01", ends_at=ends_at, within_days=within.count)

@@ -32,6 +32,8 @@ LOT_PHASES: Final[Mapping[LotPhase, Label]] = {
     LotPhase.EVALUATED: Label("评审完成", "Evaluated"),
     LotPhase.DETERMINED: Label("已确定中标人", "Award determined"),
     LotPhase.CONCLUDED: Label("已公告结果", "Concluded"),
+    LotPhase.CONTRACTED: Label("已签合同", "Contract signed"),
+    LotPhase.CONTRACT_PUBLISHED: Label("合同已公告", "Contract published"),
     LotPhase.FAILED: Label("流标", "Failed"),
     LotPhase.CANCELLED: Label("已终止", "Cancelled"),
 }
@@ -51,6 +53,10 @@ ACTS: Final[Mapping[Act, Label]] = {
     Act.EVALUATE: Label("评审排序", "Evaluate and rank"),
     Act.DETERMINE: Label("确定中标人", "Determine the award"),
     Act.CONCLUDE: Label("发布结果公告", "Publish the result"),
+    Act.ANNOUNCE_FAILURE: Label("发布流标公告", "Publish the failure"),
+    Act.SIGN_CONTRACT: Label("签订合同", "Sign the contract"),
+    Act.PUBLISH_CONTRACT: Label("公告合同", "Publish the contract"),
+    Act.FILE_CONTRACT: Label("合同备案", "File the contract"),
 }
 
 # By the name of the guard without "require_".
@@ -59,8 +65,12 @@ GUARDS: Final[Mapping[str, Label]] = {
     "return_reason": Label("写明退回理由", "reason given"),
     "cancellation_ground": Label("写明终止事由", "ground given"),
     "lawful_deadline": Label("截止时间不早于法定最短期限", "deadline not before the legal minimum"),
+    "known_calendar": Label("截止日所在年份的工作日历已公布", "calendar of the deadline's year published"),
+    "questions_cutoff": Label("提问截止后仍能依法答复", "questions end early enough to be answered"),
     "document_supply": Label("文件提供期限足够", "documents supplied long enough"),
     "ceiling": Label("有最高限价或预算", "ceiling or budget stated"),
+    "lawful_criteria": Label("评审因素、分值和价格权重合法", "lawful criteria and weight of the price"),
+    "lawful_preference": Label("价格扣除比例在法定范围内", "deductions in the lawful range"),
     "opening_policy": Label("开标密钥保管方案已确定", "opening policy fixed"),
     "extension_later": Label("新截止时间晚于原截止时间", "new deadline later"),
     "deadline_kept": Label("截止时间不提前", "deadline not brought forward"),
@@ -71,8 +81,11 @@ GUARDS: Final[Mapping[str, Label]] = {
     "too_few_bids": Label("投标人数不足", "too few bids"),
     "all_decided": Label("每份投标文件均有结论", "every bid has a verdict"),
     "enough_valid": Label("有效且符合要求的投标人足够", "enough valid bids"),
+    "committee_report": Label("评标委员会成员已全部签署评标报告", "report signed by the whole committee"),
     "too_few_valid": Label("有效或符合要求的投标人不足", "too few valid bids"),
     "ranking_order": Label("选定排序第一的投标人", "first of the ranking"),
+    "contract_of_award": Label("合同当事人和价格与中标结果一致", "parties and price of the award"),
+    "contract_in_time": Label("在签订合同的法定期限内", "within the legal time to sign"),
 }
 
 ROLES: Final[Mapping[Role, Label]] = {
@@ -82,6 +95,9 @@ ROLES: Final[Mapping[Role, Label]] = {
     Role.SUPERVISOR: Label("监督部门", "supervisor"),
     Role.CUSTODIAN: Label("密钥保管方", "custodian"),
     Role.AUDITOR: Label("审计", "auditor"),
+    Role.EXPERT: Label("评审专家", "expert"),
+    Role.CENTRE: Label("交易中心", "trading centre"),
+    Role.ADMIN: Label("运维", "administrator"),
     Role.DESK: Label("服务台", "service desk"),
     Role.SYSTEM: Label("平台", "platform"),
 }

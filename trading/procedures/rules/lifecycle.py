@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from trading.kernel.calendar import WorkCalendar
 from trading.kernel.errors import NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
-from trading.procedures.rules.policies import LowestEvaluatedPrice, MinimumOfBids, SealedBidding
+from trading.procedures.rules.policies import MinimumOfBids, SealedBidding, Selection
+from trading.procedures.rules.spec import LotSpec
 from trading.rulebook.keys import Regime
 from trading.rulebook.model import Edition
 
@@ -39,15 +40,27 @@ class LotPhase(StrEnum):
     OPENED = "opened"
     EVALUATED = "evaluated"
     DETERMINED = "determined"
-    CONCLUDED = "concluded"
+    CONCLUDED = "concluded"  # result published; the contract is due
+    CONTRACTED = "contracted"
+    CONTRACT_PUBLISHED = "contract_published"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more happens to the lot; a cancellation of the procedure leaves such a lot alone."""
-        return self in {LotPhase.CONCLUDED, LotPhase.FAILED, LotPhase.CANCELLED}
+        """Whether the competition for the lot is over; a cancellation of the procedure leaves such a lot alone."""
+        return self in _FINISHED
 
+
+_FINISHED: Final = frozenset(
+    {
+        LotPhase.CONCLUDED,
+        LotPhase.CONTRACTED,
+        LotPhase.CONTRACT_PUBLISHED,
+        LotPhase.FAILED,
+        LotPhase.CANCELLED,
+    }
+)
 
 # Members of the two enums may carry equal strings ("draft"), so phases are always compared with ``is``.
 Phase: TypeAlias = ProcedurePhase | LotPhase
@@ -70,6 +83,10 @@ class Act(StrEnum):
     EVALUATE = "evaluate"
     DETERMINE = "determine"
     CONCLUDE = "conclude"
+    ANNOUNCE_FAILURE = "announce_failure"
+    SIGN_CONTRACT = "sign_contract"
+    PUBLISH_CONTRACT = "publish_contract"
+    FILE_CONTRACT = "file_contract"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +100,7 @@ class Facts:
         close_at: Deadline in force (ms); for ``open`` the deadline to be published.
         new_close_at: Deadline after the change, for ``extend`` and ``amend``.
         supply_ends_at: End of the supply of the documents (ms); None means until the deadline.
+        questions_until: Instant until which questions are taken (ms); None means until the deadline.
         affects_bids: Whether the change may affect the preparation of bids (NOT-05).
         ceiling: Price ceiling in minor units; None is none.
         policy_fixed: Whether the opening policy of the lot is fixed (SB1 S3.3).
@@ -90,8 +108,13 @@ class Facts:
         undecided_bids: Bids of the open order without a recorded verdict.
         effective_bids: Bids that opened with verdict OK.
         conforming_bids: Effective bids that examination found valid.
+        report_signed: Whether every member of the committee has signed the report of the evaluation.
+        terms: What the documents say about the lot: method, criteria, deductions.
         first_ranked: Bid that the ranking puts first.
         chosen: Bid to which the award goes.
+        concluded_at: When the result was published, and the award letter with it (ms).
+        awarded: Supplier and price (minor units) of the award.
+        contracted: Supplier and price that the contract names.
         reason: Ground of a return or cancellation, in words.
     """
 
@@ -103,6 +126,7 @@ class Facts:
     close_at: int | None = None
     new_close_at: int | None = None
     supply_ends_at: int | None = None
+    questions_until: int | None = None
     affects_bids: bool | None = None
     ceiling: int | None = None
     policy_fixed: bool | None = None
@@ -110,8 +134,13 @@ class Facts:
     undecided_bids: int | None = None
     effective_bids: int | None = None
     conforming_bids: int | None = None
+    report_signed: bool | None = None
+    terms: LotSpec | None = None
     first_ranked: str | None = None
     chosen: str | None = None
+    concluded_at: int | None = None
+    awarded: tuple[str, int] | None = None
+    contracted: tuple[str, int] | None = None
     reason: str | None = None
 
 
@@ -146,7 +175,7 @@ class ProcedureKind:
     rules: tuple[str, ...]
     submission: SealedBidding
     competition: MinimumOfBids
-    selection: LowestEvaluatedPrice
+    selection: Selection
     steps: tuple[Step, ...]
 
     def step(self, phase: Phase, act: Act) -> Step | None:

@@ -15,6 +15,7 @@ class Method(StrEnum):
     """Method of evaluation, as notices and records name it."""
 
     LOWEST_EVALUATED_PRICE = "lowest_evaluated_price"  # MET-01
+    COMPREHENSIVE_SCORING = "comprehensive_scoring"  # MET-02
 
 
 class TieRule(StrEnum):
@@ -40,8 +41,8 @@ class MinimumOfBids:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LowestEvaluatedPrice:
-    """The lowest evaluated price among conforming bids comes first (MET-01)."""
+class Selection:
+    """How the first bid is found: the methods that the documents may choose from, and how ties are put in order."""
 
-    method: Method = Method.LOWEST_EVALUATED_PRICE
+    methods: tuple[Method, ...]
     tie_rules: tuple[TieRule, ...] = (TieRule.PRICE_IDENTITY_LOTTERY,)

@@ -14,6 +14,14 @@ from typing import Any, Final
 from trading.kernel import canonical
 from trading.kernel.canonical import MAX_INTEGER
 from trading.kernel.credit_code import is_credit_code
+from trading.procedures.rules.criteria import (
+    Category,
+    Criterion,
+    Preference,
+    read_category,
+    read_criteria,
+    read_preference,
+)
 from trading.procedures.rules.fields import Fields
 from trading.procedures.rules.policies import Method, TieRule
 
@@ -22,10 +30,14 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}\Z")
 _QUANTITY: Final = re.compile(r"(?!0+(\.0+)?\Z)[0-9]{1,12}(\.[0-9]{1,6})?\Z")
 _CODE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,39}\Z")
 _NAME: Final = re.compile(r"[a-z][a-z0-9._]{0,63}\Z")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
+_MEDIA: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,100}\Z")
 _TITLE: Final = 200
 _TEXT: Final = 100_000
 _LOTS: Final = 200
 _ITEMS: Final = 2_000
+_DOCUMENTS: Final = 50
+_LONGEST_VALIDITY_DAYS: Final = 1_000
 
 # Bounds of the protocols, not of law: SB1 S3.1, S3.3 and TE1 T2.
 _MAX_CUSTODIANS: Final = 16
@@ -69,8 +81,18 @@ class ItemSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentSpec:
+    """One tender document: its name is data and no path, ``size`` in bytes, ``media`` its checked media type."""
+
+    name: str
+    sha256: str
+    size: int
+    media: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LotSpec:
-    """One lot; ``ceiling`` in minor units of ``currency``."""
+    """One lot; ``ceiling`` and ``budget`` in minor units of ``currency``."""
 
     lot: str
     title_zh: str
@@ -80,11 +102,19 @@ class LotSpec:
     currency: str
     method: Method
     tie_rule: TieRule
+    budget: int | None = None
+    category: Category = Category.GOODS
+    criteria: tuple[Criterion, ...] | None = None
+    preference: Preference | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcedureSpec:
-    """A whole procedure; instants in ms, organisations by their unified social credit code."""
+    """A whole procedure; instants in ms, organisations by their unified social credit code.
+
+    ``questions_until`` is the instant until which questions are taken (None: until the deadline);
+    ``bid_validity_days`` runs from the deadline (DOC-07).
+    """
 
     kind: str
     jurisdiction: str
@@ -100,16 +130,22 @@ class ProcedureSpec:
     windows: Windows
     sealing: Sealing
     lots: tuple[LotSpec, ...]
+    documents: tuple[DocumentSpec, ...] = ()
+    questions_until: int | None = None
+    bid_validity_days: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the structure that ``parse_spec`` reads."""
         return {
             "agency": self.agency,
+            "bid_validity_days": self.bid_validity_days,
             "buyer": self.buyer,
             "close": self.close,
+            "documents": [_plain(document) for document in self.documents],
             "jurisdiction": self.jurisdiction,
             "kind": self.kind,
             "lots": [_lot_json(lot) for lot in self.lots],
+            "questions_until": self.questions_until,
             "sealing": _plain(self.sealing),
             "supervisor": self.supervisor,
             "supply_ends_at": self.supply_ends_at,
@@ -125,21 +161,35 @@ class ProcedureSpec:
         return canonical.dumps(self.to_json())
 
 
-def _plain(value: Windows | Sealing | ItemSpec) -> dict[str, Any]:
+def _plain(value: Windows | Sealing | ItemSpec | DocumentSpec) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__slots__}
 
 
 def _lot_json(lot: LotSpec) -> dict[str, Any]:
     return {
+        "budget": lot.budget,
+        "category": lot.category.value,
         "ceiling": lot.ceiling,
+        "criteria": criteria_json(lot),
         "currency": lot.currency,
         "items": [_plain(item) for item in lot.items],
         "lot": lot.lot,
         "method": lot.method.value,
+        "preference": preference_json(lot),
         "tie_rule": lot.tie_rule.value,
         "title_en": lot.title_en,
         "title_zh": lot.title_zh,
     }
+
+
+def criteria_json(lot: LotSpec) -> list[dict[str, Any]] | None:
+    """Return the criteria of a lot as specifications and notices show them."""
+    return None if lot.criteria is None else [criterion.to_json() for criterion in lot.criteria]
+
+
+def preference_json(lot: LotSpec) -> dict[str, str] | None:
+    """Return the deductions of a lot as specifications and notices show them."""
+    return None if lot.preference is None else lot.preference.to_json()
 
 
 def parse_spec(value: object) -> ProcedureSpec:
@@ -167,9 +217,34 @@ def parse_spec(value: object) -> ProcedureSpec:
         windows=_windows(fields.child("windows")),
         sealing=_sealing(fields.child("sealing")),
         lots=_lots(fields),
+        documents=_documents(fields),
+        questions_until=_optional(fields, "questions_until", 0, MAX_INTEGER),
+        bid_validity_days=_optional(fields, "bid_validity_days", 1, _LONGEST_VALIDITY_DAYS),
     )
     fields.finish()
     return spec
+
+
+def _optional(fields: Fields, name: str, low: int, high: int) -> int | None:
+    """Read an integer of a later edition of the specification: null and absent mean the same."""
+    return fields.optional_integer(name, low, high) if fields.has(name) else None
+
+
+def _documents(fields: Fields) -> tuple[DocumentSpec, ...]:
+    children = fields.children("documents", _DOCUMENTS, least=0) if fields.has("documents") else []
+    documents = tuple(_document(child) for child in children)
+    if len({document.name for document in documents}) != len(documents):
+        fields.fail("documents", "duplicate")
+    return documents
+
+
+def _document(fields: Fields) -> DocumentSpec:
+    return DocumentSpec(
+        name=fields.text("name", _TITLE),
+        sha256=fields.text("sha256", 64, _DIGEST),
+        size=fields.integer("size", 1, MAX_INTEGER),
+        media=fields.text("media", _TITLE, _MEDIA),
+    )
 
 
 def _organisation(fields: Fields, name: str) -> str:
@@ -229,6 +304,10 @@ def _lot(fields: Fields) -> LotSpec:
         currency=fields.text("currency", 3, _CURRENCY),
         method=fields.choice("method", Method),
         tie_rule=fields.choice("tie_rule", TieRule),
+        budget=_optional(fields, "budget", 1, MAX_INTEGER),
+        category=read_category(fields),
+        criteria=read_criteria(fields),
+        preference=read_preference(fields),
     )
 
 

@@ -1,4 +1,6 @@
-"""Open tender under 政府采购法 (公开招标): B4.1 without prequalification, evaluated by the lowest price (MET-01).
+"""Open tender under 政府采购法 (公开招标): B4.1 without prequalification.
+
+Bids are ranked by the lowest evaluated price (MET-01) or by scores (MET-02), as the documents say.
 
 The golden table that a lawyer signs is tests/vectors/kinds/open_tender_gp.md.
 """
@@ -10,7 +12,7 @@ from typing import Final
 from trading.kernel.roles import Role
 from trading.procedures.rules import guards
 from trading.procedures.rules.lifecycle import Act, LotPhase, ProcedureKind, ProcedurePhase, Step
-from trading.procedures.rules.policies import LowestEvaluatedPrice, MinimumOfBids, SealedBidding
+from trading.procedures.rules.policies import Method, MinimumOfBids, SealedBidding, Selection
 from trading.rulebook.keys import Key, Regime
 
 _DRAFTER: Final = frozenset({Role.AGENCY})
@@ -62,11 +64,15 @@ _BIDDING: Final = (
         by=_REVIEWER,
         guards=(
             guards.require_lawful_deadline,
+            guards.require_known_calendar,
             guards.require_document_supply,
+            guards.require_questions_cutoff,
             guards.require_ceiling,
+            guards.require_lawful_criteria,
+            guards.require_lawful_preference,
             guards.require_opening_policy,
         ),
-        rules=("DOC-04", "DOC-02", "DOC-09", "SUB-07"),
+        rules=("DOC-04", "TIM-07", "DOC-02", "OBJ-09", "DOC-09", "DOC-15", "MET-02", "PRF-01", "PRF-02", "SUB-07"),
     ),
     Step(
         act=Act.EXTEND,
@@ -145,8 +151,8 @@ _AWARD: Final = (
         source=LotPhase.OPENED,
         target=LotPhase.EVALUATED,
         by=_AGENCY | _PLATFORM,
-        guards=(guards.require_enough_valid,),
-        rules=("OPN-15", "EVL-05", "MET-01"),
+        guards=(guards.require_enough_valid, guards.require_committee_report),
+        rules=("OPN-15", "EVL-05", "EXP-03", "EXP-20", "MET-01", "MET-02"),
     ),
     Step(
         act=Act.DETERMINE,
@@ -163,6 +169,38 @@ _AWARD: Final = (
         by=_REVIEWER,
         guards=(guards.require_second_person,),
         rules=("MB-01", "AWD-11", "NOT-09"),
+    ),
+    Step(
+        act=Act.ANNOUNCE_FAILURE,
+        source=LotPhase.FAILED,
+        target=LotPhase.FAILED,
+        by=_REVIEWER,
+        guards=(guards.require_second_person,),
+        rules=("MB-01", "NOT-10"),
+    ),
+)
+
+# Filing with the finance department and publication run side by side, both from the signing.
+_CONTRACT: Final = (
+    Step(
+        act=Act.SIGN_CONTRACT,
+        source=LotPhase.CONCLUDED,
+        target=LotPhase.CONTRACTED,
+        by=_AGENCY | {Role.BIDDER},
+        guards=(guards.require_contract_of_award, guards.require_contract_in_time),
+        rules=("CON-01", "CON-09"),
+    ),
+    Step(
+        act=Act.PUBLISH_CONTRACT,
+        source=LotPhase.CONTRACTED,
+        target=LotPhase.CONTRACT_PUBLISHED,
+        by=_REVIEWER,
+        guards=(guards.require_second_person,),
+        rules=("MB-01", "CON-02", "NOT-12"),
+    ),
+    *(
+        Step(act=Act.FILE_CONTRACT, source=phase, target=phase, by=_AGENCY, rules=("CON-03",))
+        for phase in (LotPhase.CONTRACTED, LotPhase.CONTRACT_PUBLISHED)
     ),
 )
 
@@ -187,6 +225,6 @@ OPEN_TENDER_GP: Final = ProcedureKind(
     rules=("MTD-01", "B4.1"),
     submission=SealedBidding(stages=("all",), parts=("main", "price")),
     competition=MinimumOfBids(minimum=Key.BIDDERS_MIN, recount=Key.RECOUNT_AFTER_DECRYPT),
-    selection=LowestEvaluatedPrice(),
-    steps=_PROCEDURE + _BIDDING + _OPENING + _AWARD + _CANCELLATION,
+    selection=Selection(methods=(Method.LOWEST_EVALUATED_PRICE, Method.COMPREHENSIVE_SCORING)),
+    steps=_PROCEDURE + _BIDDING + _OPENING + _AWARD + _CONTRACT + _CANCELLATION,
 )
