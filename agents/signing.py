@@ -25,6 +25,7 @@ from trading.bids.rules.trust import parse_trust
 from trading.crypto.keyfiles import is_encrypted, load_es256
 from trading.crypto.signatures import Es256Signer, SignedDocument
 from trading.custody.rules.documents import parse_key_destroyed, parse_non_release
+from trading.experts.rules.documents import KINDS as DRAW_KINDS
 from trading.kernel import canonical, fields
 from trading.kernel.errors import InvalidInput
 from trading.openings.rules.documents import KINDS
@@ -75,11 +76,12 @@ TYPES: Final[Mapping[str, _Known]] = MappingProxyType(
         "sb1.release": _Known(zh="份额释放", en="share release", parse=KINDS["sb1.release"].parse),
         "sb1.share-check": _Known(zh="份额核对", en="share check", parse=KINDS["sb1.share-check"].parse),
         "sb1.transcript": _Known(zh="开标记录", en="opening transcript", parse=KINDS["sb1.transcript"].parse),
+        **{typ: _Known(zh=kind.zh, en=kind.en, parse=kind.parse) for typ, kind in DRAW_KINDS.items()},
     }
 )
 _INSTANTS: Final = frozenset({"close", "created", "issued", "published_at"})
 # Secrets of a document are signed like the rest but not read out (P10).
-_UNSPOKEN: Final = frozenset({"seed", "s_b", "s_c", "hpke_pk", "station_pk", "key"})
+_UNSPOKEN: Final = frozenset({"seed", "s_b", "s_c", "r", "share", "hpke_pk", "station_pk", "key"})
 _LONG: Final = 400
 
 

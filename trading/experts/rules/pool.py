@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from typing_extensions import override
+
 from trading.audit.rules.tree import (
     inclusion_proof,
     leaf_hash,
@@ -73,6 +75,7 @@ class Pool:
     entrants: tuple[Entrant, ...]
     hashes: tuple[bytes, ...]
 
+    @override
     def __repr__(self) -> str:
         """Name the size only."""
         return f"Pool(size={len(self.entrants)})"
