@@ -19,11 +19,11 @@ MAX_FORM_PARTS: Final = 100
 View = TypeVar("View", bound=Callable[..., object])
 
 
-def body_limit(size: int) -> Callable[[View], View]:
-    """Let the decorated view take a body of at most ``size`` bytes instead of the default."""
+def body_limit(size: int, *, parts: int = MAX_FORM_PARTS) -> Callable[[View], View]:
+    """Let the decorated view take a body of at most ``size`` bytes, and a form of ``parts`` fields."""
 
     def mark(view: View) -> View:
-        view.__body_limit__ = size  # type: ignore[attr-defined]  # read below, by this module alone
+        view.__body_limit__ = (size, parts)  # type: ignore[attr-defined]  # read below, by this module alone
         return view
 
     return mark
@@ -31,9 +31,10 @@ def body_limit(size: int) -> Callable[[View], View]:
 
 def _apply() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
-    size = getattr(view, "__body_limit__", None)
-    if size is not None:
-        request.max_content_length = size
+    limit = getattr(view, "__body_limit__", None)
+    if limit is not None:
+        request.max_content_length, request.max_form_parts = limit
+        request.max_form_memory_size = min(limit[0], MAX_BODY_BYTES)  # files of a form are not kept in memory
 
 
 def _refuse_null() -> None:
