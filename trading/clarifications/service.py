@@ -18,6 +18,7 @@ from trading.clarifications.model import Asker, Place
 from trading.clarifications.queries import Question
 from trading.clarifications.rules import answering, asking
 from trading.clarifications.rules.answering import Content
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import Conflict, NotFound, NotPermitted, RuleBroken
 from trading.kernel.ids import random_name
 from trading.kernel.roles import Actor, Role
@@ -33,10 +34,10 @@ MOST_QUESTIONS: Final = 100  # of one organisation in one procedure: a technical
 _SALT_BYTES: Final = 32
 
 
-def questions_end_at(conn: Connection, row: ProcedureRow, at: int) -> int | None:
+def questions_end_at(conn: Connection, row: ProcedureRow) -> int | None:
     """Return the instant (ms) from which no question about a published procedure is taken; None without a deadline."""
-    edition = procedure_service.edition_of(conn, row, at)
-    return asking.cutoff(edition, Regime(row.regime), [lot.close_at for lot in _open_lots(conn, row)])
+    said: int | None = loads_object(row.spec).get("questions_until")
+    return asking.cutoff(said, [lot.close_at for lot in _open_lots(conn, row)])
 
 
 def _open_lots(conn: Connection, row: ProcedureRow) -> list[LotRow]:
@@ -70,8 +71,8 @@ def ask(ledger: Ledger, actor: Actor, reference: str, *, lot: str | None, text: 
     row = _checked(ledger, actor, reference, lot, kept)
     place = Place(procedure=reference, procedure_id=row.id)
     with ledger.begin(asker.actor) as uow:
-        rows.lock_for_share(uow, reference)
-        asking.require_open(uow.at, questions_end_at(uow.connection, row, uow.at))
+        row = rows.lock_for_share(uow, reference)
+        asking.require_open(uow.at, questions_end_at(uow.connection, row))
         recorded = uow.record(model.ask(place, asker, lot=lot, text=kept))
         store.add_question(uow, recorded, row.id, asker, lot=lot, text=kept)
     return asker.question, recorded

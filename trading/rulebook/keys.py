@@ -25,7 +25,6 @@ class Key(StrEnum):
     DOCUMENTS_SUPPLY_MIN = "documents.supply_min_gp"
     NOTICE_PERIOD = "notice.tender_period_gp"
     CLARIFICATION_LEAD = "clarification.lead_tender"
-    QUESTIONS_CLOSE_BEFORE = "questions.close_before"
     SECOND_PERSON = "review.second_person"
     BIDDERS_MIN = "bidders.min"
     RECOUNT_AFTER_DECRYPT = "opening.recount_after_decrypt"

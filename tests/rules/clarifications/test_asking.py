@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.build.tenders import NATIONAL, REPLAY, ms
+from tests.build.tenders import ms
 from trading.clarifications.rules import asking
 from trading.kernel.errors import RuleBroken
-from trading.rulebook.keys import Regime
 
 CLOSE = ms("2026-03-31 10:00:00")
 CUTOFF = ms("2026-03-21 10:00:00")
 OWN = ("91310000MA1K3YJ123", "临江康达医疗器械有限公司", "Linjiang Kangda Medical Devices Co., Ltd.")
 
 
-def test_questions_end_ten_days_before_the_first_deadline() -> None:
-    assert asking.cutoff(NATIONAL, Regime.GP, [CLOSE + 1, CLOSE, None]) == CUTOFF
-    assert asking.cutoff(REPLAY, Regime.GP, [CLOSE]) == CLOSE
-    assert asking.cutoff(NATIONAL, Regime.GP, [None]) is None
+def test_questions_end_when_the_notice_says_and_with_the_first_deadline_at_the_latest() -> None:
+    assert asking.cutoff(CUTOFF, [CLOSE + 1, CLOSE, None]) == CUTOFF
+    assert asking.cutoff(None, [CLOSE + 1, CLOSE]) == CLOSE
+    assert asking.cutoff(CLOSE + 1, [CLOSE]) == CLOSE
+    assert asking.cutoff(CUTOFF, [None]) is None
 
 
 def test_the_last_millisecond_counts_and_the_cutoff_does_not() -> None:

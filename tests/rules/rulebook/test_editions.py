@@ -104,8 +104,7 @@ def test_edition_ids() -> None:
 
 def test_the_replay_edition_differs_only_where_it_says() -> None:
     changed = {key for key in Key if NATIONAL.parameters[key] != REPLAY.parameters[key]}
-    taken_away = {Key.BIDDERS_MIN, Key.EXCLUDE_ABOVE_CEILING, Key.ABNORMAL_LOW_CHECK, Key.COMMITTEE_REQUIRED}
-    assert changed == taken_away | {Key.QUESTIONS_CLOSE_BEFORE}
+    assert changed == {Key.BIDDERS_MIN, Key.EXCLUDE_ABOVE_CEILING, Key.ABNORMAL_LOW_CHECK, Key.COMMITTEE_REQUIRED}
     assert REPLAY.count(Key.BIDDERS_MIN, GP) == 1
     assert not REPLAY.flag(Key.EXCLUDE_ABOVE_CEILING, GP)
     assert not REPLAY.flag(Key.ABNORMAL_LOW_CHECK, GP)

@@ -8,30 +8,23 @@ from collections.abc import Iterable
 from typing import Final
 
 from trading.kernel.errors import RuleBroken
-from trading.rulebook.keys import Key, Regime
-from trading.rulebook.model import Edition
 
 SHORTEST_QUESTION: Final = 5  # characters, blank ones not counted: less is no question
 LONGEST_QUESTION: Final = 2_000
-_DAY_MS: Final = 86_400_000
 _SHORTEST_NAME: Final = 2  # a name of one character would be found in any text
 _CREDIT_CODE: Final = re.compile(r"(?<![0-9A-Z])[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Z])")
 
 
-def cutoff(edition: Edition, regime: Regime, closes: Iterable[int | None]) -> int | None:
+def cutoff(questions_until: int | None, closes: Iterable[int | None]) -> int | None:
     """Return the instant (ms) from which no question is taken any more; None while no deadline is fixed.
 
-    It is the first deadline of the procedure's lots less the edition's ``questions.close_before``, to the same second
-    of the day; a deadline that moves takes it along. A question is in time iff ``at < cutoff``. An edition from before
-    the parameter existed takes questions until the deadline.
+    It is what the notice says, whose publication found that it leaves the legal time to answer (OBJ-09); a notice that
+    says nothing takes questions until the first deadline of its lots. A question is in time iff ``at < cutoff``.
     """
     fixed = [close for close in closes if close is not None]
     if not fixed:
         return None
-    days = 0
-    if edition.has(Key.QUESTIONS_CLOSE_BEFORE, regime):
-        days = edition.calendar_days(Key.QUESTIONS_CLOSE_BEFORE, regime).count
-    return min(fixed) - days * _DAY_MS
+    return min(fixed) if questions_until is None else min(questions_until, *fixed)
 
 
 def require_open(at: int, cutoff_at: int | None) -> None:
