@@ -1,0 +1,1 @@
+"""When a lamp is red, yellow or green. Pure."""
