@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Final
 
 from flask import Flask
 
+from trading.accounts import service as accounts
 from trading.api import tokens
 from trading.assembly import EVENTS, open_runtime
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Settings
+from trading.parties import queries as parties
 from trading.procedures.rules import catalogue
 from trading.rulebook import loader
 from trading.rulebook.model import Rule
 from trading.storage.tiles import CHECKPOINT
-from trading.web import banner, catalogues, errors, filters, headers, limits, locale, permissions
+from trading.web import banner, catalogues, errors, filters, forms, headers, limits, locale, permissions, sessions
 from trading.web.permissions import ActorLoader
-from trading.wiring import BLUEPRINTS
+from trading.wiring import API, BLUEPRINTS, DESKS
 from verifier.build import single_file_source
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -35,10 +38,11 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     Args:
         settings: Of the process ``web``.
         runtime: Ledger, stores and clock; made from the settings unless given, as tests do.
-        load_actor: Returns who makes the request in hand; None takes the bearer token of the API.
+        load_actor: Returns who makes the request in hand; None takes the token of the API or the session of a page.
     """
     app = Flask("mingbiao", root_path=str(ROOT), template_folder="templates", static_folder="static")
-    app.config.update(SECRET_KEY=settings.secret_key, SESSION_COOKIE_SAMESITE="Strict")
+    # Without a secret of its own (tests, the gallery) the sessions of a process end with it.
+    app.config.update(SECRET_KEY=settings.secret_key or secrets.token_urlsafe(32))
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.extensions["settings"] = settings
@@ -56,11 +60,33 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     banner.install(app, demo=runtime.demo)
     limits.install(app)
     permissions.install(app, load_actor=load_actor or tokens.load_actor(runtime))
+    forms.install(app, exempt=API)
+    _keep_sessions(app, runtime.ledger, secure=(settings.public_url or "").startswith("https:"))
     errors.install(app, article_of=article_of)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.jinja_env.globals.update(rule_of=rule_of, kind_title=kind_title, procedure_kind_title=procedure_kind_title)
     return app
+
+
+def _keep_sessions(app: Flask, ledger: Ledger, *, secure: bool) -> None:
+    """Join the plumbing of sessions and step-up to the use cases of accounts."""
+    sessions.install(
+        app,
+        find=lambda token: accounts.session_of(ledger, token),
+        renew=lambda token: accounts.renew_session(ledger, token),
+        secure=secure,
+    )
+    app.extensions["confirm"] = lambda account, code: accounts.confirm(ledger, account, code)
+    app.extensions["desks"] = DESKS
+    app.jinja_env.globals["active_keys"] = lambda role: _active_keys(ledger, role)
+
+
+def _active_keys(ledger: Ledger, role: str) -> str:
+    """Return the ids of the active keys of the signed-in person's organisation in one role, for sign.js."""
+    organisation = permissions.current_actor().organisation
+    with ledger.read() as conn:
+        return " ".join(key.kid for key in parties.keys_of(conn, organisation or "", role))
 
 
 def article_of(rule_id: str) -> str | None:

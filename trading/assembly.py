@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from trading.accounts import model as accounts
 from trading.audit import model as audit
 from trading.audit.errands import Handler
 from trading.audit.ledger import Ledger
@@ -29,6 +30,7 @@ from trading.storage.local import LocalStore
 EVENTS: Final[tuple[EventKind, ...]] = (
     *audit.EVENTS,
     *parties.EVENTS,
+    *accounts.EVENTS,
     *custody.EVENTS,
     *procedures.EVENTS,
     *bids.EVENTS,

@@ -5,12 +5,16 @@ What every process shares (kinds of records, errands, the runtime) is listed in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from flask import Blueprint
 
+from trading.accounts.views import blueprint as account_pages
 from trading.api.custodian import blueprint as custodian_api
+from trading.api.feed import blueprint as feed
 from trading.api.v1.bids import blueprint as bid_api
+from trading.api.v1.ocds import blueprint as ocds_api
 from trading.api.v1.openings import blueprint as opening_api
 from trading.api.v1.openings import station_blueprint as station_api
 from trading.api.v1.procedures import blueprint as procedure_api
@@ -18,14 +22,20 @@ from trading.api.v1.receipts import blueprint as receipt_api
 from trading.api.v1.time import blueprint as time_api
 from trading.audit.views import blueprint as log_pages
 from trading.disclosure.views import blueprint as bundle_pages
+from trading.kernel.roles import Role
+from trading.notices.hall import blueprint as hall_pages
 from trading.notices.views import blueprint as notice_pages
+from trading.openings.views import blueprint as ceremony_pages
+from trading.web.desks import Desk
 from trading.web.health import blueprint as health
 from trading.web.help import blueprint as help_pages
 
-PAGES: Final[tuple[Blueprint, ...]] = (health, help_pages, log_pages, notice_pages, bundle_pages)
+PAGES: Final[tuple[Blueprint, ...]] = (health, help_pages, log_pages, notice_pages, hall_pages, ceremony_pages, bundle_pages, account_pages)
 API: Final[tuple[Blueprint, ...]] = (
     bid_api,
     custodian_api,
+    feed,
+    ocds_api,
     opening_api,
     procedure_api,
     receipt_api,
@@ -33,3 +43,17 @@ API: Final[tuple[Blueprint, ...]] = (
     time_api,
 )
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (*PAGES, *API)
+
+# What the workspace offers to each role, in this order. Every package appends its own rows.
+DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
+    Role.AGENCY: (),
+    Role.REVIEWER: (),
+    Role.BIDDER: (),
+    Role.EXPERT: (),
+    Role.CENTRE: (),
+    Role.SUPERVISOR: (),
+    Role.CUSTODIAN: (),
+    Role.AUDITOR: (),
+    Role.DESK: (),
+    Role.ADMIN: (),
+}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
-from flask import g, request
+from flask import current_app, g, request
 from werkzeug.exceptions import Unauthorized
 
 from trading.accounts import service as accounts
@@ -19,6 +19,7 @@ from trading.kernel.errors import InvalidInput, NotPermitted
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.parties.model import SigningKey
+from trading.web import sessions
 from trading.web.permissions import ActorLoader
 
 _BEARER: Final = "Bearer "
@@ -29,12 +30,15 @@ _R = TypeVar("_R")
 
 
 def load_actor(process: Runtime) -> ActorLoader:
-    """Return what ``permissions.install`` calls for every route that is not public: the account behind the token.
+    """Return what ``permissions.install`` calls for every route that is not public.
 
-    A request without a token, or with one that is unknown or expired, has no actor.
+    The API takes bearer tokens and never looks at a cookie, so it needs no CSRF token; a page takes the session and
+    never a token, whose scopes say nothing about pages. Whoever brings neither, or an old one, is nobody.
     """
 
     def load() -> Actor | None:
+        if request.blueprint not in current_app.extensions["api"]:
+            return sessions.load_actor()
         found = _access(process)
         g.access = found
         return None if found is None else found.actor

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trading.audit.ledger import Ledger
+from trading.crypto.passwords import Passwords
 from trading.crypto.signatures import Es256Signer
 from trading.kernel.clock import Clock
 from trading.storage.objects import ObjectStore
@@ -23,3 +24,4 @@ class Runtime:
     clock: Clock
     ack: Es256Signer | None = None
     witness_policy: str = ""  # C2SP tlog-policy text of the trust file
+    passwords: Passwords = Passwords()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from trading.accounts import folds as accounts
 from trading.audit.replay import Compare, Fold, Replayed, State
 from trading.awards import folds as awards
 from trading.bids import folds as bids
@@ -18,7 +19,7 @@ from trading.parties import folds as parties
 from trading.procedures import folds as procedures
 
 _PACKAGES: Final = (
-    *(documents, parties, custody, procedures, notices, bids, clarifications, openings, evaluation, awards),
+    *(documents, parties, accounts, custody, procedures, notices, bids, clarifications, openings, evaluation, awards),
 )
 
 

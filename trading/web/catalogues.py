@@ -26,6 +26,7 @@ DOMAIN: Final = "messages"
 SOURCES: Final = (
     (ROOT / "templates", [("**.html", "jinja2")]),
     (ROOT / "trading" / "web", [("**.py", "python")]),
+    (ROOT / "trading", [("**/forms.py", "python"), ("**/views.py", "python"), ("**/views/**.py", "python")]),
 )
 OPTIONS: Final = {"jinja2": {"trimmed": "true", "silent": "false", "encoding": "utf-8"}}
 SOURCE_LANGUAGE: Final = "en"

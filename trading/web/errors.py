@@ -23,7 +23,7 @@ from trading.web.locale import current_language
 
 log = logging.getLogger(__name__)
 
-API_PREFIXES: Final = ("/api/", "/custodian/")
+API_PREFIXES: Final = ("/api/", "/custodian/v1/")
 # Statuses of the six classes; RuleBroken and InvalidInput carry their own codes.
 CLASSES: Final[tuple[tuple[type[kernel.MingbiaoError], HTTPStatus, str], ...]] = (
     (kernel.RuleBroken, HTTPStatus.UNPROCESSABLE_ENTITY, "rule"),

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from flask import Flask, Response, g, request
 from flask_babel import Babel, get_translations  # type: ignore[import-untyped]  # it ships no types
+from flask_babel.speaklater import LazyString  # type: ignore[import-untyped]
 
 LANGUAGES: Final = {"zh": "zh_Hans_CN", "en": "en"}
 HTML_LANG: Final = {"zh": "zh-Hans-CN", "en": "en"}
@@ -62,6 +63,11 @@ def ngettext(singular: str, plural: str, number: int) -> str:
     if "catalogue" not in g:
         g.catalogue = get_translations()
     return str(g.catalogue.ngettext(singular, plural, number))
+
+
+def lazy(message: str) -> LazyString:
+    """Return a text that becomes the reader's language when a page shows it: for labels of forms."""
+    return LazyString(gettext, message)
 
 
 def _context() -> dict[str, Any]:

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, TypeVar
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Response, current_app, g, redirect, request, url_for
 from werkzeug.exceptions import Unauthorized
 
 from trading.kernel.errors import NotPermitted
 from trading.kernel.roles import Actor, Role
+from trading.web.errors import wants_json
 
+PEOPLE: Final = tuple(role for role in Role if role is not Role.SYSTEM)
+SIGN_IN: Final = "accounts.signin"
 RELATIONS: Final = frozenset({"any", "own_org", "own_bid", "assigned_panel", "assigned_custody", "jurisdiction"})
 _ATTRIBUTE: Final = "__permission__"
 
@@ -31,6 +35,7 @@ class Permission:
     signed_by: str | None = None
     roles: frozenset[Role] = field(default_factory=frozenset)
     relation: str = "any"
+    step_up: bool = False  # a change through this route needs a fresh second factor: its form is a StepUpForm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +58,19 @@ def _mark(permission: Permission) -> Callable[[View], View]:
     return mark
 
 
-def allow(*roles: Role, relation: str = "any") -> Callable[[View], View]:
-    """Let actors with one of ``roles`` call the view. Goes below ``@route``."""
+def allow(*roles: Role, relation: str = "any", step_up: bool = False) -> Callable[[View], View]:
+    """Let actors with one of ``roles`` call the view. Goes below ``@route``.
+
+    Args:
+        roles: Who; ``*PEOPLE`` for everybody with an account.
+        relation: Which objects: one of ``RELATIONS``. The use case enforces it; foreign objects answer 404.
+        step_up: Whether a change needs a fresh second factor, which the route's ``StepUpForm`` checks (security 8).
+    """
     if not roles:
         raise ValueError("a permission without roles would deny everyone: say so by leaving the route out")
     if relation not in RELATIONS:
         raise ValueError(f"{relation} is no relation of security 9.1")
-    return _mark(Permission(roles=frozenset(roles), relation=relation))
+    return _mark(Permission(roles=frozenset(roles), relation=relation, step_up=step_up))
 
 
 def public(view: View) -> View:
@@ -89,10 +100,11 @@ def table(app: Flask) -> Iterator[Row]:
 
 def as_markdown(app: Flask) -> str:
     """Return the table as the generated page docs/permissions.md."""
-    lines = ["| path | methods | who | relation | endpoint |", "|---|---|---|---|---|"]
+    lines = ["| path | methods | who | relation | step-up | endpoint |", "|---|---|---|---|---|---|"]
     for row in table(app):
         who, relation = _describe(row.permission)
-        lines.append(f"| `{row.rule}` | {' '.join(row.methods)} | {who} | {relation} | `{row.endpoint}` |")
+        step_up = "yes" if row.permission is not None and row.permission.step_up else "–"
+        lines.append(f"| `{row.rule}` | {' '.join(row.methods)} | {who} | {relation} | {step_up} | `{row.endpoint}` |")
     return "\n".join(lines) + "\n"
 
 
@@ -106,8 +118,20 @@ def _describe(permission: Permission | None) -> tuple[str, str]:
     return ", ".join(sorted(permission.roles)), permission.relation
 
 
-def current_actor() -> Actor | None:
-    """Return who makes this request; None if nobody is signed in."""
+def current_actor() -> Actor:
+    """Return who makes this request.
+
+    Raises:
+        Unauthorized: Nobody is signed in; never inside a view with ``@allow``.
+    """
+    actor = signed_in_actor()
+    if actor is None:
+        raise Unauthorized
+    return actor
+
+
+def signed_in_actor() -> Actor | None:
+    """Return who makes this request; None on every public page, which never asks."""
     actor = g.get("actor")
     return actor if isinstance(actor, Actor) else None
 
@@ -129,18 +153,31 @@ def install(app: Flask, *, load_actor: ActorLoader | None = None) -> None:
         app.view_functions["static"] = public(static)
 
     @app.before_request
-    def guard() -> None:
+    def guard() -> Response | None:
         if request.endpoint is None:
-            return  # nothing was found; the 404 answer needs no permission
+            return None  # nothing was found; the 404 answer needs no permission
         permission = permission_of(request.endpoint)
         if permission is None:
             raise NotPermitted(f"{request.endpoint} declares no permission")
         if permission.public:
-            return
+            return None
         g.actor = load_actor() if load_actor is not None else None
         if permission.signed_by:
-            return
+            return None
         if g.actor is None:
-            raise Unauthorized
+            return _to_sign_in()
         if not permission.roles & g.actor.roles:
             raise NotPermitted(f"{request.endpoint} is not for {', '.join(sorted(g.actor.roles)) or 'this actor'}")
+        return None
+
+
+def _to_sign_in() -> Response:
+    """Send a person to the sign-in page and back; a program is told that it needs a token.
+
+    Raises:
+        Unauthorized: The request is of the API, or asks for JSON.
+    """
+    if wants_json() or SIGN_IN not in current_app.view_functions:
+        raise Unauthorized
+    back = request.full_path.rstrip("?")
+    return redirect(url_for(SIGN_IN, next=back), HTTPStatus.SEE_OTHER)  # type: ignore[return-value]

@@ -1,0 +1,77 @@
+"""Sessions stand on the server; pages take the session, the API takes a token, public pages take neither."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from tests.support.people import signed_in
+from trading.accounts import service as accounts
+from trading.accounts.service.sessions import ABSOLUTE_MS, IDLE_MS, sessions_of
+from trading.audit.ledger import Ledger
+from trading.kernel.roles import Role
+
+ORG = "12110108MA0DEM0025"
+
+
+@pytest.fixture
+def drafter(ledger: Ledger) -> str:
+    return accounts.create_account(ledger, login="drafter", org_code=ORG, roles=(Role.AGENCY,), name="李雯")
+
+
+def test_a_page_of_people_sends_strangers_to_sign_in_and_back(client: FlaskClient) -> None:
+    answer = client.get("/workspace?lang=en")
+    assert answer.status_code == HTTPStatus.SEE_OTHER
+    assert answer.headers["Location"] == "/signin?next=/workspace?lang%3Den"
+    assert client.get("/workspace", headers={"Accept": "application/json"}).status_code == HTTPStatus.UNAUTHORIZED
+
+
+def test_the_workspace_of_somebody_signed_in(client: FlaskClient, drafter: str) -> None:
+    answer = signed_in(client, "drafter").get("/workspace")
+    assert answer.status_code == HTTPStatus.OK
+    assert "李雯" in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_public_pages_do_not_depend_on_who_reads(app: Flask, drafter: str) -> None:
+    nobody = app.test_client().get("/help")
+    somebody = signed_in(app.test_client(), "drafter").get("/help")
+    assert (nobody.data, str(nobody.headers)) == (somebody.data, str(somebody.headers))
+
+
+def test_a_token_opens_no_page_and_a_session_no_api(app: Flask, ledger: Ledger, drafter: str) -> None:
+    token = accounts.issue_token(ledger, "drafter", ("write:openings",))
+    page = app.test_client().get("/workspace", headers={"Authorization": f"Bearer {token}"})
+    assert page.status_code == HTTPStatus.SEE_OTHER
+    api = signed_in(app.test_client(), "drafter").post("/api/v1/procedures/x/lots/1/bids", json={})
+    assert api.status_code == HTTPStatus.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(("column", "age"), [("seen_at", IDLE_MS), ("created_at", ABSOLUTE_MS)])
+def test_a_session_grows_old(client: FlaskClient, ledger: Ledger, drafter: str, column: str, age: int) -> None:
+    signed_in(client, "drafter")
+    for back, status in ((age - 60_000, HTTPStatus.OK), (age, HTTPStatus.SEE_OTHER)):
+        with ledger.upkeep() as conn:
+            conn.execute(text(f"UPDATE desk.session SET {column} = {column} - {back}"))
+            if column == "created_at":
+                conn.execute(text("UPDATE desk.session SET seen_at = (extract(epoch from clock_timestamp())*1000)"))
+        assert client.get("/workspace").status_code == status
+
+
+def test_ended_means_ended_on_the_server(client: FlaskClient, ledger: Ledger, drafter: str) -> None:
+    signed_in(client, "drafter")
+    (own,) = sessions_of(ledger, drafter)
+    accounts.end_session(ledger, drafter, own.id)
+    assert client.get("/workspace").status_code == HTTPStatus.SEE_OTHER
+    assert sessions_of(ledger, drafter) == []
+
+
+def test_a_closed_account_is_out_at_the_next_request(client: FlaskClient, ledger: Ledger, drafter: str) -> None:
+    signed_in(client, "drafter")
+    assert client.get("/workspace").status_code == HTTPStatus.OK
+    accounts.close_account(ledger, drafter)
+    assert client.get("/workspace").status_code == HTTPStatus.SEE_OTHER

@@ -1,0 +1,1 @@
+"""What makes a code, a password or a membership acceptable. Pure."""
