@@ -46,6 +46,7 @@ MODULES = (
     "verdicts",
     "checks_verdicts",
     "checks_time",
+    "scoring",
     "checks_ranking",
     "progress",
     "verification",

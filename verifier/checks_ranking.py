@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +10,7 @@ from verifier.evidence import Document, Logged
 from verifier.hashing import LABEL_RANK_TIE, tuple_hash
 from verifier.lot import Lot
 from verifier.report import Check
+from verifier.scoring import check_committee, evaluated_price, examined, scores
 from verifier.verdicts import find_transcript, transcript_item
 
 ABOVE_CEILING = "above_ceiling"
@@ -18,6 +20,7 @@ KEY_BIDDERS_MIN = "bidders.min"
 KEY_EXCLUDE_ABOVE = "evaluation.exclude_above_ceiling"
 KEY_RECOUNT = "opening.recount_after_decrypt"
 METHOD_LOWEST = "lowest_evaluated_price"
+METHOD_SCORING = "comprehensive_scoring"
 TIE_LOTTERY = "price_identity_lottery"
 TIE_RULE_ID = "AWD-10"
 PUBLICATION_MS = 3_600_000
@@ -103,9 +106,14 @@ def reason_of(price: int, currency: str | None, row: dict[str, Any], edition: Do
     return ABOVE_CEILING if checked and price > row["ceiling"] else None
 
 
-def reasons_of(lot: Lot, row: dict[str, Any], edition: Document) -> dict[str, str | None]:
-    """Return for each opened bid why it is invalid, ``None`` for one that conforms."""
-    return {bid.body["bid"]: reason_of(_price(bid), _currency(bid), row, edition) for bid in opened_bids(lot)}
+def reasons_of(lot: Lot, row: dict[str, Any], edition: Document, before: int) -> dict[str, str | None]:
+    """Return for each opened bid why it is invalid, by its quote or by examination; ``None`` for one that conforms."""
+    found = examined(lot, before)
+    return {
+        bid.body["bid"]: reason_of(_price(bid), _currency(bid), row, edition)
+        or found.get(bid.body["bid"], (None, None))[0]
+        for bid in opened_bids(lot)
+    }
 
 
 def _check_ranked(
@@ -118,17 +126,18 @@ def _check_ranked(
     named = (body["edition_sha256"], body["currency"], body["method"])
     wanted = (notice.value["edition_sha256"], row["currency"], row["method"])
     check.require(place, "edition, currency or method differ from the notice", holds=named == wanted)
-    if row["method"] != METHOD_LOWEST or row["tie_rule"] != TIE_LOTTERY:
+    if row["method"] not in (METHOD_LOWEST, METHOD_SCORING) or row["tie_rule"] != TIE_LOTTERY:
         check.gap(place, f"method {row['method']} with tie rule {row['tie_rule']} is not recomputed yet")
         return
     opened = opened_bids(lot)
     facts = [(item.body["bid"], item.body["bidder"], _price(item)) for item in opened]
     shown = [(item["bid"], item["bidder"], item["price"]) for item in body["items"]]
     check.require(place, "its bids and prices are not those opened", holds=facts == shown)
-    reasons = reasons_of(lot, row, edition)
+    reasons = reasons_of(lot, row, edition, logged.n)
     fails = failure_of(reasons, edition)
     check.require(place, f"the lot fails by {fails}, so nobody is ranked", holds=fails is None)
-    _check_ranks(lot, check, logged, reasons)
+    check_committee(lot, check, logged, edition)
+    _check_ranks(lot, check, logged, (row, edition), reasons)
 
 
 def failure_of(reasons: dict[str, str | None], edition: Document) -> str | None:
@@ -142,12 +151,19 @@ def failure_of(reasons: dict[str, str | None], edition: Document) -> str | None:
     return None if conforming else "EVL-08"
 
 
-def _check_ranks(lot: Lot, check: Check, logged: Logged, reasons: dict[str, str | None]) -> None:
-    body, place = logged.body, logged.place
-    valid = {item["bid"]: item["price"] for item in body["items"] if reasons.get(item["bid"]) is None}
-    lowest = min(valid.values(), default=0)
-    tied = [bid for bid, price in valid.items() if price == lowest]
-    places = {bid: 1 + sum(other < price for other in valid.values()) for bid, price in valid.items()}
+def _check_ranks(
+    lot: Lot, check: Check, logged: Logged, terms: tuple[dict[str, Any], Document], reasons: dict[str, str | None]
+) -> None:
+    (row, edition), body, place = terms, logged.body, logged.place
+    granted = {bid: preference for bid, (_, preference) in examined(lot, logged.n).items()}
+    prices = {item["bid"]: evaluated_price(item["price"], granted.get(item["bid"]), row) for item in body["items"]}
+    valid = {bid: price for bid, price in prices.items() if reasons.get(bid) is None}
+    scored = row["method"] == METHOD_SCORING and bool(valid)
+    totals = scores(lot, check, logged, row, edition, valid) if scored else {}
+    orders = {bid: (-Fraction(totals.get(bid, "0")), price) for bid, price in valid.items()}
+    best = min(orders.values(), default=None)
+    tied = [bid for bid, order in orders.items() if order == best]
+    places = {bid: 1 + sum(other < order for other in orders.values()) for bid, order in orders.items()}
     if len(tied) > 1:
         drawn = _check_tie(lot, check, logged, tied)
         if drawn is None:
@@ -157,16 +173,17 @@ def _check_ranks(lot: Lot, check: Check, logged: Logged, reasons: dict[str, str 
         check.require(place, "names a tie, but there is none", holds=body["tie"] is None)
     for item in body["items"]:
         bid = item["bid"]
-        expected = (item["price"], places.get(bid), reasons.get(bid))
-        found = (item["evaluated_price"], item["rank"], item["reason"])
-        text = f"bid {bid}: evaluated price, rank and reason {found}, recomputed {expected}"
+        expected = (prices[bid], places.get(bid), reasons.get(bid), granted.get(bid), totals.get(bid))
+        names = ("evaluated_price", "rank", "reason", "preference", "score")
+        found = tuple(item.get(name) for name in names)
+        text = f"bid {bid}: evaluated price, rank, reason, preference and score {found}, recomputed {expected}"
         check.require(place, text, holds=found == expected)
 
 
 def _check_tie(lot: Lot, check: Check, logged: Logged, tied: list[str]) -> list[str] | None:
-    """Recompute the lottery among the lowest (AWD-10) and return their order, ``None`` if the tier hides its seed."""
+    """Recompute the lottery among the first (AWD-10) and return their order, ``None`` if the tier hides its seed."""
     tie, place = logged.body["tie"], logged.place
-    if not check.require(place, "a tie at the lowest price is not named", holds=tie is not None):
+    if not check.require(place, "a tie at the top is not named", holds=tie is not None):
         return None
     named = (tie["bids"], tie["rule"]) == (tied, TIE_RULE_ID)
     check.require(place, "the tie names other bids or another rule", holds=named)
@@ -189,7 +206,7 @@ def _check_failed(lot: Lot, check: Check, logged: Logged, row: dict[str, Any], e
         check.require(logged.place, "failed, though enough bids were received", holds=few)
         check.require(logged.place, "another reason than the count", holds=body["reason"] == "fewer_than_three")
         return
-    found = failure_of(reasons_of(lot, row, edition), edition)
+    found = failure_of(reasons_of(lot, row, edition, logged.n), edition)
     text = f"failed by {body['rule']}, recomputed {found}"
     check.require(logged.place, text, holds=found is not None and found == body["rule"])
 

@@ -60,6 +60,21 @@ _PART = shape({"alg": choice("age-encryption.org/v1"), "name": choice("main", "p
 _ITEM = shape({"code": TEXT, "name_en": TEXT, "name_zh": TEXT, "quantity": DECIMAL, "unit": TEXT})
 _PRICE_ITEM = shape({"amount": INT, "code": TEXT, "quantity": DECIMAL, "unit_price": DECIMAL})
 _TENDER_DOCUMENT = shape({"media": TEXT, "name": TEXT, "sha256": HEX32, "size": COUNT})
+_BAND = shape({"from": DECIMAL, "points": DECIMAL, "text_en": TEXT, "text_zh": TEXT, "to": nullable(DECIMAL)})
+_CRITERION = shape(
+    {
+        "bands": array(_BAND),
+        "id": NAME,
+        "kind": choice("price", "objective", "subjective"),
+        "max": DECIMAL,
+        "step": DECIMAL,
+        "text_en": TEXT,
+        "text_zh": TEXT,
+        "title_en": TEXT,
+        "title_zh": TEXT,
+    }
+)
+_SCORED = shape({"comment": nullable(TEXT), "criterion": NAME, "points": DECIMAL})
 _NOTICE_LOT = shape(
     {
         "ceiling": nullable(COUNT),
@@ -74,7 +89,12 @@ _NOTICE_LOT = shape(
         "title_en": TEXT,
         "title_zh": TEXT,
     },
-    {"budget": nullable(COUNT)},
+    {
+        "budget": nullable(COUNT),
+        "category": choice("goods", "services"),
+        "criteria": nullable(array(_CRITERION, least=1)),
+        "preference": nullable(shape({"consortium": DECIMAL, "small_micro": DECIMAL})),
+    },
 )
 _AWARD = shape(
     {"bid": BID, "bidder": ORG, "price": INT},
@@ -386,6 +406,29 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
             **_LOT,
         },
         ("agency", "bidder"),
+    ),
+    "mb.score-sheet": (
+        {
+            "items": array(shape({"bid": BID, "scores": array(_SCORED)}), by="bid"),
+            "reason": nullable(TEXT),
+            "salt": HEX32,
+            "seat": NAME,
+            "version": SEQ,
+            **_LOT,
+        },
+        (),
+    ),
+    "mb.evaluation-report": (
+        {
+            "drafted_at": MS,
+            "edition_sha256": HEX32,
+            "lots": array(any_object, by="lot stage"),
+            "number": SEQ,
+            "replaced": array(shape({"by": NAME, "reason": TEXT, "seat": NAME})),
+            "seats": array(NAME, by=""),
+            "tender": NAME,
+        },
+        (),
     ),
     "mb.edition": (
         {

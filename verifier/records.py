@@ -7,6 +7,7 @@ from verifier.fields import (
     BID,
     BOOL,
     COUNT,
+    DECIMAL,
     HEX32,
     INDEX,
     INT,
@@ -64,8 +65,24 @@ _RANKED = shape(
         "price": INT,
         "rank": nullable(SEQ),
         "reason": nullable(NAME),
-    }
+    },
+    {
+        "preference": nullable(NAME),
+        "score": nullable(NAME),
+        "scores": nullable(array(shape({"criterion": NAME, "sum": DECIMAL}))),
+    },
 )
+_RANKING = {
+    "currency": NAME,
+    "edition_sha256": HEX32,
+    "items": array(_RANKED, by="bid"),
+    "method": NAME,
+    "tie": nullable(shape({"bids": array(BID), "rule": NAME, "seed": HEX32})),
+    **_LOT_BODY,
+}
+_STEP = choice("qualification", "conformity", "price")
+_OUTCOME = choice("conforming", "invalid")
+_PREFERENCE = choice(None, "small_micro", "consortium")
 _BODIES: dict[str, dict[str, FieldRule]] = {
     "organisation.registered": {"code": NAME, "roles": array(NAME)},
     "key.registered": {
@@ -160,14 +177,40 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     },
     "bid.verdict": {"bid": BID, "faults": FAULTS, "verdict": VERDICT},
     "opening.completed": {"transcript_sha256s": array(HEX32, by=""), **_LOT_BODY},
-    "bids.ranked": {
-        "currency": NAME,
-        "edition_sha256": HEX32,
-        "items": array(_RANKED, by="bid"),
-        "method": NAME,
-        "tie": nullable(shape({"bids": array(BID), "rule": NAME, "seed": HEX32})),
+    "evaluation.started": {"lots": array(shape(_LOT_BODY), by="lot stage"), "seats": array(NAME, by="")},
+    "member.replaced": {"by": NAME, "reason": TEXT, "seat": NAME},
+    "bid.examined": {
+        "outcome": _OUTCOME,
+        "preference": _PREFERENCE,
+        "reason": nullable(TEXT),
+        "rule": NAME,
+        "step": _STEP,
+        **_BID,
+    },
+    "bid.voted": {
+        "bid": BID,
+        "grants": BOOL,
+        "outcome": _OUTCOME,
+        "reason": nullable(TEXT),
+        "seat": NAME,
+        "step": _STEP,
         **_LOT_BODY,
     },
+    "explanation.asked": {"bid": BID, "due_at": MS, "triggers": array(NAME), **_LOT_BODY},
+    "explanation.given": {"bid": BID, "text": TEXT, **_LOT_BODY},
+    "sheet.signed": {
+        "reason": nullable(TEXT),
+        "seat": NAME,
+        "second_factor": BOOL,
+        "sheet_commit": HEX32,
+        "version": SEQ,
+        **_LOT_BODY,
+    },
+    "scores.opened": {"sheets": array(HEX32, by=""), **_LOT_BODY},
+    "recheck.explained": {"bid": BID, "criterion": NAME, "reason": TEXT, "seat": NAME, **_LOT_BODY},
+    "report.drafted": {"number": SEQ, "report_sha256": HEX32},
+    "report.signed": {"dissent": nullable(TEXT), "report_sha256": HEX32, "seat": NAME, "second_factor": BOOL},
+    "evaluation.reported": {"report_sha256": HEX32},
     "procedure.amended": {"notice_sha256": HEX32, **_SPEC},
     "failure.published": {"notice_sha256": HEX32, **_LOT_BODY},
     "contract.signed": {"bid": BID, "bidder": NAME, "contract_sha256": HEX32, "price": INT, **_LOT_BODY},
@@ -208,6 +251,7 @@ _RECEIVED = {
     "via": choice("platform", "intake"),
 }
 BODY_RULES: dict[str, FieldRule] = {kind: shape(fields) for kind, fields in _BODIES.items()}
+BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ)})
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
 
 # Fields that name a document, with the type it must have.

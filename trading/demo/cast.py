@@ -94,8 +94,12 @@ _ITEMS: Final = (
 )
 
 
-def specification(*, close: int, windows: dict[str, int]) -> dict[str, Any]:
-    """Return what the agency drafts: one lot of school furniture, deadline ``close`` (ms)."""
+def specification(*, close: int, windows: dict[str, int], jurisdiction: str = "demo.ranking") -> dict[str, Any]:
+    """Return what the agency drafts: one lot of school furniture, deadline ``close`` (ms).
+
+    The jurisdiction says whether a committee evaluates: it does not under the demonstration rules ``demo.ranking``, and
+    it must under ``cn``.
+    """
     names = ("code", "name_zh", "name_en", "quantity", "unit")
     lot = {
         "ceiling": CEILING,
@@ -111,7 +115,7 @@ def specification(*, close: int, windows: dict[str, int]) -> dict[str, Any]:
         "agency": AGENCY.code,
         "buyer": BUYER.code,
         "close": close,
-        "jurisdiction": "cn",
+        "jurisdiction": jurisdiction,
         "kind": "open_tender_gp",
         "lots": [lot],
         "sealing": {"bidder_factor": True, "k": 3, "n": 5, "price_bytes": 4096},

@@ -33,22 +33,39 @@ OFFERING: Final = frozenset({"correction", "tender"})  # kinds whose lots descri
 _PARTY: Final = record({"code": text, "name_en": text, "name_zh": text})
 _ITEM: Final = record({"code": text, "name_en": text, "name_zh": text, "quantity": decimal, "unit": text})
 _DOCUMENT: Final = record({"media": text, "name": text, "sha256": digest, "size": integer(1)})
+_BAND: Final = record({"from": decimal, "points": decimal, "text_en": text, "text_zh": text, "to": nullable(decimal)})
+_CRITERION: Final = record(
+    {
+        "bands": array(_BAND),
+        "id": text,
+        "kind": one_of("objective", "price", "subjective"),
+        "max": decimal,
+        "step": decimal,
+        "text_en": text,
+        "text_zh": text,
+        "title_en": text,
+        "title_zh": text,
+    }
+)
 _OFFERED: Final = record(
     {
         "budget": nullable(integer(1)),
+        "category": one_of("goods", "services"),
         "ceiling": nullable(integer(1)),
+        "criteria": nullable(array(_CRITERION, least=1)),
         "currency": matching(r"[A-Z]{3}"),
         "items": array(_ITEM),
         "lot": text,
         "method": text,
         "policy_sha256": nullable(digest),
+        "preference": nullable(record({"consortium": decimal, "small_micro": decimal})),
         "schedule_sha256": nullable(digest),
         "stage": text,
         "tie_rule": text,
         "title_en": text,
         "title_zh": text,
     },
-    optional=frozenset({"budget"}),
+    optional=frozenset({"budget", "category", "criteria", "preference"}),
 )
 # What NOT-09 asks of a result beside the award itself; older notices say less.
 _AWARD: Final = record(

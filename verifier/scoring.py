@@ -1,0 +1,153 @@
+"""What examination, sheets and report say of a lot, recomputed for RK-01: B10.4, MET-02, EXP-17, EXP-20, EXP-21."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from verifier.evidence import Document, Logged
+from verifier.lot import Lot
+from verifier.report import Check
+
+KEY_COMMITTEE = "committee.required"
+KEY_DECIMALS = "evaluation.score_decimals"
+EXCLUDED_BY = (("qualification", "not_qualified"), ("conformity", "not_conforming"), ("price", "abnormally_low"))
+INVALID = "invalid"
+SHEET = "mb.score-sheet"
+
+
+def examined(lot: Lot, before: int) -> dict[str, tuple[str | None, str | None]]:
+    """Return per bid its exclusion and the preference granted, by the newest finding of each step before ``before``."""
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for logged in lot.all("bid.examined"):
+        if logged.n < before:
+            newest[logged.body["bid"], logged.body["step"]] = logged.body
+    found = {}
+    for bid in {bid for bid, _ in newest}:
+        bodies = [newest[bid, step] for step, _ in EXCLUDED_BY if (bid, step) in newest]
+        reasons = [dict(EXCLUDED_BY)[body["step"]] for body in bodies if body["outcome"] == INVALID]
+        granted = [body["preference"] for body in bodies if body["preference"] is not None]
+        found[bid] = (reasons[0] if reasons else None, granted[0] if granted else None)
+    return found
+
+
+def evaluated_price(price: int, granted: str | None, row: dict[str, Any]) -> int:
+    """Return the quote less the deduction of the notice, half up to the minor unit."""
+    preference = row.get("preference")
+    if granted is None or preference is None:
+        return price
+    return half_up(price * (100 - Fraction(preference[granted])) / 100)
+
+
+def half_up(value: Fraction) -> int:
+    """Return a value that is not negative as an integer, half up."""
+    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+
+
+def scores(
+    lot: Lot, check: Check, logged: Logged, row: dict[str, Any], edition: Document, prices: dict[str, int]
+) -> dict[str, str]:
+    """Return the total of every bid in ``prices`` as text, from its evaluated price and the sums of the record."""
+    members, decimals = int(logged.body.get("members") or 0), decimals_of(edition)
+    known = members > 0 and decimals >= 0 and bool(row.get("criteria"))
+    if not check.require(logged.place, "scored without criteria, members or decimals", holds=known):
+        return {}
+    lowest, totals = min(prices.values()), {}
+    for item in logged.body["items"]:
+        if item["bid"] in prices:
+            exact = _total(check, logged, item, row["criteria"], members, Fraction(lowest, prices[item["bid"]]))
+            totals[item["bid"]] = _text(half_up(exact * 10**decimals), decimals)
+    _check_sheets(lot, check, logged, row["criteria"])
+    return totals
+
+
+def decimals_of(edition: Document) -> int:
+    """Return the decimals of a total by the edition, -1 if it has none."""
+    values = [line["value"] for line in edition.value["parameters"] if line["key"] == KEY_DECIMALS]
+    return values[0] if values and isinstance(values[0], int) else -1
+
+
+def _total(
+    check: Check, logged: Logged, item: dict[str, Any], criteria: list[dict[str, Any]], members: int, share: Fraction
+) -> Fraction:
+    sums = {line["criterion"]: Fraction(line["sum"]) for line in item.get("scores") or []}
+    scored = [criterion for criterion in criteria if criterion["kind"] != "price"]
+    named = list(sums) == [criterion["id"] for criterion in scored]
+    check.require(logged.place, f"bid {item['bid']}: its scores are not those of the criteria", holds=named)
+    total = sum((share * Fraction(each["max"]) for each in criteria if each["kind"] == "price"), Fraction(0))
+    for criterion in scored:
+        value = sums.get(criterion["id"], Fraction(0))
+        inside = 0 <= value <= members * Fraction(criterion["max"])
+        check.require(logged.place, f"bid {item['bid']}: {criterion['id']} is out of its range", holds=inside)
+        total += value / members
+    return total
+
+
+def _text(score: int, decimals: int) -> str:
+    whole, part = divmod(score, 10**decimals)
+    return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
+
+
+def _check_sheets(lot: Lot, check: Check, logged: Logged, criteria: list[dict[str, Any]]) -> None:
+    """The opened sheets are those that the members committed to, and their sums are those of the record."""
+    opened = next((each for each in lot.all("scores.opened")[::-1] if each.n < logged.n), None)
+    if opened is None:
+        check.fail(logged.place, "ranked by scores that were never opened")
+        return
+    commits = {each.body["seat"]: each.body["sheet_commit"] for each in lot.all("sheet.signed") if each.n < opened.n}
+    seats = seats_of(lot, opened.n)
+    held = sorted(commits.get(seat, "") for seat in seats)
+    check.require(
+        opened.place, "opens other sheets than the members signed", holds=held == sorted(opened.body["sheets"])
+    )
+    check.require(logged.place, "counts another number of members", holds=logged.body["members"] == len(seats))
+    found = [lot.evidence.document(sha256, SHEET) for sha256 in opened.body["sheets"]]
+    sheets = [document.value for document in found if document is not None]
+    if len(sheets) < len(found):
+        if lot.evidence.holds("audit"):
+            check.fail(opened.place, "a sheet that it opens is not in the bundle")
+        check.note(logged.place, "the sums need the sheets of the members, which this tier does not hold")
+        return
+    _check_sums(check, logged, sheets, [each["id"] for each in criteria if each["kind"] != "price"])
+
+
+def _check_sums(check: Check, logged: Logged, sheets: list[dict[str, Any]], scored: list[str]) -> None:
+    for item in logged.body["items"]:
+        for line in item.get("scores") or []:
+            points = [
+                Fraction(row["points"])
+                for sheet in sheets
+                for entry in sheet["items"]
+                for row in entry["scores"]
+                if (entry["bid"], row["criterion"]) == (item["bid"], line["criterion"])
+            ]
+            right = len(points) == len(sheets) and sum(points, Fraction(0)) == Fraction(line["sum"])
+            text = f"bid {item['bid']}: the sum of {line['criterion']} is not that of the sheets"
+            check.require(logged.place, text, holds=right and line["criterion"] in scored)
+
+
+def seats_of(lot: Lot, before: int) -> set[str]:
+    """Return the seats of the committee before a position: those that began, replaced ones exchanged (EXP-17)."""
+    seats: set[str] = set()
+    for kind in ("evaluation.started", "member.replaced"):
+        for logged in lot.evidence.of_kind(kind):
+            if logged.procedure == lot.procedure and logged.n < before:
+                body = logged.body
+                seats = set(body["seats"]) if "seats" in body else (seats - {body["seat"]}) | {body["by"]}
+    return seats
+
+
+def check_committee(lot: Lot, check: Check, logged: Logged, edition: Document) -> None:
+    """A committee that the edition wants has begun before, and every member has signed one report (EXP-03, EXP-20)."""
+    wanted = [line["value"] for line in edition.value["parameters"] if line["key"] == KEY_COMMITTEE]
+    if wanted != [True]:
+        return
+    seats = seats_of(lot, logged.n)
+    if not check.require(logged.place, "ranked without the committee that the edition wants", holds=bool(seats)):
+        return
+    signed: dict[str, set[str]] = {}
+    for each in lot.evidence.of_kind("report.signed"):
+        if each.procedure == lot.procedure and each.n < logged.n:
+            signed.setdefault(each.body["report_sha256"], set()).add(each.body["seat"])
+    complete = [sha256 for sha256, by in signed.items() if by >= seats]
+    check.require(logged.place, "no report is signed by every member", holds=bool(complete))
