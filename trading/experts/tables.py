@@ -98,6 +98,22 @@ draw_answer = Table(
     schema="record",
 )
 
+draw_share_key = Table(
+    "draw_share_key",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    entry_column(),
+    Column("draw", Text, nullable=False),
+    Column("kid", Text, nullable=False),  # of the institution's signing key
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("doc_sha256", LargeBinary, nullable=False, unique=True),
+    Column("challenge_sha256", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),  # challenged, proved
+    UniqueConstraint("draw", "kid"),
+    schema="record",
+)
+
 draw_step = Table(
     "draw_step",
     metadata,
@@ -203,6 +219,25 @@ draw_call = Table(
     Column("ends_at", BigInteger, nullable=False),
     Column("meeting", LargeBinary, nullable=False),  # canonical JSON: time and place, nothing of the project
     UniqueConstraint("draw", "attempt", "index_no"),
+    schema="desk",
+)
+
+draw_reason = Table(
+    "draw_reason",
+    metadata,
+    Column("draw", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("index_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", Text, primary_key=True),
+    Column("salt", LargeBinary, nullable=False),  # opens reason_commit, for auditors
+    Column("reason", Text, nullable=False),
+    schema="desk",
+)
+
+draw_told = Table(
+    "draw_told",
+    metadata,
+    Column("h", LargeBinary, primary_key=True),  # of the step about which its person has been told (D10 b)
     schema="desk",
 )
 
