@@ -12,6 +12,7 @@ from typing import Any, Final
 from trading.kernel import canonical
 from trading.kernel.errors import InvalidInput
 from trading.kernel.fields import (
+    MAX_TEXT,
     Reader,
     Table,
     array,
@@ -94,10 +95,11 @@ _CONTRACTED: Final = record(
         "supplier": _PARTY,
     }
 )
+_VALUE: Final = matching(rf"[\s\S]{{0,{MAX_TEXT}}}")  # empty: the field had, or has, no value
 _HEAD: Final[dict[str, Reader]] = {
     "agency": _PARTY,
     "buyer": _PARTY,
-    "changes": array(record({"field": text, "new": text, "old": text})),
+    "changes": array(record({"field": text, "new": _VALUE, "old": _VALUE})),
     "edition_sha256": digest,
     "number": integer(1),
     "procedure_kind": text,
@@ -163,6 +165,7 @@ class Notice:
     edition_sha256: str
     lots: Sequence[Mapping[str, Any]]
     documents: Sequence[Mapping[str, Any]] = ()
+    changes: Sequence[Mapping[str, Any]] = ()
 
     def lot(self, number: str, stage: str) -> Mapping[str, Any]:
         """Return one lot of the notice.
@@ -193,6 +196,7 @@ def parse_notice(raw: bytes) -> Notice:
         edition_sha256=fields["edition_sha256"],
         lots=fields["lots"],
         documents=fields.get("documents", ()),
+        changes=list(fields["changes"]),
     )
 
 

@@ -1,24 +1,30 @@
-"""Corrections that move deadlines: later only, by published notice only (TE1 T2, NOT-05)."""
+"""Corrections: what changes is told field by field, deadlines move later only, by notice only (TE1 T2, NOT-05)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.bids.rules.schedule import Schedule, parse_schedule, require_successor
 from trading.documents import queries as stored
 from trading.documents import store as documents
+from trading.kernel.calendar import CHINA
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import InvalidInput, RuleBroken
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.notices import store
 from trading.notices.rules.documents import Notice, parse_notice
-from trading.notices.service.checks import errand_arg, require_agency, require_notice, tender_event
+from trading.notices.service.checks import errand_arg, require_agency, require_files, require_notice, tender_event
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import LotRow, ProcedureRow
-from trading.procedures.rules.lifecycle import Act
+from trading.procedures.rules.amendment import amend as compare
+from trading.procedures.rules.lifecycle import Act, LotPhase
+from trading.procedures.rules.spec import LotSpec, ProcedureSpec, parse_spec
 
 
 def extend(
@@ -52,6 +58,99 @@ def extend(
         store.add(uow, first, row.id, notice, signed)
         rows.move_procedure(uow, first, row)
     return first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What the second person publishes: the specification that shall be in force, signed notice and schedules.
+
+    Attributes:
+        specification: All of it, as amended.
+        author: Account that prepared it; somebody else publishes it (MB-01).
+        declared: Whether its author says that the change of texts may affect bids (NOT-05).
+        notice: The signed correction.
+        schedules: The signed schedule of each lot and stage whose deadline or windows move.
+        cause: Why the deadline moves, for the record.
+    """
+
+    specification: ProcedureSpec
+    author: str
+    declared: bool
+    notice: SignedDocument
+    schedules: Mapping[tuple[str, str], SignedDocument]
+    cause: str | None = None
+
+
+def amend(ledger: Ledger, actor: Actor, reference: str, correction: Correction) -> Recorded:
+    """Publish a correction that changes a published tender (NOT-05, DOC-18); deadlines only ever move later.
+
+    Raises:
+        RuleBroken: ``amendment.…``, a guard of the kind, or ``act.wrong_phase``: no lot is open any more.
+        InvalidInput: The notice or a schedule does not say what the specification says.
+    """
+    notice = parse_notice(correction.notice.doc)
+    with ledger.begin(actor) as uow:
+        row = rows.lock_for_update(uow, reference)
+        require_notice(uow, row, notice, correction.notice, kind="correction")
+        require_files(notice, correction.specification)
+        before = parse_spec(loads_object(row.spec))
+        found = compare(before, correction.specification, declared=correction.declared, zone=CHINA)
+        if notice.changes != found.to_json():
+            raise InvalidInput("doc.bad_field", "the notice tells other changes than the specification")
+        lots = [lot for lot in rows.lots(uow, row.id) if lot.phase == LotPhase.OPEN.value]
+        if not lots:
+            raise RuleBroken("act.wrong_phase", "B4.1", act=Act.AMEND.value, phase=row.phase)
+        for lot in lots:
+            _require_amendable(uow, row, lot, notice, correction, affects_bids=found.affects_bids)
+        first = procedures.amend(uow, row, correction.specification, correction.notice.sha256)
+        for lot in lots:
+            _amend_lot(uow, row, lot, correction)
+        store.add(uow, first, row.id, notice, correction.notice)
+    return first
+
+
+def _require_amendable(
+    uow: UnitOfWork, row: ProcedureRow, lot: LotRow, notice: Notice, correction: Correction, *, affects_bids: bool
+) -> None:
+    """Check what a correction makes of one open lot; locks are taken here (rule L)."""
+    place = (lot.number, lot.stage)
+    document = correction.schedules.get(place)
+    offered = notice.lot(*place)
+    terms = _terms(correction.specification, lot)
+    wanted = lot.schedule_sha256 if document is None else document.sha256
+    if (offered["schedule_sha256"], offered["policy_sha256"]) != (wanted, lot.policy_sha256):
+        raise InvalidInput("doc.bad_field", f"notice and schedule of lot {lot.number} differ")
+    if (offered["ceiling"], offered["currency"]) != (terms.ceiling, terms.currency):
+        raise InvalidInput("doc.bad_field", f"notice and specification of lot {lot.number} differ")
+    if document is not None:
+        require_agency(uow, row, document)
+        require_successor(_schedule(uow, lot), parse_schedule(document.doc), uow.at)
+    new_close = lot.close_at if document is None else parse_schedule(document.doc).close
+    if new_close != correction.specification.close:
+        raise InvalidInput("doc.bad_field", f"the schedule of lot {lot.number} has another deadline")
+    facts: dict[str, Any] = {"new_close_at": new_close, "affects_bids": affects_bids}
+    if uow.actor.account == correction.author:
+        facts["drafted_by"] = correction.author
+    procedures.step(uow.connection, row, Act.AMEND, uow.actor, at=uow.at, lot=lot, **facts)
+
+
+def _amend_lot(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, correction: Correction) -> None:
+    """Record what changed for one lot; if its deadline moved, wake its closer anew."""
+    document = correction.schedules.get((lot.number, lot.stage))
+    schedule = document or SignedDocument(_schedule(uow, lot).raw)
+    event = tender_event("tender.changed", row, lot, correction.notice, schedule, cause=correction.cause, evidence=[])
+    recorded = uow.record(event)
+    moves: dict[str, Any] = {}
+    if document is not None:
+        documents.add(uow, recorded, row.id, document)
+        close = parse_schedule(document.doc).close
+        moves = {"close_at": close, "schedule_sha256": bytes.fromhex(document.sha256)}
+        uow.wake("bids.close", errand_arg(row, lot), close)
+    procedures.amend_lot(uow, recorded, lot, _terms(correction.specification, lot), **moves)
+
+
+def _terms(spec: ProcedureSpec, lot: LotRow) -> LotSpec:
+    return next(item for item in spec.lots if item.lot == lot.number)
 
 
 def _require_lawful(

@@ -13,6 +13,7 @@ from trading.notices.queries.chain import newest_notice
 from trading.notices.rules.documents import Notice
 from trading.parties import store as keys
 from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.spec import ProcedureSpec
 
 # A notice is signed shortly before it is published; the entry's instant is the legal one (NOT-32).
 PUBLICATION_TOLERANCE_MS: Final = 3_600_000
@@ -27,6 +28,17 @@ def require_notice(uow: UnitOfWork, row: ProcedureRow, notice: Notice, signed: S
         raise InvalidInput("doc.bad_field", "kind, tender, number or supersedes of the notice")
     if abs(notice.published_at - uow.at) > PUBLICATION_TOLERANCE_MS:
         raise InvalidInput("doc.bad_field", "published_at is more than an hour away")
+
+
+def require_files(notice: Notice, spec: ProcedureSpec) -> None:
+    """Refuse a notice that names other files than the specification that was reviewed (DOC-02).
+
+    Raises:
+        InvalidInput: ``doc.bad_field``.
+    """
+    told = [(each["name"], each["sha256"], each["size"], each["media"]) for each in notice.documents]
+    if told != sorted((each.name, each.sha256, each.size, each.media) for each in spec.documents):
+        raise InvalidInput("doc.bad_field", "the notice names other files than the specification")
 
 
 def require_agency(uow: UnitOfWork, row: ProcedureRow, signed: SignedDocument) -> None:

@@ -17,7 +17,7 @@ from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.notices import store
 from trading.notices.rules.documents import Notice, parse_notice
-from trading.notices.service.checks import errand_arg, require_agency, require_notice, tender_event
+from trading.notices.service.checks import errand_arg, require_agency, require_files, require_notice, tender_event
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import LotRow, ProcedureRow
@@ -135,6 +135,8 @@ def _prepare(
         raise InvalidInput("doc.bad_field", f"notice and documents of lot {lot.number} differ")
     if schedule.place != (row.reference, *place) or policy.place != (row.reference, *place) or schedule.seq != 1:
         raise InvalidInput("doc.bad_field", f"policy or schedule name another lot than {lot.number}")
+    spec = parse_spec(loads_object(row.spec))
+    require_files(notice, spec)
     move = procedures.step(
         uow.connection,
         row,
@@ -143,7 +145,8 @@ def _prepare(
         at=uow.at,
         lot=lot,
         close_at=schedule.close,
-        supply_ends_at=parse_spec(loads_object(row.spec)).supply_ends_at,
+        supply_ends_at=spec.supply_ends_at,
+        questions_until=spec.questions_until,
         policy_fixed=True,
     )
     return _Prepared(lot=lot, policy=policy, schedule=schedule, target=move.target.value)

@@ -1,0 +1,94 @@
+"""What a drafter typed: texts as entered, nothing lost, whether or not it can stand as a specification yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+#: Section to what was typed there; only texts, lists and objects of texts.
+Content: TypeAlias = dict[str, Any]
+
+
+class Step(StrEnum):
+    """The steps of the form, in their order."""
+
+    SUBJECT = "subject"
+    LOTS = "lots"
+    METHOD = "method"
+    DATES = "dates"
+    SEALING = "sealing"
+    DOCUMENTS = "documents"
+
+
+_LOT: Final[Mapping[str, Any]] = {
+    "title_zh": "",
+    "title_en": "",
+    "category": "goods",
+    "budget": "",
+    "ceiling": "",
+    "currency": "CNY",
+    "method": "lowest_evaluated_price",
+    "tie_rule": "price_identity_lottery",
+    "items": [],
+    "criteria": [],
+    "small_micro": "",
+    "consortium": "",
+}
+ITEM: Final[Mapping[str, str]] = {"code": "", "name_zh": "", "name_en": "", "quantity": "", "unit": ""}
+CRITERION: Final[Mapping[str, str]] = {
+    "id": "",
+    "kind": "subjective",
+    "max": "",
+    "step": "",
+    "title_zh": "",
+    "title_en": "",
+    "text_zh": "",
+    "text_en": "",
+    "bands": "",
+}
+_TEXT_ZH: Final = """一、采购需求
+
+
+二、投标人资格要求
+
+
+三、获取招标文件
+招标文件在本平台本项目页面免费下载，不需要登录或报名。
+
+四、联系方式
+"""
+_TEXT_EN: Final = """1. What is needed
+
+
+2. Who may bid
+
+
+3. Tender documents
+Free of charge on the page of this procedure; no sign-in and no registration for the tender is needed.
+
+4. Contact
+"""
+
+
+def new_content() -> Content:
+    """Return an empty draft with one lot and the headings that a notice needs (NOT-04)."""
+    return {
+        "subject": {
+            "title_zh": "",
+            "title_en": "",
+            "text_zh": _TEXT_ZH,
+            "text_en": _TEXT_EN,
+            "buyer": "",
+            "supervisor": "",
+        },
+        "lots": [new_lot()],
+        "dates": {"issue_day": "", "close_day": "", "close_time": "10:00", "supply_day": "", "validity_days": "90"},
+        "sealing": {"bidder_factor": "yes", "k": "3", "n": "5"},
+    }
+
+
+def new_lot() -> dict[str, Any]:
+    """Return an empty lot."""
+    return deepcopy(dict(_LOT))

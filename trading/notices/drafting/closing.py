@@ -1,0 +1,108 @@
+"""Unsigned last notices: result, failure, cancellation, and the contract (NOT-09, NOT-10, NOT-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from trading.contracts import queries as contracts
+from trading.contracts.rules.documents import parse_contract
+from trading.documents import queries as documents
+from trading.evaluation.queries import RankingRow, ranking_of
+from trading.kernel.canonical import loads_object
+from trading.kernel.errors import IntegrityFailure, NotFound
+from trading.notices.drafting.head import head, party
+from trading.notices.drafting.tender import said
+from trading.notices.rules.documents import build_notice
+from trading.parties.queries import organisations
+from trading.procedures import queries as procedures
+from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.spec import parse_spec
+
+_AWARDED: Final = frozenset({"determined", "concluded", "contracted", "contract_published"})
+
+
+def closing_draft(
+    conn: Connection,
+    reference: str,
+    *,
+    at: int,
+    kind: str,
+    texts: Mapping[str, str],
+    experts: Sequence[str] = (),
+) -> bytes:
+    """Return a result, failure or cancellation notice.
+
+    A result names every lot whose award waits for its notice, a failure every failed lot; a cancellation names all,
+    each with its award or the reason why there is none.
+
+    Args:
+        conn: Where to read.
+        reference: The procedure.
+        at: Instant of publication (ms).
+        kind: ``result``, ``failed`` or ``cancellation``.
+        texts: ``text_zh`` and ``text_en``.
+        experts: Names of the committee, for a result (NOT-09).
+    """
+    row = procedures.find(conn, reference)
+    lots = [
+        _lot(conn, row, lot)
+        for lot in procedures.lots_of(conn, row.id)
+        if kind == "cancellation" or lot.phase == {"result": "determined", "failed": "failed"}[kind]
+    ]
+    fields: dict[str, Any] = {**head(conn, row, at=at, kind=kind), **texts, "changes": [], "lots": lots}
+    if kind == "result":
+        # NOT-09: the tender documents stand with the result, and who evaluated.
+        fields |= {"documents": said(parse_spec(loads_object(row.spec)))["documents"], "experts": list(experts)}
+    return build_notice(fields)
+
+
+def _lot(conn: Connection, row: ProcedureRow, lot: LotRow) -> dict[str, Any]:
+    ranking = ranking_of(conn, row.id, lot.number, lot.stage)
+    award = None if ranking is None or lot.phase not in _AWARDED else _award(conn, ranking)
+    return {
+        "award": award,
+        "lot": lot.number,
+        "ranked_h": None if ranking is None else ranking.h,
+        "reason": None if award is not None else lot.phase,
+        "stage": lot.stage,
+    }
+
+
+def _award(conn: Connection, ranking: RankingRow) -> dict[str, Any]:
+    """Return the award with what NOT-09 asks: winner, price, and by which number it won."""
+    first = ranking.first
+    known = organisations(conn, (first["bidder"],))
+    award = {name: first[name] for name in ("bid", "bidder", "evaluated_price", "price")}
+    more = {name: first[name] for name in ("score", "sme") if first.get(name) is not None}
+    return {**award, **more, "winner": party(known, first["bidder"])}
+
+
+def contract_notice_draft(
+    conn: Connection, reference: str, place: tuple[str, str], *, at: int, texts: Mapping[str, str]
+) -> bytes:
+    """Return the notice of the signed contract of one lot (CON-02, NOT-12).
+
+    Raises:
+        NotFound: No contract is signed.
+    """
+    row = procedures.find(conn, reference)
+    signed = contracts.contract_of(conn, row.id, *place)
+    if signed is None:
+        raise NotFound(f"contract of lot {place[0]}")
+    stored = documents.get(conn, bytes.fromhex(signed.sha256))
+    if stored is None:
+        raise IntegrityFailure(f"contract {signed.sha256} is missing")
+    document = parse_contract(stored.doc)
+    lot = {
+        "contract_sha256": signed.sha256,
+        "currency": document.currency,
+        "lot": signed.lot,
+        "price": signed.price,
+        "signed_at": signed.signed_at,
+        "stage": signed.stage,
+        "supplier": dict(document.supplier),
+    }
+    return build_notice({**head(conn, row, at=at, kind="contract"), **texts, "changes": [], "lots": [lot]})
