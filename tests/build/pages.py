@@ -10,7 +10,8 @@ from typing import Any
 from trading.audit.rules.note import Checkpoint
 from trading.audit.views import Head
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
-from trading.notices.queries.ceremony import BidRow, Ceremony, Closing, Fault, KeyHolder
+from trading.notices.queries.ceremony import BidRow, Ceremony, Closing, Fault, KeyHolder, Windows
+from trading.notices.queries.journal import Happening
 from trading.notices.queries.log import Entry, LogRow
 from trading.notices.queries.result import Ranked, Result, Tie
 from trading.notices.queries.search import Counts, DueOpening, Filter, Found, Home, Results
@@ -311,7 +312,12 @@ def ceremony(step: str | None, bids: tuple[BidRow, ...] = (), **fields: object) 
             "ordered_at": NOW - HOUR + 41_318,
             "order_sha256": digest("order"),
             "order_seq": 1,
-            "factor_ends_at": NOW + 720_000 if step != "ordered" else None,
+            "windows": Windows(
+                objections_end_at=NOW + 250_000 if step == "ordered" else NOW - HOUR // 2,
+                checks_end_at=NOW + 250_000 if step == "ordered" else NOW - HOUR // 2,
+                factor_ends_at=NOW + 720_000 if step != "ordered" else None,
+                release_ends_at=NOW + 900_000 if step == "factor_closed" else None,
+            ),
             "k": 3,
             "holders": tuple(
                 KeyHolder(custodian=each, checked=n < checked, released=n < released)
@@ -319,9 +325,22 @@ def ceremony(step: str | None, bids: tuple[BidRow, ...] = (), **fields: object) 
             ),
             "bids": bids,
             "closing": Closing(count=len(bids), bids_root=digest("root"), closed_at=NOW - HOUR + 5_104),
+            "results_in": sum(each.verdict is not None for each in bids),
+            "journal": tuple(
+                Happening(h=digest(("act", n)), kind=kind, at=NOW - HOUR + 60_000 * n, custodian=index)
+                for n, (kind, index) in enumerate(_ACTS[: _SO_FAR[step]])
+            ),
         }
     return Ceremony(**{**values, **fields})
 
+
+_ACTS: tuple[tuple[str, int | None], ...] = (
+    ("open.ordered", None), ("share.checked", 1), ("share.checked", 4), ("objection.raised", None),
+    ("share.checked", 3), ("objection.decided", None), ("open.ordered", None), ("factor.opened", None),
+    ("factor.closed", None), ("share.released", 2), ("share.released", 1), ("share.adjudicated", 5),
+    ("release.closed", None), ("opening.combined", None), ("bid.result", None), ("opening.completed", None),
+)  # fmt: skip
+_SO_FAR = {"ordered": 4, "factor": 8, "factor_closed": 11, "combined": 15, "completed": 16}
 
 PRICES = (298_000_000, 312_450_000, 356_780_050, 401_000_000, 312_450_000)
 
@@ -476,8 +495,9 @@ def _openings() -> Iterator[Sample]:
     states = {
         "before": ceremony(None),
         "preparing": ceremony(None, close_at=NOW - HOUR, phase="closed"),
-        "failed": ceremony(None, close_at=NOW - HOUR, phase="failed"),
-        "ordered": ceremony("ordered", sealed),
+        "failed": ceremony(None, close_at=NOW - HOUR, phase="failed", reason="fewer_than_three"),
+        "cancelled": ceremony(None, close_at=NOW - HOUR, phase="cancelled"),
+        "ordered": ceremony("ordered", sealed, raised=2, decided=1),
         "factor": ceremony("factor", sealed),
         "released": ceremony("factor_closed", sealed),
         "combined": ceremony("combined", sealed),
@@ -485,7 +505,8 @@ def _openings() -> Iterator[Sample]:
         "heavy": ceremony("completed", opened(40)),
     }
     for name, shown in states.items():
-        yield Sample(f"opening-{name}", f"{path}/opening", "notices/opening.html", {"ceremony": shown, "now": NOW})
+        context = {"ceremony": shown, "now": NOW, "version": "0" * 16, "refresh": name == "factor"}
+        yield Sample(f"opening-{name}", f"{path}/opening", "notices/opening.html", context)
     outcomes = {
         "ranked": result(4, awarded=False, published=False),
         "awarded": result(5, published=False),

@@ -12,7 +12,7 @@ from trading.audit.service import reader, receipt
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
-from trading.notices.queries import ceremony as ceremonies
+from trading.notices import hall
 from trading.notices.queries import log, texts
 from trading.notices.queries import page as pages
 from trading.notices.queries import result as results
@@ -115,11 +115,15 @@ def document(reference: str, digest: str, kind: str) -> Response:
 @blueprint.get("/procedures/<reference>/lots/<lot>/opening")
 @public
 def opening(reference: str, lot: str) -> str:
-    """The opening of one lot: steps, custodians, and the record once everything is read out."""
-    now = _runtime().clock.now_ms()
-    with _runtime().ledger.read() as conn:
-        found = ceremonies.ceremony(conn, reference, lot)
-    return render_template("notices/opening.html", ceremony=found, now=now)
+    """The opening hall of one lot: steps, custodians, and the record once everything is read out."""
+    found = hall.enter(_runtime(), reference, lot)
+    return render_template(
+        "notices/opening.html",
+        ceremony=found.ceremony,
+        now=found.now,
+        version=found.version,
+        refresh="refresh" in request.args,
+    )
 
 
 @blueprint.get("/procedures/<reference>/lots/<lot>/result")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, or_, select
 
 from trading.audit.tables import audit_entry
 from trading.bids.tables import bid
@@ -16,6 +16,9 @@ from trading.openings.model import Place
 from trading.openings.rules.decisions import parse_adjudication
 from trading.openings.rules.verdicts import Finding
 from trading.openings.tables import bid_factor, custodian_answer, draft, opened_bid, opening
+from trading.procedures import queries as procedures
+from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.tables import lot, procedure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,3 +251,61 @@ def open_objections(conn: Connection, place: Place) -> int:
         if record["body"]["lot"] == place.lot and record["body"]["stage"] == place.stage
     ]
     return records.count("objection.raised") - records.count("objection.decided")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CeremonyRow:
+    """One lot that is to be opened, is being opened or was; ``opening`` is None before the first order."""
+
+    place: Place
+    title_zh: str
+    title_en: str
+    lot_zh: str
+    lot_en: str
+    phase: str
+    close_at: int | None
+    policy_sha256: str | None
+    opening: OpeningRow | None
+
+
+def ceremony_row(conn: Connection, reference: str, number: str, stage: str = "all") -> CeremonyRow:
+    """Return one lot with its ceremony.
+
+    Raises:
+        NotFound: There is none.
+    """
+    found = procedures.find(conn, reference)
+    return _ceremony(conn, found, procedures.find_lot(conn, found.id, number, stage))
+
+
+def ceremonies_of(conn: Connection, organisation: str) -> list[CeremonyRow]:
+    """Return the closed and opening lots that an organisation conducts or supervises, the newest deadline first."""
+    theirs = organisation_of(organisation)
+    query = (
+        select(procedure.c.reference, lot.c.number, lot.c.stage)
+        .join(lot, lot.c.procedure_id == procedure.c.id)
+        .where(theirs, procedure.c.published_at.is_not(None), lot.c.phase.in_(("closed", "opening")))
+        .order_by(lot.c.close_at.desc(), procedure.c.reference, lot.c.number)
+    )
+    return [ceremony_row(conn, row.reference, row.number, row.stage) for row in conn.execute(query)]
+
+
+def organisation_of(organisation: str) -> ColumnElement[bool]:
+    """Return the condition that an organisation conducts or supervises a procedure."""
+    codes = (procedure.c.agency_code, procedure.c.buyer_code, procedure.c.supervisor_code)
+    return or_(*(code == organisation for code in codes))
+
+
+def _ceremony(conn: Connection, found: ProcedureRow, row: LotRow) -> CeremonyRow:
+    place = Place(procedure=found.reference, procedure_id=found.id, lot=row.number, stage=row.stage)
+    return CeremonyRow(
+        place=place,
+        title_zh=found.title_zh,
+        title_en=found.title_en,
+        lot_zh=row.title_zh,
+        lot_en=row.title_en,
+        phase=row.phase,
+        close_at=row.close_at,
+        policy_sha256=row.policy_sha256,
+        opening=opening_row(conn, place),
+    )

@@ -2,8 +2,8 @@
 
 A stream holds no database connection: it looks at a value that all readers of a process share and that is at most a
 second old. Readers beyond the bound are refused and poll instead, so that a crowd never takes the threads away from
-people who bid. Every message that a record causes carries an id; a reader that comes back with ``Last-Event-ID``, to any
-process and after any restart, gets what followed it, once.
+people who bid. Every message that a record causes carries an id; a reader that comes back with ``Last-Event-ID``, to
+any process and after any restart, gets what followed it, once.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Final, Generic, TypeVar
 
-from flask import Response, request
+from flask import Response, jsonify, request
 from werkzeug.exceptions import NotAcceptable, ServiceUnavailable
 
 from trading.web.headers import SERVER_TIME
+from trading.web.locale import current_language
 
 MIMETYPE: Final = "text/event-stream"
 READERS: Final = 24  # of the 64 threads of a process (gunicorn.conf.py); the others answer requests
@@ -70,6 +72,27 @@ def message(event: str, data: Mapping[str, object], *, id: str | None = None) ->
 def last_seen() -> str:
     """Return the id of the last message that the reader has, or an empty text."""
     return request.headers.get("Last-Event-ID", request.args.get("after", ""))[:128]
+
+
+def state(version: str, now: int, text: Callable[[], str], *, over: bool = False) -> Response:
+    """Answer a page that asks what it should show now; 304 while nothing has changed.
+
+    Args:
+        version: Changes when, and only when, what is shown does.
+        now: The platform's time in ms; it travels beside the answer, so that it does not change it.
+        text: Renders the part of the page that follows.
+        over: Whether nothing will change any more.
+    """
+    tag = f"{version}-{current_language()}"
+    if request.if_none_match.contains_weak(tag):
+        response = Response(status=HTTPStatus.NOT_MODIFIED)
+    else:
+        response = jsonify(html=text(), over=over, version=version)
+    response.set_etag(tag, weak=True)
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers[SERVER_TIME] = str(now)
+    response.vary.update(("Accept-Language", "Cookie"))
+    return response
 
 
 def respond(look: Callable[[], Iterator[str]], clock: Callable[[], int]) -> Response:

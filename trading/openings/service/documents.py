@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.crypto.signatures import SignedDocument, verify_es256
+from trading.documents import queries as stored
 from trading.kernel.canonical import loads_object
-from trading.kernel.errors import InvalidInput, NotPermitted, RuleBroken
+from trading.kernel.errors import IntegrityFailure, InvalidInput, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor
 from trading.openings import queries, store
 from trading.openings.model import Place
@@ -125,3 +126,15 @@ def pending(conn: Connection, place: Place, typ: str | None) -> list[tuple[queri
         roles = {key.role for sig in signed.sigs if (key := keys.key_by_kid(conn, sig["kid"])) is not None}
         found.append((draft, tuple(role for role in _KINDS[draft.typ].needs if role not in roles)))
     return found
+
+
+def stored_document(conn: Connection, sha256: str) -> SignedDocument:
+    """Return a recorded document of a ceremony with its signatures.
+
+    Raises:
+        IntegrityFailure: A record names it and it is not stored.
+    """
+    found = stored.get(conn, bytes.fromhex(sha256))
+    if found is None:
+        raise IntegrityFailure(f"document {sha256} is missing")
+    return SignedDocument.from_parts(found.doc, found.sigs)

@@ -1,0 +1,57 @@
+"""What the people of a ceremony fill in: a receipt, a decision on an objection, findings on reported shares."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wtforms import Field, FileField, RadioField
+from wtforms.validators import InputRequired
+
+from trading.openings.rules.verdicts import Finding
+from trading.openings.service.desk import Report
+from trading.web.forms import Form
+from trading.web.locale import lazy as _
+
+DECISIONS: Final = (
+    ("add", _("Add the bid: it was received in time and must be opened")),
+    ("reject", _("Reject the objection: the bid does not belong on the list")),
+)
+FINDINGS: Final = (
+    (Finding.DEALT_BAD.value, _("The bidder sealed a faulty share")),
+    (Finding.CUSTODIAN_FAULT.value, _("The share was good, or the custodian did not show its key")),
+)
+
+
+class ObjectionForm(Form):
+    """A bidder's objection: the receipt says everything."""
+
+    receipt = FileField(_("Receipt of the bid (file ending in .tlog-proof)"))
+
+
+class DecisionForm(Form):
+    """The supervisor's decision on one objection."""
+
+    decision = RadioField(_("Decision"), [InputRequired()], choices=DECISIONS)
+
+
+class FindingForm(Form):
+    """The supervisor's findings about one custodian; one choice for each bid is added by ``finding_form``."""
+
+    def findings(self, report: Report) -> dict[str, Finding]:
+        """Return the finding of each reported bid."""
+        return {bid: Finding(self[_name(bid)].data) for bid in report.codes}
+
+    def choice(self, bid: str) -> Field:
+        """Return the field of one bid."""
+        return self[_name(bid)]
+
+
+def _name(bid: str) -> str:
+    return f"bid-{bid}"
+
+
+def finding_form(report: Report) -> FindingForm:
+    """Return the form for what a custodian reported."""
+    fields = {_name(bid): RadioField(bid, [InputRequired()], choices=FINDINGS) for bid in report.codes}
+    form: FindingForm = type("FindingForm", (FindingForm,), fields)()
+    return form
