@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from trading.assembly import ERRANDS, open_runtime
-from trading.audit import errands
+from trading.assembly import ERRANDS, SUBSCRIPTIONS, open_runtime
+from trading.audit import errands, relay
 from trading.config import Settings
 from trading.doorbell import QUEUES
 
@@ -32,8 +32,14 @@ def run_errand(errand_id: int) -> bool:
     return errands.run(_RUNTIME, ERRANDS, errand_id)
 
 
+def run_relay() -> int:
+    """Make errands of new entries of the log; the job that RQ calls when the log has grown."""
+    return relay.relay(_RUNTIME, SUBSCRIPTIONS)
+
+
 def sweep() -> None:
-    """Run every errand that is due, whether or not anybody rang."""
+    """Run the relay and every errand that is due, whether or not anybody rang."""
+    run_relay()
     with _RUNTIME.ledger.read() as conn:
         found = errands.due(conn, errands.platform_ms(conn))
     for errand in found:

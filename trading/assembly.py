@@ -7,8 +7,10 @@ from typing import Final
 
 from trading.accounts import model as accounts
 from trading.audit import model as audit
+from trading.audit import relay
 from trading.audit.errands import Handler
 from trading.audit.ledger import Ledger
+from trading.audit.relay import Subscription
 from trading.audit.runtime import Runtime
 from trading.awards import model as awards
 from trading.bids import jobs as bid_jobs
@@ -20,6 +22,7 @@ from trading.custody import model as custody
 from trading.db import open_engine
 from trading.evaluation import model as evaluation
 from trading.kernel.events import EventKind, Registry
+from trading.notices import jobs as notice_jobs
 from trading.notices import model as notices
 from trading.openings import jobs as opening_jobs
 from trading.openings import model as openings
@@ -46,7 +49,15 @@ REGISTRY: Final = Registry(EVENTS)
 # Below LOG_DIR: what every process may read; the write-ahead log beside it is the sequencer's alone (AL1 L5.1).
 TILES: Final = "tiles"
 
-ERRANDS: Final[Mapping[str, Handler]] = {**bid_jobs.ERRANDS, **opening_jobs.ERRANDS}
+# Who reacts to entries of the log a moment later (architecture 5). A process with an unknown kind here does not start.
+SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (*notice_jobs.SUBSCRIPTIONS,)
+relay.require_known(SUBSCRIPTIONS, REGISTRY)
+
+ERRANDS: Final[Mapping[str, Handler]] = {
+    **bid_jobs.ERRANDS,
+    **opening_jobs.ERRANDS,
+    **relay.handlers(SUBSCRIPTIONS),
+}
 
 
 def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
@@ -72,4 +83,6 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         clock=settings.clock(),
         ack=load_es256(settings.ack_key_file, None) if settings.ack_key_file is not None else None,
         witness_policy=settings.witness_policy.read_text() if settings.witness_policy is not None else "",
+        public_url=(settings.public_url or "http://localhost").rstrip("/"),
+        ocid_prefix=settings.ocid_prefix,
     )

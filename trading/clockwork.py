@@ -1,4 +1,7 @@
-"""``mingbiao clock``: rings for every errand that is due, again every 30 s until it is done. It writes nothing."""
+"""``mingbiao clock``: rings for every errand that is due, again every 30 s until it is done. It writes nothing.
+
+It also rings for the relay when the log has grown past a subscriber's cursor.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Final
 import click
 from sqlalchemy.exc import DBAPIError
 
-from trading.audit import errands
+from trading.audit import errands, relay
 from trading.config import Settings
 from trading.db import open_engine
 from trading.doorbell import Doorbell
@@ -24,14 +27,18 @@ def clock() -> None:
     engine = open_engine(settings.database_url, pool_size=1, application="clock")
     bell = Doorbell(settings.redis_url or "")
     rung: dict[tuple[int, int], float] = {}
+    relayed, relayed_at = 0, 0.0
     while True:
         try:
             with engine.connect() as conn:
                 found = errands.due(conn, errands.platform_ms(conn))
+                head = relay.behind(conn)
         except DBAPIError:  # the database is away for a moment; nothing is lost, the rows stay due
             time.sleep(1.0)
             continue
         now = time.monotonic()
+        if head is not None and (head != relayed or now - relayed_at >= RING_AGAIN_S) and bell.ring_relay(head):
+            relayed, relayed_at = head, now
         due = {(errand.id, errand.due_at) for errand in found}
         rung = {key: at for key, at in rung.items() if key in due}
         for key in sorted(due, key=lambda item: item[1]):

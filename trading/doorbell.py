@@ -1,4 +1,4 @@
-"""The only file that talks to RQ: ring for an errand. A lost ring delays and never loses; the sweep finds the row."""
+"""The only file that talks to RQ: ring for an errand or the relay. A lost ring only delays: the sweep looks too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rq.serializers import JSONSerializer
 
 QUEUES: Final = ("steps",)
 _JOB: Final = "worker.run_errand"
+_RELAY: Final = "worker.run_relay"
 _KEEP_S: Final = 60
 
 
@@ -24,11 +25,18 @@ class Doorbell:
 
     def ring(self, errand_id: int, due_at: int) -> bool:
         """Ask a worker to look at the errand; False if Redis did not take it."""
+        return self._enqueue(_JOB, (errand_id,), f"e{errand_id}-{due_at}")
+
+    def ring_relay(self, head: int) -> bool:
+        """Ask a worker to walk the log up to ``head``; False if Redis did not take it."""
+        return self._enqueue(_RELAY, (), f"r{head}")
+
+    def _enqueue(self, job: str, args: tuple[int, ...], job_id: str) -> bool:
         with suppress(RedisError, OSError):
             self._queue.enqueue_call(
-                _JOB,
-                args=(errand_id,),
-                job_id=f"e{errand_id}-{due_at}",
+                job,
+                args=args,
+                job_id=job_id,
                 result_ttl=_KEEP_S,
                 failure_ttl=_KEEP_S,
                 timeout=600,

@@ -215,6 +215,13 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     "failure.published": {"notice_sha256": HEX32, **_LOT_BODY},
     "contract.signed": {"bid": BID, "bidder": NAME, "contract_sha256": HEX32, "price": INT, **_LOT_BODY},
     "contract.published": {"contract_sha256": HEX32, "notice_sha256": HEX32, **_LOT_BODY},
+    "notice.publication": {
+        "channel": choice("atom", "ocds", "page"),
+        "entry_h": HEX32,
+        "number": SEQ,
+        "sha256": HEX32,
+        "url": TEXT,
+    },
     "contract.filed": {"contract_sha256": HEX32, "filing": TEXT, **_LOT_BODY},
     "award.determined": {"bid": BID, "bidder": NAME, "price": INT, "ranked_h": HEX32, **_LOT_BODY},
     "result.published": {"notice_sha256": HEX32, **_LOT_BODY},

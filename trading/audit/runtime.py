@@ -24,4 +24,6 @@ class Runtime:
     clock: Clock
     ack: Es256Signer | None = None
     witness_policy: str = ""  # C2SP tlog-policy text of the trust file
+    public_url: str = "http://localhost"  # of the pages, without a final slash; what is published names it
     passwords: Passwords = Passwords()
+    ocid_prefix: str = "ocds-000000"  # registered for the publisher with the Open Contracting Partnership

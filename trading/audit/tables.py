@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.db import Instant, metadata
@@ -50,6 +61,9 @@ errand = Table(
     Column("rung_at", Instant),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("last_error", Text),
+    Column("entry_id", BigInteger),  # of a subscriber's errand: the entry that it is about
+    Column("parked_at", Instant),  # it failed too often; the operator decides
+    Index("uq_errand_name_entry_id", "name", "entry_id", unique=True),
     schema="desk",
 )
 

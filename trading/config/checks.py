@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _SECRET_CHARACTERS = 32
 _SECRET_VARIETY = 12
 _PASSWORD_CHARACTERS = 16
 _DEMO_ORIGIN = "demo."
+_OCID_PREFIX = re.compile(r"ocds-[a-z0-9]{6}\Z")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -100,6 +102,12 @@ def _check_public_url(name: str, value: str, context: Context) -> Iterator[str]:
         yield f"{name} must begin with https://."
 
 
+def _check_ocid_prefix(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    if not _OCID_PREFIX.match(value):
+        yield f"{name} is ocds- and the six characters that were registered for the publisher."
+
+
 def _check_listen(name: str, value: str, context: Context) -> Iterator[str]:
     url = urlsplit(f"//{value}")
     try:
@@ -163,6 +171,7 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "SECRET_KEY_FILE": _check_secret,
     "ACK_KEY_FILE": _check_key_file,
     "PUBLIC_URL": _check_public_url,
+    "OCID_PREFIX": _check_ocid_prefix,
     "LISTEN": _check_listen,
     "JURISDICTION": _accept,  # the rule book knows the codes
     "RULEBOOK_DIR": _check_directory,

@@ -14,6 +14,7 @@ from trading.config.variables import VARIABLES, ConfigError, Process
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
 
 DEFAULT_LISTEN = "127.0.0.1:8000"
+DEFAULT_OCID_PREFIX = "ocds-000000"  # registered for nobody: a publisher has its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Settings:
     secret_key: str | None = field(default=None, repr=False)
     ack_key_file: Path | None = None
     public_url: str | None = None
+    ocid_prefix: str = DEFAULT_OCID_PREFIX
     listen: str | None = None
     jurisdiction: str
     rulebook_dir: Path | None = None
@@ -101,6 +103,7 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         secret_key=secret.read_text().strip() if secret else None,
         ack_key_file=path("ACK_KEY_FILE"),
         public_url=given.get("PUBLIC_URL"),
+        ocid_prefix=given.get("OCID_PREFIX", DEFAULT_OCID_PREFIX),
         listen=given.get("LISTEN"),
         jurisdiction=given.get("JURISDICTION", "CN"),
         rulebook_dir=path("RULEBOOK_DIR"),

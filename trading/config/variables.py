@@ -57,6 +57,7 @@ VARIABLES: Mapping[str, Variable] = {
     "SECRET_KEY_FILE": Variable(readers=frozenset({Process.WEB}), server=True, secret=True),
     "ACK_KEY_FILE": Variable(readers=frozenset({Process.WEB}), server=True, secret=True),
     "PUBLIC_URL": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
+    "OCID_PREFIX": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
     "LISTEN": Variable(readers=frozenset({Process.WEB})),
     "JURISDICTION": Variable(readers=_EVERY),
     "RULEBOOK_DIR": Variable(readers=_EVERY),

@@ -1,4 +1,4 @@
-"""What records say of notices (AL1 L11.3): each is named by its hash, by one act."""
+"""What records say of notices and publications (AL1 L11.3): a notice is named by its hash, by one act."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from sqlalchemy import Connection, select
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
 from trading.documents.folds import content_of
 from trading.documents.tables import document
-from trading.notices.tables import notice
+from trading.kernel.digests import sha256
+from trading.notices.tables import notice, publication
 from trading.parties.folds import faults_of_signatures
 from trading.procedures.tables import procedure
 
-REPLAYED: Final = (Replayed(table=notice.name, key=("sha256",)),)
+REPLAYED: Final = (
+    Replayed(table=notice.name, key=("sha256",)),
+    Replayed(table=publication.name, key=("entry_h", "channel")),
+)
 
 
 def _named(state: State, record: Mapping[str, Any]) -> None:
@@ -31,7 +35,16 @@ _KINDS: Final = (
     "failure.published",
     "contract.published",
 )
-FOLDS: Final[Mapping[str, Fold]] = dict.fromkeys(_KINDS, _named)
+
+
+def _published(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("publication", bytes.fromhex(body["entry_h"]), body["channel"]).update(
+        number=body["number"], sha256=bytes.fromhex(body["sha256"]), url=body["url"], published_at=record["at"]
+    )
+
+
+FOLDS: Final[Mapping[str, Fold]] = {**dict.fromkeys(_KINDS, _named), "notice.publication": _published}
 
 
 def compare_notices(conn: Connection, state: State) -> Iterator[Mismatch]:
@@ -51,6 +64,16 @@ def compare_notices(conn: Connection, state: State) -> Iterator[Mismatch]:
         for column, (stored, expected) in told.items():
             if stored != expected:
                 yield Mismatch(table="notice", id=row.id, column=column, stored=stored, expected=expected)
+
+
+def compare_publications(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield every publication whose content is not that of its digest; the digest itself stands in the record."""
+    mine = (publication.c.procedure_id == state.procedure_id) & publication.c.content.is_not(None)
+    columns = (publication.c.id, publication.c.sha256, publication.c.content)
+    for row in conn.execute(select(*columns).where(mine)) if state.procedure_id is not None else ():
+        if sha256(bytes(row.content)) != bytes(row.sha256):
+            expected = bytes(row.sha256).hex()
+            yield Mismatch(table="publication", id=row.id, column="content", stored="other bytes", expected=expected)
 
 
 def compare_edition(conn: Connection, state: State) -> Iterator[Mismatch]:
@@ -76,4 +99,4 @@ def compare_edition(conn: Connection, state: State) -> Iterator[Mismatch]:
                 yield Mismatch(table="procedure", id=row.id, column=column, stored=stored, expected=expected)
 
 
-COMPARE: Final[tuple[Compare, ...]] = (compare_notices, compare_edition)
+COMPARE: Final[tuple[Compare, ...]] = (compare_notices, compare_publications, compare_edition)

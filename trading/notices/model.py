@@ -26,4 +26,11 @@ EVENTS = (
         title_zh="合同公告",
         title_en="Contract published",
     ),
+    EventKind(
+        name="notice.publication",
+        fields=frozenset({"channel", "entry_h", "number", "sha256", "url"}),
+        public=True,
+        title_zh="公告发布存证",
+        title_en="Publication proved",
+    ),
 )
