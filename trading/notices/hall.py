@@ -42,19 +42,24 @@ class Hall:
         return sha256_hex(repr((shown, before, tuple(shown.windows.coming(self.now)))).encode())[:_TAG_DIGITS]
 
 
-def enter(runtime: Runtime, reference: str, lot: str) -> Hall:
-    """Return the hall, at most a second old.
+def look(runtime: Runtime, reference: str, lot: str) -> Hall:
+    """Return the hall as it is now, for somebody who opens the page.
 
     Raises:
         NotFound: No such published procedure or lot.
     """
+    return Hall(ceremony=_ceremony(runtime, reference, lot), now=runtime.clock.now_ms())
 
-    def look() -> Ceremony:
-        with runtime.ledger.read() as conn:
-            return ceremony(conn, reference, lot)
 
-    found = _HALLS.get((id(runtime), reference, lot), look)
+def _follow(runtime: Runtime, reference: str, lot: str) -> Hall:
+    """Return the hall for those who follow it: at most a second old, and one for all of them."""
+    found = _HALLS.get((id(runtime), reference, lot), lambda: _ceremony(runtime, reference, lot))
     return Hall(ceremony=found, now=runtime.clock.now_ms())
+
+
+def _ceremony(runtime: Runtime, reference: str, lot: str) -> Ceremony:
+    with runtime.ledger.read() as conn:
+        return ceremony(conn, reference, lot)
 
 
 def _runtime() -> Runtime:
@@ -65,7 +70,7 @@ def _runtime() -> Runtime:
 @public
 def state(reference: str, lot: str) -> Response:
     """Return what the page shows now; 304 while nothing has changed."""
-    hall = enter(_runtime(), reference, lot)
+    hall = _follow(_runtime(), reference, lot)
     key = (hall.version, current_language())
     return streams.state(hall.version, hall.now, lambda: _TEXTS.get(key, lambda: _text(hall)), over=hall.ceremony.over)
 
@@ -79,11 +84,11 @@ def _text(hall: Hall) -> str:
 def events(reference: str, lot: str) -> Response:
     """Stream the acts of the ceremony; ``Last-Event-ID`` is the commitment of the last record that the reader has."""
     runtime, seen, version = _runtime(), streams.last_seen(), ""
-    enter(runtime, reference, lot)  # what does not exist is refused before a place is taken
+    _follow(runtime, reference, lot)  # what does not exist is refused before a place is taken
 
     def look() -> Iterator[str]:
         nonlocal seen, version
-        hall = enter(runtime, reference, lot)
+        hall = _follow(runtime, reference, lot)
         for act in hall.ceremony.after(seen):
             seen = act.h
             yield streams.message("record", {"at": act.at, "kind": act.kind}, id=act.h)

@@ -116,7 +116,7 @@ def document(reference: str, digest: str, kind: str) -> Response:
 @public
 def opening(reference: str, lot: str) -> str:
     """The opening hall of one lot: steps, custodians, and the record once everything is read out."""
-    found = hall.enter(_runtime(), reference, lot)
+    found = hall.look(_runtime(), reference, lot)
     return render_template(
         "notices/opening.html",
         ceremony=found.ceremony,
