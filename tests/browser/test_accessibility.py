@@ -1,4 +1,4 @@
-"""Every page in every state, in both languages, light and dark, wide and narrow: axe finds nothing, nothing runs over."""
+"""Every page in every state, in both languages, light and dark: axe finds nothing, and narrow pages do not run over."""
 
 from __future__ import annotations
 
