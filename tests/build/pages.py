@@ -13,6 +13,7 @@ from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
 from trading.notices.queries.ceremony import BidRow, Ceremony, Closing, Fault, KeyHolder, Windows
 from trading.notices.queries.journal import Happening
 from trading.notices.queries.log import Entry, LogRow
+from trading.notices.queries.publications import Publication
 from trading.notices.queries.result import Ranked, Result, Tie
 from trading.notices.queries.search import Counts, DueOpening, Filter, Found, Home, Results
 from trading.notices.queries.texts import NoticeText
@@ -29,6 +30,7 @@ from trading.notices.queries.values import (
 )
 from trading.notices.rules import changes
 from trading.notices.rules.changes import Change
+from trading.notices.rules.channels import Channel
 from trading.notices.rules.progress import Happened, LotState, Stage, timeline
 from trading.web import refusals
 
@@ -421,6 +423,29 @@ def notice_text(*, changed: bool, later: bool = False) -> NoticeText:
     )
 
 
+def publications(number: int) -> tuple[Publication, ...]:
+    """Where a notice was published, each channel a moment later than the one before."""
+    address = "https://ggzy.example"
+    urls = {
+        Channel.PAGE: f"{address}/procedures/T-2026-7k3m9q2d/notices/{number}",
+        Channel.ATOM: f"{address}/feed.atom",
+        Channel.OCDS: f"{address}/api/v1/ocds/releases/ocds-000000-T-2026-7k3m9q2d-{digest(number)[:16]}",
+    }
+    return tuple(
+        Publication(
+            channel=channel,
+            number=4_180 + place,
+            entry_h=digest(("entry", number)),
+            h=digest((channel, number)),
+            sha256=digest((channel.value, number)),
+            url=url,
+            published_at=NOW - DAY + 180 * (place + 1),
+            content=None,
+        )
+        for place, (channel, url) in enumerate(urls.items())
+    )
+
+
 def head() -> Head:
     checkpoint = Checkpoint(origin="demo.log.example/audit", size=92_160, root=bytes.fromhex(digest("root")))
     note = checkpoint.text + "\n— demo.log.example/audit X0aISAAAAABqBxk" + "A" * 80 + "=\n"
@@ -485,7 +510,8 @@ def _procedures() -> Iterator[Sample]:
         ("superseded", notice_text(changed=True, later=True)),
     ):
         compared = [(change, changes.compare(change.old, change.new)) for change in text.changes]
-        context = {"notice": text, "compared": compared}
+        proofs = publications(text.number) if text.number > 1 or text.newest > 1 else ()
+        context = {"notice": text, "compared": compared, "publications": proofs}
         yield Sample(f"notice-{name}", f"{path}/notices/{text.number}", "notices/notice.html", context)
 
 

@@ -194,7 +194,7 @@ def test_query_budget(records: Records, client: FlaskClient, count_queries: Coun
     records.rank("1", [item], (bids[0], bidder(1), 1))
     for path, most in (
         (BASE, 5),
-        (f"{BASE}/notices/1", 1),
+        (f"{BASE}/notices/1", 2),
         (f"{BASE}/lots/1/opening", 9),
         (f"{BASE}/lots/1/result", 10),
     ):

@@ -13,7 +13,7 @@ from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
 from trading.notices import hall
-from trading.notices.queries import log, texts
+from trading.notices.queries import log, publications, texts
 from trading.notices.queries import page as pages
 from trading.notices.queries import result as results
 from trading.notices.queries import search as searches
@@ -89,8 +89,9 @@ def notice(reference: str, number: int) -> str:
     """One notice in full, with what it changed piece by piece."""
     with _runtime().ledger.read() as conn:
         found = texts.notice_text(conn, reference, number)
+        published = publications.of_notice(conn, reference, number)
     compared = [(change, changes.compare(change.old, change.new)) for change in found.changes]
-    return render_template("notices/notice.html", notice=found, compared=compared)
+    return render_template("notices/notice.html", notice=found, compared=compared, publications=published)
 
 
 @blueprint.get("/procedures/<reference>/documents/<digest>.<any(json, sig):kind>")

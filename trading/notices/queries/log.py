@@ -16,8 +16,8 @@ from trading.audit.tables import audit_entry, log_position
 
 # Kinds that say nothing about bids.
 ALWAYS: Final = frozenset({
-    "answer.published", "lot.failed", "opening.refused", "policy.fixed", "procedure.cancelled", "tender.changed",
-    "tender.published",
+    "answer.published", "lot.failed", "notice.publication", "opening.refused", "policy.fixed", "procedure.cancelled",
+    "tender.changed", "tender.published",
 })  # fmt: skip
 # Kinds of the ceremony and after it, public once the first order of their lot is recorded. The kinds of single bids are
 # on the opening page, which shows them together.

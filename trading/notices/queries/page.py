@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -32,6 +32,9 @@ from trading.notices.queries.values import (
 )
 from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import Happened, lot_state, timeline
+
+# Proofs of publication stand with the notices that they are about.
+_PROOF: Final = "notice.publication"
 
 
 def page(conn: Connection, reference: str, now: int) -> Page:
@@ -69,7 +72,7 @@ def page(conn: Connection, reference: str, now: int) -> Page:
         lots=lots,
         notices=tuple(_notice(row, body) for row, body in reversed(notices)),
         documents=documents,
-        log=log,
+        log=tuple(each for each in log if each.kind != _PROOF),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, Select, func, select
 
@@ -31,6 +32,11 @@ class Publication:
     url: str
     published_at: int
     content: bytes | None
+
+    @property
+    def path(self) -> str:
+        """Return the address on this very platform, under whatever name it is reached."""
+        return urlsplit(self.url).path
 
 
 _COLUMNS: Final = (
