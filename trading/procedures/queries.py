@@ -85,6 +85,18 @@ def find(conn: Connection, reference: str) -> ProcedureRow:
     return procedure_of(row)
 
 
+def by_id(conn: Connection, procedure_id: int) -> ProcedureRow:
+    """Return the procedure with this row id.
+
+    Raises:
+        NotFound: There is none.
+    """
+    row = conn.execute(select(procedure).where(procedure.c.id == procedure_id)).one_or_none()
+    if row is None:
+        raise NotFound("procedure")
+    return procedure_of(row)
+
+
 def has_drafted(conn: Connection, procedure_id: int, account: str) -> bool:
     """Say whether an account drafted any version of a procedure: such a person never approves it (MB-01)."""
     query = select(audit_entry.c.record).where(
