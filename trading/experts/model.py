@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from trading.audit.rules.tree import tree_root
 from trading.experts.rules.register import Act
+from trading.kernel.digests import sha256
 from trading.kernel.errors import Conflict
 from trading.kernel.events import Event, EventKind
 from trading.kernel.ids import random_name
@@ -128,6 +130,11 @@ def committee_event(kind: str, reference: str, procedure_id: int, **body: object
 def register_changed(act: Act, change_sha256: str) -> Event:
     """Return the event of a signed change of the register."""
     return Event(kind=f"expert.{act.value}", subject="register:experts", body={"change_sha256": change_sha256})
+
+
+def identities_root(sealed: Iterable[bytes]) -> bytes:
+    """Return what a record commits to: the tree root over the hashes of sealed identities, sorted."""
+    return tree_root(sorted(sha256(each) for each in sealed))
 
 
 def identities_kept(count: int, root: str) -> Event:

@@ -34,6 +34,7 @@ from trading.kernel.errors import IntegrityFailure, NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.parties.tables import signing_key
+from trading.procedures.tables import procedure
 
 CONTACT_ROLE = "contact"
 
@@ -342,6 +343,14 @@ def signed_document(conn: Connection, sha256: str) -> SignedDocument:
     return SignedDocument.from_parts(found.doc, found.sigs)
 
 
+def documents_of_type(conn: Connection, procedure_id: int | None, typ: str) -> list[bytes]:
+    """Return the stored documents of one type of a procedure, or of none, oldest entry first."""
+    query = select(document.c.bytes).where(
+        document.c.procedure_id.is_not_distinct_from(procedure_id), document.c.typ == typ
+    )
+    return [bytes(doc) for doc in conn.execute(query.order_by(document.c.entry_id)).scalars()]
+
+
 def paper_of(row: Row[*tuple[Any, ...]]) -> PaperRow:
     """Return a full row of the papers as a value."""
     return PaperRow(
@@ -503,6 +512,18 @@ def own_seats(conn: Connection, actor: Actor) -> list[tuple[int, str]]:
     as_person(conn, actor.account)
     query = select(seat_holder.c.procedure_id, seat_holder.c.seat).where(seat_holder.c.account == actor.account)
     return [(row.procedure_id, row.seat) for row in conn.execute(query.order_by(seat_holder.c.entry_id))]
+
+
+def published_leaves(conn: Connection, agency_code: str, since: int) -> list[bytes]:
+    """Return the opened leaves of experts whose panels of an agency's procedures were published, from an instant on."""
+    query = (
+        select(panel_name.c.leaf)
+        .join(procedure, procedure.c.id == panel_name.c.procedure_id)
+        .where(
+            procedure.c.agency_code == agency_code, procedure.c.published_at >= since, panel_name.c.leaf.is_not(None)
+        )
+    )
+    return [bytes(leaf) for leaf in conn.execute(query).scalars()]
 
 
 def panel_of(conn: Connection, procedure_id: int) -> list[PanelName]:

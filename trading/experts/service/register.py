@@ -12,7 +12,6 @@ from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.audit.queries import entry_by_id
 from trading.audit.queries import size as log_size
-from trading.audit.rules.tree import tree_root
 from trading.audit.runtime import Runtime
 from trading.crypto.keys import hpke_seal, xwing_kid
 from trading.crypto.signatures import verify_es256
@@ -24,7 +23,6 @@ from trading.experts.rules.identity import Identity, identity_info
 from trading.experts.rules.pool import REGISTER, make_pool, pool_key_commit
 from trading.experts.rules.register import Act, Item, fold, make_register_change, parse_register_change
 from trading.kernel.calendar import CHINA, WorkCalendar
-from trading.kernel.digests import sha256
 from trading.kernel.errors import InvalidInput, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.kernel.signed import SignedDocument
@@ -88,7 +86,7 @@ def change_register(
         documents.add(uow, recorded, None, signed)
         store.put_experts(uow, recorded, change, STATES[act])
         if sealed:
-            kept = uow.record(model.identities_kept(len(sealed), identities_root(sealed.values()).hex()))
+            kept = uow.record(model.identities_kept(len(sealed), model.identities_root(sealed.values()).hex()))
             store.add_identities(uow, kept, sealed)
     return recorded
 
@@ -116,11 +114,6 @@ def _sealed(conn: Connection, identities: Mapping[str, Identity]) -> dict[str, b
         return {}
     public = queries.contact_public(conn)
     return {name: hpke_seal(public, identity_info(name), each.encode()) for name, each in sorted(identities.items())}
-
-
-def identities_root(sealed: Any) -> bytes:  # noqa: ANN401 - any iterable of bytes
-    """Return what a record commits to: the tree root over the hashes of the sealed identities, sorted."""
-    return tree_root(sorted(sha256(bytes(each)) for each in sealed))
 
 
 def settled_size(conn: Connection) -> int:

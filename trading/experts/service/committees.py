@@ -1,0 +1,312 @@
+"""The plan of a committee, the beginning of its draw, its representatives and its formation (EXP-03, 04, 06, 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from trading.audit.ledger import Ledger, UnitOfWork
+from trading.audit.model import Recorded
+from trading.crypto.keys import hpke_seal
+from trading.custody import store as jobs
+from trading.documents import store as documents
+from trading.experts import model, queries, store
+from trading.experts.queries import CommitteeRow, DrawRow
+from trading.experts.rules.composition import require_draw_time, require_numbers
+from trading.experts.rules.identity import Identity, identity_info
+from trading.experts.rules.plan import Plan, parse_plan, write_plan
+from trading.experts.rules.request import DrawRequest, parse_request, write_request
+from trading.experts.rules.results import Result
+from trading.kernel.canonical import loads_object
+from trading.kernel.errors import Conflict, NotFound, NotPermitted, RuleBroken
+from trading.kernel.roles import Actor, Role
+from trading.kernel.signed import SignedDocument
+from trading.parties.tables import organisation, signing_key
+from trading.procedures import queries as procedure_queries
+from trading.procedures import service as procedures
+from trading.procedures import store as procedure_store
+from trading.procedures.queries import ProcedureRow
+from trading.procedures.rules.spec import parse_spec
+from trading.rulebook.keys import Regime
+
+KEY_JOB: Final = "draw-key"
+_MINUTE_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Lengths of time of a draw, ms (ED1 D5)."""
+
+    call_ms: int = 30 * _MINUTE_MS
+    commit_ms: int = 10 * _MINUTE_MS
+    reveal_ms: int = 5 * _MINUTE_MS
+
+
+def budget_of(row: ProcedureRow) -> int | None:
+    """Return the budget of a procedure in minor units: the sum of its lots' ceilings; None if none has one."""
+    ceilings = [lot.ceiling for lot in parse_spec(loads_object(row.spec)).lots if lot.ceiling is not None]
+    return sum(ceilings) if ceilings else None
+
+
+def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[str, Any]) -> Recorded:
+    """Record the agency's plan of a committee; until the draw begins another plan replaces it.
+
+    Args:
+        ledger: Where to record.
+        actor: A person of the buyer or its agency.
+        reference: The procedure.
+        body: Fields of ``mb.committee-plan`` but ``created`` and ``tender``.
+
+    Raises:
+        NotPermitted: The procedure is another agency's.
+        RuleBroken: ``committee.too_small``, ``committee.even``, ``committee.experts_too_few``, ``committee.drawing``.
+        InvalidInput: A field is malformed.
+    """
+    with ledger.begin(actor) as uow:
+        row = procedure_store.lock_for_share(uow, reference)
+        require_own(actor, row)
+        raw = write_plan({**body, "created": uow.at, "tender": reference})
+        plan = parse_plan(raw)
+        edition = procedures.edition_of(uow.connection, row, uow.at)
+        regime, budget = Regime(row.regime), budget_of(row)
+        require_numbers(plan.size, plan.experts, edition, regime, budget, large=plan.large)
+        known = store.lock_committee(uow, row.id)
+        if known is not None and known.state != "planned":
+            raise RuleBroken("committee.drawing", "EXP-10")
+        signed = SignedDocument(raw)
+        recorded = uow.record(model.committee_event("committee.planned", reference, row.id, plan_sha256=signed.sha256))
+        documents.add(uow, recorded, row.id, signed)
+        if known is None:
+            store.add_committee(uow, recorded, row.id, signed.sha256)
+        else:
+            store.move_committee(uow, recorded, known, plan_sha256=bytes.fromhex(signed.sha256))
+    return recorded
+
+
+def require_own(actor: Actor, row: ProcedureRow) -> None:
+    """Refuse whoever is neither of the buyer nor of its agency.
+
+    Raises:
+        NotPermitted: So.
+    """
+    if not actor.roles & {Role.AGENCY, Role.REVIEWER} or actor.organisation not in {row.agency_code, row.buyer_code}:
+        raise NotPermitted(f"{row.reference} is another agency's")
+
+
+def begin_draw(
+    ledger: Ledger,
+    actor: Actor,
+    reference: str,
+    *,
+    windows: Windows | None = None,
+    custodians: tuple[str, ...] | None = None,
+    parties: tuple[str, ...] | None = None,
+    k: int | None = None,
+) -> str:
+    """Begin the draw of a planned committee: choose who takes part and ask the custodians for their keys.
+
+    Args:
+        ledger: Where to record.
+        actor: Staff of the trading centre.
+        reference: The procedure.
+        windows: Lengths of time.
+        custodians: Kids of the institutions; those of the procedure's first opening policy by default.
+        parties: Kids of contributor keys; by default those of the centre, the agency, the supervisor and the
+            custodians that have one.
+        k: Threshold; a majority by default.
+
+    Returns:
+        The name of the draw.
+
+    Raises:
+        NotPermitted: Not staff of the centre.
+        RuleBroken: ``committee.not_planned``, ``committee.drawing``, ``committee.draw_early``,
+            ``committee.draw_late``, ``draw.too_few_parties``.
+    """
+    if Role.CENTRE not in actor.roles:
+        raise NotPermitted("draws are held by the trading centre")
+    lengths = windows or Windows()
+    with ledger.begin(actor) as uow:
+        row = procedure_store.lock_for_share(uow, reference)
+        known = _planned(uow, row)
+        plan = queries.plan_of(uow.connection, known)
+        edition, regime = procedures.edition_of(uow.connection, row, uow.at), Regime(row.regime)
+        calendar = procedures.work_calendar(uow.connection)
+        require_draw_time(uow.at, plan.evaluation_at, edition, regime, calendar)
+        holders = custodians or _custodians(uow.connection, row)
+        contributors = parties or _contributors(uow.connection, row, holders)
+        if len(contributors) < 3:  # noqa: PLR2004 - "at least 3 different organisations", ED1 D1
+            raise RuleBroken("draw.too_few_parties", "ED1 D1", parties=len(contributors))
+        draw = model.new_draw_id()
+        raw = write_request(
+            {
+                "call_ms": lengths.call_ms,
+                "commit_ms": lengths.commit_ms,
+                "created": uow.at,
+                "custodians": sorted(holders),
+                "draw": draw,
+                "k": k or len(holders) // 2 + 1,
+                "parties": sorted(contributors),
+                "reveal_ms": lengths.reveal_ms,
+                "tender": reference,
+            }
+        )
+        signed = SignedDocument(raw)
+        event = model.committee_event("committee.drawing", reference, row.id, draw=draw, request_sha256=signed.sha256)
+        recorded = uow.record(event)
+        documents.add(uow, recorded, row.id, signed)
+        store.move_committee(uow, recorded, known, state="drawing", draw=draw)
+        for kid in sorted(holders):
+            ask(uow.connection, kid, KEY_JOB, draw, 0, {})
+    return draw
+
+
+def _planned(uow: UnitOfWork, row: ProcedureRow) -> CommitteeRow:
+    known = store.lock_committee(uow, row.id)
+    if known is None:
+        raise RuleBroken("committee.not_planned", "EXP-10")
+    if known.state != "planned":
+        raise RuleBroken("committee.drawing", "EXP-10")
+    return known
+
+
+def ask(conn: Connection, kid: str, kind: str, draw: str, custodian: int, request: Mapping[str, Any]) -> str:
+    """Put a job of a draw on the list of one institution; an unanswered equal one is not asked twice."""
+    return jobs.add_job(
+        conn,
+        kid=kid,
+        kind=kind,
+        procedure_id=0,
+        lot=draw,
+        stage="draw",
+        custodian=custodian,
+        request={"draw": draw, **request},
+    )
+
+
+def _custodians(conn: Connection, row: ProcedureRow) -> tuple[str, ...]:
+    """Return the institutions that hold the opening keys of the procedure's first lot: they are at hand."""
+    for lot in procedure_queries.lots_of(conn, row.id):
+        if lot.policy_sha256 is not None:
+            policy = loads_object(queries.signed_document(conn, lot.policy_sha256).doc)
+            return tuple(each["kid"] for each in policy["custodians"])
+    raise RuleBroken("committee.no_custodians", "ED1 D1")
+
+
+def _contributors(conn: Connection, row: ProcedureRow, holders: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one active contributor key for each of the organisations that may contribute (D1)."""
+    near = select(signing_key.c.org_code).where(signing_key.c.kid.in_(holders))
+    query = (
+        select(signing_key.c.org_code, signing_key.c.kid, organisation.c.roles)
+        .join(organisation, organisation.c.code == signing_key.c.org_code)
+        .where(signing_key.c.role == "contributor", signing_key.c.status == "active")
+        .where(
+            signing_key.c.org_code.in_([row.agency_code, row.supervisor_code])
+            | signing_key.c.org_code.in_(near)
+            | organisation.c.roles.any("centre")
+        )
+        .order_by(signing_key.c.entry_id)
+    )
+    newest = {each.org_code: each.kid for each in conn.execute(query)}
+    return tuple(newest.values())
+
+
+def request_of(conn: Connection, committee: CommitteeRow) -> DrawRequest:
+    """Return the centre's request of the committee's draw.
+
+    Raises:
+        NotFound: No draw has begun.
+    """
+    for stored in queries.documents_of_type(conn, committee.procedure_id, "mb.draw-request"):
+        request = parse_request(stored)
+        if request.draw == committee.draw:
+            return request
+    raise NotFound("draw request")
+
+
+def plan_and_procedure(conn: Connection, committee: CommitteeRow) -> tuple[Plan, ProcedureRow]:
+    """Return plan and procedure of a committee."""
+    plan = queries.plan_of(conn, committee)
+    return plan, procedure_queries.find(conn, plan.tender)
+
+
+def appoint_representative(ledger: Ledger, actor: Actor, reference: str, account: Actor, who: Identity) -> str:
+    """Give one of the buyer's seats to an account of the buyer and return the seat.
+
+    Args:
+        ledger: Where to record.
+        actor: A person of the buyer or its agency.
+        reference: The procedure.
+        account: The representative; staff of the agency never sit (EXP-06).
+        who: The representative's name, sealed until the result.
+
+    Raises:
+        RuleBroken: ``committee.not_buyer_staff`` (EXP-06), ``committee.seats_taken``, ``committee.not_planned``.
+        Conflict: The account has a seat already.
+    """
+    with ledger.begin(actor) as uow:
+        row = procedure_store.lock_for_share(uow, reference)
+        require_own(actor, row)
+        known = store.lock_committee(uow, row.id)
+        if known is None:
+            raise RuleBroken("committee.not_planned", "EXP-10")
+        if account.organisation != row.buyer_code:
+            raise RuleBroken("committee.not_buyer_staff", "EXP-06", organisation=account.organisation)
+        taken = [each for each in queries.members(uow.connection, row.id) if each.kind == "representative"]
+        if (
+            len([each for each in taken if each.state in {"expected", "present"}])
+            >= queries.plan_of(uow.connection, known).representatives
+        ):
+            raise RuleBroken("committee.seats_taken", "EXP-03")
+        if queries.seat_of(uow.connection, row.id, account) is not None:
+            raise Conflict("the account has a seat in this committee")
+        seat = model.new_seat()
+        sealed = hpke_seal(
+            queries.contact_public(uow.connection), identity_info(representative_number(seat)), who.encode()
+        )
+        recorded = uow.record(model.committee_event("committee.appointed", reference, row.id, seat=seat))
+        store.add_member(uow, recorded, row.id, seat=seat, kind="representative", stratum=None, state="expected")
+        store.add_holder(uow, recorded, row.id, seat, account.account)
+        kept = uow.record(model.identities_kept(1, model.identities_root([sealed]).hex()))
+        store.add_identities(uow, kept, {representative_number(seat): sealed})
+    return seat
+
+
+def representative_number(seat: str) -> str:
+    """Return the name under which a representative's sealed identity is kept; it is no pool number."""
+    return f"REP-{seat.removeprefix('m-').upper()}"
+
+
+def form(uow: UnitOfWork, row: DrawRow, result: Result, committee: CommitteeRow) -> None:
+    """Seat those whom a result names; seats of an earlier result stay. The caller has locked the committee."""
+    plan, procedure = plan_and_procedure(uow.connection, committee)
+    known = {(each.attempt, each.index) for each in queries.members(uow.connection, row.tender_id)}
+    seats = {call.index: call.seat for call in queries.calls(uow.connection, row.draw, row.attempt)}
+    fresh = [seat for seat in result.selected if (row.attempt, seat.index) not in known]
+    listed = [{"index": seat.index, "seat": seats[seat.index], "stratum": seat.stratum} for seat in fresh]
+    event = model.committee_event(
+        "committee.formed",
+        procedure.reference,
+        row.tender_id,
+        attempt=row.attempt,
+        draw=row.draw,
+        seats=sorted(listed, key=lambda item: str(item["seat"])),
+    )
+    recorded = uow.record(event)
+    for seat in fresh:
+        store.add_member(
+            uow,
+            recorded,
+            row.tender_id,
+            seat=seats[seat.index],
+            kind="expert",
+            stratum=seat.stratum,
+            state="expected",
+            attempt=row.attempt,
+            index_no=seat.index,
+        )
+    drawn = len(result.selected) >= plan.experts
+    store.move_committee(uow, recorded, committee, state="drawn" if drawn else "drawing")

@@ -1,0 +1,245 @@
+"""Policy, pool, exclusions and spec of a draw: everything that is fixed before any randomness exists (ED1 D2 to D6).
+
+The keys of pool and exclusions live in one transaction of this process; what stays is sealed to the contact service and
+dealt to the custodians. Nobody who serves pages can tell afterwards who stands at an index.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from trading.audit.ledger import UnitOfWork
+from trading.bids.tables import bid
+from trading.crypto.keys import hpke_seal, share_info
+from trading.crypto.shares import deal
+from trading.experts import queries, store
+from trading.experts.model import REGISTER_KINDS
+from trading.experts.queries import CommitteeRow, DrawRow
+from trading.experts.rules import exclusions
+from trading.experts.rules.contributions import make_escrow
+from trading.experts.rules.exclusions import Grounds
+from trading.experts.rules.fields import EXCLUSION_KEY, POOL_KEY
+from trading.experts.rules.policy import Policy, parse_custodian_key, parse_policy, write_policy
+from trading.experts.rules.pool import (
+    Pool,
+    Stratum,
+    excluded_counts,
+    exclusion_key_commit,
+    exclusion_root,
+    make_pool,
+    pool_key_commit,
+    procedure_commit,
+)
+from trading.experts.rules.register import fold
+from trading.experts.rules.request import DrawRequest
+from trading.experts.rules.spec import PERSON, UNIT, default_min_valid, parse_spec, write_spec
+from trading.experts.service.committees import plan_and_procedure, request_of
+from trading.experts.service.register import settled_size
+from trading.kernel.canonical import dumps, loads_object
+from trading.kernel.digests import EXPERTS_DRAW_KEYS
+from trading.kernel.encoding import b64u
+from trading.kernel.errors import RuleBroken
+from trading.kernel.signed import SignedDocument
+from trading.openings.tables import opening
+from trading.parties.tables import organisation, signing_key
+from trading.procedures.queries import ProcedureRow
+from trading.procedures.service import edition_of
+from trading.rulebook.keys import Key, Regime
+from trading.rulebook.model import Edition
+
+SPEC: Final = "ed1.spec"
+ESCROW: Final = "ed1.escrow"
+_SUITE: Final = "SB1-XWING-AGE"
+_YEAR_MS: Final = 366 * 24 * 3_600_000
+#: The law's "small pool" is a number of the rules: fewer eligible than this many times the need is widened (D5).
+_LEAST_TIMES: Final = 2
+
+
+def draft_policy(conn: Connection, committee: CommitteeRow, *, demo: bool) -> SignedDocument | None:
+    """Return the policy to be signed once every institution that was asked has proved its key; None before."""
+    request = request_of(conn, committee)
+    keys = [key for key in queries.share_keys(conn, request.draw) if key.kid in request.custodians]
+    if len(keys) < len(request.custodians) or any(key.state != "proved" for key in keys):
+        return None
+    rows = []
+    for i, key in enumerate(keys, 1):
+        document = parse_custodian_key(queries.signed_document(conn, key.doc_sha256).doc)
+        rows.append({"hpke_pk": b64u(document.hpke_pk), "i": i, "kid": key.kid, "name": key.name, "role": key.role})
+    raw = write_policy(
+        {"custodians": rows, "demo": demo, "draw": request.draw, "k": request.k, "suite": _SUITE, "supersedes": None}
+    )
+    return SignedDocument(raw)
+
+
+def prepare(uow: UnitOfWork, row: DrawRow, previous: str | None = None) -> None:
+    """Freeze pool and exclusions and put spec and escrows before their signers; the draw row is locked.
+
+    Raises:
+        NotYet: The newest change of the register is not in the log yet.
+        RuleBroken: ``draw.pool_small`` (a stratum has fewer than twice as many eligible experts as it needs: another
+            plan must widen it), ``draw.no_stratum``, ``contact.no_key``.
+    """
+    conn = uow.connection
+    committee = queries.committee_of_draw(conn, row.draw)
+    plan, procedure = plan_and_procedure(conn, committee)
+    request = request_of(conn, committee)
+    size = settled_size(conn)
+    register = fold(queries.changes_before(conn, size, REGISTER_KINDS))
+    need = {item.id: item.need for item in plan.strata}
+    k_draw, k_x = secrets.token_bytes(32), secrets.token_bytes(32)
+    pool = make_pool(k_draw, register.entrants(need))
+    if {entrant.stratum for entrant in pool.entrants} != set(need):
+        raise RuleBroken("draw.no_stratum", "EXP-10")
+    strata = pool.strata(need)
+    edition = edition_of(conn, procedure, uow.at)
+    grounds = grounds_of(conn, procedure, edition, uow.at, suspended=register.suspended)
+    reasons = exclusions.reasons(pool.entrants, grounds)
+    _require_large_enough(strata, reasons)
+    policy = parse_policy(queries.signed_document(conn, row.policy_sha256).doc)
+    body = {
+        **_fixed(row, request, plan.representatives, previous),
+        **_pool_fields(row, pool, strata, reasons, k_draw, k_x),
+        "parties": _parties(conn, request, procedure, policy),
+        "procedure_commit": procedure_commit(row.salt, procedure.reference).hex(),
+        "register_size": size,
+    }
+    body["min_valid"] = default_min_valid(len(body["parties"]))
+    spec = parse_spec(write_spec(body))
+    store.drop_papers(conn, row.draw, row.attempt, (SPEC, ESCROW))
+    store.put_key(conn, row.draw, row.attempt, seal_keys(conn, row, k_draw, k_x, reasons))
+    store.add_paper(conn, row.draw, row.attempt, SPEC, SignedDocument(spec.raw), uow.at)
+    for use, key in ((POOL_KEY, k_draw), (EXCLUSION_KEY, k_x)):
+        escrow = make_escrow(spec, policy, use, key, deal=deal, seal=seal_share)
+        store.add_paper(conn, row.draw, row.attempt, ESCROW, SignedDocument(escrow), uow.at)
+
+
+def seal_share(public_key: bytes, i: int, ctx: bytes, share: bytes) -> bytes:
+    """Encrypt a share to its custodian (SB1 S4.2)."""
+    return hpke_seal(public_key, share_info(i, ctx), share)
+
+
+def _fixed(row: DrawRow, request: DrawRequest, representatives: int, previous: str | None) -> dict[str, Any]:
+    return {
+        "attempt": row.attempt,
+        "beacon": None,
+        "call_ms": request.call_ms,
+        "commit_ms": request.commit_ms,
+        "committee": {"appointed": 0, "representatives": representatives, "seated": 0},
+        "draw": row.draw,
+        "limits": [PERSON, UNIT],
+        "policy_sha256": row.policy_sha256,
+        "previous": previous,
+        "reveal_ms": request.reveal_ms,
+        "rule_version": exclusions.RULE_VERSION,
+    }
+
+
+def _pool_fields(
+    row: DrawRow, pool: Pool, strata: tuple[Stratum, ...], reasons: Mapping[int, str], k_draw: bytes, k_x: bytes
+) -> dict[str, Any]:
+    told = excluded_counts(strata, reasons)
+    return {
+        "excl_root": exclusion_root(k_x, len(pool.entrants), reasons).hex(),
+        "excluded": [{"count": told[name], "id": name} for name in sorted(told)],
+        "exclusion_key_commit": exclusion_key_commit(row.draw, row.attempt, k_x).hex(),
+        "pool_key_commit": pool_key_commit(row.draw, row.attempt, k_draw).hex(),
+        "pool_root": pool.root.hex(),
+        "pool_size": len(pool.entrants),
+        "strata": strata,
+    }
+
+
+def _require_large_enough(strata: tuple[Stratum, ...], reasons: Mapping[int, str]) -> None:
+    told = excluded_counts(strata, reasons)
+    for item in strata:
+        eligible = item.b - item.a - told[item.id]
+        if eligible < _LEAST_TIMES * item.need:
+            raise RuleBroken("draw.pool_small", "ED1 D5", stratum=item.id, eligible=eligible, need=item.need)
+
+
+def _parties(conn: Connection, request: DrawRequest, procedure: ProcedureRow, policy: Policy) -> list[dict[str, str]]:
+    """Return the contributors by id; the id says what the organisation is in this draw."""
+    seats = {custodian.kid: custodian.role for custodian in policy.custodians}
+    roles = {
+        org: seats[kid]
+        for kid, org in conn.execute(
+            select(signing_key.c.kid, signing_key.c.org_code).where(signing_key.c.kid.in_(list(seats)))
+        )
+    }
+    query = (
+        select(signing_key.c.kid, signing_key.c.org_code, organisation.c.roles)
+        .join(organisation, organisation.c.code == signing_key.c.org_code)
+        .where(signing_key.c.kid.in_(request.parties))
+    )
+    found: dict[str, str] = {}
+    for kid, org, org_roles in conn.execute(query.order_by(signing_key.c.org_code)):
+        name = _party_name(org, procedure, roles.get(org), org_roles)
+        found[name if name not in found else f"{name}-{org[-6:].lower()}"] = kid
+    return [{"id": name, "kid": found[name]} for name in sorted(found)]
+
+
+def _party_name(org: str, procedure: ProcedureRow, seat: str | None, org_roles: list[str]) -> str:
+    if org == procedure.supervisor_code:
+        return "supervisor"
+    if org == procedure.agency_code:
+        return "agency"
+    if "centre" in org_roles:
+        return "centre"
+    return seat or f"org-{org[-6:].lower()}"
+
+
+def keys_info(draw: str, attempt: int) -> bytes:
+    """Return what the sealing of a draw's keys binds to."""
+    return EXPERTS_DRAW_KEYS.encode() + b"\0" + f"{draw}\0{attempt}".encode("ascii")
+
+
+def seal_keys(conn: Connection, row: DrawRow, k_draw: bytes, k_x: bytes, reasons: Mapping[int, str]) -> bytes:
+    """Seal both keys and the reasons to the contact service."""
+    listed = [{"index": index, "reason": reasons[index]} for index in sorted(reasons)]
+    content = dumps({"k_draw": k_draw.hex(), "k_x": k_x.hex(), "reasons": listed})
+    return hpke_seal(queries.contact_public(conn), keys_info(row.draw, row.attempt), content)
+
+
+def grounds_of(
+    conn: Connection, procedure: ProcedureRow, edition: Edition, at: int, *, suspended: frozenset[str]
+) -> Grounds:
+    """Return what the rules of exclusion look at, as the records have it now (D4)."""
+    return Grounds(
+        buyer=procedure.buyer_code,
+        agency=procedure.agency_code,
+        supervisor=procedure.supervisor_code,
+        bidders=known_bidders(conn, procedure.id),
+        suspended=suspended,
+        worked=_worked(conn, procedure, edition, at),
+    )
+
+
+def known_bidders(conn: Connection, procedure_id: int) -> frozenset[str]:
+    """Return the bidders' codes, only of lots whose opening has been ordered: before it even a count would hint."""
+    query = (
+        select(bid.c.bidder_code)
+        .join(
+            opening,
+            (opening.c.procedure_id == bid.c.procedure_id)
+            & (opening.c.lot == bid.c.lot)
+            & (opening.c.stage == bid.c.stage),
+        )
+        .where(bid.c.procedure_id == procedure_id, bid.c.head_kind == "envelope")
+    )
+    return frozenset(conn.execute(query).scalars())
+
+
+def _worked(conn: Connection, procedure: ProcedureRow, edition: Edition, at: int) -> frozenset[str]:
+    """Return the experts who have evaluated for the agency as often as the rules allow, by published panels alone."""
+    regime = Regime(procedure.regime)
+    since = at - edition.count(Key.WORKED_PERIOD, regime) * _YEAR_MS
+    seen: dict[str, int] = {}
+    for leaf in queries.published_leaves(conn, procedure.agency_code, since):
+        expert = str(loads_object(leaf)["id"])
+        seen[expert] = seen.get(expert, 0) + 1
+    # One more must still be allowed.
+    return frozenset(expert for expert, count in seen.items() if not edition.allows(Key.WORKED_MOST, regime, count + 1))
