@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trading.audit.rules.bounds import SECOND_MS
+from trading.audit.rules.bounds import SECOND_MS, witnessed_time
 from trading.audit.rules.note import Checkpoint, verify_checkpoint
 from trading.audit.rules.policy import parse_policy
 from trading.bids.rules.trust import TrustFile
@@ -14,10 +14,14 @@ from trading.kernel.errors import RuleBroken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witnessed:
-    """A checkpoint with a quorum. ``low_ms`` is the witness time of TE1 T7: a whole quorum signed at or after it."""
+    """A checkpoint with a quorum and its times of TE1 T7.
+
+    A whole quorum signed at or after ``low_ms``, and a whole quorum had signed by the second ``up_s``.
+    """
 
     checkpoint: Checkpoint
     low_ms: int
+    up_s: int
 
 
 def verify_witnessed(trust: TrustFile, note: bytes) -> Witnessed:
@@ -29,7 +33,7 @@ def verify_witnessed(trust: TrustFile, note: bytes) -> Witnessed:
     """
     origin, policy = trust.origin, parse_policy(trust.log_policy)
     verified = verify_checkpoint(note, origin, policy.log_keys(origin), policy.witness_keys, verify_note_signature)
-    low_s = policy.t_low(verified.times)
-    if low_s is None:
+    times = witnessed_time(verified, policy)
+    if times is None:
         raise RuleBroken("order.checkpoint", "SB1 S9.3", detail="no witness quorum")
-    return Witnessed(checkpoint=verified.checkpoint, low_ms=SECOND_MS * low_s)
+    return Witnessed(checkpoint=verified.checkpoint, low_ms=SECOND_MS * times.t_low, up_s=times.t_up)

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "procedure": "trading.commands.procedure:procedure",
     "bid": "agents.bid.commands:main",
     "docs": "trading.commands.docs:docs",
+    "contributor": "agents.contributor.cli:main",
     "custodian": "agents.custodian.cli:main",
     "doctor": "trading.up.commands:doctor",
     "fsck": "trading.commands.audits:fsck",

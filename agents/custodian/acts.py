@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -27,16 +27,19 @@ from trading.custody.rules.jobs import Job, JobKind, read_job
 from trading.kernel.errors import InvalidInput
 from trading.kernel.signed import SignedDocument
 
+#: What the same command does for a draw.
+_OF_DRAW: Final = {JobKind.KEY: JobKind.DRAW_KEY, JobKind.PROVE: JobKind.DRAW_PROVE, JobKind.ADMIT: JobKind.DRAW_ADMIT}
+
 
 def _answer(where: Where, kind: JobKind, job_file: Path, *, yes: bool) -> dict[str, Any]:
-    job = _read(job_file, kind)
+    job = _read(job_file, kind, _OF_DRAW.get(kind, kind))
     return desk.answer(where.open(), job, confirm(yes=yes))
 
 
-def _read(job_file: Path, kind: JobKind) -> Job:
+def _read(job_file: Path, *kinds: JobKind) -> Job:
     job = read_job(job_file.read_bytes())
-    if job.kind is not kind:
-        raise InvalidInput("job.other_kind", f"{job_file.name} asks for {job.kind}, not for {kind}")
+    if job.kind not in kinds:
+        raise InvalidInput("job.other_kind", f"{job_file.name} asks for {job.kind}, not for {kinds[0]}")
     return job
 
 
@@ -58,7 +61,7 @@ def key(
     *,
     yes: bool,
 ) -> None:
-    """Make the share key of one lot and stage, signed; the same again returns the same key."""
+    """Make the share key of one lot and stage, or of a draw, signed; the same again returns the same key."""
 
     def act() -> None:
         if request_file is not None:
@@ -90,19 +93,50 @@ def admit(where: Where, policy_file: Path) -> None:
 
     def act() -> None:
         admitted = _answer(where, JobKind.ADMIT, policy_file, yes=True)
-        say(f"已接受开标密钥方案 {admitted['policy_sha256']}", f"Admitted the policy {admitted['policy_sha256']}")
+        say(f"已接受密钥方案 {admitted['policy_sha256']}", f"Admitted the policy {admitted['policy_sha256']}")
 
     perform(act)
 
 
 @main.command("check")
-@click.option("--order", "order_file", required=True, type=FILE, help="Job file with the order.")
+@click.option("--order", "order_file", type=FILE, help="Job file with the order of an opening; or --draw.")
+@click.option("--draw", "draw_file", type=FILE, help="Job file with the documents of a draw.")
 @out_option
 @yes_option
 @pass_where
-def check(where: Where, order_file: Path, out: Path, *, yes: bool) -> None:
-    """Check an open order and one's own share of every bid."""
-    perform(lambda: write(out, _answer(where, JobKind.CHECK, order_file, yes=yes)))
+def check(where: Where, order_file: Path | None, draw_file: Path | None, out: Path, *, yes: bool) -> None:
+    """Check an open order and one's own share of every bid, or one's own shares of a draw."""
+
+    def act() -> None:
+        match order_file, draw_file:
+            case Path(), None:
+                write(out, _answer(where, JobKind.CHECK, order_file, yes=yes))
+            case None, Path():
+                write(out, _answer(where, JobKind.DRAW_CHECK, draw_file, yes=yes))
+            case _:
+                raise click.UsageError("either --order or --draw")
+
+    perform(act)
+
+
+@main.command("recover")
+@click.option("--draw", "draw_file", required=True, type=FILE, help="Job file of kind draw-recover.")
+@out_option
+@yes_option
+@pass_where
+def recover(where: Where, draw_file: Path, out: Path, *, yes: bool) -> None:
+    """Publish one's shares of the numbers that contributors to a draw did not reveal in time."""
+    perform(lambda: write(out, _answer(where, JobKind.DRAW_RECOVER, draw_file, yes=yes)))
+
+
+@main.command("release-key")
+@click.option("--draw", "draw_file", required=True, type=FILE, help="Job file of kind draw-release-key.")
+@out_option
+@yes_option
+@pass_where
+def release_key(where: Where, draw_file: Path, out: Path, *, yes: bool) -> None:
+    """Seal one's share of a key of a draw to the auditor that the supervisor's order names."""
+    perform(lambda: write(out, _answer(where, JobKind.DRAW_RELEASE_KEY, draw_file, yes=yes)))
 
 
 @main.command("release")

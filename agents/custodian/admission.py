@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from agents.custodian.agent import Agent
 from agents.custodian.evidence import Evidence, read_evidence
@@ -30,16 +31,31 @@ _CHALLENGE_BYTES = 32
 
 
 def place_of(job: Job) -> Place:
-    """Return the lot and stage that a job is about."""
+    """Return the lot and stage, or the draw, that a job is about."""
     tender, lot, stage = job.place
     return Place(tender=tender, lot=lot, stage=stage)
 
 
 def make_key(agent: Agent, place: Place) -> SignedDocument:
-    """Make the share key of a place and return its signed document; a place has one key, so a repetition returns it.
+    """Make the share key of a lot and stage and return its signed document.
 
     Raises:
         RuleBroken: ``key.destroyed``: there was one; nobody may think that it still exists.
+    """
+    names = {"lot": place.lot, "stage": place.stage, "tender": place.tender}
+    return make_share_key(agent, place, lambda common: CUSTODIAN_KEY.write({**common, **names}))
+
+
+def make_share_key(agent: Agent, place: Place, document_of: Callable[[dict[str, object]], bytes]) -> SignedDocument:
+    """Make the share key of a place; a place has one key, so a repetition returns it.
+
+    Args:
+        agent: The agent.
+        place: A lot and stage, or a draw.
+        document_of: Completes the fields that every custodian key has and returns the document.
+
+    Raises:
+        RuleBroken: ``key.destroyed``.
     """
     existing = agent.state.key_of(place)
     if existing is not None:
@@ -47,20 +63,8 @@ def make_key(agent: Agent, place: Place) -> SignedDocument:
     if agent.state.answer("key", place, str(place)) is not None:
         raise RuleBroken("key.destroyed", "SB1 S12", place=str(place))
     key, now = XWingPrivateKey.from_seed(secrets.token_bytes(SEED_BYTES)), agent.clock.now_ms()
-    signed = agent.sign(
-        CUSTODIAN_KEY.write(
-            {
-                "created": now,
-                "hpke_pk": b64u(key.public.raw),
-                "lot": place.lot,
-                "name": agent.name,
-                "role": agent.role,
-                "stage": place.stage,
-                "suite": SUITE,
-                "tender": place.tender,
-            }
-        )
-    )
+    common = {"created": now, "hpke_pk": b64u(key.public.raw), "name": agent.name, "role": agent.role, "suite": SUITE}
+    signed = agent.sign(document_of(common))
     sealed = agent.vault.seal(f"seed:{signed.sha256}", key.seed)
     with agent.state.transaction():
         if agent.state.key_of(place) is not None:

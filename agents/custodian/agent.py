@@ -8,10 +8,11 @@ from typing import Final
 
 from agents.custodian.journal import Journal
 from agents.custodian.state import Place, State
+from agents.pinning import TRUST_FILE, PinnedTrust
 from trading.audit.rules.policy import Policy as LogPolicy
 from trading.audit.rules.policy import parse_policy as parse_log_policy
 from trading.bids.rules.policy import Policy, parse_policy, require_signature
-from trading.bids.rules.trust import TrustFile, parse_trust
+from trading.bids.rules.trust import TrustFile
 from trading.crypto.files import write_secret
 from trading.crypto.keyfiles import load_es256, save_es256
 from trading.crypto.keys import XWingPrivateKey
@@ -19,12 +20,12 @@ from trading.crypto.signatures import DocumentSigner, Es256Signer, verify_signat
 from trading.crypto.vault import Vault
 from trading.kernel import fields
 from trading.kernel.clock import Clock
-from trading.kernel.errors import InvalidInput, RuleBroken
+from trading.kernel.errors import RuleBroken
 from trading.kernel.signed import SignedDocument
 
 JOBS_PER_MINUTE: Final = 10
 _CONFIG_FILE, _KEY_FILE, _VAULT_FILE = "agent.json", "institution.key", "vault"
-_TRUST_FILE, _JOURNAL_FILE = "trust.json", "journal.jsonl"
+_JOURNAL_FILE = "journal.jsonl"
 _CONFIG: Final = fields.Table(
     "mb.custodian-agent",
     {
@@ -34,26 +35,6 @@ _CONFIG: Final = fields.Table(
         "role": fields.one_of("agency", "operator", "supervisor", "notary", "association", "centre", "other"),
     },
 )
-
-
-class PinnedTrust:
-    """The pinned trust file; a running agent follows when its person pins a later one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp: tuple[int, int] | None = None
-        self._trust: TrustFile | None = None
-
-    def current(self) -> TrustFile | None:
-        """Return the trust file as it is now; ``None`` before the first is pinned."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return None
-        stamp = status.st_mtime_ns, status.st_ino
-        if stamp != self._stamp:
-            self._trust, self._stamp = parse_trust(self._path.read_bytes()), stamp
-        return self._trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,25 +167,7 @@ def open_agent(directory: Path, passphrase: str | None, clock: Clock) -> Agent:
         state=State(directory),
         vault=Vault.open(directory / _VAULT_FILE, passphrase),
         signer=load_es256(directory / config["key_file"], passphrase),
-        pinned=PinnedTrust(directory / _TRUST_FILE),
+        pinned=PinnedTrust(directory / TRUST_FILE),
         clock=clock,
         journal=Journal(directory / _JOURNAL_FILE),
     )
-
-
-def pin_trust(directory: Path, signed: SignedDocument) -> TrustFile:
-    """Pin a trust file: the first is the person's decision, a later one is signed by a supervisor of the one before.
-
-    Raises:
-        InvalidInput: ``doc.…``, ``sig.missing``, ``sig.invalid``, or ``trust.not_newer``.
-    """
-    trust, path = parse_trust(signed.doc), directory / _TRUST_FILE
-    if path.exists():
-        before = parse_trust(path.read_bytes())
-        if before.sha256 == trust.sha256:
-            return trust
-        if trust.seq <= before.seq or trust.origin != before.origin:
-            raise InvalidInput("trust.not_newer", "the trust file is not a later one for the same log")
-        require_signature(signed, before, "supervisor", verify_signature)
-    write_secret(path, signed.doc, replace=True)
-    return trust

@@ -11,9 +11,10 @@ import click
 
 from agents import passphrases
 from agents.custodian import acts, desk, doctor, polling
-from agents.custodian.agent import JOBS_PER_MINUTE, create_agent, pin_trust
+from agents.custodian.agent import JOBS_PER_MINUTE, create_agent
 from agents.custodian.command import FILE, VARIABLE, Where, main, pass_where
 from agents.http import Refused, Unreachable, require_base
+from agents.pinning import pin_trust
 from agents.signing import load_signer, read_document
 from agents.words import instant, reporting, say, warn
 from trading.kernel.errors import RuleBroken
@@ -112,7 +113,8 @@ def show(where: Where) -> None:
         agent = where.open()
     click.echo(f"{agent.name} ({agent.role}) {agent.signer.kid}")
     for place, admitted in agent.state.policies():
-        click.echo(f"{place}: {admitted.policy_sha256} #{admitted.custodian} {instant(admitted.first_close)}")
+        close = "" if place.is_draw else f" {instant(admitted.first_close)}"
+        click.echo(f"{place}: {admitted.policy_sha256} #{admitted.custodian}{close}")
     if agent.pinned.current() is not None and (seen := agent.state.seen(agent.trust.origin)) is not None:
         click.echo(f"{agent.trust.origin}: {seen.size}")
 

@@ -10,6 +10,8 @@ from agents.custodian import words
 from agents.custodian.admission import admit, make_key, place_of, prove
 from agents.custodian.agent import Agent
 from agents.custodian.checking import check
+from agents.custodian.draw_answers import recover_draw, release_draw_key
+from agents.custodian.draws import admit_draw, check_draw, make_draw_key
 from agents.custodian.releasing import release
 from agents.custodian.statements import rehearse, state_non_release
 from trading.custody.rules.jobs import Job, JobKind
@@ -17,7 +19,17 @@ from trading.kernel.errors import InvalidInput, RuleBroken
 
 _MINUTE_MS: Final = 60_000
 #: Kinds that a person answers unless the institution has decided otherwise for its agent; disclosure always.
-PERSONAL: Final = frozenset({JobKind.KEY, JobKind.RELEASE, JobKind.DISCLOSE, JobKind.NON_RELEASE})
+PERSONAL: Final = frozenset(
+    {
+        JobKind.KEY,
+        JobKind.RELEASE,
+        JobKind.DISCLOSE,
+        JobKind.NON_RELEASE,
+        JobKind.DRAW_KEY,
+        JobKind.DRAW_RECOVER,
+        JobKind.DRAW_RELEASE_KEY,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +41,13 @@ class Automatic:
 
     def answers(self, kind: JobKind) -> bool:
         """Return whether a job of the kind is answered without a person."""
-        by_choice = {JobKind.KEY: self.key, JobKind.RELEASE: self.release}
+        by_choice = {
+            JobKind.KEY: self.key,
+            JobKind.RELEASE: self.release,
+            JobKind.DRAW_KEY: self.key,
+            JobKind.DRAW_RECOVER: self.release,
+            JobKind.DRAW_RELEASE_KEY: self.release,
+        }
         return by_choice.get(kind, kind not in PERSONAL)
 
 
@@ -44,6 +62,11 @@ def _prove(agent: Agent, job: Job, confirm: words.Confirm) -> dict[str, Any]:
     return dict(prove(agent, job))
 
 
+def _draw_key(agent: Agent, job: Job, confirm: words.Confirm) -> dict[str, Any]:
+    confirm(words.of_key(place_of(job), "评标专家抽取", "draw of evaluation experts"))
+    return make_draw_key(agent, job.request["draw"]).wire()
+
+
 _ANSWERS: Final[Mapping[JobKind, Callable[[Agent, Job, words.Confirm], dict[str, Any]]]] = {
     JobKind.KEY: _key,
     JobKind.PROVE: _prove,
@@ -52,6 +75,12 @@ _ANSWERS: Final[Mapping[JobKind, Callable[[Agent, Job, words.Confirm], dict[str,
     JobKind.RELEASE: lambda agent, job, confirm: release(agent, job, confirm).wire(),
     JobKind.REHEARSE: lambda agent, job, _confirm: rehearse(agent, job),
     JobKind.NON_RELEASE: lambda agent, job, confirm: state_non_release(agent, job, confirm).wire(),
+    JobKind.DRAW_KEY: _draw_key,
+    JobKind.DRAW_PROVE: _prove,
+    JobKind.DRAW_ADMIT: lambda agent, job, _confirm: dict(admit_draw(agent, job)),
+    JobKind.DRAW_CHECK: lambda agent, job, confirm: check_draw(agent, job, confirm).wire(),
+    JobKind.DRAW_RECOVER: lambda agent, job, confirm: dict(recover_draw(agent, job, confirm)),
+    JobKind.DRAW_RELEASE_KEY: lambda agent, job, confirm: release_draw_key(agent, job, confirm).wire(),
 }
 
 

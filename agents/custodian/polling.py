@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -20,9 +19,9 @@ from agents.custodian import desk
 from agents.custodian.agent import Agent
 from agents.custodian.statements import kept_factors
 from agents.http import Answer, Refused, Unreachable, call
+from agents.polls import authorization
 from agents.words import words
 from trading.crypto.files import write_secret
-from trading.custody.rules.documents import make_poll
 from trading.custody.rules.jobs import MAX_PACKED, JobKind, read_job
 from trading.kernel.encoding import b64u
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
@@ -167,13 +166,7 @@ class Server:
         call("POST", self.base + path, authorization=self._authorization(), body=body)
 
     def _authorization(self) -> str:
-        poll = make_poll(
-            audience=self.agent.trust.origin,
-            custodian_kid=self.agent.signer.kid,
-            nonce=secrets.token_bytes(16),
-            created=self.agent.clock.now_ms(),
-        )
-        return f"MB-ES256 {b64u(self.agent.sign(poll).wire_bytes())}"
+        return authorization(self.agent.signer, self.agent.trust.origin, self.agent.clock.now_ms())
 
 
 def _jobs(listed: object) -> list[tuple[str, JobKind]]:

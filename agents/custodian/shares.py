@@ -14,6 +14,7 @@ from trading.crypto.keys import XWingPrivateKey, share_info
 from trading.crypto.shares import SHARE_BYTES, commit_share
 from trading.crypto.signatures import sig_sha256, verify_signature
 from trading.custody.rules.jobs import Job
+from trading.experts.rules.contributions import Context, DealtShare
 from trading.kernel.errors import InvalidInput
 from trading.openings.rules.orders import OrderedBid
 from trading.openings.rules.verdicts import Check
@@ -27,8 +28,8 @@ class OpenedShare:
     share: bytes | None
 
 
-def open_share(key: XWingPrivateKey, sealed: SealedShare, context: BidContext) -> OpenedShare:
-    """Open one's own share under the context and compare it with its commitment (S9.3)."""
+def open_share(key: XWingPrivateKey, sealed: SealedShare | DealtShare, context: BidContext | Context) -> OpenedShare:
+    """Open one's own share under the context of a bid or of a draw and compare it with its commitment (S9.3)."""
     ctx = context.bytes()
     try:
         share = key.open(share_info(sealed.i, ctx), sealed.ct)

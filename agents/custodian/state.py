@@ -73,11 +73,21 @@ CREATE TRIGGER a_close_stays BEFORE UPDATE ON admitted WHEN NEW.first_close <> O
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Tender, lot and stage: what one share key is for."""
+    """Tender, lot and stage, or a draw with empty lot and stage: what one share key is for."""
 
     tender: str
     lot: str
     stage: str
+
+    @classmethod
+    def of_draw(cls, draw: str) -> Place:
+        """Return the place of a draw; no lot has an empty name."""
+        return cls(tender=draw, lot="", stage="")
+
+    @property
+    def is_draw(self) -> bool:
+        """Return whether it is a draw."""
+        return not self.lot
 
     @property
     def row(self) -> tuple[str, str, str]:
@@ -86,6 +96,8 @@ class Place:
 
     @override
     def __str__(self) -> str:
+        if self.is_draw:
+            return self.tender
         return f"{self.tender} / {self.lot} / {self.stage}"
 
 
@@ -100,7 +112,10 @@ class ShareKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """The policy admitted for a place: own index, name of the agency that signed it, ``close`` first seen (ms)."""
+    """The policy admitted for a place: own index, name of the agency that signed it, ``close`` first seen (ms).
+
+    The policy of a draw has neither: they are empty and 0.
+    """
 
     policy_sha256: str
     policy: bytes

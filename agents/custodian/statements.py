@@ -11,7 +11,6 @@ from agents.custodian.agent import Agent
 from agents.custodian.shares import bidder_keys, open_share
 from agents.custodian.state import Place
 from trading.bids.rules.envelope import Envelope, parse_envelope, parse_rehearsal, require_policy
-from trading.bids.rules.policy import Policy, parse_policy
 from trading.crypto.shares import commit_factor
 from trading.crypto.signatures import verify_signature
 from trading.custody.rules.documents import make_key_destroyed, make_non_release
@@ -19,7 +18,6 @@ from trading.custody.rules.jobs import Job
 from trading.kernel.errors import InvalidInput, RuleBroken
 from trading.kernel.signed import SignedDocument
 from trading.openings.rules.factors import Factor, make_factor_ack, parse_factor
-from trading.openings.rules.orders import parse_order
 from trading.openings.rules.verdicts import Check
 
 
@@ -146,16 +144,14 @@ def destroy(agent: Agent, policy_sha256: str, confirm: words.Confirm) -> SignedD
     Raises:
         RuleBroken: ``policy.not_admitted``.
     """
-    place, policy = _place_of_policy(agent, policy_sha256)
+    place = _place_of_policy(agent, policy_sha256)
     stored = agent.state.answer("destroy", place, policy_sha256)
     if stored is not None:
         return SignedDocument.from_wire(stored)
-    released = any(
-        agent.state.answer("release", place, parse_order(doc).sha256) is not None for doc in agent.state.orders(place)
-    )
+    released = any(agent.state.questions(kind, place) for kind in ("release", "draw-recover"))
     confirm(words.of_destruction(place, released=released))
     now = agent.clock.now_ms()
-    signed = agent.sign(make_key_destroyed(policy.sha256, custodian=agent.custodian_of(place), created=now))
+    signed = agent.sign(make_key_destroyed(policy_sha256, custodian=agent.custodian_of(place), created=now))
     with agent.state.transaction():
         agent.state.destroy_seed(place)
         agent.state.add_answer("destroy", place, policy_sha256, signed.wire_bytes(), now)
@@ -163,8 +159,8 @@ def destroy(agent: Agent, policy_sha256: str, confirm: words.Confirm) -> SignedD
     return signed
 
 
-def _place_of_policy(agent: Agent, policy_sha256: str) -> tuple[Place, Policy]:
+def _place_of_policy(agent: Agent, policy_sha256: str) -> Place:
     for place, admitted in agent.state.policies():
         if admitted.policy_sha256 == policy_sha256:
-            return place, parse_policy(admitted.policy)
+            return place
     raise RuleBroken("policy.not_admitted", "SB1 S12", policy_sha256=policy_sha256)

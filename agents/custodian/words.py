@@ -10,6 +10,8 @@ from agents.custodian.evidence import Evidence
 from agents.custodian.orders import Question
 from agents.custodian.state import Place
 from agents.words import instant, words
+from trading.experts.rules.checks import CheckCode
+from trading.experts.rules.spec import Spec
 from trading.openings.rules.verdicts import Check
 
 #: Told the words; raises to stop the signature.
@@ -17,6 +19,9 @@ Confirm: TypeAlias = Callable[[str], None]
 
 
 def _head(zh: str, en: str, place: Place) -> list[str]:
+    if place.is_draw:
+        about = words(f"  专家抽取 {place.tender}", f"  draw of experts {place.tender}")
+        return [words(f"即将签署：{zh}", f"About to sign: {en}"), about]
     return [
         words(f"即将签署：{zh}", f"About to sign: {en}"),
         words(
@@ -94,3 +99,30 @@ def of_disclosure(place: Place, auditor: str) -> str:
 def of_factor_ack(bid: str) -> str:
     """Describe the acknowledgement of a bidder's factor."""
     return words(f"即将签署：收到投标 {bid} 的投标人因子", f"About to sign: the factor of bid {bid} was received")
+
+
+def _draw(zh: str, en: str, spec: Spec) -> list[str]:
+    return [
+        *_head(zh, en, Place.of_draw(spec.draw)),
+        words(f"  第 {spec.attempt} 次，方案 {spec.sha256}", f"  attempt {spec.attempt}, spec {spec.sha256}"),
+    ]
+
+
+def of_draw_check(spec: Spec, codes: Mapping[str, CheckCode]) -> str:
+    """Describe a share check of a draw."""
+    found = ", ".join(f"{code} {number}" for code, number in sorted(Counter(map(str, codes.values())).items()))
+    lines = _draw("抽取份额核对", "share check of a draw", spec)
+    return "\n".join([*lines, words(f"  文件 {len(codes)} 份（{found}）", f"  {len(codes)} documents ({found})")])
+
+
+def of_recovery(spec: Spec, parties: list[str]) -> str:
+    """Describe a recovery: after it, the shares are public."""
+    lines = _draw("公开未公布随机数的份额", "shares of numbers that were not revealed", spec)
+    named = ", ".join(parties)
+    return "\n".join([*lines, words(f"  参与方 {named}", f"  contributors {named}")])
+
+
+def of_key_release(spec: Spec, use: str) -> str:
+    """Describe a key release to the auditor."""
+    lines = _draw("向审计方交出密钥份额", "share of a key for the auditor", spec)
+    return "\n".join([*lines, f"  {use}"])

@@ -12,8 +12,9 @@ import pytest
 
 from agents.custodian import desk, disclosing, statements
 from agents.custodian.admission import make_key, place_of
-from agents.custodian.agent import Agent, create_agent, open_agent, pin_trust
+from agents.custodian.agent import Agent, create_agent, open_agent
 from agents.custodian.state import DATABASE, Place
+from agents.pinning import pin_trust
 from agents.sealing import BidSecrets, build_rehearsal
 from tests.build.ceremony import CUSTODIANS, LOT, SECOND, STAGE, TENDER, Bidder, World, enrolment
 from trading.bids.rules.policy import parse_custodian_key

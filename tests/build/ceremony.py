@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from agents.custodian.admission import make_key
-from agents.custodian.agent import Agent, create_agent, open_agent, pin_trust
+from agents.custodian.agent import Agent, create_agent, open_agent
 from agents.custodian.state import Place
+from agents.pinning import pin_trust
 from agents.sealing import SealedBid, seal_bid
 from tests.build.recorded_log import Placed, RecordedLog
 from tests.build.signed_log import policy_text

@@ -10,9 +10,10 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from agents.custodian.agent import Agent, create_agent, open_agent, pin_trust
+from agents.custodian.agent import Agent, create_agent, open_agent
 from agents.custodian.desk import Automatic
 from agents.custodian.polling import Server
+from agents.pinning import pin_trust
 from agents.station import conduct
 from agents.station.box import Box, create_box, open_box
 from agents.station.ceremony import Place

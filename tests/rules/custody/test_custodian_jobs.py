@@ -93,12 +93,24 @@ REQUESTS: dict[JobKind, dict[str, Any]] = {
     JobKind.REHEARSE: {"policy_sha256": HASH, "rehearsal_sha256": HASH},
     JobKind.DISCLOSE: {"auditor": "x", "order_sha256": HASH, "policy_sha256": HASH},
     JobKind.NON_RELEASE: {"envelopes": [HASH], "policy_sha256": HASH},
+    JobKind.DRAW_KEY: {},
+    JobKind.DRAW_PROVE: {"ct": b64u(b"x"), "custodian_key_sha256": HASH},
+    JobKind.DRAW_ADMIT: {"policy_sha256": HASH},
+    JobKind.DRAW_CHECK: {"attempt": 1, "documents": [HASH], "policy_sha256": HASH, "spec_sha256": HASH},
+    JobKind.DRAW_RECOVER: {
+        "attempt": 1,
+        "parties": ["notary"],
+        "policy_sha256": HASH,
+        "sealed_h": HASH,
+        "spec_sha256": HASH,
+    },
+    JobKind.DRAW_RELEASE_KEY: {"attempt": 1, "order_sha256": HASH, "policy_sha256": HASH, "use": "ed1.pool-key"},
 }
 
 
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_the_fields_of_each_kind(kind: JobKind) -> None:
-    request = {**PLACE, **REQUESTS[kind]}
+    request = {**({"draw": "D-1"} if kind.is_draw else PLACE), **REQUESTS[kind]}
     assert read_job(build(kind=kind, request=request)).kind is kind
     for name in request:
         for bad in ({key: value for key, value in request.items() if key != name}, {**request, name: {}}):

@@ -26,6 +26,7 @@ from trading.crypto.keys import share_info
 from trading.experts.rules import contributions, finals
 from trading.experts.rules.contributions import CONTRIBUTION, Contribution, parse_contribution
 from trading.experts.rules.reveals import Outcome, counts, failed_custodians, is_good, make_reveal, parse_reveal
+from trading.experts.rules.spec import Beacon
 from trading.kernel import canonical
 from trading.kernel.errors import InvalidInput, RuleBroken
 
@@ -138,7 +139,7 @@ def test_too_few_valid_end_the_attempt() -> None:
 def test_a_beacon_is_mandatory_if_named_and_absent_if_not() -> None:
     with pytest.raises(RuleBroken, match=r"draw\.beacon"):
         finals.make_seed(SPEC, outcomes(), beacon=bytes(32))
-    named = replace(SPEC, beacon=object())
+    named = replace(SPEC, beacon=Beacon(name="drand", round=1))
     with pytest.raises(RuleBroken, match=r"draw\.beacon"):
         finals.make_seed(named, outcomes())
     assert finals.make_seed(named, outcomes(), beacon=bytes(32)).seed != SEED

@@ -17,6 +17,9 @@ SIGNED_ANSWERS: Final[Mapping[JobKind, str]] = {
     JobKind.CHECK: "sb1.share-check",
     JobKind.RELEASE: "sb1.release",
     JobKind.NON_RELEASE: "sb1.non-release",
+    JobKind.DRAW_KEY: "ed1.custodian-key",
+    JobKind.DRAW_CHECK: "ed1.share-check",
+    JobKind.DRAW_RELEASE_KEY: "ed1.key-release",
 }
 _PLAIN: Final[Mapping[JobKind, Mapping[str, fields.Reader]]] = {
     JobKind.PROVE: {"challenge": fields.digest, "custodian_key_sha256": fields.digest},
@@ -27,7 +30,10 @@ _PLAIN: Final[Mapping[JobKind, Mapping[str, fields.Reader]]] = {
         "rehearsal_sha256": fields.digest,
     },
     JobKind.DISCLOSE: {"auditor": fields.text, "disclosure_sha256": fields.digest},
+    JobKind.DRAW_PROVE: {"challenge": fields.digest, "custodian_key_sha256": fields.digest},
+    JobKind.DRAW_ADMIT: {"policy_sha256": fields.digest},
 }
+_MAX_RECOVERIES: Final = 64
 _REFUSAL: Final = {"code": fields.matching(r"[a-z_]+(\.[a-z_]+)*"), "detail": fields.matching(r"(?s).{0,2000}")}
 
 
@@ -41,9 +47,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Exactly one of the three is set. ``content`` are the fields of an unsigned answer."""
+    """Exactly one of the four is set. ``content`` are the fields of an unsigned answer.
+
+    ``documents`` are the recoveries of a draw, one for each party that the agent has a good share of.
+    """
 
     document: SignedDocument | None = None
+    documents: tuple[SignedDocument, ...] | None = None
     content: Mapping[str, Any] | None = None
     refusal: Refusal | None = None
 
@@ -62,7 +72,16 @@ def read_answer(kind: JobKind | None, body: Mapping[str, Any]) -> Answer:
         raise InvalidInput("answer.malformed", "an answer has a job and either an answer or a refusal")
     if kind is None or kind in SIGNED_ANSWERS:
         return Answer(document=SignedDocument.from_wire(body["answer"]))
+    if kind is JobKind.DRAW_RECOVER:
+        return Answer(documents=_recoveries(body["answer"]))
     return Answer(content=_read(_PLAIN[kind], body["answer"]))
+
+
+def _recoveries(value: object) -> tuple[SignedDocument, ...]:
+    wires = value.get("recoveries") if isinstance(value, Mapping) and value.keys() == {"recoveries"} else None
+    if not isinstance(wires, list) or len(wires) > _MAX_RECOVERIES:
+        raise InvalidInput("answer.malformed", "recoveries")
+    return tuple(SignedDocument.from_wire(wire) for wire in wires)
 
 
 def _read(table: Mapping[str, fields.Reader], value: object, into: Any = None) -> Any:  # noqa: ANN401 - as fields.record

@@ -46,7 +46,7 @@ _UNREADABLE: Final = (
     ValueError,
 )
 _NAME = re.compile(
-    r"(request\.json|order\.json|checkpoint|trust\.json|trust\.sig|docs/[0-9a-f]{64}\.(json|sig)"
+    r"(request\.json|order\.json|seal\.tlog-proof|checkpoint|trust\.json|trust\.sig|docs/[0-9a-f]{64}\.(json|sig)"
     r"|log/(0|[1-9][0-9]{0,18})\.tlog-proof|consistency/(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18}))\Z"
 )
 
@@ -62,9 +62,22 @@ class JobKind(StrEnum):
     REHEARSE = "rehearse"
     DISCLOSE = "disclose"
     NON_RELEASE = "non-release"
+    DRAW_KEY = "draw-key"
+    DRAW_PROVE = "draw-prove"
+    DRAW_ADMIT = "draw-admit"
+    DRAW_CHECK = "draw-check"
+    DRAW_RECOVER = "draw-recover"
+    DRAW_RELEASE_KEY = "draw-release-key"
+
+    @property
+    def is_draw(self) -> bool:
+        """Whether it is about a draw of experts (ED1) and not about a lot."""
+        return self.value.startswith("draw-")
 
 
 _PLACE: Final = {"kind": fields.one_of(*JobKind), "lot": fields.text, "stage": fields.text, "tender": fields.text}
+_DRAW: Final = {"draw": fields.matching(r"[!-~]{1,40}"), "kind": fields.one_of(*JobKind)}
+_ATTEMPT: Final = {"attempt": fields.integer(1), "policy_sha256": fields.digest}
 _ORDERED: Final = {
     "order_sha256": fields.digest,
     "policy_sha256": fields.digest,
@@ -82,6 +95,25 @@ _REQUESTS: Final[Mapping[JobKind, Mapping[str, fields.Reader]]] = {
         "envelopes": fields.sorted_by(fields.itself, fields.digest, least=1),
         "policy_sha256": fields.digest,
     },
+    JobKind.DRAW_KEY: {},
+    JobKind.DRAW_PROVE: {"ct": fields.b64u_of(1, MAX_DOCUMENT), "custodian_key_sha256": fields.digest},
+    JobKind.DRAW_ADMIT: {"policy_sha256": fields.digest},
+    JobKind.DRAW_CHECK: {
+        **_ATTEMPT,
+        "documents": fields.sorted_by(fields.itself, fields.digest, least=1),
+        "spec_sha256": fields.digest,
+    },
+    JobKind.DRAW_RECOVER: {
+        **_ATTEMPT,
+        "parties": fields.sorted_by(fields.itself, fields.matching(r"[a-z0-9-]{1,32}"), least=1),
+        "sealed_h": fields.digest,
+        "spec_sha256": fields.digest,
+    },
+    JobKind.DRAW_RELEASE_KEY: {
+        **_ATTEMPT,
+        "order_sha256": fields.digest,
+        "use": fields.one_of("ed1.pool-key", "ed1.exclusion-key"),
+    },
 }
 
 
@@ -94,8 +126,9 @@ def read_request(request: Mapping[str, Any]) -> tuple[JobKind, Mapping[str, Any]
     kind = request.get("kind")
     if kind not in list(JobKind):
         raise InvalidInput("job.malformed", "unknown kind of job")
+    about = _DRAW if JobKind(kind).is_draw else _PLACE
     try:
-        content = fields.record({**_PLACE, **_REQUESTS[JobKind(kind)]})(dict(request))
+        content = fields.record({**about, **_REQUESTS[JobKind(kind)]})(dict(request))
     except ValueError as error:
         raise InvalidInput("job.malformed", f"request.json: {error}") from error
     return JobKind(kind), content
@@ -112,7 +145,9 @@ class Job:
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """Return tender, lot and stage."""
+        """Return tender, lot and stage; of a draw its id, with empty lot and stage, which no lot has."""
+        if self.kind.is_draw:
+            return self.request["draw"], "", ""
         return self.request["tender"], self.request["lot"], self.request["stage"]
 
     def need(self, path: str) -> bytes:
@@ -176,7 +211,7 @@ def build_job(
     Args:
         kind: Must equal ``request["kind"]`` if that is given.
         files: By path as in docs/custodian-jobs.md, without ``request.json`` and ``bundle.json``.
-        request: The further fields of the kind, with ``lot``, ``stage`` and ``tender``.
+        request: The further fields of the kind, with ``lot``, ``stage`` and ``tender``, or with ``draw``.
         origin: Origin of the log.
         checkpoint_size: Size of the file ``checkpoint``; 0 if there is none.
 
@@ -195,10 +230,10 @@ def build_job(
             {"path": path, "sha256": sha256_hex(content[path]), "size": len(content[path])} for path in sorted(content)
         ],
         "kind": "custodian-job",
-        "lot": complete["lot"],
+        "lot": complete.get("lot"),
         "origin": origin,
-        "procedure": complete["tender"],
-        "stage": complete["stage"],
+        "procedure": complete.get("tender", complete.get("draw")),
+        "stage": complete.get("stage"),
         "tier": "custodian",
         "typ": "mb.bundle",
         "v": 1,
@@ -230,8 +265,9 @@ def read_job(data: bytes) -> Job:
         raise InvalidInput("job.incomplete", "request.json is missing")
     request = loads_object(files["request.json"])
     kind, converted = read_request(request)
-    if (bundle["procedure"], bundle["lot"], bundle["stage"]) != (request["tender"], request["lot"], request["stage"]):
-        raise InvalidInput("job.malformed", "bundle.json and request.json name different lots")
+    subject = request.get("tender", request.get("draw")), request.get("lot"), request.get("stage")
+    if (bundle["procedure"], bundle["lot"], bundle["stage"]) != subject:
+        raise InvalidInput("job.malformed", "bundle.json and request.json name different lots or draws")
     for path, content in files.items():
         if path.startswith("docs/") and path.endswith(".json") and sha256_hex(content) != path[5:-5]:
             raise InvalidInput("job.malformed", f"{path} has another hash than its name")
@@ -271,7 +307,9 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 def _check_list(bundle: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     if bundle.get("kind") != "custodian-job" or bundle.get("typ") != "mb.bundle" or bundle.get("v") != 1:
         raise InvalidInput("job.malformed", "bundle.json is not that of a custodian job")
-    if not all(isinstance(bundle.get(name), str) for name in ("lot", "origin", "procedure", "stage")):
+    of_draw = bundle.get("lot") is None and bundle.get("stage") is None
+    named = ("origin", "procedure") if of_draw else ("lot", "origin", "procedure", "stage")
+    if not {"lot", "stage"} <= bundle.keys() or not all(isinstance(bundle.get(name), str) for name in named):
         raise InvalidInput("job.malformed", "bundle.json: lot, origin, procedure or stage")
     actual = [{"path": path, "sha256": sha256_hex(files[path]), "size": len(files[path])} for path in sorted(files)]
     if bundle.get("files") != actual:

@@ -1,0 +1,53 @@
+"""The trust file that an agent has pinned: whom it believes, and how a later one replaces it (P8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from trading.bids.rules.policy import require_signature
+from trading.bids.rules.trust import TrustFile, parse_trust
+from trading.crypto.files import write_secret
+from trading.crypto.signatures import verify_signature
+from trading.kernel.errors import InvalidInput
+from trading.kernel.signed import SignedDocument
+
+TRUST_FILE: Final = "trust.json"
+
+
+class PinnedTrust:
+    """The pinned trust file; a running agent follows when its person pins a later one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._trust: TrustFile | None = None
+
+    def current(self) -> TrustFile | None:
+        """Return the trust file as it is now; ``None`` before the first is pinned."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        stamp = status.st_mtime_ns, status.st_ino
+        if stamp != self._stamp:
+            self._trust, self._stamp = parse_trust(self._path.read_bytes()), stamp
+        return self._trust
+
+
+def pin_trust(directory: Path, signed: SignedDocument) -> TrustFile:
+    """Pin a trust file: the first is the person's decision, a later one is signed by a supervisor of the one before.
+
+    Raises:
+        InvalidInput: ``doc.…``, ``sig.missing``, ``sig.invalid``, or ``trust.not_newer``.
+    """
+    trust, path = parse_trust(signed.doc), directory / TRUST_FILE
+    if path.exists():
+        before = parse_trust(path.read_bytes())
+        if before.sha256 == trust.sha256:
+            return trust
+        if trust.seq <= before.seq or trust.origin != before.origin:
+            raise InvalidInput("trust.not_newer", "the trust file is not a later one for the same log")
+        require_signature(signed, before, "supervisor", verify_signature)
+    write_secret(path, signed.doc, replace=True)
+    return trust
