@@ -62,13 +62,20 @@
     told = now;
   }
 
+  // The filters of the page go with every question.
+  function address(base) {
+    const url = new URL(base, location.href);
+    for (const [name, value] of new URLSearchParams(location.search)) url.searchParams.set(name, value);
+    return url;
+  }
+
   async function ask() {
     asked = null;
     const headers = { Accept: "application/json", "Accept-Language": language };
     if (tag) headers["If-None-Match"] = tag;
     const sent = Date.now();
     try {
-      const answer = await fetch(region.dataset.live + location.search, { headers, cache: "no-store" });
+      const answer = await fetch(address(region.dataset.live), { headers, cache: "no-store" });
       const half = (Date.now() - sent) / 2;
       setClock(Number(answer.headers.get("X-Server-Time")) + half);
       if (polling) show("poll");
@@ -96,7 +103,7 @@
 
   let source = null;
   function follow() {
-    source = new EventSource(region.dataset.events + location.search);
+    source = new EventSource(address(region.dataset.events));
     source.onopen = () => show("live");
     source.addEventListener("record", askSoon);
     source.addEventListener("state", (event) => {

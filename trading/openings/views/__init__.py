@@ -1,0 +1,5 @@
+"""Pages of the ceremony: the desk of its people, and what a custodian's agent has done."""
+
+from trading.openings.views.ceremony import blueprint
+
+__all__ = ["blueprint"]

@@ -1,0 +1,201 @@
+"""The supervisor's pages: lamps, papers to sign, and the log as it grows. Everything read here is read only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+from flask import Blueprint, Response, current_app, render_template, request, url_for
+
+from trading.audit.runtime import Runtime
+from trading.kernel.digests import sha256_hex
+from trading.kernel.roles import Actor, Role
+from trading.openings.service import desk as desks
+from trading.openings.service.desk import Desk
+from trading.supervision import queries, service
+from trading.supervision.queries import Scope, Told, Wish
+from trading.supervision.rules.lamps import Colour
+from trading.supervision.service import Board
+from trading.web import streams
+from trading.web.permissions import allow, current_actor
+from trading.web.streams import Shared
+
+blueprint = Blueprint("supervision", __name__, url_prefix="/supervision")
+
+_WATCHERS: Final = (Role.SUPERVISOR, Role.AUDITOR, Role.CENTRE)
+_LIVE: Final = 100  # newest records of the live log
+_TAG_DIGITS: Final = 16
+_LONGEST: Final = 80  # characters of a filter that are read
+_BOARDS: Final[Shared[Board]] = Shared()
+_LOGS: Final[Shared[list[Told]]] = Shared()
+
+
+def _runtime() -> Runtime:
+    return cast("Runtime", current_app.extensions["runtime"])
+
+
+def _scope() -> Scope:
+    return service.scope_of(current_actor())
+
+
+def _version(shown: object) -> str:
+    return sha256_hex(repr(shown).encode())[:_TAG_DIGITS]
+
+
+# ------------------------------------------------------------------ lamps
+
+
+def _board(runtime: Runtime, scope: Scope) -> Board:
+    def make() -> Board:
+        with runtime.ledger.read() as conn:
+            return service.board(conn, scope, runtime.clock.now_ms())
+
+    return _BOARDS.get((id(runtime), scope), make)
+
+
+def _lamps(board: Board) -> str:
+    """Return the version of a board: every lamp and its state, not the instant of looking."""
+    return _version([(each.watched.row.reference, each.watched.row.phase, each.lamps) for each in board.procedures])
+
+
+def _colour() -> Colour | None:
+    asked = request.args.get("colour", "")
+    return Colour(asked) if asked in set(Colour) else None
+
+
+@blueprint.get("")
+@allow(*_WATCHERS, relation="jurisdiction")
+def index() -> str:
+    """The procedures of the jurisdiction, those with an overdue act first, and what waits for a signature."""
+    board = _board(_runtime(), _scope())
+    return render_template(
+        "supervision/index.html",
+        board=board,
+        now=board.now,
+        colour=_colour(),
+        desks=_waiting(current_actor()),
+        actor=current_actor(),
+        version=_lamps(board),
+        refresh="refresh" in request.args,
+    )
+
+
+def _waiting(actor: Actor) -> Sequence[Desk]:
+    if Role.SUPERVISOR not in actor.roles:
+        return ()
+    with _runtime().ledger.read() as conn:
+        return [desk for desk in desks.desks(conn, actor) if desk.waiting(actor)]
+
+
+@blueprint.get("/state")
+@allow(*_WATCHERS, relation="jurisdiction")
+def state() -> Response:
+    """Return the lamps as they are now, for a page that follows them."""
+    board, colour = _board(_runtime(), _scope()), _colour()
+    return streams.state(
+        _lamps(board),
+        _runtime().clock.now_ms(),
+        lambda: render_template("supervision/_lamps.html", board=board, colour=colour, now=board.now),
+    )
+
+
+@blueprint.get("/events")
+@allow(*_WATCHERS, relation="jurisdiction")
+def events() -> Response:
+    """Tell a page when a lamp has changed."""
+    runtime, scope, version = _runtime(), _scope(), ""
+
+    def look() -> Iterator[str]:
+        nonlocal version
+        fresh = _lamps(_board(runtime, scope))
+        if fresh != version:
+            version = fresh
+            yield streams.message("state", {"version": version})
+
+    return streams.respond(look, runtime.clock.now_ms)
+
+
+@blueprint.get("/procedures/<reference>")
+@allow(*_WATCHERS, relation="jurisdiction")
+def procedure(reference: str) -> str:
+    """Every lamp of one procedure with its article, and the records that it was computed from."""
+    now = _runtime().clock.now_ms()
+    with _runtime().ledger.read() as conn:
+        found = service.one(conn, _scope(), reference, now)
+        told = queries.log_page(conn, _scope(), Wish(reference=reference))
+    return render_template("supervision/procedure.html", supervised=found, told=told, now=now)
+
+
+# ------------------------------------------------------------------ the log
+
+
+def _live(runtime: Runtime, scope: Scope) -> list[Told]:
+    def make() -> list[Told]:
+        with runtime.ledger.read() as conn:
+            return queries.log_page(conn, scope, Wish(), limit=_LIVE)
+
+    return _LOGS.get((id(runtime), scope), make)
+
+
+@blueprint.get("/log")
+@allow(*_WATCHERS, relation="jurisdiction")
+def log() -> str:
+    """The log of the jurisdiction as it grows; what is sealed is not in it yet."""
+    wish = _wish()
+    live = wish == Wish()
+    with _runtime().ledger.read() as conn:
+        kinds = queries.kinds_told(conn, _scope())
+        told = _live(_runtime(), _scope()) if live else queries.log_page(conn, _scope(), wish)
+    newest = told[0].h if told else ""
+    return render_template(
+        "supervision/log.html",
+        told=told,
+        wish=wish,
+        kinds=kinds,
+        live=live,
+        older=url_for("supervision.log", **_older(wish, told)) if len(told) >= queries.PAGE else None,
+        events=url_for("supervision.log_events", after=newest),
+        version=_version(told),
+        now=_runtime().clock.now_ms(),
+        refresh="refresh" in request.args,
+    )
+
+
+def _wish() -> Wish:
+    asked = {name: request.args.get(name, "").strip()[:_LONGEST] or None for name in ("reference", "kind", "before")}
+    return Wish(**asked)
+
+
+def _older(wish: Wish, told: Sequence[Told]) -> dict[str, str]:
+    kept = {"reference": wish.reference, "kind": wish.kind, "before": told[-1].h if told else None}
+    return {name: value for name, value in kept.items() if value is not None}
+
+
+@blueprint.get("/log/state")
+@allow(*_WATCHERS, relation="jurisdiction")
+def log_state() -> Response:
+    """Return the newest records that may be told."""
+    told = _live(_runtime(), _scope())
+    return streams.state(
+        _version(told), _runtime().clock.now_ms(), lambda: render_template("supervision/_log.html", told=told)
+    )
+
+
+@blueprint.get("/log/events")
+@allow(*_WATCHERS, relation="jurisdiction")
+def log_events() -> Response:
+    """Stream every new record that may be told, in log order; its id is its commitment, which counts nothing."""
+    runtime, scope, seen, version = _runtime(), _scope(), streams.last_seen(), ""
+
+    def look() -> Iterator[str]:
+        nonlocal seen, version
+        told = _live(runtime, scope)
+        for each in queries.newer(told, seen):
+            seen = each.h
+            yield streams.message("record", {"at": each.at, "kind": each.kind, "procedure": each.reference}, id=each.h)
+        fresh = _version(told)
+        if fresh != version:
+            version = fresh
+            yield streams.message("state", {"version": version})
+
+    return streams.respond(look, runtime.clock.now_ms)
