@@ -13,9 +13,7 @@ from flask import Blueprint
 from trading.accounts.views import blueprint as account_pages
 from trading.api.custodian import blueprint as custodian_api
 from trading.api.feed import blueprint as feed
-from trading.api.feed import blueprint as feed
 from trading.api.v1.bids import blueprint as bid_api
-from trading.api.v1.ocds import blueprint as ocds_api
 from trading.api.v1.ocds import blueprint as ocds_api
 from trading.api.v1.openings import blueprint as opening_api
 from trading.api.v1.openings import station_blueprint as station_api
@@ -36,8 +34,6 @@ PAGES: Final[tuple[Blueprint, ...]] = (health, help_pages, log_pages, notice_pag
 API: Final[tuple[Blueprint, ...]] = (
     bid_api,
     custodian_api,
-    feed,
-    ocds_api,
     feed,
     ocds_api,
     opening_api,

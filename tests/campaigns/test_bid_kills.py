@@ -11,7 +11,6 @@ import hashlib
 import os
 import secrets
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from redis import Redis
 from tests.build.market import Market, OpenLot, open_market
 from tests.support import bid_checker as checker
 from tests.support.bid_clients import Crowd, Step, crowd_before
+from tests.support.kills import HEAL_S, Draws, is_whole, pid_of, pids, require_sound, web_workers
 from tests.support.platforms import strike, temporary_platform
 from trading.assembly import open_runtime
 from trading.audit.demo_clock import jump
@@ -33,13 +33,11 @@ from trading.embedded.processes import wait_until
 from trading.embedded.valkey import start_valkey
 from trading.kernel.roles import Actor
 from trading.up import Platform
-from trading.up.programs import ROOT, Program, answers, base_environment, command_line
+from trading.up.programs import Program, answers, base_environment
 
 VICTIMS = ("web", "sequencer", "postgres", "valkey", "witness-notary", "worker", "clock", "witness-supervisor")
-SERVERS = frozenset({"postgres", "valkey"})
 SEEDS: tuple[str, ...] = ()
 BIDDERS = 6
-HEAL_S = 60.0
 SOUND_EVERY = 10  # rounds between two replays of the whole log; each takes longer than the one before it
 AFTER_HEALING = 2 * BIDDERS  # acknowledgements that show that bidders are served again
 LEAD_MS = 2_000
@@ -75,39 +73,6 @@ def crowd(platform: Platform, market: Market, lot: OpenLot) -> Iterator[Crowd]:
     crowd.stop()
 
 
-class Draws:
-    """Choices that follow from a seed."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-        self._count = 0
-
-    def below(self, bound: int) -> int:
-        self._count += 1
-        return int.from_bytes(hashlib.sha256(f"{self._seed} {self._count}".encode()).digest()[:4]) % bound
-
-
-def pid_of(platform: Platform, name: str, draws: Draws) -> int:
-    """Return the process to kill."""
-    found = pids(platform, name)
-    return found[draws.below(len(found))]
-
-
-def web_workers(master: int) -> list[int]:
-    found = []
-    for path in Path(f"/proc/{master}/task").glob("*/children"):
-        found += [int(word) for word in path.read_text().split()]
-    return sorted(found)
-
-
-def pids(platform: Platform, name: str) -> list[int]:
-    """Return the processes of a name; of the web server the workers that its master started."""
-    if name in SERVERS:
-        return [getattr(platform, name).pid]
-    pid = platform.processes[name].pid
-    return web_workers(pid) if name == "web" else [pid]
-
-
 def kill(platform: Platform, crowd: Crowd, name: str, draws: Draws) -> None:
     """Kill one process at a moment that the seed draws from the clients' progress, and see the bidders served again."""
     before = pids(platform, name)
@@ -126,28 +91,6 @@ def progresses(crowd: Crowd, count: int) -> bool:
     """Wait until so many more bids are taken, or a client has given up."""
     taken = crowd.taken()
     return wait_until(lambda: crowd.taken() >= taken + count or bool(crowd.failures), HEAL_S)
-
-
-def is_whole(platform: Platform, name: str, victim: int, count: int) -> bool:
-    now = pids(platform, name)
-    return victim not in now and len(now) == count and answers(f"{platform.base_url}/livez")
-
-
-def require_sound(platform: Platform, where: str) -> None:
-    """Run ``fsck`` and ``verify-audit`` beside the running platform; both must find nothing."""
-    started = [
-        subprocess.Popen(
-            command_line(*words, "--json"),
-            cwd=ROOT,
-            env=base_environment(platform.data_dir),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for words in (("fsck",), ("verify-audit",))
-    ]
-    told = [process.communicate()[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0], f"{where}\n" + "\n".join(told)
 
 
 def wrong_answers(platform: Platform, crowd: Crowd, *, settled: bool) -> Counter[str]:

@@ -10,15 +10,17 @@ from tests.build.market import Market, OpenLot
 from tests.support.polling import eventually
 from trading.assembly import ERRANDS, SUBSCRIPTIONS
 from trading.audit import errands
+from trading.audit.model import Recorded
 from trading.audit.queries import unlogged
 from trading.audit.relay import Subscription, relay
 from trading.audit.service import platform_ms
 from trading.crypto.signatures import sign_document
 from trading.notices import service as notices
 from trading.notices.drafting import closing_draft, extension_draft
+from trading.procedures.queries import lots_of
 
 TEXTS = {"text_en": "Moved.", "text_zh": "延期。"}
-LATER_MS = 86_400_000
+LATER_MS = 60_000
 
 
 @dataclass(kw_only=True)
@@ -60,15 +62,17 @@ class Publisher:
             for each in self.due():
                 errands.run(self.market.runtime, ERRANDS, each.id)
 
-    def extend(self, lot: OpenLot) -> int:
-        """Publish a correction that moves the deadline by a day; return the new one (ms)."""
-        market, close = self.market, lot.close + LATER_MS
+    def extend(self, lot: OpenLot) -> Recorded:
+        """Publish a correction that moves the deadline of a procedure by a minute."""
+        market = self.market
         with market.ledger.read() as conn:
+            close = (lots_of(conn, lot.procedure_id)[0].close_at or 0) + LATER_MS
             draft = extension_draft(conn, lot.tender, at=market.now_ms(), new_close=close, texts=TEXTS)
         schedules = {place: sign_document(raw, market.drafter.signer) for place, raw in draft.schedules.items()}
         signed = sign_document(draft.notice, market.drafter.signer)
-        notices.extend(market.ledger, market.reviewer, lot.tender, signed, schedules, cause=None, affects_bids=False)
-        return close
+        return notices.extend(
+            market.ledger, market.reviewer, lot.tender, signed, schedules, cause=None, affects_bids=False
+        )
 
     def cancel(self, lot: OpenLot) -> None:
         """Cancel the procedure by its notice."""
