@@ -24,6 +24,7 @@ GUARDED = {
     "record.pool_snapshot": None,
     "record.draw": None,
     "record.draw_answer": None,
+    "record.draw_share_key": None,
     "record.draw_step": None,
     "record.committee": "procedure_id",
     "record.committee_member": "procedure_id",
@@ -31,9 +32,21 @@ GUARDED = {
     "record.panel_name": "procedure_id",
 }
 
-DESK = ("contact_mail", "draw_call", "draw_key", "draw_paper", "expert_account", "pool_key", "seat_code")
+DESK = (
+    "contact_mail",
+    "draw_call",
+    "draw_key",
+    "draw_paper",
+    "draw_reason",
+    "draw_told",
+    "expert_account",
+    "pool_key",
+    "seat_code",
+)
 
 TABLES = """
+CREATE INDEX audit_entry_draw ON log.audit_entry (id) WHERE kind LIKE 'draw.%';
+
 CREATE TABLE desk.contact_mail (
     id BIGINT NOT NULL,
     kind TEXT NOT NULL,
@@ -82,6 +95,21 @@ CREATE TABLE desk.draw_paper (
 );
 
 CREATE INDEX ix_draw_paper_draw ON desk.draw_paper (draw);
+
+CREATE TABLE desk.draw_reason (
+    draw TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    index_no BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    salt BYTEA NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_draw_reason PRIMARY KEY (draw, attempt, index_no, state)
+);
+
+CREATE TABLE desk.draw_told (
+    h BYTEA NOT NULL,
+    CONSTRAINT pk_draw_told PRIMARY KEY (h)
+);
 
 CREATE TABLE desk.expert_account (
     account_id TEXT NOT NULL,
@@ -180,6 +208,22 @@ CREATE TABLE record.draw_answer (
 );
 
 CREATE INDEX ix_draw_answer_draw_attempt ON record.draw_answer (draw, attempt);
+
+CREATE TABLE record.draw_share_key (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    draw TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    doc_sha256 BYTEA NOT NULL,
+    challenge_sha256 BYTEA NOT NULL,
+    state TEXT NOT NULL,
+    CONSTRAINT pk_draw_share_key PRIMARY KEY (id),
+    CONSTRAINT uq_draw_share_key_draw_kid UNIQUE (draw, kid),
+    CONSTRAINT uq_draw_share_key_doc_sha256 UNIQUE (doc_sha256),
+    CONSTRAINT fk_draw_share_key_entry_id_audit_entry FOREIGN KEY(entry_id) REFERENCES log.audit_entry (id)
+);
 
 CREATE TABLE record.draw_step (
     id BIGINT NOT NULL,
@@ -283,28 +327,28 @@ CONTACT = """
 GRANT SELECT, INSERT (procedure_id, kind, record, nonce) ON log.audit_entry TO trading_contact;
 GRANT SELECT ON log.log_position, log.origin TO trading_contact;
 GRANT SELECT ON record.document, record.expert, record.organisation, record.procedure, record.signing_key,
-    record.draw_answer, record.seat_holder TO trading_contact;
+    record.draw_answer, record.draw_share_key, record.seat_holder TO trading_contact;
 GRANT SELECT, INSERT, UPDATE ON record.draw, record.draw_step, record.committee, record.committee_member,
     record.panel_name TO trading_contact;
 GRANT SELECT, INSERT ON desk.errand TO trading_contact;
 GRANT SELECT ON desk.draw_key TO trading_contact;
-GRANT SELECT, INSERT, UPDATE, DELETE ON desk.contact_mail, desk.draw_call, desk.expert_account, desk.seat_code
-    TO trading_contact;
-GRANT SELECT, INSERT, DELETE ON desk.draw_call, desk.draw_key, desk.draw_paper, desk.pool_key, desk.seat_code
-    TO trading_web, trading_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON desk.contact_mail, desk.draw_call, desk.draw_told, desk.expert_account,
+    desk.seat_code TO trading_contact;
+GRANT SELECT, INSERT ON desk.draw_paper TO trading_contact;
+GRANT SELECT, INSERT, DELETE ON desk.draw_call, desk.draw_key, desk.draw_paper, desk.draw_reason, desk.pool_key,
+    desk.seat_code TO trading_web, trading_worker;
 GRANT UPDATE ON desk.draw_paper TO trading_web, trading_worker;
 GRANT INSERT ON desk.contact_mail TO trading_web, trading_worker;
 GRANT SELECT ON desk.expert_account TO trading_web, trading_worker;
-GRANT SELECT ON desk.draw_call, desk.draw_paper, desk.pool_key TO trading_reader;
+GRANT SELECT ON desk.draw_call, desk.draw_paper, desk.draw_reason, desk.pool_key TO trading_reader;
+GRANT SELECT ON desk.draw_reason TO trading_auditor;
 """
 
 
 def upgrade() -> None:
     """Create the tables with their guards and grants."""
     op.execute("SET ROLE trading_owner")
-    for statement in TABLES.split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    run_script(op.get_bind(), TABLES)
     for table, column in GUARDED.items():
         for statement in guarded_ddl(table, column):
             op.execute(statement)
@@ -320,4 +364,5 @@ def downgrade() -> None:
         op.execute(f"DROP TABLE {table} CASCADE")
     for table in DESK:
         op.execute(f"DROP TABLE desk.{table}")
+    op.execute("DROP INDEX log.audit_entry_draw")
     op.execute("RESET ROLE")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection
@@ -13,6 +14,10 @@ from trading.api import tokens
 from trading.api.bodies import DOCUMENT_BODY, answer, body, runtime
 from trading.custody import queries
 from trading.custody.queries import WaitingJob
+from trading.custody.rules.jobs import JobKind
+from trading.experts.model import NotYet as DrawNotYet
+from trading.experts.service import custodians as draw_answers
+from trading.experts.service import job_bundles as draw_bundles
 from trading.kernel.errors import InvalidInput, NotFound
 from trading.openings.model import NotYet
 from trading.openings.service import answers, job_bundles
@@ -42,11 +47,17 @@ def _open_jobs(conn: Connection, kid: str, after: int) -> list[WaitingJob]:
     found: list[WaitingJob] = []
     while len(found) < _PAGE:
         page = queries.waiting(conn, kid, after, _PAGE)
-        found += [job for job in page if not job_bundles.is_pointless(conn, job)]
+        found += [job for job in page if not _is_pointless(conn, job)]
         if len(page) < _PAGE:
             break
         after = page[-1].cursor
     return found[:_PAGE]
+
+
+def _is_pointless(conn: Connection, job: WaitingJob) -> bool:
+    if JobKind(job.kind).is_draw:
+        return draw_bundles.is_pointless(conn, job)
+    return job_bundles.is_pointless(conn, job)
 
 
 def _listed(job: WaitingJob) -> dict[str, object]:
@@ -77,10 +88,11 @@ def job(job_id: str) -> Response:
 
 def _built(found: WaitingJob, seen: int) -> bytes:
     deadline = time.monotonic() + _WAIT_S
+    build = draw_bundles.build if JobKind(found.kind).is_draw else job_bundles.build
     while True:
         try:
-            return job_bundles.build(runtime(), found, seen)
-        except NotYet:
+            return build(runtime(), found, seen)
+        except (NotYet, DrawNotYet):
             if time.monotonic() >= deadline:
                 raise
         time.sleep(_LOOK_S)
@@ -91,5 +103,19 @@ def _built(found: WaitingJob, seen: int) -> bytes:
 @body_limit(DOCUMENT_BODY)
 def take() -> Response:
     """Take the answer to a job, a refusal, or a statement without a job; the same one again is accepted again."""
-    answers.answer(runtime().ledger, tokens.institution(), body())
+    institution, content = tokens.institution(), body()
+    job = _job_of_draw(content, institution.kid)
+    if job is None:
+        answers.answer(runtime().ledger, institution, content)
+    else:
+        draw_answers.answer(runtime().ledger, institution, job, content)
     return answer({"result": "accepted"})
+
+
+def _job_of_draw(content: Mapping[str, Any], kid: str) -> WaitingJob | None:
+    """Return the job that is answered if it is one of a draw and of this institution."""
+    if not isinstance(content.get("job"), str):
+        return None
+    with runtime().ledger.read() as conn:
+        found = queries.job(conn, content["job"])
+    return found if found is not None and found.kid == kid and JobKind(found.kind).is_draw else None

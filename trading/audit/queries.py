@@ -120,6 +120,14 @@ def records_of_keys(conn: Connection, kids: Collection[str]) -> list[LoggedRecor
     return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
 
 
+def records_of_draw(conn: Connection, draw: str) -> list[LoggedRecord]:
+    """Return the logged records of a draw of experts, in log order; they name no procedure (ED1 D5)."""
+    name = func.convert_from(audit_entry.c.record, "UTF8").cast(JSONB)[("body", "draw")].astext
+    # The kinds stand here as in the partial index audit_entry_draw, which keeps this from reading the whole log.
+    query = _LOGGED.where(text("audit_entry.kind LIKE 'draw.%'"), name == draw)
+    return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
+
+
 def size(conn: Connection) -> int:
     """Return the number of positions that the database knows."""
     last: int | None = conn.execute(select(log_position.c.n).order_by(log_position.c.n.desc()).limit(1)).scalar()

@@ -19,12 +19,16 @@ REPLAYED: Final = (Replayed(table=custodian_key.name, key=("doc_sha256",)),)
 
 def _challenged(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
+    if state.procedure_id is None:
+        return  # a key for a draw of experts, which stands in the draw's own table
     state.row("custodian_key", bytes.fromhex(body["custodian_key_sha256"])).update(
         challenge_sha256=bytes.fromhex(body["challenge_sha256"]), state="challenged"
     )
 
 
 def _proved(state: State, record: Mapping[str, Any]) -> None:
+    if state.procedure_id is None:
+        return
     state.row("custodian_key", bytes.fromhex(record["body"]["custodian_key_sha256"])).update(state="proved")
 
 
