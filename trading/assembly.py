@@ -17,10 +17,13 @@ from trading.bids import jobs as bid_jobs
 from trading.bids import model as bids
 from trading.clarifications import model as clarifications
 from trading.config import Settings
+from trading.contracts import model as contracts
 from trading.crypto.keyfiles import load_es256
 from trading.custody import model as custody
 from trading.db import open_engine
 from trading.evaluation import model as evaluation
+from trading.experts import jobs as expert_jobs
+from trading.experts import model as experts
 from trading.kernel.events import EventKind, Registry
 from trading.notices import jobs as notice_jobs
 from trading.notices import model as notices
@@ -39,8 +42,10 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     *bids.EVENTS,
     *clarifications.EVENTS,
     *openings.EVENTS,
+    *experts.EVENTS,
     *evaluation.EVENTS,
     *awards.EVENTS,
+    *contracts.EVENTS,
     *notices.EVENTS,
 )
 
@@ -56,6 +61,7 @@ relay.require_known(SUBSCRIPTIONS, REGISTRY)
 ERRANDS: Final[Mapping[str, Handler]] = {
     **bid_jobs.ERRANDS,
     **opening_jobs.ERRANDS,
+    **expert_jobs.ERRANDS,
     **relay.handlers(SUBSCRIPTIONS),
 }
 

@@ -10,16 +10,18 @@ from trading.audit.replay import Compare, Fold, Replayed, State
 from trading.awards import folds as awards
 from trading.bids import folds as bids
 from trading.clarifications import folds as clarifications
+from trading.contracts import folds as contracts
 from trading.custody import folds as custody
 from trading.documents import folds as documents
 from trading.evaluation import folds as evaluation
+from trading.experts import folds as experts
 from trading.notices import folds as notices
 from trading.openings import folds as openings
 from trading.parties import folds as parties
 from trading.procedures import folds as procedures
 
 _PACKAGES: Final = (
-    *(documents, parties, accounts, custody, procedures, notices, bids, clarifications, openings, evaluation, awards),
+    *(documents, parties, accounts, custody, procedures, notices, bids, clarifications, openings, experts, evaluation, awards, contracts),
 )
 
 
@@ -51,5 +53,6 @@ COMPARES: Final[tuple[Compare, ...]] = (
     *bids.COMPARE,
     *clarifications.COMPARE,
     *openings.COMPARE,
+    *experts.COMPARE,
     *evaluation.COMPARE,
 )

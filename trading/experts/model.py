@@ -79,7 +79,7 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     _of_procedure("committee.planned", "plan_sha256", "评标委员会组建方案", "Committee planned"),
     _of_procedure("committee.drawing", "draw request_sha256", "开始抽取专家", "Draw begun"),
     _of_procedure("committee.appointed", "seat", "指派采购人代表", "Representative appointed"),
-    _of_procedure("committee.formed", "attempt draw seats", "评标委员会组成", "Committee formed"),
+    _of_procedure("committee.formed", "attempt draw seats state", "评标委员会组成", "Committee formed"),
     _of_procedure("seat.signed_in", "seat second_factor", "评委签到", "Member signed in"),
     _of_procedure("seat.declared", "declaration seat", "回避声明", "Declaration of interests"),
     _of_procedure("seat.left", "reason_commit seat state", "评委退出", "Member left"),
@@ -103,6 +103,11 @@ def new_draw_id() -> str:
 def new_seat() -> str:
     """Return a random name of a seat: it tells nothing of the person or the order of calls."""
     return f"m-{random_name(12)}"
+
+
+def representative_number(seat: str) -> str:
+    """Return the name under which a representative's sealed identity is kept; it is no pool number."""
+    return f"REP-{seat.removeprefix('m-').upper()}"
 
 
 def draw_event(kind: str, attempt: Attempt, **body: object) -> Event:
@@ -134,7 +139,12 @@ def register_changed(act: Act, change_sha256: str) -> Event:
 
 def identities_root(sealed: Iterable[bytes]) -> bytes:
     """Return what a record commits to: the tree root over the hashes of sealed identities, sorted."""
-    return tree_root(sorted(sha256(each) for each in sealed))
+    return identities_root_of(sha256(each) for each in sealed)
+
+
+def identities_root_of(hashes: Iterable[bytes]) -> bytes:
+    """Return the same from the hashes alone, which is all that an auditor sees."""
+    return tree_root(sorted(hashes))
 
 
 def identities_kept(count: int, root: str) -> Event:

@@ -468,6 +468,15 @@ def members(conn: Connection, procedure_id: int) -> list[MemberRow]:
     ]
 
 
+def member_by_seat(conn: Connection, seat: str) -> tuple[int, MemberRow] | None:
+    """Return (procedure row id, member) of a seat."""
+    query = select(committee_member.c.procedure_id).where(committee_member.c.seat == seat)
+    procedure_id = conn.execute(query).scalar_one_or_none()
+    if procedure_id is None:
+        return None
+    return procedure_id, next(row for row in members(conn, procedure_id) if row.seat == seat)
+
+
 def committee_of(conn: Connection, procedure_id: int) -> Committee | None:
     """Return the committee of a procedure; None before it was planned."""
     row = committee_row(conn, procedure_id)

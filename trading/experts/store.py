@@ -376,6 +376,23 @@ def coded_seats(conn: Connection, seats: Iterable[str]) -> set[str]:
     return set(conn.execute(select(seat_code.c.seat).where(seat_code.c.seat.in_(list(seats)))).scalars())
 
 
+def held_seats(conn: Connection, seats: Iterable[str]) -> set[str]:
+    """Return those of these seats that somebody has signed in to; only the contact service sees all of them."""
+    return set(conn.execute(select(seat_holder.c.seat).where(seat_holder.c.seat.in_(list(seats)))).scalars())
+
+
+def linked_accounts(conn: Connection) -> set[str]:
+    """Return the accounts that are tied to a pool number."""
+    return set(conn.execute(select(expert_account.c.account_id)).scalars())
+
+
+def seat_code_of(conn: Connection, code: bytes) -> tuple[str, bytes | None] | None:
+    """Return seat and binding behind the hash of a code, without using it up."""
+    query = select(seat_code.c.seat, seat_code.c.binding).where(seat_code.c.code_sha256 == code)
+    row = conn.execute(query).one_or_none()
+    return None if row is None else (row.seat, None if row.binding is None else bytes(row.binding))
+
+
 def take_seat_code(conn: Connection, code: bytes) -> tuple[str, bytes | None] | None:
     """Use up a seat code: one statement, so that two simultaneous uses cannot both succeed; return seat and binding."""
     row = conn.execute(

@@ -265,19 +265,14 @@ def appoint_representative(ledger: Ledger, actor: Actor, reference: str, account
             raise Conflict("the account has a seat in this committee")
         seat = model.new_seat()
         sealed = hpke_seal(
-            queries.contact_public(uow.connection), identity_info(representative_number(seat)), who.encode()
+            queries.contact_public(uow.connection), identity_info(model.representative_number(seat)), who.encode()
         )
         recorded = uow.record(model.committee_event("committee.appointed", reference, row.id, seat=seat))
         store.add_member(uow, recorded, row.id, seat=seat, kind="representative", stratum=None, state="expected")
         store.add_holder(uow, recorded, row.id, seat, account.account)
         kept = uow.record(model.identities_kept(1, model.identities_root([sealed]).hex()))
-        store.add_identities(uow, kept, {representative_number(seat): sealed})
+        store.add_identities(uow, kept, {model.representative_number(seat): sealed})
     return seat
-
-
-def representative_number(seat: str) -> str:
-    """Return the name under which a representative's sealed identity is kept; it is no pool number."""
-    return f"REP-{seat.removeprefix('m-').upper()}"
 
 
 def form(uow: UnitOfWork, row: DrawRow, result: Result, committee: CommitteeRow) -> None:
@@ -294,6 +289,7 @@ def form(uow: UnitOfWork, row: DrawRow, result: Result, committee: CommitteeRow)
         attempt=row.attempt,
         draw=row.draw,
         seats=sorted(listed, key=lambda item: str(item["seat"])),
+        state="drawn" if len(result.selected) >= plan.experts else "drawing",
     )
     recorded = uow.record(event)
     for seat in fresh:
@@ -308,5 +304,4 @@ def form(uow: UnitOfWork, row: DrawRow, result: Result, committee: CommitteeRow)
             attempt=row.attempt,
             index_no=seat.index,
         )
-    drawn = len(result.selected) >= plan.experts
-    store.move_committee(uow, recorded, committee, state="drawn" if drawn else "drawing")
+    store.move_committee(uow, recorded, committee, state=event.body["state"])

@@ -1,0 +1,270 @@
+"""What records say of the register, of draws and of committees (AL1 L11.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
+from trading.documents.tables import document
+from trading.experts.model import REGISTER_KINDS, identities_root_of
+from trading.experts.rules.register import fold as fold_register
+from trading.experts.rules.register import parse_register_change
+from trading.experts.tables import (
+    committee,
+    committee_member,
+    draw,
+    draw_answer,
+    draw_share_key,
+    draw_step,
+    expert,
+    expert_identity,
+    panel_name,
+    pool_snapshot,
+)
+from trading.kernel.errors import MingbiaoError
+
+REPLAYED: Final = (
+    Replayed(table=pool_snapshot.name, key=("seq",)),
+    Replayed(table=draw.name, key=("draw", "attempt")),
+    Replayed(table=draw_answer.name, key=("draw", "attempt", "kind", "sha256")),
+    Replayed(table=draw_share_key.name, key=("doc_sha256",)),
+    Replayed(table=draw_step.name, key=("draw", "attempt", "index_no", "state")),
+    Replayed(table=committee.name, key=("procedure_id",)),
+    Replayed(table=committee_member.name, key=("seat",)),
+    Replayed(table=panel_name.name, key=("seat",)),
+)
+
+
+def _names(state: State, digest: str) -> None:
+    state.facts.setdefault("documents", set()).add(digest)
+
+
+def _register(state: State, record: Mapping[str, Any]) -> None:
+    digest = record["body"]["change_sha256"]
+    _names(state, digest)
+    state.facts.setdefault("register", []).append(digest)
+
+
+def _identities(state: State, record: Mapping[str, Any]) -> None:
+    state.facts.setdefault("identities", {})[state.entry_id] = record["body"]["root"]
+
+
+def _snapshot(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("pool_snapshot", body["seq"]).update(
+        register_size=body["register_size"],
+        root=bytes.fromhex(body["root"]),
+        size=body["size"],
+        key_commit=bytes.fromhex(body["key_commit"]),
+    )
+
+
+def _draw(state: State, record: Mapping[str, Any]) -> dict[str, object]:
+    return state.row("draw", record["body"]["draw"], record["body"]["attempt"])
+
+
+def _policy_fixed(state: State, record: Mapping[str, Any]) -> None:
+    digest = record["body"]["policy_sha256"]
+    _names(state, digest)
+    empty = dict.fromkeys(("spec_sha256", "specified_at", "sealed_at", "seed", "seeded_at", "result_sha256"), None)
+    _draw(state, record).update(state="policy_fixed", policy_sha256=bytes.fromhex(digest), result_seq=0, **empty)
+
+
+def _specified(state: State, record: Mapping[str, Any]) -> None:
+    digest = record["body"]["spec_sha256"]
+    _names(state, digest)
+    _draw(state, record).update(state="specified", spec_sha256=bytes.fromhex(digest), specified_at=record["at"])
+
+
+def _sealed(state: State, record: Mapping[str, Any]) -> None:
+    _draw(state, record).update(state="sealed", sealed_at=record["at"])
+
+
+def _seeded(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    _names(state, body["final_sha256"])
+    _draw(state, record).update(state="seeded", seed=bytes.fromhex(body["seed"]), seeded_at=record["at"])
+
+
+def _result(state: State, record: Mapping[str, Any]) -> None:
+    row = _draw(state, record)
+    row.update(state="resulted", result_sha256=bytes.fromhex(record["body"]["result_sha256"]))
+    row.pop("result_seq", None)  # the number stands in the result itself
+    _answer("result", "result_sha256")(state, record)
+
+
+def _ended(to: str) -> Fold:
+    def fold(state: State, record: Mapping[str, Any]) -> None:
+        _draw(state, record).update(state=to)
+
+    return fold
+
+
+def _cancelled(state: State, record: Mapping[str, Any]) -> None:
+    _ended("cancelled")(state, record)
+    _answer("cancel", "cancel_sha256")(state, record)
+
+
+def _answer(kind: str, field: str, **columns: str) -> Fold:
+    """Return the fold of a record that names what somebody gave; ``columns`` are filled from body fields."""
+
+    def fold(state: State, record: Mapping[str, Any]) -> None:
+        body = record["body"]
+        _names(state, body[field])
+        row = state.row("draw_answer", body["draw"], body["attempt"], kind, bytes.fromhex(body[field]))
+        row.update({column: body[name] for column, name in columns.items()})
+
+    return fold
+
+
+def _step(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    kind, commit = body.get("state", "CALLED"), body.get("reason_commit")
+    state.row("draw_step", body["draw"], body["attempt"], body["index"], kind).update(
+        stratum=body["stratum"], reason_commit=None if commit is None else bytes.fromhex(commit), at=record["at"]
+    )
+
+
+def _challenged(state: State, record: Mapping[str, Any]) -> None:
+    if state.procedure_id is not None:
+        return  # of a lot: custody's own table
+    body = record["body"]
+    _names(state, body["custodian_key_sha256"])
+    state.row("draw_share_key", bytes.fromhex(body["custodian_key_sha256"])).update(
+        draw=record["subject"].removeprefix("draw:"),
+        challenge_sha256=bytes.fromhex(body["challenge_sha256"]),
+        state="challenged",
+    )
+
+
+def _proved(state: State, record: Mapping[str, Any]) -> None:
+    if state.procedure_id is None:
+        state.row("draw_share_key", bytes.fromhex(record["body"]["custodian_key_sha256"])).update(state="proved")
+
+
+def _committee(state: State) -> dict[str, object]:
+    return state.row("committee", state.procedure_id)
+
+
+def _planned(state: State, record: Mapping[str, Any]) -> None:
+    digest = record["body"]["plan_sha256"]
+    _names(state, digest)
+    _committee(state).update(state="planned", plan_sha256=bytes.fromhex(digest))
+
+
+def _drawing(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    _names(state, body["request_sha256"])
+    _committee(state).update(state="drawing", draw=body["draw"])
+
+
+def _appointed(state: State, record: Mapping[str, Any]) -> None:
+    state.row("committee_member", record["body"]["seat"]).update(kind="representative", state="expected")
+
+
+def _formed(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    for seat in body["seats"]:
+        state.row("committee_member", seat["seat"]).update(
+            kind="expert",
+            stratum=seat["stratum"],
+            state="expected",
+            attempt=body["attempt"],
+            index_no=seat["index"],
+        )
+    _committee(state).update(state=body["state"])
+
+
+def _signed_in(state: State, record: Mapping[str, Any]) -> None:
+    state.row("committee_member", record["body"]["seat"]).update(state="present")
+    states = {row["state"] for row in state.rows["committee_member"].values()}
+    known = state.known("committee", state.procedure_id) or {}
+    if known.get("state") == "drawn" and "expected" not in states:
+        _committee(state).update(state="seated")
+
+
+def _left(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("committee_member", body["seat"]).update(state=body["state"])
+    _committee(state).update(state="drawn" if body["reason_commit"] is None else "drawing")
+
+
+def _disclosed(state: State, record: Mapping[str, Any]) -> None:
+    for member in record["body"]["members"]:
+        state.row("panel_name", member["seat"]).update(name=member["name"])
+
+
+FOLDS: Final[Mapping[str, Fold]] = {
+    **dict.fromkeys(REGISTER_KINDS, _register),
+    "expert.identities_kept": _identities,
+    "pool.snapshot": _snapshot,
+    "draw.policy_fixed": _policy_fixed,
+    "draw.specified": _specified,
+    "draw.escrowed": _answer("escrow", "escrow_sha256", party="use"),
+    "draw.committed": _answer("contribution", "contribution_sha256", party="party", via="via"),
+    "draw.share_checked": _answer("check", "check_sha256", custodian="custodian"),
+    "draw.adjudicated": _answer("adjudication", "adjudication_sha256", custodian="custodian"),
+    "draw.waived": _answer("waiver", "waiver_sha256"),
+    "draw.sealed": _sealed,
+    "draw.revealed": _answer("reveal", "reveal_sha256", party="party", via="via"),
+    "draw.recovered": _answer("recovery", "recovery_sha256", party="party", custodian="custodian", via="via"),
+    "draw.seeded": _seeded,
+    "draw.called": _step,
+    "draw.disposed": _step,
+    "draw.result": _result,
+    "draw.key_ordered": _answer("key_order", "order_sha256"),
+    "draw.cancelled": _cancelled,
+    "draw.disclosed": _ended("disclosed"),
+    "custodian.challenged": _challenged,
+    "custodian.proved": _proved,
+    "committee.planned": _planned,
+    "committee.drawing": _drawing,
+    "committee.appointed": _appointed,
+    "committee.formed": _formed,
+    "seat.signed_in": _signed_in,
+    "seat.left": _left,
+    "panel.disclosed": _disclosed,
+}
+
+
+def compare_register(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield every expert whose row is not what the signed changes say."""
+    if state.procedure_id is not None:
+        return
+    digests = [bytes.fromhex(each) for each in state.facts.get("register", [])]
+    query = select(document.c.sha256, document.c.bytes).where(document.c.sha256.in_(digests))
+    found = {bytes(row.sha256): bytes(row.bytes) for row in conn.execute(query)}
+    try:
+        register = fold_register([parse_register_change(found[each]) for each in digests])
+    except (MingbiaoError, KeyError) as error:
+        yield Mismatch(table="expert", id=None, column="*", stored=repr(error), expected="signed changes in order")
+        return
+    for row in conn.execute(select(expert)):
+        item = register.experts.get(row.expert_id)
+        if item is None:
+            expected: dict[str, object] = {"state": "removed"}
+        else:
+            standing = "suspended" if row.expert_id in register.suspended else "active"
+            expected = {"strata": list(item.strata), "unit": item.unit, "state": standing}
+        for column, value in expected.items():
+            stored = row._mapping[column]
+            if stored != value:
+                yield Mismatch(table="expert", id=row.id, column=column, stored=stored, expected=value)
+
+
+def compare_identities(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield every entry whose sealed identities are not those that it commits to; nobody needs to open one."""
+    if state.procedure_id is not None and not state.facts.get("identities"):
+        return
+    kept: dict[int, str] = state.facts.get("identities", {})
+    for entry_id, root in kept.items():
+        query = select(expert_identity.c.sealed_sha256).where(expert_identity.c.entry_id == entry_id)
+        stored = identities_root_of(bytes(each) for each in conn.execute(query).scalars()).hex()
+        if stored != root:
+            yield Mismatch(table="expert_identity", id=entry_id, column="*", stored=stored, expected=root)
+
+
+COMPARE: Final[tuple[Compare, ...]] = (compare_register, compare_identities)
