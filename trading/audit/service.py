@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from trading.audit import queries, store
 from trading.audit.files import LogProofs
 from trading.audit.ledger import Ledger
+from trading.audit.model import Recorded
 from trading.audit.queries import EntryRow, Position
 from trading.audit.rules.chain import entry_bytes
 from trading.audit.rules.note import (
@@ -30,6 +31,8 @@ from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import DocumentSigner, SignedDocument, sign_document
 from trading.kernel import canonical
 from trading.kernel.errors import IntegrityFailure
+from trading.kernel.events import Event
+from trading.kernel.roles import Actor
 from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
 
 PROMISE_MS: Final = 60_000  # the entry will be in a witnessed checkpoint within this time (AL1 L8.4)
@@ -281,3 +284,9 @@ def acknowledge(
         "v": 1,
     }
     return sign_document(canonical.dumps(document), signer)
+
+
+def record_access(ledger: Ledger, actor: Actor, what: str) -> Recorded:
+    """Record that somebody is handed what is not public, before it leaves (security 9, F58)."""
+    with ledger.begin(actor) as uow:
+        return uow.record(Event(kind="admin.read", subject=f"account:{actor.account}", body={"what": what}))

@@ -43,21 +43,21 @@ def bundle(reference: str) -> Response:
     newest, note = shown.log[-1], witnessed(_runtime())
     if newest.n is None or note is None or note.size <= newest.n:
         raise RuleBroken("log.not_witnessed", "AL1 L7.3")  # in a moment; a bundle without the newest record would stay
-    path = _made(reference, newest.h)
+    path = made(reference, newest.h, Tier.BIDDERS if _runtime().demo else Tier.PUBLIC)
     return send_file(path, as_attachment=True, download_name=f"{reference}.zip", mimetype="application/zip")
 
 
-def _made(reference: str, newest_h: str) -> Path:
-    """Return the bundle that holds the record ``newest_h``; older ones of the procedure are removed."""
+def made(reference: str, newest_h: str, tier: Tier) -> Path:
+    """Return the bundle of a tier that holds the record ``newest_h``; older ones of the tier are removed."""
     folder = cast("Path", current_app.extensions["bundles"])
-    path = folder / f"{reference}-{newest_h[:16]}.zip"
+    path = folder / f"{reference}-{tier.value}-{newest_h[:16]}.zip"
     with _MAKING:
         if not path.exists():
             extras = _extras()
             folder.mkdir(mode=0o700, exist_ok=True)
             fresh = folder / f"{secrets.token_hex(8)}.part"
-            export_procedure(_runtime(), reference, Tier.BIDDERS if _runtime().demo else Tier.PUBLIC, fresh, extras)
-            for old in folder.glob(f"{reference}-*.zip"):
+            export_procedure(_runtime(), reference, tier, fresh, extras)
+            for old in folder.glob(f"{reference}-{tier.value}-*.zip"):
                 old.unlink(missing_ok=True)  # a reader who is still downloading keeps the open file
             fresh.replace(path)
     return path

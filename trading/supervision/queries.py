@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from trading.audit.tables import audit_entry, log_position
+from trading.kernel.errors import NotFound
 from trading.openings.tables import opening
 from trading.parties.tables import organisation
 from trading.procedures.queries import ProcedureRow, procedure_of
@@ -19,6 +20,7 @@ from trading.supervision.rules.visibility import (
     AT_ONCE,
     OF_BIDS,
     OF_CEREMONY,
+    PERIODIC,
     LotSecrecy,
     Secrecy,
     may_tell,
@@ -176,6 +178,84 @@ class Wish:
     reference: str | None = None
     kind: str | None = None
     before: str | None = None
+
+
+def is_sealed_anywhere(conn: Connection) -> bool:
+    """Whether any published lot of the platform still holds sealed bids, or could."""
+    of_lot = and_(
+        opening.c.procedure_id == lot.c.procedure_id, opening.c.lot == lot.c.number, opening.c.stage == lot.c.stage
+    )
+    query = (
+        select(lot.c.id)
+        .join(procedure, procedure.c.id == lot.c.procedure_id)
+        .outerjoin(opening, of_lot)
+        .where(
+            procedure.c.published_at.is_not(None),
+            lot.c.phase.not_in(("failed", "cancelled")),
+            opening.c.step.is_distinct_from("completed"),
+        )
+        .limit(1)
+    )
+    return conn.execute(query).first() is not None
+
+
+def accesses(conn: Connection, limit: int = 200) -> list[tuple[int, str, str | None, str]]:
+    """Return who looked at what is not public: (instant in ms, account, organisation, what), the newest first."""
+    query = select(audit_entry.c.record).where(audit_entry.c.kind == "admin.read")
+    found = []
+    for record in conn.execute(query.order_by(audit_entry.c.id.desc()).limit(limit)).scalars():
+        content = json.loads(record)
+        found.append((content["at"], content["actor"], content["on_behalf_of"], content["body"]["what"]))
+    return found
+
+
+def general_page(conn: Connection, limit: int = PAGE) -> list[Told]:
+    """Return the newest records of no procedure (keys, calendar, clocks, releases), the newest first.
+
+    Their places in the log would count everything that was logged between them, so they are told only while nothing is
+    sealed anywhere (AL1 L6).
+    """
+    if is_sealed_anywhere(conn):
+        return []
+    query = (
+        select(audit_entry.c.procedure_id, audit_entry.c.kind, audit_entry.c.record, audit_entry.c.h)
+        .join(log_position, log_position.c.entry_id == audit_entry.c.id)
+        .where(audit_entry.c.procedure_id.is_(None), audit_entry.c.kind.not_in(sorted(PERIODIC)))
+        .order_by(log_position.c.n.desc())
+        .limit(limit)
+    )
+    return [_told(row, {}) for row in conn.execute(query)]
+
+
+def one_record(conn: Connection, scope: Scope, h: str) -> tuple[Told, dict[str, Any], bool]:
+    """Return a record that may be told, its content, and whether its place in the log may be told as well.
+
+    Raises:
+        NotFound: There is none, it may not be told now, or it is of others.
+    """
+    try:
+        query = (
+            select(
+                audit_entry.c.procedure_id, audit_entry.c.kind, audit_entry.c.record, audit_entry.c.h,
+                procedure.c.reference,
+            )
+            .outerjoin(procedure, procedure.c.id == audit_entry.c.procedure_id)
+            .where(audit_entry.c.h == bytes.fromhex(h))
+        )  # fmt: skip
+    except ValueError as error:
+        raise NotFound(h) from error
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(h)
+    if row.procedure_id is None:
+        if is_sealed_anywhere(conn):
+            raise NotFound(h)
+        return _told(row, {}), json.loads(row.record), True
+    found = watched(conn, scope, row.reference)
+    told = _told(row, {row.procedure_id: row.reference})
+    if not found or not may_tell(told.kind, told.lot, [each.secrecy for each in found[0].lots]):
+        raise NotFound(h)
+    return told, json.loads(row.record), found[0].secrecy is Secrecy.OVER
 
 
 def log_page(conn: Connection, scope: Scope, wish: Wish, limit: int = PAGE) -> list[Told]:

@@ -36,9 +36,7 @@ def act(kind: str, at: str, lot: str | None = "1", about: str | None = None) -> 
     return Act(kind=kind, lot=lot, at=ms(at), h=f"{kind}@{at}", about=about)
 
 
-def shown(
-    *acts: Act, now: str, lot: LotTimes = LOT, calendar: WorkCalendar = CALENDAR
-) -> dict[str, Lamp]:
+def shown(*acts: Act, now: str, lot: LotTimes = LOT, calendar: WorkCalendar = CALENDAR) -> dict[str, Lamp]:
     """Return the lamps by track; every test has at most one of a track."""
     found = lamps(acts, [lot], edition(), Regime.GP, calendar, ms(now))
     assert len({lamp.track for lamp in found}) == len(found)
@@ -80,7 +78,9 @@ def test_rest_days_are_not_left_days() -> None:
 
 @pytest.mark.parametrize(("done", "state"), [("2026-04-15 23:59:59", State.KEPT), ("2026-04-16 00:00:00", State.LATE)])
 def test_an_act_is_in_time_until_the_end_of_the_last_day(done: str, state: State) -> None:
-    found = state_of(ms("2026-03-18 10:00:00"), ms("2026-04-16 00:00:00"), ms(done), ms("2026-05-01 00:00:00"), CALENDAR)
+    found = state_of(
+        ms("2026-03-18 10:00:00"), ms("2026-04-16 00:00:00"), ms(done), ms("2026-05-01 00:00:00"), CALENDAR
+    )
     assert found is state
 
 
@@ -98,7 +98,9 @@ def test_the_preparation_time_is_held_against_the_deadline() -> None:  # DOC-04
 
 
 def test_an_opening_begins_with_its_deadline() -> None:  # OPN-01
-    assert "opening" not in shown(now="2026-03-31 09:59:59"), "nothing is watched before, and nothing could tell of bids"
+    assert "opening" not in shown(now="2026-03-31 09:59:59"), (
+        "nothing is watched before, and nothing could tell of bids"
+    )
     at = shown(now="2026-03-31 10:00:00")["opening"]
     assert (at.state, at.due_at) == (State.SOON, CLOSE + GRACE_MS)
     assert shown(now="2026-03-31 10:30:00")["opening"].state is State.OVERDUE

@@ -27,6 +27,8 @@ OF_BIDS: Final = frozenset({
     "bid.explanation_requested", "bid.opened", "bid.received", "bid.refused", "bid.replaced", "bid.verdict",
     "bid.withdrawn", "factor.refused", "factor.revealed", "rehearsal.checked", "release.gaps", "rescue.accepted",
 })  # fmt: skip
+#: What the platform writes by the clock: too much of it for a list that people read.
+PERIODIC: Final = frozenset({"availability.state", "clock.state", "deadline.reached", "log.pad", "tst.anchored"})
 
 
 class Secrecy(StrEnum):
