@@ -13,7 +13,7 @@ import click
 
 from agents import passphrases
 from agents.enrolments import ENROLMENT
-from agents.signing import KEY_REVOKE, load_signer
+from agents.signing import load_signer
 from agents.words import Stopped, reporting, say, warn
 from trading.crypto.keyfiles import save_es256
 from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document
@@ -21,6 +21,7 @@ from trading.kernel import canonical
 from trading.kernel.clock import SystemClock
 from trading.kernel.encoding import b64u
 from trading.kernel.errors import InvalidInput
+from trading.parties.rules.documents import KEY_REVOKE, make_key_revoke
 
 #: Roles whose key is an ES256 document key made here (P6.2); log, witness and share keys have commands of their own.
 ROLES: Final = ("bidder", "agency", "supervisor", "custodian", "centre", "station-operator", "contributor", "ack")
@@ -108,8 +109,7 @@ def revocation(signer: Es256Signer, *, kid: str, reason: str, created: int) -> S
     Raises:
         InvalidInput: ``doc.bad_field``.
     """
-    body = {"created": created, "kid": kid, "reason": reason, "typ": KEY_REVOKE.typ, "v": 1}
-    return _signed(canonical.dumps(body), signer, KEY_REVOKE.read)
+    return _signed(make_key_revoke(kid=kid, reason=reason, created=created), signer, KEY_REVOKE.read)
 
 
 def _signed(raw: bytes, signer: Es256Signer, check: Callable[[bytes], object]) -> SignedDocument:

@@ -29,10 +29,7 @@ from trading.experts.rules.documents import KINDS as DRAW_KINDS
 from trading.kernel import canonical, fields
 from trading.kernel.errors import InvalidInput
 from trading.openings.rules.documents import KINDS
-
-KEY_REVOKE: Final = fields.Table(
-    "mb.key-revoke", {"created": fields.instant, "kid": fields.digest, "reason": fields.text}
-)
+from trading.parties.rules.documents import KEY_REVOKE
 
 
 def _notice(raw: bytes) -> None:

@@ -54,6 +54,29 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
     Role.SUPERVISOR: (),
     Role.CUSTODIAN: (),
     Role.AUDITOR: (),
-    Role.DESK: (),
-    Role.ADMIN: (),
+    Role.DESK: (
+        Desk(
+            endpoint="accounts.desk_requests",
+            title_zh="待办申请",
+            title_en="Requests",
+            note_zh="单位注册、新账号、重置和签名密钥：两名不同的工作人员批准。",
+            note_en="Registrations, new accounts, resets and signing keys: two different people approve.",
+        ),
+        Desk(
+            endpoint="accounts.desk_accounts",
+            title_zh="账号",
+            title_en="Accounts",
+            note_zh="查找账号，终止岗位，发起重置。服务台看不到、也不设置任何密码。",
+            note_en="Find accounts, take roles away, start a reset. Nobody here sees or sets a password.",
+        ),
+    ),
+    Role.ADMIN: (
+        Desk(
+            endpoint="accounts.desk_accounts",
+            title_zh="账号",
+            title_en="Accounts",
+            note_zh="查找账号，终止岗位和登录，发起重置。看不到、也不设置任何密码。",
+            note_en="Find accounts, end roles and sessions, start a reset. No password is seen or set.",
+        ),
+    ),
 }

@@ -156,7 +156,6 @@ def upgrade() -> None:
             op.execute(statement)
     for table in DESK:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON desk.{table} TO trading_web, trading_worker")
-    op.execute("GRANT SELECT ON desk.person, desk.request, desk.side TO trading_reader")
     op.execute("RESET ROLE")
     op.get_bind().exec_driver_sql(ALWAYS.replace("%", "%%"))
 

@@ -7,6 +7,9 @@ from typing import cast
 from flask.testing import FlaskClient
 
 from trading.accounts import service as accounts
+from trading.accounts.rules import codes
+from trading.accounts.tables import recovery_code
+from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.web.sessions import TOKEN
 
@@ -21,3 +24,15 @@ def signed_in(client: FlaskClient, login: str) -> FlaskClient:
         session.clear()
         session[TOKEN] = token
     return client
+
+
+def code_of(ledger: Ledger, login: str) -> str:
+    """Return a fresh recovery code of an account, good for one step-up.
+
+    Tests step up many times within the 30 seconds in which the six digits stay the same.
+    """
+    fresh = codes.new_recovery_codes()[0]
+    with ledger.upkeep() as conn:
+        account = accounts.actor_of(conn, login).account
+        conn.execute(recovery_code.insert().values(account_id=account, sha256=codes.recovery_digest(fresh)))
+    return fresh

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, cast, func, select, text
+from sqlalchemy import Connection, func, select, text
 
-from trading.accounts.tables import account, membership
+from trading.accounts.tables import account, membership, person
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor, Role
 
@@ -19,13 +21,43 @@ ROLES: Final = (
 )
 
 
+_MOST: Final = 200  # accounts on one page; the search narrows them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An active role of an account."""
+
+    role: Role
+    jurisdiction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountShown:
+    """An account as colleagues and the desk see it: no factor, no session."""
+
+    id: str
+    login: str
+    name: str
+    org_code: str
+    active: bool
+    memberships: tuple[Held, ...]
+
+    def membership(self, role: str, jurisdiction: str) -> Held:
+        """Return one active role.
+
+        Raises:
+            NotFound: The account has no such role there.
+        """
+        for each in self.memberships:
+            if (each.role.value, each.jurisdiction) == (role, jurisdiction):
+                return each
+        raise NotFound(f"{role} in {jurisdiction}")
+
+
 def host_ms(conn: Connection) -> int:
     """Return the server's real clock in ms: sessions, codes and tokens never use shifted demo time (P13)."""
     return int(conn.execute(text("SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint")).scalar_one())
-
-
-#: The same as an expression.
-HOST_MS: Final = cast(func.floor(func.extract("epoch", func.clock_timestamp()) * 1000), BigInteger)
 
 
 def actor_from(row: Any) -> Actor:  # noqa: ANN401 - a row with id, org_code and roles
@@ -47,3 +79,46 @@ def actor_of(conn: Connection, login_or_id: str) -> Actor:
     if row is None:
         raise NotFound(login_or_id)
     return actor_from(row)
+
+
+def people_of(conn: Connection, org_code: str) -> list[AccountShown]:
+    """Return the open accounts of an organisation, by name."""
+    return _shown(conn, (account.c.org_code == org_code) & account.c.active)
+
+
+def find_accounts(conn: Connection, wanted: str) -> list[AccountShown]:
+    """Return at most 200 accounts whose name, login or organisation code contains ``wanted``; the open ones first."""
+    pattern = "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    fits = account.c.login.ilike(pattern) | person.c.name.ilike(pattern) | account.c.org_code.ilike(pattern)
+    return _shown(conn, fits)
+
+
+def account_by_id(conn: Connection, account_id: str) -> AccountShown:
+    """Return one account, open or closed.
+
+    Raises:
+        NotFound: There is none.
+    """
+    found = _shown(conn, account.c.id == account_id)
+    if not found:
+        raise NotFound(account_id)
+    return found[0]
+
+
+def names_of(conn: Connection, account_ids: Collection[str]) -> dict[str, str]:
+    """Return the name of the person behind each account."""
+    query = select(account.c.id, person.c.name).join(person, person.c.id == account.c.person)
+    return {row.id: row.name for row in conn.execute(query.where(account.c.id.in_(list(account_ids))))}
+
+
+def _shown(conn: Connection, which: Any) -> list[AccountShown]:  # noqa: ANN401 - an SQL condition
+    columns = (account.c.id, account.c.login, person.c.name, account.c.org_code, account.c.active)
+    query = select(*columns).join(person, person.c.id == account.c.person).where(which)
+    rows = conn.execute(query.order_by(account.c.active.desc(), person.c.name, account.c.login).limit(_MOST)).all()
+    held: dict[str, list[Held]] = {row.id: [] for row in rows}
+    roles = select(membership.c.account_id, membership.c.role, membership.c.jurisdiction).where(
+        membership.c.account_id.in_(list(held)), membership.c.status == "active"
+    )
+    for row in conn.execute(roles.order_by(membership.c.role, membership.c.jurisdiction)):
+        held[row.account_id].append(Held(role=Role(row.role), jurisdiction=row.jurisdiction))
+    return [AccountShown(**row._mapping, memberships=tuple(held[row.id])) for row in rows]

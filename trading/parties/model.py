@@ -76,13 +76,15 @@ def enrol(
 ) -> Event:
     """Return the event that registers a key; P6.2 items 3 and 4.
 
-    The desk act needs two different staff members; a kid is registered once and for one role.
+    The desk act needs two different staff members; a further key may instead be vouched for by an active key of the
+    same organisation, which stands as ``key:<kid>``. A kid is registered once and for one role.
     """
     if existing is not None:
         raise RuleBroken("key.known", "P6.2", kid=enrolment.kid)
     if enrolment.role not in KEY_ROLES:
         raise RuleBroken("key.role_unknown", "P6.2", role=enrolment.role)
-    if len(set(approvers)) < 2:  # noqa: PLR2004 - "two staff members", P6.2 item 3
+    vouched = any(each.startswith("key:") for each in approvers)
+    if len(set(approvers)) < 2 and not vouched:  # noqa: PLR2004 - "two staff members", P6.2 item 3
         raise RuleBroken("key.needs_two_people", "P6.2")
     return key_registered(
         kid=enrolment.kid,

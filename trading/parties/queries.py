@@ -46,6 +46,17 @@ def keys_of(conn: Connection, org_code: str, role: str) -> list[SigningKey]:
     ]
 
 
+def all_keys_of(conn: Connection, org_code: str) -> list[SigningKey]:
+    """Return every key of an organisation, active ones first, by role and kid; revoked ones too."""
+    columns = (signing_key.c.kid, signing_key.c.role, signing_key.c.alg, signing_key.c.spki, signing_key.c.status)
+    query = select(*columns).where(signing_key.c.org_code == org_code)
+    rows = conn.execute(query.order_by(signing_key.c.status, signing_key.c.role, signing_key.c.kid))
+    return [
+        SigningKey(kid=kid, org_code=org_code, role=role, alg=alg, spki=bytes(spki), active=status == "active")
+        for kid, role, alg, spki, status in rows
+    ]
+
+
 def keys_by_kid(conn: Connection, kids: Collection[str]) -> dict[str, SigningKey]:
     """Return the registered ones of these keys, revoked or not."""
     columns = (signing_key.c.kid, signing_key.c.org_code, signing_key.c.role, signing_key.c.alg, signing_key.c.spki)

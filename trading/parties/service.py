@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from trading.audit.ledger import Ledger
 from trading.audit.model import Recorded
+from trading.crypto.signatures import SignedDocument, verify_es256
+from trading.documents import store as documents
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.parties import model, store
 from trading.parties.model import SigningKey
+from trading.parties.rules.documents import KEY_REVOKE
 
 
 def register_organisation(
@@ -53,4 +56,31 @@ def revoke_key(ledger: Ledger, staff: tuple[Actor, Actor], kid: str, reason: str
             raise NotFound(kid)
         recorded = uow.record(model.revoke(key, reason))
         store.mark_revoked(uow, recorded, kid)
+    return recorded
+
+
+def revoke_key_by_document(ledger: Ledger, actor: Actor, signed: SignedDocument) -> Recorded:
+    """Revoke a key by a document that an active key of the same organisation signed, the key itself included.
+
+    Raises:
+        NotFound: The actor's organisation has no such key.
+        InvalidInput: ``doc.…``, ``sig.invalid``.
+        RuleBroken: ``sig.missing``: no signature of an active key of the organisation; ``sig.key_revoked``.
+    """
+    content = KEY_REVOKE.read(signed.doc)
+    with ledger.begin(actor) as uow:
+        key = store.lock_key(uow, content["kid"], for_update=True)
+        if key is None or key.org_code != actor.organisation:
+            raise NotFound("key")
+        signers = [store.lock_key(uow, signature["kid"]) for signature in signed.sigs]
+        own = [each for each in signers if each is not None and each.active and each.org_code == key.org_code]
+        if not own:
+            raise RuleBroken("sig.missing", "P6.2", kid=key.kid)
+        for signature in signed.sigs:
+            for signer in own:
+                if signature["kid"] == signer.kid:
+                    verify_es256(signer.spki, signed.doc, signature)
+        recorded = uow.record(model.revoke(key, content["reason"]))
+        store.mark_revoked(uow, recorded, key.kid)
+        documents.add(uow, recorded, None, signed)
     return recorded

@@ -21,7 +21,7 @@ from trading.web.errors import wants_json
 
 PEOPLE: Final = tuple(role for role in Role if role is not Role.SYSTEM)
 SIGN_IN: Final = "accounts.signin"
-RELATIONS: Final = frozenset({"any", "own_org", "own_bid", "assigned_panel", "assigned_custody", "jurisdiction"})
+RELATIONS: Final = frozenset({"any", "own", "own_org", "own_bid", "assigned_panel", "assigned_custody", "jurisdiction"})
 _ATTRIBUTE: Final = "__permission__"
 
 View = TypeVar("View", bound=Callable[..., object])

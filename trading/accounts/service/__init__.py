@@ -1,6 +1,7 @@
 """Use cases of accounts: people and roles, sign-in and sessions, factors, tokens, keys, requests to the desk."""
 
 from trading.accounts.queries import actor_of
+from trading.accounts.service.demonstration import Part, WayIn, open_ways_in
 from trading.accounts.service.factors import confirm
 from trading.accounts.service.keys import (
     CHALLENGE_MS,
@@ -19,6 +20,8 @@ __all__ = [
     "SCOPES",
     "TOKEN_MS",
     "Access",
+    "Part",
+    "WayIn",
     "actor_of",
     "authenticate",
     "close_account",
@@ -31,6 +34,7 @@ __all__ = [
     "issue_challenge",
     "issue_token",
     "open_session",
+    "open_ways_in",
     "parse_enrolment",
     "renew_session",
     "session_of",

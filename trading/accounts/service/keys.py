@@ -1,28 +1,45 @@
-"""Challenges for device keys, and the desk act that enrols a key (P6.2)."""
+"""Device keys (P6.2): challenges, proof of possession, who may let a key in, and its revocation."""
 
 from __future__ import annotations
 
 import secrets
+from typing import Final
 
 from sqlalchemy import delete
 
 from trading.accounts.queries import actor_of, host_ms
 from trading.accounts.tables import challenge
-from trading.audit.ledger import Ledger
+from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.crypto.signatures import SignedDocument, spki_kid, verify_es256
 from trading.documents import store as documents
 from trading.kernel.canonical import loads_object
 from trading.kernel.encoding import b64u_decode, hex_bytes
 from trading.kernel.errors import InvalidInput, NotPermitted, RuleBroken
-from trading.kernel.roles import Actor
+from trading.kernel.roles import Actor, Role
 from trading.parties import model as parties
+from trading.parties import queries as registered
 from trading.parties import store as keys
 from trading.parties.model import Enrolment, SigningKey
 
 _FIELDS = {"account", "alg", "challenge", "created", "key", "org", "role", "typ", "v"}
 
 CHALLENGE_MS = 600_000  # P6.2 item 1: valid ten minutes
+#: Role of a person → roles of the keys that such a person may enrol for the organisation.
+KEY_ROLES: Final = {
+    Role.BIDDER: ("bidder",),
+    Role.AGENCY: ("agency",),
+    Role.REVIEWER: ("agency",),
+    Role.SUPERVISOR: ("supervisor", "contributor"),
+    Role.CUSTODIAN: ("custodian", "contributor"),
+    Role.CENTRE: ("centre", "station-operator", "contributor"),
+    Role.DESK: ("station-operator",),
+}
+
+
+def key_roles_of(actor: Actor) -> list[str]:
+    """Return the key roles that this person may enrol, in a fixed order."""
+    return sorted({name for role in actor.roles for name in KEY_ROLES.get(role, ())})
 
 
 def issue_challenge(ledger: Ledger, login: str) -> tuple[str, bytes]:
@@ -39,7 +56,11 @@ def issue_challenge(ledger: Ledger, login: str) -> tuple[str, bytes]:
 
 
 def use_challenge(ledger: Ledger, account_id: str, value: bytes) -> None:
-    """Consume a challenge: one statement, so that two simultaneous uses cannot both succeed (F57)."""
+    """Consume a challenge: one statement, so that two simultaneous uses cannot both succeed (F57).
+
+    Raises:
+        NotPermitted: It was never issued to this account, or is used or too old.
+    """
     with ledger.upkeep() as conn:
         now = host_ms(conn)
         query = (
@@ -53,14 +74,18 @@ def use_challenge(ledger: Ledger, account_id: str, value: bytes) -> None:
 
 
 def parse_enrolment(signed: SignedDocument) -> Enrolment:
-    """Return the enrolment after the proof of possession: the document is signed by the very key it names."""
+    """Return the enrolment after the proof of possession: the document is signed by the very key it names.
+
+    Raises:
+        InvalidInput, RuleBroken: ``doc.…``, ``sig.…``, ``key.alg_unsupported``.
+    """
     document = loads_object(signed.doc)
     if set(document) != _FIELDS or document["typ"] != "mb.key-enrol" or document["v"] != 1:
         raise InvalidInput("doc.bad_field", "not an mb.key-enrol document of version 1")
     if document["alg"] != "ES256":
         raise RuleBroken("key.alg_unsupported", "P7.2", alg=document["alg"])
     try:
-        spki, challenge = b64u_decode(document["key"]), hex_bytes(document["challenge"], 32)
+        spki, value = b64u_decode(document["key"]), hex_bytes(document["challenge"], 32)
     except (ValueError, TypeError) as error:
         raise InvalidInput("doc.bad_field", "key or challenge") from error
     kid = spki_kid(spki)
@@ -71,7 +96,7 @@ def parse_enrolment(signed: SignedDocument) -> Enrolment:
     return Enrolment(
         account=str(document["account"]),
         alg="ES256",
-        challenge=challenge,
+        challenge=value,
         kid=kid,
         org=str(document["org"]),
         role=str(document["role"]),
@@ -79,12 +104,12 @@ def parse_enrolment(signed: SignedDocument) -> Enrolment:
     )
 
 
-def enrol_key(ledger: Ledger, staff: tuple[Actor, Actor], signed: SignedDocument) -> Recorded:
-    """Register the key of an enrolment document by a desk act of two staff members (P6.2 items 3 and 4).
+def admit_enrolment(ledger: Ledger, signed: SignedDocument) -> Enrolment:
+    """Check an enrolment document against its account and spend its challenge; the key still needs its authority.
 
     Raises:
         NotPermitted: The challenge was not issued to this account, or the account is of another organisation.
-        RuleBroken: ``key.…``, ``sig.…``.
+        InvalidInput, RuleBroken: ``doc.…``, ``sig.…``, ``key.…``.
     """
     enrolment = parse_enrolment(signed)
     use_challenge(ledger, enrolment.account, enrolment.challenge)
@@ -92,13 +117,56 @@ def enrol_key(ledger: Ledger, staff: tuple[Actor, Actor], signed: SignedDocument
         owner = actor_of(conn, enrolment.account)
     if owner.organisation != enrolment.org:
         raise NotPermitted(f"account {owner.account} is not of {enrolment.org}")
+    return enrolment
+
+
+def enrol_key(ledger: Ledger, staff: tuple[Actor, Actor], signed: SignedDocument) -> Recorded:
+    """Register the key of an enrolment document by a desk act of two staff members (P6.2 items 3 and 4).
+
+    Raises:
+        NotPermitted: As ``admit_enrolment``.
+        RuleBroken: ``key.…``, ``sig.…``.
+    """
+    enrolment = admit_enrolment(ledger, signed)
     with ledger.begin(staff[0]) as uow:
-        existing = keys.lock_key(uow, enrolment.kid)
         approvers = (staff[0].account, staff[1].account)
-        recorded = uow.record(parties.enrol(enrolment, approvers=approvers, existing=existing, second_factor=False))
-        keys.add_key(uow, recorded, _active(enrolment))
-        documents.add(uow, recorded, None, signed)
+        return register(uow, enrolment, signed, approvers=approvers, second_factor=False)
+
+
+def countersigned_by(uow: UnitOfWork, enrolment: Enrolment, signed: SignedDocument) -> str | None:
+    """Return the kid of an active key of the same organisation and role that also signed the enrolment, or None.
+
+    Raises:
+        InvalidInput: ``sig.invalid``: such a signature does not verify.
+    """
+    for signature in signed.sigs:
+        key = None if signature["kid"] == enrolment.kid else keys.lock_key(uow, signature["kid"])
+        if key is not None and key.active and (key.org_code, key.role) == (enrolment.org, enrolment.role):
+            verify_es256(key.spki, signed.doc, signature)
+            return key.kid
+    return None
+
+
+def register(
+    uow: UnitOfWork, enrolment: Enrolment, signed: SignedDocument, *, approvers: tuple[str, ...], second_factor: bool
+) -> Recorded:
+    """Record a key that has its authority, with its document.
+
+    Raises:
+        RuleBroken: ``key.known``, ``key.role_unknown``, ``key.needs_two_people``.
+    """
+    existing = keys.lock_key(uow, enrolment.kid)
+    event = parties.enrol(enrolment, approvers=approvers, existing=existing, second_factor=second_factor)
+    recorded = uow.record(event)
+    keys.add_key(uow, recorded, _active(enrolment))
+    documents.add(uow, recorded, None, signed)
     return recorded
+
+
+def keys_of_organisation(ledger: Ledger, org_code: str) -> list[SigningKey]:
+    """Return the keys of an organisation for people to see, active ones first."""
+    with ledger.read() as conn:
+        return registered.all_keys_of(conn, org_code)
 
 
 def _active(enrolment: Enrolment) -> SigningKey:

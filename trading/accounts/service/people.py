@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+from psycopg.errors import UniqueViolation
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from trading.accounts import model, store
 from trading.accounts.model import Membership
 from trading.accounts.tables import account, api_token, person, session
-from trading.audit.ledger import Ledger
+from trading.audit.ledger import Ledger, UnitOfWork
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.ids import random_name
 from trading.kernel.roles import Actor, Role
 
 CONSOLE = Actor(account="system:desk", roles=frozenset({Role.DESK}))
 HOME = "CN"  # the jurisdiction of a platform that names no other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """An account to be: ids are drawn when it is planned, so that its memberships can name them."""
+
+    login: str
+    org_code: str
+    roles: tuple[Role, ...]
+    name: str = ""
+    mail: str = ""
+    jurisdiction: str = HOME
+    known_person: str | None = None
+    id: str = field(default_factory=lambda: f"a-{random_name(10)}")
+    fresh_person: str = field(default_factory=lambda: f"p-{random_name(10)}")
+
+    @property
+    def person(self) -> str:
+        """Return the id of the human being."""
+        return self.known_person or self.fresh_person
+
+    def memberships(self) -> list[Membership]:
+        """Return one membership per role."""
+        return [
+            Membership(
+                account=self.id, person=self.person, org=self.org_code, role=role, jurisdiction=self.jurisdiction
+            )
+            for role in sorted({role.value for role in self.roles})
+        ]
 
 
 def create_account(
@@ -42,23 +75,45 @@ def create_account(
         by: Who does it.
 
     Raises:
-        RuleBroken: ``membership.separated`` (管采分离).
+        RuleBroken: ``account.login_taken``, ``membership.separated`` (管采分离).
     """
-    account_id, human = f"a-{random_name(10)}", person_id or f"p-{random_name(10)}"
-    given = [
-        Membership(account=account_id, person=human, org=org_code, role=role.value, jurisdiction=jurisdiction)
-        for role in sorted(set(roles))
-    ]
+    new = NewAccount(
+        login=login,
+        org_code=org_code,
+        roles=roles,
+        name=name,
+        mail=mail,
+        jurisdiction=jurisdiction,
+        known_person=person_id,
+    )
     with ledger.begin(by) as uow:
-        store.take_sides(uow, given)
-        if person_id is None:
-            uow.connection.execute(person.insert().values(id=human, name=name or login, mail=mail))
-        uow.connection.execute(
-            account.insert().values(id=account_id, login=login, org_code=org_code, active=True, person=human)
-        )
-        for each in given:
-            store.put_membership(uow, uow.record(model.granted(each)), each, known=False)
-    return account_id
+        insert_account(uow, new)
+        grant_all(uow, new)
+    return new.id
+
+
+def insert_account(uow: UnitOfWork, new: NewAccount) -> None:
+    """Insert person and account and take the sides of the roles to come; before the first entry of the act.
+
+    Raises:
+        RuleBroken: ``account.login_taken``.
+    """
+    store.take_sides(uow, new.memberships())
+    if new.known_person is None:
+        uow.connection.execute(person.insert().values(id=new.person, name=new.name or new.login, mail=new.mail))
+    row = account.insert().values(id=new.id, login=new.login, org_code=new.org_code, active=True, person=new.person)
+    try:
+        uow.connection.execute(row)
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation):
+            raise RuleBroken("account.login_taken") from error
+        raise
+
+
+def grant_all(uow: UnitOfWork, new: NewAccount) -> None:
+    """Record the roles of a new account."""
+    for each in new.memberships():
+        store.put_membership(uow, uow.record(model.granted(each)), each, known=False)
 
 
 def grant_membership(ledger: Ledger, by: Actor, account_id: str, role: Role, jurisdiction: str = HOME) -> None:

@@ -123,6 +123,12 @@ def end_session(ledger: Ledger, account_id: str, session_id: str) -> None:
             raise NotFound(session_id)
 
 
+def end_others(ledger: Ledger, account_id: str, kept: str | None) -> None:
+    """End every session of an account but ``kept``; None ends all."""
+    with ledger.upkeep() as conn:
+        end_other_sessions(conn, account_id, kept)
+
+
 def end_other_sessions(conn: Connection, account_id: str, kept: str | None) -> None:
     """End every session of an account but ``kept``: after a change of password or factors."""
     conn.execute(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import cast
 
-from flask import Blueprint, current_app
+from flask import Blueprint, current_app, flash, redirect, url_for
+from werkzeug.wrappers import Response
 
 from trading.accounts.service.sessions import SignedIn
 from trading.audit.runtime import Runtime
 from trading.web import sessions
+from trading.web.forms import Form
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -21,3 +24,14 @@ def runtime() -> Runtime:
 def me() -> SignedIn:
     """Return the person with the session of this request."""
     return cast("SignedIn", sessions.reader())
+
+
+def status_of(form: Form) -> HTTPStatus:
+    """Return 422 for a form that is shown again with what is wrong, else 200."""
+    return HTTPStatus.UNPROCESSABLE_ENTITY if form.is_submitted() else HTTPStatus.OK
+
+
+def done(message: str, endpoint: str, **values: str) -> Response:
+    """Say on the next page what was done, and go there."""
+    flash(message)
+    return redirect(url_for(endpoint, **values), HTTPStatus.SEE_OTHER)
