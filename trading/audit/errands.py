@@ -8,11 +8,11 @@ it again. What the law makes due is never parked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from trading.audit.runtime import Runtime
 from trading.audit.tables import errand
@@ -107,3 +107,61 @@ def _settle(runtime: Runtime, errand_id: int, seen_due_at: int, **values: Any) -
             .where(errand.c.id == errand_id, errand.c.done_at.is_(None), errand.c.due_at == seen_due_at)
             .values(attempts=errand.c.attempts + 1, **values)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One open errand that failed; ``parked`` says that nobody tries it again by himself."""
+
+    id: int
+    name: str
+    entry_id: int | None
+    attempts: int
+    parked: bool
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What waits: errands of later, errands that are due, the age (ms) of the oldest due one, and what failed."""
+
+    later: int
+    due: int
+    oldest_ms: int
+    troubles: tuple[Trouble, ...]
+
+
+def backlog(conn: Connection, at: int) -> Backlog:
+    """Return what waits at ``at`` (ms), for the operator."""
+    is_due = errand.c.due_at <= at
+    counted = select(
+        func.count().filter(~is_due).label("later"),
+        func.count().filter(is_due).label("due"),
+        func.min(errand.c.due_at).label("oldest"),
+    )
+    row = conn.execute(counted.where(*_OPEN)).one()
+    failed = select(errand).where(errand.c.done_at.is_(None), errand.c.last_error.is_not(None))
+    troubles = tuple(_trouble(each) for each in conn.execute(failed.order_by(errand.c.due_at)))
+    oldest = 0 if row.oldest is None else max(0, at - row.oldest)
+    return Backlog(later=row.later, due=row.due, oldest_ms=oldest, troubles=troubles)
+
+
+def _trouble(row: Row[*tuple[Any, ...]]) -> Trouble:
+    return Trouble(
+        id=row.id,
+        name=row.name,
+        entry_id=row.entry_id,
+        attempts=row.attempts,
+        parked=row.parked_at is not None,
+        last_error=row.last_error,
+    )
+
+
+def unpark(runtime: Runtime, errand_ids: Collection[int] | None) -> int:
+    """Make parked errands due now with all their attempts; None takes every one. Return how many there were."""
+    parked = [errand.c.parked_at.is_not(None), errand.c.done_at.is_(None)]
+    if errand_ids is not None:
+        parked.append(errand.c.id.in_(errand_ids))
+    with runtime.ledger.upkeep() as conn:
+        changed = {"parked_at": None, "attempts": 0, "due_at": platform_ms(conn)}
+        return conn.execute(update(errand).where(*parked).values(**changed)).rowcount

@@ -120,6 +120,11 @@ def behind(conn: Connection) -> int | None:
     return head if slowest is not None and slowest < head else None
 
 
+def cursors(conn: Connection) -> dict[str, int]:
+    """Return how far each subscriber has come, by name; the head of the log is ``queries.size``."""
+    return {row.name: row.n for row in conn.execute(select(cursor.c.name, cursor.c.n).order_by(cursor.c.name))}
+
+
 def handlers(subscriptions: Iterable[Subscription]) -> dict[str, Handler]:
     """Return the errands of the subscriptions."""
     return {each.name: _handler(each) for each in subscriptions}
