@@ -14,6 +14,7 @@ from trading.assembly import EVENTS, open_runtime
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Settings
+from trading.notices.queries.chain import corrections_of
 from trading.parties import queries as parties
 from trading.procedures.rules import catalogue
 from trading.rulebook import loader
@@ -79,6 +80,7 @@ def _keep_sessions(app: Flask, ledger: Ledger, *, secure: bool) -> None:
     )
     app.extensions["confirm"] = lambda account, code: accounts.confirm(ledger, account, code)
     app.extensions["desks"] = DESKS
+    app.extensions["corrections"] = corrections_of
     app.jinja_env.globals["active_keys"] = lambda role: _active_keys(ledger, role)
 
 

@@ -21,16 +21,29 @@ from trading.api.v1.procedures import blueprint as procedure_api
 from trading.api.v1.receipts import blueprint as receipt_api
 from trading.api.v1.time import blueprint as time_api
 from trading.audit.views import blueprint as log_pages
+from trading.clarifications.views import blueprint as question_pages
 from trading.disclosure.views import blueprint as bundle_pages
 from trading.kernel.roles import Role
 from trading.notices.hall import blueprint as hall_pages
 from trading.notices.views import blueprint as notice_pages
 from trading.openings.views import blueprint as ceremony_pages
+from trading.participation.views import blueprint as bidder_pages
 from trading.web.desks import Desk
 from trading.web.health import blueprint as health
 from trading.web.help import blueprint as help_pages
 
-PAGES: Final[tuple[Blueprint, ...]] = (health, help_pages, log_pages, notice_pages, hall_pages, ceremony_pages, bundle_pages, account_pages)
+PAGES: Final[tuple[Blueprint, ...]] = (
+    health,
+    help_pages,
+    log_pages,
+    notice_pages,
+    hall_pages,
+    ceremony_pages,
+    bundle_pages,
+    account_pages,
+    question_pages,
+    bidder_pages,
+)
 API: Final[tuple[Blueprint, ...]] = (
     bid_api,
     custodian_api,
@@ -48,7 +61,15 @@ BLUEPRINTS: Final[tuple[Blueprint, ...]] = (*PAGES, *API)
 DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
     Role.AGENCY: (),
     Role.REVIEWER: (),
-    Role.BIDDER: (),
+    Role.BIDDER: (
+        Desk(
+            endpoint="bidder.tenders",
+            title_zh="我的投标",
+            title_en="My tenders",
+            note_zh="关注项目、提问、填报价、密封提交，查看回执和结果。",
+            note_en="Follow tenders, ask questions, fill the price form, seal and submit, see receipts and results.",
+        ),
+    ),
     Role.EXPERT: (),
     Role.CENTRE: (),
     Role.SUPERVISOR: (),

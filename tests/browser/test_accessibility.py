@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.build.pages import samples
+from tests.build.samples import samples
 from tests.support.browsers import overflows, violations
 
 WIDE = {"width": 1280, "height": 900}

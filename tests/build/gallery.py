@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from flask import Flask, render_template
 from sqlalchemy import create_engine
 
-from tests.build.pages import NOW, samples
+from tests.build.pages import NOW
+from tests.build.samples import samples
 from trading.app import create_app
 from trading.assembly import REGISTRY
 from trading.audit.ledger import Ledger
@@ -50,7 +52,10 @@ def gallery(folder: Path, *, demo: bool = True, load_actor: ActorLoader | None =
     @public
     def sample(name: str) -> tuple[str, int]:
         shown = by_name[name]
-        context = dict(shown.context)
+        # A form lives in a request: what makes one is called here.
+        context = {
+            name: value() if isinstance(value, type | partial) else value for name, value in shown.context.items()
+        }
         if "plot" in context:  # its labels are in the reader's language
             context["plot"] = views._plot(context["result"])
         return render_template(shown.template, **context), shown.status

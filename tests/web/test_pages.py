@@ -11,7 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from typing_extensions import override
 
-from tests.build.pages import Sample, samples
+from tests.build.pages import Sample
+from tests.build.samples import samples
 from trading.app import ROOT
 from trading.web.banner import TEXT
 

@@ -10,6 +10,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader, receipt
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
+from trading.clarifications import queries as clarifications
+from trading.clarifications import service as questions
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
 from trading.notices import hall
@@ -20,6 +22,7 @@ from trading.notices.queries import search as searches
 from trading.notices.queries.values import Page
 from trading.notices.rules import changes
 from trading.notices.rules.progress import Stage
+from trading.procedures import queries as procedures
 from trading.web.instants import day_start
 from trading.web.locale import pick
 from trading.web.permissions import public
@@ -73,7 +76,17 @@ def procedure(reference: str) -> str:
     now = _runtime().clock.now_ms()
     with _runtime().ledger.read() as conn:
         found = pages.page(conn, reference, now)
-    return render_template("notices/procedure.html", page=found, now=now, bundle_url=_bundle_url(found))
+        row = procedures.find(conn, reference)
+        answers = clarifications.published(conn, row.id)
+        questions_end_at = questions.questions_end_at(conn, row)
+    return render_template(
+        "notices/procedure.html",
+        page=found,
+        now=now,
+        bundle_url=_bundle_url(found),
+        answers=answers,
+        questions_end_at=questions_end_at,
+    )
 
 
 def _bundle_url(found: Page) -> str | None:

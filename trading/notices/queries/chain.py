@@ -45,3 +45,11 @@ def newest_notice(conn: Connection, procedure_id: int) -> tuple[int, str] | None
     )
     row = conn.execute(query).one_or_none()
     return None if row is None else (row.number, bytes(row.sha256).hex())
+
+
+def corrections_of(conn: Connection, procedure_id: int) -> dict[int, int]:
+    """Return the published corrections of a procedure: number to instant of publication (ms)."""
+    query = select(notice.c.number, notice.c.published_at).where(
+        notice.c.procedure_id == procedure_id, notice.c.kind == "correction"
+    )
+    return {row.number: row.published_at for row in conn.execute(query)}
