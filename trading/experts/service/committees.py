@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, any_, literal, select
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
@@ -206,7 +206,7 @@ def _contributors(conn: Connection, row: ProcedureRow, holders: tuple[str, ...])
         .where(
             signing_key.c.org_code.in_([row.agency_code, row.supervisor_code])
             | signing_key.c.org_code.in_(near)
-            | organisation.c.roles.any("centre")
+            | (literal("centre") == any_(organisation.c.roles))
         )
         .order_by(signing_key.c.entry_id)
     )
