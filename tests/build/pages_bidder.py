@@ -11,7 +11,8 @@ from tests.build.pages import CLOSE, DAY, HOUR, NOW, Sample, digest, lot, page
 from trading.audit.rules.proof import ReceiptState
 from trading.notices.rules.progress import LotState
 from trading.participation.forms import FollowForm, ObjectionForm
-from trading.participation.model import (
+from trading.participation.queries.own import Act, MyLot, MyTender
+from trading.participation.queries.values import (
     Examination,
     Opened,
     OpenedItem,
@@ -21,7 +22,6 @@ from trading.participation.model import (
     Rehearsal,
     Version,
 )
-from trading.participation.queries import Act, MyLot, MyTender
 from trading.participation.rules.commands import Case, commands
 from trading.participation.rules.tasks import Situation, tasks
 from trading.participation.service import Desk

@@ -31,8 +31,10 @@ from trading.openings.model import Place
 from trading.openings.queries import OpeningRow
 from trading.openings.rules.windows import WindowLengths
 from trading.openings.service import rehearsals
-from trading.participation import queries, store
-from trading.participation.model import (
+from trading.participation import store
+from trading.participation.queries import own as queries
+from trading.participation.queries.own import Act, MyTender
+from trading.participation.queries.values import (
     Examination,
     Opened,
     OpenedItem,
@@ -42,7 +44,6 @@ from trading.participation.model import (
     Rehearsal,
     Version,
 )
-from trading.participation.queries import Act, MyTender
 from trading.participation.rules.tasks import Situation, tasks
 from trading.procedures import queries as procedures
 from trading.procedures.queries import ProcedureRow

@@ -14,7 +14,7 @@ from trading.kernel.roles import Role
 from trading.openings.service import objections
 from trading.participation import service
 from trading.participation.forms import ObjectionForm
-from trading.participation.model import OwnLot, Template
+from trading.participation.queries.values import OwnLot, Template
 from trading.participation.service import Desk
 from trading.participation.views.blueprint import blueprint, lines, me, runtime
 from trading.web.locale import gettext as _
