@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from tests.repo.tree import ROOT
@@ -105,8 +105,8 @@ def checker() -> Checker:
     """Return the checker; nothing is fetched: the merged schema stands for the published one."""
     merged = release_schema()
     # Packages refer to the release schema by its address; extensions refer to definitions that core does not have.
-    resource = Resource(contents=_closed(merged), specification=DRAFT4)
-    versioned = Resource(contents=_schema(_VERSIONED), specification=DRAFT4)
+    resource = DRAFT4.create_resource(_closed(merged))
+    versioned = DRAFT4.create_resource(_schema(_VERSIONED))
     registry: Registry[Any] = Registry().with_resources(
         [(f"{_PUBLISHED}release-schema.json", resource), (f"{_PUBLISHED}{_VERSIONED}", versioned)]
     )

@@ -120,6 +120,13 @@ def behind(conn: Connection) -> int | None:
     return head if slowest is not None and slowest < head else None
 
 
+def is_settled(conn: Connection) -> bool:
+    """Whether every subscriber has come to the head of the log and has done everything that is not parked."""
+    waiting = select(errand.c.id).where(errand.c.entry_id.is_not(None), errand.c.done_at.is_(None))
+    open_errand = conn.execute(waiting.where(errand.c.parked_at.is_(None)).limit(1)).scalar_one_or_none()
+    return open_errand is None and behind(conn) is None
+
+
 def cursors(conn: Connection) -> dict[str, int]:
     """Return how far each subscriber has come, by name; the head of the log is ``queries.size``."""
     return {row.name: row.n for row in conn.execute(select(cursor.c.name, cursor.c.n).order_by(cursor.c.name))}

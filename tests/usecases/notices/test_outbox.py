@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.support.publishing import Publisher
+from trading.assembly import ERRANDS
 from trading.audit.runtime import Runtime
 from trading.commands import outbox as commands
 
@@ -88,7 +90,7 @@ def test_drain_goes_on_after_a_failure(publisher: Publisher, run: Run, monkeypat
 
     publisher.market.publish()
     publisher.wait_for_log()
-    monkeypatch.setitem(commands.ERRANDS, "notices.atom", broken)  # type: ignore[arg-type]  # a table of the process
+    monkeypatch.setitem(cast("dict[str, object]", ERRANDS), "notices.atom", broken)
     drained = run("drain")
     assert "done: 2" in drained.stdout
     assert "no feed today" in drained.stderr

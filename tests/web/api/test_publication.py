@@ -72,7 +72,7 @@ def client(published: tuple[Publisher, OpenLot, Flask]) -> FlaskClient:
 
 def crawl(client: FlaskClient, path: str) -> list[list[str]]:
     """Follow the links from ``path``; return the release ids of each page."""
-    pages = []
+    pages: list[list[str]] = []
     while True:
         answer = client.get(path)
         if answer.status_code == 204:
