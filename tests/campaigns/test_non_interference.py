@@ -25,6 +25,7 @@ from tests.build.market import DemoTime, Market, OpenLot, Party, open_market, ru
 from tests.support.databases import Database
 from tests.support.logs import LogWorld
 from tests.support.polling import eventually
+from tests.support.publishing import Publisher
 from trading.accounts import service as accounts
 from trading.app import create_app
 from trading.audit.runtime import Runtime
@@ -97,6 +98,8 @@ class Readers:
             "<int:number>": ("1",),
             "<h>": hashes,
             "<job_id>": ("j-0",),
+            "<ocid>": (f"ocds-000000-{self.lot.tender}",),
+            "<release_id>": tuple(f"ocds-000000-{self.lot.tender}-{h[:16]}" for h in hashes),
             "<path:name>": ("checkpoint", "tile/0/000", "tile/entries/000", "checkpoints/1-first"),
         }
 
@@ -186,6 +189,7 @@ def trial(demo_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixt
         with world.running():
             market = open_market(runtime, bidders=BIDS + 1)
             (lot,) = market.publish()
+            Publisher(market=market).work()  # page, feed and open data are there before the first bid
             yield Trial(market=market, lot=lot, directory=tmp_path, database=demo_database)
     finally:
         world.close()
