@@ -83,6 +83,7 @@ _RANKING = {
 _STEP = choice("qualification", "conformity", "price")
 _OUTCOME = choice("conforming", "invalid")
 _PREFERENCE = choice(None, "small_micro", "consortium")
+_MEMBERSHIP = dict.fromkeys(("account", "jurisdiction", "org", "person", "role"), NAME)
 _BODIES: dict[str, dict[str, FieldRule]] = {
     "organisation.registered": {"code": NAME, "roles": array(NAME)},
     "key.registered": {
@@ -95,6 +96,8 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
         "spki_sha256": HEX32,
     },
     "key.revoked": {"kid": HEX32, "reason": TEXT},
+    "membership.granted": _MEMBERSHIP,
+    "membership.ended": {**_MEMBERSHIP, "reason": TEXT},
     "calendar.changed": {"days": array(_DAY), "source": TEXT},
     "procedure.drafted": _SPEC,
     "procedure.submitted": {**_SPEC, "reason": nullable(TEXT)},
