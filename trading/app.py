@@ -17,6 +17,8 @@ from trading.config import Settings
 from trading.notices.queries.chain import corrections_of
 from trading.parties import queries as parties
 from trading.procedures.rules import catalogue
+from trading.procedures.rules.labels import LOT_PHASES
+from trading.procedures.rules.lifecycle import LotPhase
 from trading.rulebook import loader
 from trading.rulebook.model import Rule
 from trading.storage.tiles import CHECKPOINT
@@ -67,6 +69,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.jinja_env.globals.update(rule_of=rule_of, kind_title=kind_title, procedure_kind_title=procedure_kind_title)
+    app.jinja_env.globals["lot_phase_title"] = lot_phase_title
     return app
 
 
@@ -106,6 +109,12 @@ def kind_title(name: str) -> str:
     """Return the title of a kind of record in the reader's language."""
     kind = KINDS.get(name)
     return locale.pick(kind.title_zh, kind.title_en) if kind is not None else name
+
+
+def lot_phase_title(name: str) -> str:
+    """Return the title of a phase of a lot in the reader's language."""
+    label = LOT_PHASES[LotPhase(name)]
+    return locale.pick(label.zh, label.en)
 
 
 def procedure_kind_title(code: str) -> str:

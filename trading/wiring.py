@@ -11,7 +11,9 @@ from typing import Final
 from flask import Blueprint
 
 from trading.accounts.views import blueprint as account_pages
+from trading.agency.views import blueprint as agency_pages
 from trading.api.custodian import blueprint as custodian_api
+from trading.api.draws import blueprint as draw_api
 from trading.api.feed import blueprint as feed
 from trading.api.v1.bids import blueprint as bid_api
 from trading.api.v1.ocds import blueprint as ocds_api
@@ -22,12 +24,16 @@ from trading.api.v1.receipts import blueprint as receipt_api
 from trading.api.v1.time import blueprint as time_api
 from trading.audit.views import blueprint as log_pages
 from trading.clarifications.views import blueprint as question_pages
+from trading.contracts.views import blueprint as contract_pages
+from trading.disclosure.auditor import blueprint as auditor_pages
 from trading.disclosure.views import blueprint as bundle_pages
 from trading.kernel.roles import Role
 from trading.notices.hall import blueprint as hall_pages
 from trading.notices.views import blueprint as notice_pages
-from trading.openings.views import blueprint as ceremony_pages
+from trading.openings.views.ceremony import blueprint as ceremony_pages
+from trading.openings.views.custodian import blueprint as custodian_pages
 from trading.participation.views import blueprint as bidder_pages
+from trading.supervision.views import blueprint as watch_pages
 from trading.web.desks import Desk
 from trading.web.health import blueprint as health
 from trading.web.help import blueprint as help_pages
@@ -39,14 +45,20 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     notice_pages,
     hall_pages,
     ceremony_pages,
+    custodian_pages,
+    watch_pages,
     bundle_pages,
+    auditor_pages,
     account_pages,
     question_pages,
     bidder_pages,
+    agency_pages,
+    contract_pages,
 )
 API: Final[tuple[Blueprint, ...]] = (
     bid_api,
     custodian_api,
+    draw_api,
     feed,
     ocds_api,
     opening_api,
@@ -57,10 +69,32 @@ API: Final[tuple[Blueprint, ...]] = (
 )
 BLUEPRINTS: Final[tuple[Blueprint, ...]] = (*PAGES, *API)
 
+_AGENCY: Final = Desk(
+    endpoint="agency.index",
+    title_zh="采购项目",
+    title_en="Procedures",
+    note_zh="编制、复核、发布、更正、定标、合同，以及下一步和法定期限。",
+    note_en="Draft, review, publish, correct, award, contract; what comes next and until when.",
+)
+
+_CEREMONIES: Final = Desk(
+    endpoint="ceremony.index",
+    title_zh="主持开标",
+    title_en="Openings to conduct",
+    note_zh="签署开标令、解密清单和开标记录，处理异议。",
+    note_en="Sign opening orders, lists and transcripts; decide objections.",
+)
+
 # What the workspace offers to each role, in this order. Every package appends its own rows.
 DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
-    Role.AGENCY: (),
-    Role.REVIEWER: (),
+    Role.AGENCY: (
+        _AGENCY,
+        _CEREMONIES,
+    ),
+    Role.REVIEWER: (
+        _AGENCY,
+        _CEREMONIES,
+    ),
     Role.BIDDER: (
         Desk(
             endpoint="bidder.tenders",
@@ -69,12 +103,44 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
             note_zh="关注项目、提问、填报价、密封提交，查看回执和结果。",
             note_en="Follow tenders, ask questions, fill the price form, seal and submit, see receipts and results.",
         ),
+        Desk(
+            endpoint="contracts.index",
+            title_zh="我的合同",
+            title_en="My contracts",
+            note_zh="中标后待签署的合同，以及已签合同。",
+            note_en="Contracts that wait for your signature after an award, and those you signed.",
+        ),
     ),
     Role.EXPERT: (),
     Role.CENTRE: (),
-    Role.SUPERVISOR: (),
-    Role.CUSTODIAN: (),
-    Role.AUDITOR: (),
+    Role.SUPERVISOR: (
+        Desk(
+            endpoint="supervision.index",
+            title_zh="监督",
+            title_en="Supervision",
+            note_zh="法定期限红黄绿灯，待签署的文件，实时日志。",
+            note_en="Lamps of legal time limits, papers to sign, the log as it grows.",
+        ),
+        _CEREMONIES,
+    ),
+    Role.CUSTODIAN: (
+        Desk(
+            endpoint="custody.index",
+            title_zh="保管代理程序",
+            title_en="Your custodian agent",
+            note_zh="代理程序做了什么、还有什么在等，密钥与核对情况。",
+            note_en="What your agent did and what waits; keys and checks.",
+        ),
+    ),
+    Role.AUDITOR: (
+        Desk(
+            endpoint="auditor.index",
+            title_zh="审计",
+            title_en="Audit",
+            note_zh="下载证据包，逐条查日志，全量验证，查阅记录。",
+            note_en="Bundles, the log entry by entry, the full verification, who looked at what.",
+        ),
+    ),
     Role.DESK: (
         Desk(
             endpoint="accounts.desk_requests",

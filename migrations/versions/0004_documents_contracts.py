@@ -27,6 +27,8 @@ CREATE TABLE desk.working_draft (
     reference TEXT,
     state TEXT NOT NULL,
     content BYTEA NOT NULL,
+    returned_spec BYTEA,
+    returned_reason TEXT,
     author TEXT NOT NULL,
     updated_by TEXT NOT NULL,
     updated_at BIGINT NOT NULL,

@@ -15,6 +15,8 @@ working_draft = Table(
     Column("reference", Text, nullable=True, index=True),  # of the procedure, once it has one
     Column("state", Text, nullable=False),  # editing, submitted, closed
     Column("content", LargeBinary, nullable=False),  # canonical JSON of what was typed
+    Column("returned_spec", LargeBinary, nullable=True),  # what the reviewer read and gave back
+    Column("returned_reason", Text, nullable=True),
     Column("author", Text, nullable=False),
     Column("updated_by", Text, nullable=False),
     Column("updated_at", BigInteger, nullable=False),

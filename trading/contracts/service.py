@@ -6,7 +6,7 @@ records both signatures. A contract at another price or with another supplier th
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
@@ -176,7 +176,7 @@ def _merged(before: SignedDocument, signed: SignedDocument) -> SignedDocument:
     return merged
 
 
-def _require_signed(uow: UnitOfWork, signed: SignedDocument, parties: dict[str, Collection[str]]) -> None:
+def _require_signed(uow: UnitOfWork, signed: SignedDocument, parties: Mapping[str, Collection[str]]) -> None:
     """Exactly one signature a party, by an active key of its role and organisation; locks are taken here."""
     missing = dict(parties)
     for signature in signed.sigs:

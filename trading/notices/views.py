@@ -23,6 +23,7 @@ from trading.notices.queries.values import Page
 from trading.notices.rules import changes
 from trading.notices.rules.progress import Stage
 from trading.procedures import queries as procedures
+from trading.web.downloads import attachment
 from trading.web.instants import day_start
 from trading.web.locale import pick
 from trading.web.permissions import public
@@ -138,6 +139,15 @@ def opening(reference: str, lot: str) -> str:
         version=found.version,
         refresh="refresh" in request.args,
     )
+
+
+@blueprint.get("/procedures/<reference>/files/<digest>")
+@public
+def tender_file(reference: str, digest: str) -> Response:
+    """A tender document: for everyone, without an account, and nothing counts who took it (DOC-05, NOT-36)."""
+    with _runtime().ledger.read() as conn:
+        found = texts.tender_file(conn, reference, digest)
+    return attachment(_runtime().objects, found.name, found.media, found.sha256, found.size)
 
 
 @blueprint.get("/procedures/<reference>/lots/<lot>/result")

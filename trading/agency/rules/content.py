@@ -84,7 +84,14 @@ def new_content() -> Content:
             "supervisor": "",
         },
         "lots": [new_lot()],
-        "dates": {"issue_day": "", "close_day": "", "close_time": "10:00", "supply_day": "", "validity_days": "90"},
+        "dates": {
+            "issue_day": "",
+            "close_day": "",
+            "close_time": "10:00",
+            "supply_day": "",
+            "questions_day": "",
+            "validity_days": "90",
+        },
         "sealing": {"bidder_factor": "yes", "k": "3", "n": "5"},
     }
 

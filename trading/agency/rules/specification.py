@@ -55,7 +55,7 @@ def specification(
     agency: str,
     documents: Sequence[DocumentSpec],
     calendar: WorkCalendar,
-    cutoff: Callable[[int], int | None],
+    cutoff: Callable[[int, date | None], int | None],
 ) -> Outcome:
     """Return the specification that was typed, or what is amiss.
 
@@ -64,18 +64,18 @@ def specification(
         agency: Organisation of the drafter.
         documents: Files of the draft.
         calendar: Zone of the days and hours.
-        cutoff: Instant (ms) until which questions are taken, by the deadline (DOC-17).
+        cutoff: Instant (ms) until which questions are taken, by the deadline and the day that was chosen.
     """
     close = close_of(content, calendar)
     value = {
         "agency": agency,
-        "bid_validity_days": _number(content["dates"]["validity_days"]),
+        "bid_validity_days": number(content["dates"]["validity_days"]),
         "close": close,
         "documents": [{name: getattr(each, name) for name in each.__slots__} for each in _sorted(documents)],
         "jurisdiction": JURISDICTION,
         "kind": KIND,
         "lots": [_lot(lot, str(place + 1)) for place, lot in enumerate(content["lots"])],
-        "questions_until": cutoff(close) if isinstance(close, int) else None,
+        "questions_until": None if close is None else cutoff(close, questions_of(content)),
         "sealing": _sealing(content["sealing"]),
         "supply_ends_at": supply_end_of(content, calendar),
         "windows": {name: getattr(Windows(), name) for name in Windows.__slots__},
@@ -84,7 +84,7 @@ def specification(
     try:
         return Outcome(spec=parse_spec(value), problems=())
     except InvalidFields as invalid:
-        return Outcome(spec=None, problems=tuple(_located(error.path, error.code) for error in invalid.errors))
+        return Outcome(spec=None, problems=tuple(located(error.path, error.code) for error in invalid.errors))
 
 
 def _sorted(documents: Iterable[DocumentSpec]) -> list[DocumentSpec]:
@@ -114,20 +114,26 @@ def supply_end_of(content: Content, calendar: WorkCalendar) -> int | None:
     return None if day is None else calendar.start_of(day + timedelta(days=1))
 
 
+def questions_of(content: Content) -> date | None:
+    """Return the chosen last day for questions; None: the last lawful one."""
+    return day_of(content["dates"]["questions_day"])
+
+
 def issue_of(content: Content, calendar: WorkCalendar, now: int) -> int:
     """Return the instant (ms) from which the dates are counted: the planned day of publication, never before now."""
     day = day_of(content["dates"]["issue_day"])
     return now if day is None else max(now, calendar.start_of(day))
 
 
-def _number(text: str) -> int | str | None:
+def number(text: str) -> int | str | None:
+    """Return a whole number, None for nothing, or the text itself if it is none."""
     stripped = text.strip()
     if not stripped:
         return None
     return int(stripped) if _NUMBER.match(stripped) else text
 
 
-def _amount(text: str, currency: str) -> int | str | None:
+def amount(text: str, currency: str) -> int | str | None:
     """Return minor units, None for nothing, or the text itself if it is no amount."""
     if not text.strip():
         return None
@@ -149,7 +155,7 @@ def _plain(quantity: str) -> str:
 
 def _lot(lot: Mapping[str, Any], number: str) -> dict[str, Any]:
     scoring = lot["method"] == SCORING
-    budget, ceiling = (_amount(lot[name], lot["currency"]) for name in ("budget", "ceiling"))
+    budget, ceiling = (amount(lot[name], lot["currency"]) for name in ("budget", "ceiling"))
     preference = {name: lot[name].strip() for name in ("small_micro", "consortium")}
     return {
         "budget": budget,
@@ -185,8 +191,8 @@ def _band(line: str) -> dict[str, Any] | str:
 def _sealing(typed: Mapping[str, str]) -> dict[str, Any]:
     return {
         "bidder_factor": typed["bidder_factor"] == "yes",
-        "k": _number(typed["k"]),
-        "n": _number(typed["n"]),
+        "k": number(typed["k"]),
+        "n": number(typed["n"]),
         "price_bytes": 4096,
     }
 
@@ -196,12 +202,12 @@ _DATES: Final[Mapping[str, str]] = {
     "close": "close_day",
     "supply_ends_at": "supply_day",
     "bid_validity_days": "validity_days",
-    "questions_until": "close_day",
+    "questions_until": "questions_day",
 }
 _METHOD: Final = frozenset({"category", "criteria", "method", "preference", "tie_rule"})
 
 
-def _located(path: str, code: str) -> Problem:
+def located(path: str, code: str) -> Problem:
     """Say where in the form a field of the specification is filled in."""
     first, *rest = path.split(".")
     if first in _SUBJECT:

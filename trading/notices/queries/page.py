@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -20,8 +20,10 @@ from trading.notices.queries.statements import (
     NOTICES,
 )
 from trading.notices.queries.values import (
+    Criterion,
     Custodian,
     Document,
+    File,
     Item,
     Lot,
     Notice,
@@ -73,6 +75,10 @@ def page(conn: Connection, reference: str, now: int) -> Page:
         notices=tuple(_notice(row, body) for row, body in reversed(notices)),
         documents=documents,
         log=tuple(each for each in log if each.kind != _PROOF),
+        files=tuple(files_of(content)),
+        supply_ends_at=content.get("supply_ends_at"),
+        questions_until=content.get("questions_until"),
+        bid_validity_days=content.get("bid_validity_days"),
     )
 
 
@@ -155,7 +161,23 @@ def _lot(
         opening_step=row.step,
         steps=timeline(state, row.close_at, happened),
         reason=next((each.reason for each in reversed(records) if each.reason is not None), None),
+        budget=said.get("budget"),
+        category=said.get("category", ""),
+        criteria=tuple(criterion_of(each) for each in said.get("criteria") or ()),
+        preference=said.get("preference"),
     )
+
+
+def criterion_of(said: Mapping[str, Any]) -> Criterion:
+    """Return one line of the criteria tree of a notice or a specification."""
+    plain = {name: said[name] for name in Criterion.__slots__ if name != "bands"}
+    return Criterion(**plain, bands=tuple(said["bands"]))
+
+
+def files_of(said: Mapping[str, Any]) -> Iterator[File]:
+    """Yield the tender documents that a notice names."""
+    for each in said.get("documents", ()):
+        yield File(name=each["name"], sha256=each["sha256"], size=each["size"], media=each["media"])
 
 
 def _item(said: Mapping[str, Any]) -> Item:

@@ -11,7 +11,9 @@ from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.notices.queries import AnyRow
+from trading.notices.queries.page import files_of
 from trading.notices.queries.statements import AFTER_OPENING, FROM_PUBLICATION, PUBLIC_PHASES
+from trading.notices.queries.values import File
 from trading.notices.rules.changes import Change
 from trading.notices.tables import notice
 from trading.openings.tables import opening
@@ -35,6 +37,25 @@ class NoticeText:
     text_en: str
     changes: tuple[Change, ...]
     supersedes: str | None
+
+
+def tender_file(conn: Connection, reference: str, digest: str) -> File:
+    """Return a tender document that some notice of a published procedure names; replaced ones stay readable.
+
+    Raises:
+        NotFound: No notice names it.
+    """
+    query = (
+        select(notice.c.bytes)
+        .join(procedure, procedure.c.id == notice.c.procedure_id)
+        .where(procedure.c.reference == reference, procedure.c.phase.in_(PUBLIC_PHASES))
+        .order_by(notice.c.number.desc())
+    )
+    for raw in conn.execute(query).scalars():
+        for each in files_of(loads_object(bytes(raw))):
+            if each.sha256 == digest:
+                return each
+    raise NotFound(digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

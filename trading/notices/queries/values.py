@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from trading.notices.queries.log import LogRow
 from trading.notices.rules.changes import Change
@@ -27,6 +29,30 @@ class Item:
     name_en: str
     quantity: str
     unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """One tender document; its name is data, its address is its digest."""
+
+    name: str
+    sha256: str
+    size: int
+    media: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """One line of the criteria tree as the notice fixes it; points are decimal strings."""
+
+    kind: str
+    max: str
+    step: str
+    title_zh: str
+    title_en: str
+    text_zh: str
+    text_en: str
+    bands: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +106,10 @@ class Lot:
     opening_step: str | None  # None before the first opening order
     steps: tuple[Step, ...]
     reason: str | None  # why it failed or was cancelled: the code in its record
+    budget: int | None = None
+    category: str = ""
+    criteria: tuple[Criterion, ...] = ()
+    preference: Mapping[str, str] | None = None  # deductions in per cent
 
     @property
     def may_show_opening(self) -> bool:
@@ -139,6 +169,10 @@ class Page:
     notices: tuple[Notice, ...]  # newest first
     documents: tuple[Document, ...]
     log: tuple[LogRow, ...]
+    files: tuple[File, ...] = ()
+    supply_ends_at: int | None = None
+    questions_until: int | None = None
+    bid_validity_days: int | None = None
 
     @property
     def complete(self) -> bool:

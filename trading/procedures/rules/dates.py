@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from trading.kernel.calendar import WorkCalendar, earliest_deadline
+from trading.kernel.calendar import Days, WorkCalendar, earliest_deadline, latest_start
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
 from trading.procedures.rules import guards
@@ -21,6 +21,7 @@ from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition
 
 _ONE_DAY: Final = timedelta(days=1)
+_END_OF_BUSINESS_MS: Final = 17 * 3_600_000
 OFFERED_DAYS: Final = 60  # length of a list of days to choose from; a later day is reached by a later publication
 NOBODY: Final = Actor(account="")
 
@@ -101,6 +102,31 @@ class Law:
     def earliest_supply_end(self, issued_at: int) -> int:
         """Return the first lawful end (ms) of the supply of the documents (DOC-02); raises as ``earliest_close``."""
         return self.calendar.end_of_period(issued_at, self.edition.days(Key.DOCUMENTS_SUPPLY_MIN, self.regime))
+
+    def questions_cutoff(self, close_at: int, day: date | None) -> int | None:
+        """Return until when questions are taken (ms): the end of business of ``day``, or of the last lawful day.
+
+        None if the calendar does not reach so far; questions are then taken until the deadline, if that is lawful.
+        """
+        if day is None:
+            try:
+                day = self.calendar.date_of(latest_start(close_at, self._answer_time, self.calendar))
+            except RuleBroken:
+                return None
+        return self.calendar.start_of(day) + _END_OF_BUSINESS_MS
+
+    @property
+    def _answer_time(self) -> Days:
+        return self.edition.days(Key.ENQUIRY_ANSWER_WITHIN, self.regime)
+
+    def question_days(self, issued_at: int, close_at: int) -> list[date]:
+        """Return the working days at whose end questions may stop, so that answers still arrive in time (OBJ-09)."""
+        try:
+            last = self.calendar.date_of(latest_start(close_at, self._answer_time, self.calendar))
+        except RuleBroken:
+            return []
+        first = self.calendar.date_of(issued_at) + _ONE_DAY
+        return list(self._working_days(first, last + _ONE_DAY))
 
     def deadline_days(self, issued_at: int) -> list[date]:
         """Return the working days on which the deadline may fall; empty if the calendar does not reach so far."""

@@ -1,0 +1,114 @@
+"""Lots of a draft: what each buys, and how its bids are compared."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from trading.agency import service
+from trading.agency.forms import ActForm, LotForm, MethodForm, rows_of, texts_of
+from trading.agency.queries import WorkingDraft
+from trading.agency.rules.content import CRITERION, ITEM, Step, new_lot
+from trading.agency.views.blueprint import blueprint, many_fields, own_draft, page, runtime
+from trading.agency.views.drafts import Page, keep, save
+from trading.kernel.errors import NotFound
+from trading.kernel.roles import Role
+from trading.web.permissions import allow, current_actor
+
+LOT = ("title_zh", "title_en", "category", "budget", "ceiling")
+METHOD = ("method", "small_micro", "consortium")
+MOST_ROWS = 200
+ADD = "add"  # name of the button that keeps what was typed and shows one more row
+
+
+def _lot_of(draft: WorkingDraft, number: int) -> dict[str, Any]:
+    lots = draft.content["lots"]
+    if not 1 <= number <= len(lots):
+        raise NotFound(f"lot {number}")
+    lot: dict[str, Any] = lots[number - 1]
+    return lot
+
+
+def _with_lot(draft: WorkingDraft, number: int, **values: Any) -> list[Any]:  # noqa: ANN401 - what was typed
+    lots = list(draft.content["lots"])
+    lots[number - 1] = {**lots[number - 1], **values}
+    return lots
+
+
+@blueprint.post("/drafts/<draft_id>/lots")
+@allow(Role.AGENCY, relation="own_org")
+def add_lot(draft_id: str) -> Response:
+    """Add an empty lot at the end."""
+    draft = own_draft(draft_id)
+    if ActForm().validate_on_submit():
+        content = service.with_section(draft, "lots", [*draft.content["lots"], new_lot()])
+        service.save(runtime().ledger, current_actor(), draft, draft.version, content)
+        number = len(content["lots"])
+        return redirect(url_for("agency.lot", draft_id=draft_id, number=number), HTTPStatus.SEE_OTHER)
+    return redirect(url_for("agency.steps", draft_id=draft_id), HTTPStatus.SEE_OTHER)
+
+
+@blueprint.post("/drafts/<draft_id>/lots/<int:number>/remove")
+@allow(Role.AGENCY, relation="own_org")
+def remove_lot(draft_id: str, number: int) -> Response:
+    """Take a lot out of the draft; the last one stays."""
+    draft = own_draft(draft_id)
+    _lot_of(draft, number)
+    lots = list(draft.content["lots"])
+    if ActForm().validate_on_submit() and len(lots) > 1:
+        del lots[number - 1]
+        content = service.with_section(draft, "lots", lots)
+        service.save(runtime().ledger, current_actor(), draft, draft.version, content)
+    return redirect(url_for("agency.steps", draft_id=draft_id), HTTPStatus.SEE_OTHER)
+
+
+@blueprint.route("/drafts/<draft_id>/lots/<int:number>", methods=["GET", "POST"])
+@allow(Role.AGENCY, relation="own_org")
+@many_fields
+def lot(draft_id: str, number: int) -> Page | Response:
+    """What one lot buys."""
+    draft = own_draft(draft_id)
+    typed = _lot_of(draft, number)
+    rows = [*typed["items"], dict(ITEM)]
+    form = LotForm(data={**typed, "items": rows, "version": draft.version})
+    if form.validate_on_submit():
+        values = {**texts_of(form, LOT), "items": rows_of(form.items, ITEM)}
+        content = service.with_section(draft, "lots", _with_lot(draft, number, **values))
+        if ADD in request.form:
+            save(form, draft, content)
+            _add_row(form.items, dict(ITEM))
+        else:
+            done = keep(form, draft, content, Step.LOTS, number - 1)
+            if done is not None:
+                return done
+    return page("lot.html", form, draft=draft, number=number, act=ActForm(prefix="act"))
+
+
+def _add_row(fields: Any, empty: dict[str, str]) -> None:  # noqa: ANN401 - a list of parts
+    if len(fields.entries) < MOST_ROWS:
+        fields.append_entry(empty)
+
+
+@blueprint.route("/drafts/<draft_id>/lots/<int:number>/method", methods=["GET", "POST"])
+@allow(Role.AGENCY, relation="own_org")
+@many_fields
+def method(draft_id: str, number: int) -> Page | Response:
+    """How the bids of one lot are compared."""
+    draft = own_draft(draft_id)
+    typed = _lot_of(draft, number)
+    rows = [*typed["criteria"], dict(CRITERION)]
+    form = MethodForm(data={**typed, "criteria": rows, "version": draft.version})
+    if form.validate_on_submit():
+        values = {**texts_of(form, METHOD), "criteria": rows_of(form.criteria, CRITERION)}
+        content = service.with_section(draft, "lots", _with_lot(draft, number, **values))
+        if ADD in request.form:
+            save(form, draft, content)
+            _add_row(form.criteria, dict(CRITERION))
+        else:
+            done = keep(form, draft, content, Step.METHOD, number - 1)
+            if done is not None:
+                return done
+    return page("method.html", form, draft=draft, number=number)
