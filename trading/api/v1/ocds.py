@@ -6,7 +6,7 @@ release that was read, and the header ``Link`` names the next page (RFC 8288). A
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from flask import Blueprint, Response, request, url_for
 
@@ -16,7 +16,7 @@ from trading.notices.queries import publications
 from trading.notices.queries.publications import Publication
 from trading.notices.rules import exact_json
 from trading.notices.rules.channels import Channel
-from trading.notices.rules.ocds import record_package, reference_of, release_package
+from trading.notices.rules.ocds import date_time, record_package, reference_of, release_package
 from trading.web.permissions import public
 
 blueprint = Blueprint("ocds", __name__, url_prefix="/api/v1/ocds")
@@ -35,7 +35,7 @@ def releases() -> Response:
         found = publications.after(conn, Channel.OCDS, after, PAGE)
     if not found:
         return Response(status=_NO_CONTENT)
-    response = _answer(_package(found, url_for("ocds.releases", after=after or None)))
+    response = _package(found, url_for("ocds.releases", after=after or None))
     following = url_for("ocds.releases", after=found[-1].number)
     response.headers["Link"] = f'<{following}>; rel="next"'
     return response
@@ -56,7 +56,7 @@ def one(release_id: str) -> Response:
     found = [each for each in _of_procedure(reference) if each.url.rpartition("/")[2] == release_id]
     if not found:
         raise NotFound(release_id)
-    return _answer(_package(found, url_for("ocds.one", release_id=release_id)))
+    return _package(found, url_for("ocds.one", release_id=release_id))
 
 
 @blueprint.get("/records/<ocid>")
@@ -67,7 +67,8 @@ def record(ocid: str) -> Response:
     if not found:
         raise NotFound(ocid)
     url = runtime().public_url + url_for("ocds.record", ocid=ocid)
-    return _answer(record_package(_contents(found), uri=url, base_url=runtime().public_url))
+    releases = [exact_json.loads(each.content) for each in found if each.content is not None]
+    return _answer(exact_json.dumps(record_package(releases, uri=url, base_url=runtime().public_url)))
 
 
 def _of_procedure(reference: str | None) -> list[Publication]:
@@ -77,15 +78,11 @@ def _of_procedure(reference: str | None) -> list[Publication]:
         return publications.of_procedure(conn, reference, Channel.OCDS)
 
 
-def _contents(found: list[Publication]) -> list[dict[str, Any]]:
-    return [exact_json.loads(each.content) for each in found if each.content is not None]
+def _package(found: list[Publication], path: str) -> Response:
+    base, published = runtime().public_url, date_time(max(each.published_at for each in found))
+    releases = [each.content for each in found if each.content is not None]
+    return _answer(release_package(releases, uri=base + path, base_url=base, published=published))
 
 
-def _package(found: list[Publication], path: str) -> dict[str, Any]:
-    base, shown = runtime().public_url, _contents(found)
-    newest = max(each["date"] for each in shown)
-    return release_package(shown, uri=base + path, base_url=base, published=newest)
-
-
-def _answer(package: dict[str, Any]) -> Response:
-    return Response(exact_json.dumps(package), mimetype="application/json")
+def _answer(package: bytes) -> Response:
+    return Response(package, mimetype="application/json")

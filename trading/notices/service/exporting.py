@@ -9,7 +9,7 @@ from trading.audit.runtime import Runtime
 from trading.notices.queries import publications
 from trading.notices.rules import exact_json
 from trading.notices.rules.channels import Channel
-from trading.notices.rules.ocds import record_package, release_package
+from trading.notices.rules.ocds import date_time, record_package, release_package
 
 _PAGE: Final = 50
 
@@ -26,17 +26,19 @@ def write_ocds(runtime: Runtime, target: Path) -> int:
     with runtime.ledger.read() as conn:
         while found := publications.after(conn, Channel.OCDS, number, _PAGE):
             for each in found:
-                release = exact_json.loads(each.content or b"")
-                package = release_package([release], uri=each.url, base_url=base, published=release["date"])
+                raw, published = each.content or b"", date_time(each.published_at)
+                package = release_package([raw], uri=each.url, base_url=base, published=published)
                 _write(target / "releases" / f"{each.number:04}.json", package)
+                release = exact_json.loads(raw)
                 records.setdefault(release["ocid"], []).append(release)
             number = found[-1].number
     for ocid, releases in records.items():
         url = f"{base}/api/v1/ocds/records/{ocid}"
-        _write(target / "records" / f"{ocid}.json", record_package(releases, uri=url, base_url=base))
+        package = exact_json.dumps(record_package(releases, uri=url, base_url=base))
+        _write(target / "records" / f"{ocid}.json", package)
     return sum(map(len, records.values()))
 
 
-def _write(path: Path, package: dict[str, Any]) -> None:
+def _write(path: Path, package: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(exact_json.dumps(package))
+    path.write_bytes(package)

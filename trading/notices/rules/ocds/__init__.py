@@ -10,13 +10,14 @@ from trading.notices.rules.ocds.case import Case, Fact, Named
 from trading.notices.rules.ocds.merging import compiled
 from trading.notices.rules.ocds.packages import record_package, release_package
 from trading.notices.rules.ocds.release import release
-from trading.notices.rules.ocds.terms import ocid, reference_of, release_id
+from trading.notices.rules.ocds.terms import date_time, ocid, reference_of, release_id
 
 __all__ = [
     "Case",
     "Fact",
     "Named",
     "compiled",
+    "date_time",
     "ocid",
     "record_package",
     "reference_of",
