@@ -20,7 +20,7 @@ def demo(tmp_path: Path) -> Path:
     keys.mkdir()
     generate_secret(keys / "cookie.secret")
     (keys / "origin").write_text("demo.mingbiao/0123")
-    for name in ("log.key", "ack.key"):
+    for name in ("log.key", "ack.key", "contact.key"):
         private(keys / name, "a key")
     (tmp_path / "witness-policy").write_text("log …")
     EmbeddedServers(database="postgresql+psycopg://ROLE@/mingbiao?host=%2Fs", redis="unix:///s/v").write(tmp_path)
@@ -68,6 +68,7 @@ def test_without_servers_every_process_gets_the_embedded_ones_and_only_its_own_s
     assert (settings.log_key_file is not None) == (process is Process.SEQUENCER)
     assert (settings.secret_key is not None) == (process is Process.WEB)
     assert (settings.ack_key_file is not None) == (process is Process.WEB)
+    assert (settings.contact_key_file is not None) == (process is Process.CONTACT)
     role = "postgres" if process is Process.RELEASE else f"trading_{process}"
     assert settings.database_url.startswith(f"postgresql+psycopg://{role}@/")
 

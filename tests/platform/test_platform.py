@@ -22,7 +22,7 @@ from trading.up import Platform
 from trading.up.platform import AlreadyRunning, ForeignDirectory
 from trading.up.programs import ROOT, answers
 
-PROGRAMS = {"sequencer", "clock", "worker", "web", "witness-supervisor", "witness-notary", "witness-auditor"}
+PROGRAMS = {"sequencer", "clock", "contact", "worker", "web", "witness-supervisor", "witness-notary", "witness-auditor"}
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def challenge(login: str) -> None:
 def enrol(document: Path, staff: tuple[str, ...]) -> None:
     """Register the key of a signed enrolment document: an act of two staff members."""
     with runtime() as opened:
-        recorded = accounts.enrol_key(opened.ledger, _two(staff, opened), read_signed(document))
+        recorded = accounts.enrol_key(opened.ledger, two_of_desk(staff, opened), read_signed(document))
     click.echo(f"密钥已登记 / key registered: {recorded.body['kid']}")
 
 
@@ -93,11 +93,12 @@ def enrol(document: Path, staff: tuple[str, ...]) -> None:
 def revoke(kid: str, reason: str, staff: tuple[str, ...]) -> None:
     """Revoke a key: an act of two staff members. Bids that were received stay valid."""
     with runtime() as opened:
-        parties.revoke_key(opened.ledger, _two(staff, opened), kid, reason)
+        parties.revoke_key(opened.ledger, two_of_desk(staff, opened), kid, reason)
     click.echo(f"密钥已吊销 / key revoked: {kid}")
 
 
-def _two(staff: tuple[str, ...], opened: object) -> tuple[Actor, Actor]:
+def two_of_desk(staff: tuple[str, ...], opened: object) -> tuple[Actor, Actor]:
+    """Return two different people of the service desk by login."""
     if len(staff) != 2:  # noqa: PLR2004 - "two staff members", P6.2
         raise click.UsageError("需要两名工作人员 / two staff members are needed: --staff A --staff B")
     first, second = (actor(opened, login) for login in staff)  # type: ignore[arg-type]  # a Runtime

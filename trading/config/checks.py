@@ -24,6 +24,8 @@ _SECRET_VARIETY = 12
 _PASSWORD_CHARACTERS = 16
 _DEMO_ORIGIN = "demo."
 _OCID_PREFIX = re.compile(r"ocds-[a-z0-9]{6}\Z")
+# No server variables, because a demonstration may set them; with real servers nothing stands in for them.
+_ALSO_REQUIRED = frozenset({"PUBLIC_URL", "MAIL_URL", "MAIL_FROM"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -43,7 +45,7 @@ def misplaced(process: Process, environ: Mapping[str, str]) -> Iterator[str]:
 def missing(process: Process, given: Mapping[str, str]) -> Iterator[str]:
     """Yield the variables that this process needs and does not have."""
     for name, variable in VARIABLES.items():
-        required = variable.server or name == "PUBLIC_URL"
+        required = variable.server or name in _ALSO_REQUIRED
         if required and process in variable.readers and name not in given:
             yield f"{name} is not set. With real servers every server variable must be set; it is all or none."
 
@@ -90,6 +92,23 @@ def _check_store(name: str, value: str, context: Context) -> Iterator[str]:
 def _check_origin(name: str, value: str, context: Context) -> Iterator[str]:
     if value.startswith(_DEMO_ORIGIN) != context.demo:
         yield f"{name} begins with {_DEMO_ORIGIN} in a demonstration and never elsewhere (P13)."
+
+
+def _check_mail_url(name: str, value: str, context: Context) -> Iterator[str]:
+    url = urlsplit(value)
+    if url.scheme == "file":
+        if not context.demo:
+            yield f"{name} is a folder, which only a demonstration may use."
+    elif url.scheme not in {"smtp", "smtps"} or not url.hostname:
+        yield f"{name} must be an smtp:// or smtps:// address."
+    elif url.username and url.hostname not in _LOOPBACK and len(url.password or "") < _PASSWORD_CHARACTERS:
+        yield f"{name} has a password of less than {_PASSWORD_CHARACTERS} characters."
+
+
+def _check_mail_from(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    if value.count("@") != 1 or any(character.isspace() for character in value):
+        yield f"{name} must be one mail address."
 
 
 def _check_public_url(name: str, value: str, context: Context) -> Iterator[str]:
@@ -170,6 +189,9 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "WITNESS_POLICY": _check_file,
     "SECRET_KEY_FILE": _check_secret,
     "ACK_KEY_FILE": _check_key_file,
+    "CONTACT_KEY_FILE": _check_key_file,
+    "MAIL_URL": _check_mail_url,
+    "MAIL_FROM": _check_mail_from,
     "PUBLIC_URL": _check_public_url,
     "OCID_PREFIX": _check_ocid_prefix,
     "LISTEN": _check_listen,

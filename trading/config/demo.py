@@ -70,5 +70,6 @@ def demo_environment(process: Process, data_dir: Path) -> dict[str, str]:
         "WITNESS_POLICY": str(data_dir / "witness-policy"),
         "SECRET_KEY_FILE": str(keys / "cookie.secret"),
         "ACK_KEY_FILE": str(keys / "ack.key"),
+        "CONTACT_KEY_FILE": str(keys / "contact.key"),
     }
     return {name: value for name, value in everything.items() if process in VARIABLES[name].readers}

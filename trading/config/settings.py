@@ -14,6 +14,7 @@ from trading.config.variables import VARIABLES, ConfigError, Process
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
 
 DEFAULT_LISTEN = "127.0.0.1:8000"
+DEMO_SENDER = "no-reply@mingbiao.example"
 DEFAULT_OCID_PREFIX = "ocds-000000"  # registered for nobody: a publisher has its own
 
 
@@ -34,6 +35,9 @@ class Settings:
     witness_policy: Path | None = None
     secret_key: str | None = field(default=None, repr=False)
     ack_key_file: Path | None = None
+    contact_key_file: Path | None = None
+    mail_url: str | None = field(default=None, repr=False)
+    mail_from: str | None = None
     public_url: str | None = None
     ocid_prefix: str = DEFAULT_OCID_PREFIX
     listen: str | None = None
@@ -76,6 +80,9 @@ def _load(process: Process, environ: Mapping[str, str]) -> Settings:
         given.setdefault("LISTEN", DEFAULT_LISTEN)
     if demo and process in VARIABLES["PUBLIC_URL"].readers:
         given.setdefault("PUBLIC_URL", f"http://{given.get('LISTEN', DEFAULT_LISTEN)}")
+    if demo and process in VARIABLES["MAIL_URL"].readers:
+        given.setdefault("MAIL_URL", (data_dir / "mail").as_uri())
+        given.setdefault("MAIL_FROM", DEMO_SENDER)
     problems = problems_of(given, Context(process=process, demo=demo, data_dir=data_dir))
     if problems:
         raise ConfigError(problems)
@@ -102,6 +109,9 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         witness_policy=path("WITNESS_POLICY"),
         secret_key=secret.read_text().strip() if secret else None,
         ack_key_file=path("ACK_KEY_FILE"),
+        contact_key_file=path("CONTACT_KEY_FILE"),
+        mail_url=given.get("MAIL_URL"),
+        mail_from=given.get("MAIL_FROM"),
         public_url=given.get("PUBLIC_URL"),
         ocid_prefix=given.get("OCID_PREFIX", DEFAULT_OCID_PREFIX),
         listen=given.get("LISTEN"),

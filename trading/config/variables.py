@@ -14,6 +14,7 @@ class Process(StrEnum):
     WEB = "web"
     WORKER = "worker"
     SEQUENCER = "sequencer"
+    CONTACT = "contact"  # maps a drawn index to a person, and mails
     CLOCK = "clock"
     AUDITOR = "auditor"  # fsck, verify-audit and the other read-only checks
 
@@ -56,7 +57,10 @@ VARIABLES: Mapping[str, Variable] = {
     "WITNESS_POLICY": Variable(readers=_LOG_READERS, server=True),
     "SECRET_KEY_FILE": Variable(readers=frozenset({Process.WEB}), server=True, secret=True),
     "ACK_KEY_FILE": Variable(readers=frozenset({Process.WEB}), server=True, secret=True),
-    "PUBLIC_URL": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
+    "CONTACT_KEY_FILE": Variable(readers=frozenset({Process.CONTACT}), server=True, secret=True),
+    "MAIL_URL": Variable(readers=frozenset({Process.CONTACT}), secret=True),
+    "MAIL_FROM": Variable(readers=frozenset({Process.CONTACT})),
+    "PUBLIC_URL": Variable(readers=frozenset({Process.WEB, Process.WORKER, Process.CONTACT})),
     "OCID_PREFIX": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
     "LISTEN": Variable(readers=frozenset({Process.WEB})),
     "JURISDICTION": Variable(readers=_EVERY),
@@ -68,6 +72,7 @@ ROLES = {
     Process.WEB: "trading_web",
     Process.WORKER: "trading_worker",
     Process.SEQUENCER: "trading_sequencer",
+    Process.CONTACT: "trading_contact",
     Process.CLOCK: "trading_clock",
     Process.AUDITOR: "trading_auditor",
 }  # the release migrates, so it logs in as a role that may become trading_owner

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from trading.crypto.files import read_secret
+from trading.crypto.files import read_secret, write_secret
 from trading.crypto.keys import SEED_BYTES, XWingPrivateKey
 from trading.crypto.shares import hkdf
 from trading.kernel.digests import EXPERTS_CODE, EXPERTS_LINK
@@ -50,6 +51,17 @@ class ContactKey:
         seed = read_secret(path)
         if len(seed) != SEED_BYTES:
             raise InvalidInput("key.unreadable", f"{path} is not a seed of {SEED_BYTES} bytes")
+        return cls.from_seed(seed)
+
+    @classmethod
+    def create(cls, path: Path) -> ContactKey:
+        """Make a key file with mode 0600 and return the key; the name must not be taken.
+
+        Raises:
+            Conflict: The file exists.
+        """
+        seed = secrets.token_bytes(SEED_BYTES)
+        write_secret(path, seed)
         return cls.from_seed(seed)
 
     @property

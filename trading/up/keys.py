@@ -10,7 +10,9 @@ from pathlib import Path
 
 from trading.audit.rules.note import ED25519, VerifierKey
 from trading.config.demo import generate_secret
+from trading.crypto.files import write_secret
 from trading.crypto.keyfiles import load_note_seed, new_note_seed, save_es256
+from trading.crypto.keys import SEED_BYTES
 from trading.crypto.notes import ed25519_public
 from trading.crypto.signatures import Es256Signer
 from trading.up.programs import ROOT, WITNESSES, base_environment, command_line
@@ -29,6 +31,8 @@ def make_keys(data_dir: Path) -> str:
     generate_secret(keys / "cookie.secret")
     if not (keys / "ack.key").exists():
         save_es256(keys / "ack.key", Es256Signer.generate(), None)
+    if not (keys / "contact.key").exists():
+        write_secret(keys / "contact.key", secrets.token_bytes(SEED_BYTES))
     if not (keys / "log.key").exists():
         new_note_seed(keys / "log.key")
     public_key = ed25519_public(load_note_seed(keys / "log.key"))

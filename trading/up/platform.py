@@ -18,7 +18,7 @@ from trading.up.servers import Servers
 from trading.up.supervisor import Running, Supervisor
 
 # Web first, so that nobody is promised anything new; the log's writer after everybody who waits for it; servers last.
-STOP_ORDER = ("web", "worker", "clock", "sequencer", *(f"witness-{name}" for name in WITNESSES))
+STOP_ORDER = ("web", "worker", "contact", "clock", "sequencer", *(f"witness-{name}" for name in WITNESSES))
 
 
 # What this product writes into its directory; a folder with none of it, yet not empty, is somebody else's.

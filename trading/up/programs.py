@@ -57,7 +57,7 @@ def witness_program(data_dir: Path, name: str, address: str, log_key: str) -> Pr
 
 
 def platform_programs(data_dir: Path, listen: str) -> tuple[Program, ...]:
-    """Return the four processes that serve, in the order in which they start."""
+    """Return the five processes that serve, in the order in which they start."""
     environment = base_environment(data_dir)
     addressed = environment | {"PUBLIC_URL": f"http://{listen}"}
     web = (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app")
@@ -70,6 +70,7 @@ def platform_programs(data_dir: Path, listen: str) -> tuple[Program, ...]:
         ),
         Program(name="clock", command=command_line("clock"), environment=environment),
         Program(name="worker", command=(sys.executable, "worker.py"), environment=addressed),
+        Program(name="contact", command=command_line("contact"), environment=addressed),
         Program(
             name="web",
             command=web,
