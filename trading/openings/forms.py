@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wtforms import Field, FileField, RadioField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
 from trading.openings.rules.verdicts import Finding
@@ -13,12 +14,12 @@ from trading.web.forms import Form
 from trading.web.locale import lazy as _
 
 DECISIONS: Final = (
-    ("add", _("Add the bid: it was received in time and must be opened")),
-    ("reject", _("Reject the objection: the bid does not belong on the list")),
+    SelectChoice("add", _("Add the bid: it was received in time and must be opened")),
+    SelectChoice("reject", _("Reject the objection: the bid does not belong on the list")),
 )
 FINDINGS: Final = (
-    (Finding.DEALT_BAD.value, _("The bidder sealed a faulty share")),
-    (Finding.CUSTODIAN_FAULT.value, _("The share was good, or the custodian did not show its key")),
+    SelectChoice(Finding.DEALT_BAD.value, _("The bidder sealed a faulty share")),
+    SelectChoice(Finding.CUSTODIAN_FAULT.value, _("The share was good, or the custodian did not show its key")),
 )
 
 
@@ -31,7 +32,7 @@ class ObjectionForm(Form):
 class DecisionForm(Form):
     """The supervisor's decision on one objection."""
 
-    decision = RadioField(_("Decision"), [InputRequired()], choices=DECISIONS)
+    decision = RadioField(_("Decision"), [InputRequired()], choices=list(DECISIONS))
 
 
 class FindingForm(Form):
@@ -52,6 +53,6 @@ def _name(bid: str) -> str:
 
 def finding_form(report: Report) -> FindingForm:
     """Return the form for what a custodian reported."""
-    fields = {_name(bid): RadioField(bid, [InputRequired()], choices=FINDINGS) for bid in report.codes}
+    fields = {_name(bid): RadioField(bid, [InputRequired()], choices=list(FINDINGS)) for bid in report.codes}
     form: FindingForm = type("FindingForm", (FindingForm,), fields)()
     return form

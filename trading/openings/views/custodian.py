@@ -11,7 +11,7 @@ from trading.kernel.roles import Role
 from trading.openings.service import keeping
 from trading.web.permissions import allow, current_actor
 
-blueprint = Blueprint("custodian", __name__, url_prefix="/custodian")
+blueprint = Blueprint("custody", __name__, url_prefix="/custodian")
 
 MINUTE_MS: Final = 60_000
 ESCALATION: Final = (10, 20, 30)  # minutes without an answer after which the page says it more loudly (ux page 12)

@@ -1,0 +1,288 @@
+"""The opening hall and the papers of a ceremony, by hand in the browser, from the sealed lot to the signed record."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from agents.station import conduct
+from tests.support.ceremony import Station
+from tests.support.databases import Server, clone
+from tests.support.market import CLOSE, WINDOWS, open_market
+from tests.support.people import signed_in
+from tests.support.polling import eventually
+from tests.web.api.test_ceremony import PRICES, Play
+from trading.accounts import service as accounts
+from trading.crypto.signatures import Es256Signer, SignedDocument
+from trading.demo import cast
+from trading.demo.cast import BIDDERS
+from trading.kernel.roles import Role
+from trading.web import streams
+from trading.web.streams import MIMETYPE
+
+HIDDEN = re.compile(r'<input[^>]*name="(csrf_token|offer)"[^>]*value="([^"]*)"')
+PAPER = re.compile(r'href="(/procedures/[^"]+/opening/desk/[0-9a-f]{64})"')
+
+
+class Hall:
+    """One ceremony whose agency and supervisor sign on pages; the station still works by its commands."""
+
+    def __init__(self, play: Play) -> None:
+        self.play = play
+        self.market = play.market
+        self.base = f"/procedures/{play.market.tender}/lots/1/opening"
+        self.keys: dict[str, Es256Signer] = {
+            "drafter": play.market.stage.signers["agency", "agency"],
+            "supervisor": play.market.stage.signers["supervisor", "supervisor"],
+            "operator": play.market.stage.signers["centre", "station-operator"],
+        }
+
+    def public(self, path: str = "", **headers: str) -> TestResponse:
+        return self.market.client().get(self.base + path, headers=headers)
+
+    def page(self, language: str = "en") -> str:
+        return self.public(f"?lang={language}").text
+
+    def state(self, language: str = "en") -> dict[str, object]:
+        found: dict[str, object] = self.public(f"/state?lang={language}").get_json()
+        return found
+
+    def events(self, last: str = "") -> list[dict[str, str]]:
+        """Return the messages that a reader gets who has those up to ``last``."""
+        headers = {"Accept": MIMETYPE, **({"Last-Event-ID": last} if last else {})}
+        with self.public("/events?once", **headers) as answer:  # a stream that is not closed keeps its place
+            assert (answer.status_code, answer.mimetype) == (200, MIMETYPE)
+            return messages(answer.text)
+
+    def person(self, login: str) -> FlaskClient:
+        return signed_in(self.market.app.test_client(), login)
+
+    def sign(self, login: str, path: str, *, key: str | None = None) -> TestResponse:
+        """Open a paper and sign what it offers with a key of this browser."""
+        client = self.person(login)
+        shown = client.get(path)
+        assert shown.status_code == 200
+        fields = dict(HIDDEN.findall(shown.text))
+        offered = re.search(r'data-document="([^"]+)"', shown.text)
+        assert offered is not None, shown.text
+        document = SignedDocument.from_wire({"doc": offered[1], "sigs": []}).doc
+        signature = self.keys[key or login].sign(document)
+        return client.post(path, data={**fields, "signatures": json.dumps([[0, signature]])})
+
+    def papers(self, login: str) -> list[str]:
+        """Return the addresses of the papers on the desk, the newest first."""
+        return list(dict.fromkeys(PAPER.findall(self.person(login).get(f"{self.base}/desk").text)))
+
+    def submit(self, login: str, path: str, **fields: str) -> TestResponse:
+        client = self.person(login)
+        hidden = dict(HIDDEN.findall(client.get(path).text))
+        return client.post(path, data={**hidden, **fields})
+
+
+def messages(text: str) -> list[dict[str, str]]:
+    """Return the messages of a stream, each as its fields."""
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.strip()]
+    found = [dict(line.split(": ", 1) for line in block if ": " in line) for block in blocks]
+    return [each for each in found if "event" in each]
+
+
+@pytest.fixture
+def hall(server: Server, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall]:
+    monkeypatch.setattr(streams, "LOOK_S", 0.0)  # no test waits until a shared value is old
+    with (
+        clone(server, demo=True) as database,
+        open_market(database, tmp_path_factory.mktemp("hall"), BIDDERS) as market,
+        market.serving() as base,
+    ):
+        play = Play(market, base)
+        try:
+            play.publish()
+            yield Hall(play)
+        finally:
+            play.institutions.close()
+
+
+def test_a_ceremony_by_hand(hall: Hall) -> None:
+    sealed(hall)
+    station = ordered(hall)
+    objected(hall)
+    checked(hall)
+    listed(hall)
+    opened(hall, station)
+    watched(hall)
+
+
+def sealed(hall: Hall) -> None:
+    """Before the order nothing depends on bids, not even on whether there are any."""
+    before = (hall.page(), hall.state(), hall.person("supervisor").get("/supervision/log").text)
+    tag = hall.public("/state").headers["ETag"]
+    hall.play.bid()
+    after = (hall.page(), hall.state(), hall.person("supervisor").get("/supervision/log").text)
+    assert without_clock(before[0]) == without_clock(after[0])
+    assert before[1]["version"] == after[1]["version"]
+    assert "Bid received" not in after[2]
+    assert hall.public("/state", **{"If-None-Match": tag}).status_code == 304
+    assert [each["event"] for each in hall.events()] == ["state", "clock"][:1]
+    assert hall.public("/events").status_code == 406, "whoever reads every address must not hang here"
+    assert "There is no paper yet" in hall.person("drafter").get(f"{hall.base}/desk?lang=en").text
+    hall.market.advance_to(CLOSE + 10_000)
+    assert "The opening is being prepared" in hall.page()
+    assert "4 bid" not in hall.page(), "closed, and still nobody is told how many there are"
+
+
+def without_clock(text: str) -> str:
+    return re.sub(r'data-now="\d+"|<span class="countdown".*?</span>', "", text)
+
+
+def ordered(hall: Hall) -> Station:
+    directory = hall.market.directory / "station"
+    station = Station.at(hall.market, hall.play.base, hall.play.institutions.trust, directory)
+    eventually(lambda: station.get().status_code == 200)
+    station.post("/documents", SignedDocument(station.draft_order()).wire())
+    (paper,) = hall.papers("drafter")
+    assert "4" in hall.person("supervisor").get(paper + "?lang=en").text
+    refused = hall.sign("drafter", paper, key="operator")
+    assert refused.status_code in {403, 422}, "a key that has no say in an order"
+    assert hall.sign("drafter", paper).status_code == 303
+    assert "Waits for others" in hall.person("drafter").get(f"{hall.base}/desk?lang=en").text
+    assert "open.ordered" not in hall.market.kinds()
+    assert hall.sign("supervisor", paper).status_code == 303
+    assert hall.market.kinds().count("open.ordered") == 1
+    eventually(lambda: "Step 3 of 9" in hall.page())
+    text = hall.page()
+    assert "4 bids were in the log" in text
+    assert all(each.name_en in text or each.name_zh in text for each in BIDDERS if each.key != "songtao")
+    assert "960" not in text
+    (record,) = [each for each in hall.events() if each["event"] == "record"]
+    assert json.loads(record["data"])["kind"] == "open.ordered"
+    assert [each["event"] for each in hall.events(record["id"])] == ["state"], "nothing twice after a return"
+    return station
+
+
+def objected(hall: Hall) -> None:
+    """A bidder objects with nothing but its receipt; the supervisor decides on a page and signs."""
+    songtao, path = hall.play.bidders["songtao"], f"{hall.base}/objection"
+    rows = songtao.client.get("/api/v1/bids").get_json()["bids"]
+    h = next(version["h"] for row in rows for version in row["versions"] if version["kind"] == "envelope")
+    receipt = songtao.client.get(f"/api/v1/receipts/{h}").get_json()["receipt"]
+    assert raise_objection(hall, "songtao", path, b"no receipt").status_code == 422
+    assert raise_objection(hall, "bolin", path, receipt.encode()).status_code == 422, "of another organisation"
+    assert raise_objection(hall, "songtao", path, receipt.encode()).status_code == 303
+    assert "1 objection waits for its decision" in hall.page()
+    desk = hall.person("supervisor").get(f"{hall.base}/desk").text
+    (decide,) = set(re.findall(r'href="([^"]+/desk/objections/[0-9a-f]{64})"', desk))
+    assert hall.person("drafter").get(decide).status_code == 403
+    assert hall.submit("supervisor", decide).status_code == 422, "a choice is needed"
+    answer = hall.submit("supervisor", decide, decision="reject")
+    assert answer.status_code == 303
+    assert hall.submit("supervisor", decide, decision="reject").headers["Location"] == answer.headers["Location"]
+    assert hall.sign("supervisor", answer.headers["Location"]).status_code == 303
+    assert hall.market.kinds().count("objection.decided") == 1
+    assert "1 raised, 1 decided" in hall.page()
+    assert "Rejected" in hall.person("songtao").get(f"{path}?lang=en").text
+    assert "Songtao" not in hall.person("bolin").get(f"{path}?lang=en").text
+
+
+def raise_objection(hall: Hall, login: str, path: str, receipt: bytes) -> TestResponse:
+    client = hall.person(login)
+    hidden = dict(HIDDEN.findall(client.get(path).text))
+    data: Mapping[str, object] = {**hidden, "receipt": (io.BytesIO(receipt), "bid.tlog-proof")}
+    return client.post(path, data=data, content_type="multipart/form-data")
+
+
+def checked(hall: Hall) -> None:
+    custodian = hall.person("notary-custodian")
+    lot = f"/custodian/lots/{hall.market.tender}/1?lang=en"
+    assert "Your agent checks its shares" in custodian.get(lot).text
+    hall.play.institutions.round()
+    text = custodian.get(lot).text
+    assert "Your shares of all 4 bids open and match their commitments" in text
+    assert "5 of 5 custodians have checked" in text
+    assert custodian.get("/custodian").status_code == 200
+    assert custodian.get("/custodian/lots/T-2026-00000000/1").status_code == 404
+
+
+def listed(hall: Hall) -> None:
+    hall.market.advance_to(CLOSE + 10_000 + WINDOWS["objection_ms"] + 5_000)
+    assert "Bidders confirm the opening of their own bid" in hall.page()
+    for key in ("qinghe", "bolin", "mingde"):
+        answer = hall.play.bidders[key].post("factor", SignedDocument(hall.play.factor(key)).wire())
+        assert answer.status_code == 201
+    hall.market.advance_to(hall.market.bodies("factor.opened")[0]["ends_at"] + 1_000)
+    hall.market.work()
+    paper = next(each for each in hall.papers("supervisor") if "List of confirmed bids" in shown(hall, each))
+    assert "not confirmed: counts as revoked" in shown(hall, paper)
+    assert hall.sign("supervisor", paper).status_code == 303
+    assert hall.sign("drafter", paper).status_code == 303
+    assert hall.market.kinds().count("factor.closed") == 1
+
+
+def shown(hall: Hall, path: str) -> str:
+    return hall.person("supervisor").get(f"{path}?lang=en").text
+
+
+def opened(hall: Hall, station: Station) -> None:
+    assert (
+        "Your shares are awaited"
+        in hall.person("notary-custodian").get(f"/custodian/lots/{hall.market.tender}/1?lang=en").text
+    )
+    hall.play.institutions.round()
+    eventually(lambda: len(station.get("/releases").get_json()["releases"]) == 5)
+    assert (
+        "Your shares are released"
+        in hall.person("notary-custodian").get(f"/custodian/lots/{hall.market.tender}/1?lang=en").text
+    )
+    conduct.collect(station.box, station.client)
+    hall.market.work()
+    eventually(lambda: station.get().get_json()["steps"]["release_closed"] is not None)
+    conduct.combine(station.box, station.client)
+    eventually(lambda: station.get().get_json()["steps"]["combined"] is not None)
+    assert "0 of 4 bids have their result" in hall.page()
+    evaluated = conduct.evaluate(station.box, station.client)
+    opened = conduct.open_all(station.box, evaluated, lambda result: station.client.post_result(result.result()))
+    text = hall.page()
+    assert "did not confirm in time" in text
+    for key in ("qinghe", "bolin", "mingde"):
+        assert f"{PRICES[key] // 100:,}.00" in text
+    for signed in conduct.transcript_documents(evaluated, opened, station.client):
+        station.post("/documents", signed.wire())
+        path = f"{hall.base}/desk/{signed.sha256}"
+        assert hall.sign("drafter", path, key="operator").status_code == 303
+        assert hall.sign("supervisor", path).status_code == 303
+    assert hall.market.kinds().count("opening.completed") == 1
+    eventually(lambda: any("opening.completed" in each["data"] for each in hall.events() if each["event"] == "record"))
+    acts = [each for each in hall.events() if each["event"] == "record"]
+    kinds = [json.loads(each["data"])["kind"] for each in acts]
+    assert (kinds[0], kinds[-1], kinds.count("share.released"), kinds.count("bid.result")) == (
+        "open.ordered", "opening.completed", 5, 4
+    )  # fmt: skip
+    for place, each in enumerate(acts):  # from wherever a reader comes back, it gets the rest once
+        rest = [again["id"] for again in hall.events(each["id"]) if again["event"] == "record"]
+        assert rest == [later["id"] for later in acts[place + 1 :]]
+    assert "The opening is complete" in hall.page()
+    assert "live.js" not in hall.page(), "nothing follows any more"
+
+
+def watched(hall: Hall) -> None:
+    """The supervisor's lamps and log, and what others may not see."""
+    supervisor = hall.person("supervisor")
+    text = supervisor.get(f"/supervision/procedures/{hall.market.tender}?lang=en").text
+    assert "Opening at the deadline" in text
+    assert "Done in time" in text
+    assert "DOC-04" in text
+    assert "Opening completed" in supervisor.get("/supervision/log?lang=en").text
+    assert supervisor.get("/supervision/procedures/T-2026-00000000").status_code == 404
+    other = accounts.create_account(
+        hall.market.runtime.ledger, login="elsewhere", org_code=cast.numbered_bidder(77).code, roles=(Role.SUPERVISOR,)
+    )
+    assert other
+    stranger = hall.person("elsewhere")
+    assert stranger.get(f"/supervision/procedures/{hall.market.tender}").status_code == 404
+    assert stranger.get(f"{hall.base}/desk").status_code == 404
+    assert "T-2026" not in stranger.get("/supervision").text
