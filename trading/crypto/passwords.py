@@ -32,9 +32,10 @@ class Passwords:
     def verify(self, encoded: str | None, password: str) -> bool:
         """Whether the password fits. None takes as long as a hash that does not fit: nobody learns who exists."""
         try:
-            return self._hasher.verify(encoded or _hash_of_nobody(self), password) and encoded is not None
+            self._hasher.verify(encoded or _hash_of_nobody(self), password)
         except (VerificationError, InvalidHashError):
             return False
+        return encoded is not None
 
     def outdated(self, encoded: str) -> bool:
         """Whether a hash was made with another cost than today's."""

@@ -6,7 +6,7 @@ a page that is not public. There is no "remember me".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -115,6 +115,6 @@ def safe_next(default: str) -> str:
     return target if plain and not any(ord(character) < 32 for character in target) else default  # noqa: PLR2004 - control characters
 
 
-def _context() -> Mapping[str, Any]:
+def _context() -> dict[str, Any]:
     """Tell templates who reads, on pages that are not public."""
     return {"signed_in": reader() if signed_in_actor() is not None and "access" not in g else None}

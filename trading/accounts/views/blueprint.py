@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from flask import Blueprint, current_app, flash, redirect, url_for
 from werkzeug.wrappers import Response
@@ -31,7 +31,7 @@ def status_of(form: Form) -> HTTPStatus:
     return HTTPStatus.UNPROCESSABLE_ENTITY if form.is_submitted() else HTTPStatus.OK
 
 
-def done(message: str, endpoint: str, **values: str) -> Response:
+def done(message: str, endpoint: str, **values: Any) -> Response:  # noqa: ANN401 - values of an address
     """Say on the next page what was done, and go there."""
     flash(message)
     return redirect(url_for(endpoint, **values), HTTPStatus.SEE_OTHER)
