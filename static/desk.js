@@ -47,6 +47,7 @@
       try {
         const answer = await fetch(box.dataset.timeUrl, { cache: "no-store", credentials: "omit" });
         const time = await answer.json();
+        if (!answer.ok || !Number.isFinite(time.time)) return;
         const half = (Date.now() - sent) / 2;
         offset = time.time + half - Date.now();
         tell(time, half);
