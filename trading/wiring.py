@@ -27,6 +27,7 @@ from trading.clarifications.views import blueprint as question_pages
 from trading.contracts.views import blueprint as contract_pages
 from trading.disclosure.auditor import blueprint as auditor_pages
 from trading.disclosure.views import blueprint as bundle_pages
+from trading.evaluation.views import blueprint as evaluation_pages
 from trading.kernel.roles import Role
 from trading.notices.hall import blueprint as hall_pages
 from trading.notices.views import blueprint as notice_pages
@@ -54,6 +55,7 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     bidder_pages,
     agency_pages,
     contract_pages,
+    evaluation_pages,
 )
 API: Final[tuple[Blueprint, ...]] = (
     bid_api,
@@ -85,11 +87,20 @@ _CEREMONIES: Final = Desk(
     note_en="Sign opening orders, lists and transcripts; decide objections.",
 )
 
+_EVALUATIONS: Final = Desk(
+    endpoint="evaluation.overview",
+    title_zh="评审",
+    title_en="Evaluations",
+    note_zh="资格审查、评审进度；评委审查、评分、签署评标报告。",
+    note_en="Examine qualifications and follow the sitting; members vote, score and sign the report.",
+)
+
 # What the workspace offers to each role, in this order. Every package appends its own rows.
 DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
     Role.AGENCY: (
         _AGENCY,
         _CEREMONIES,
+        _EVALUATIONS,
     ),
     Role.REVIEWER: (
         _AGENCY,
@@ -111,7 +122,7 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
             note_en="Contracts that wait for your signature after an award, and those you signed.",
         ),
     ),
-    Role.EXPERT: (),
+    Role.EXPERT: (_EVALUATIONS,),
     Role.CENTRE: (),
     Role.SUPERVISOR: (
         Desk(

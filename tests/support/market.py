@@ -233,10 +233,12 @@ class Bidder:
             tender=self.market.tender,
         )
 
-    def seal(self, amount: int, *, seq: int = 1, supersedes: str | None = None) -> SealedBid:
+    def seal(
+        self, amount: int, *, seq: int = 1, supersedes: str | None = None, terms: Mapping[str, Any] | None = None
+    ) -> SealedBid:
         """Seal one version with a price in minor units and one small file."""
         context, policy = self.context(seq), self.market.current_policy
-        price = build_price(context, currency="CNY", total=amount)
+        price = build_price(context, currency="CNY", total=amount, terms=terms)
         letter = FileSource.of_bytes("letter.txt", f"{self.key}: {amount}".encode())
         main = b"".join(write_main(build_manifest(context, [letter], [bytes(32)]), [letter]))
         parts = {"main": main, "price": pad_price(price, policy.price_bytes or 0)}

@@ -46,7 +46,7 @@ def disclosed(tender: Tender, tier: Tier) -> Files:
         if entry.kind in ("key.registered", "key.revoked"):
             return True
         return entry in records and shows_record(
-            tier, entry.value, published_kind=entry.kind in PUBLISHED, listed=listed, completed=completed
+            tier, entry.value, published_kind=entry.kind in PUBLISHED, listed=listed, completed=completed, ranked=True
         )
 
     kind = "auditor" if tier is Tier.AUDIT else "public"

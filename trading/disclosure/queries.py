@@ -122,6 +122,29 @@ def is_completed(contents: Contents) -> bool:
     return kinds.count("opening.completed") >= len(_ordered(contents)) > 0
 
 
+def evaluated_entries(contents: Contents) -> set[int]:
+    """Return the positions of records whose evaluation is over.
+
+    Those of every lot once one is ranked, as the committee has signed its one report by then; those of a lot that
+    failed from its failure on.
+    """
+    failed = {
+        (record.data["procedure"], _place(record.data["body"]))
+        for record in contents.records
+        if record.kind == "lot.failed"
+    }
+    ranked = {record.data["procedure"] for record in contents.records if record.kind == "bids.ranked"}
+    return {
+        record.n
+        for record in contents.records
+        if record.data["procedure"] in ranked or (record.data["procedure"], _of(record.data["body"])) in failed
+    }
+
+
+def _of(body: dict[str, Any]) -> tuple[str | None, str | None]:
+    return body.get("lot"), body.get("stage")
+
+
 def _ordered(contents: Contents) -> set[tuple[str, str]]:
     return {_place(record.data["body"]) for record in contents.records if record.kind == "open.ordered"}
 

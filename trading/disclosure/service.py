@@ -124,10 +124,18 @@ def _header(runtime: Runtime, note: WitnessedNote, *, kind: str, tier: Tier, pro
 def _restrict(contents: Contents, tier: Tier, public: frozenset[str]) -> None:
     """Take out what the tier does not show, then add the keys of what is left."""
     completed, listed = queries.is_completed(contents), queries.listed_bids(contents)
+    over = queries.evaluated_entries(contents)
     contents.records = [
         record
         for record in contents.records
-        if shows_record(tier, record.data, published_kind=record.kind in public, listed=listed, completed=completed)
+        if shows_record(
+            tier,
+            record.data,
+            published_kind=record.kind in public,
+            listed=listed,
+            completed=completed,
+            ranked=record.n in over,
+        )
     ]
     ordered = queries.ordered_envelopes(contents)
     parsed = {digest: loads_object(signed.doc) for digest, signed in contents.documents.items()}

@@ -29,6 +29,8 @@ _NAMED: Final = {
     "factor.closed": "factor_list_sha256",
     "opening.completed": "transcript_sha256s",
     "bids.ranked": "edition_sha256",
+    "scores.opened": "sheets",
+    "report.drafted": "report_sha256",
     "contract.signed": "contract_sha256",
 }
 

@@ -1,4 +1,7 @@
-"""What ``bids.ranked`` says of the ranking's row (AL1 L11.3)."""
+"""What the records of an evaluation say of its rows (AL1 L11.3).
+
+A sheet is compared once it is open: before, the auditor's role does not see it, and neither does the fold.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,37 @@ from sqlalchemy import Connection, select
 
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
 from trading.audit.tables import audit_entry
-from trading.evaluation.tables import ranking
+from trading.evaluation.tables import (
+    evaluation_report,
+    examination,
+    examination_vote,
+    explanation,
+    ranking,
+    recheck_explanation,
+    report_signature,
+    score_sheet,
+    scoring,
+    sheet_signature,
+    sitting,
+)
 from trading.kernel.canonical import dumps
+from trading.kernel.digests import sha256
 
-REPLAYED: Final = (Replayed(table=ranking.name, key=("lot", "stage")),)
+_BID: Final = ("lot", "stage", "bid_reference")
+REPLAYED: Final = (
+    Replayed(table=ranking.name, key=("lot", "stage")),
+    Replayed(table=sitting.name, key=("procedure_id",)),
+    Replayed(table=examination.name, key=(*_BID, "step")),
+    Replayed(table=examination_vote.name, key=(*_BID, "step", "seat")),
+    Replayed(table=explanation.name, key=_BID),
+    Replayed(table=sheet_signature.name, key=("lot", "stage", "seat", "version")),
+    Replayed(table=score_sheet.name, key=("lot", "stage", "seat", "version")),
+    Replayed(table=scoring.name, key=("lot", "stage")),
+    Replayed(table=recheck_explanation.name, key=(*_BID, "criterion", "seat")),
+    Replayed(table=evaluation_report.name, key=("number",)),
+    Replayed(table=report_signature.name, key=("number", "seat")),
+)
+_DECIDED: Final = frozenset({"conformity", "price"})
 
 
 def _ranked(state: State, record: Mapping[str, Any]) -> None:
@@ -22,7 +52,121 @@ def _ranked(state: State, record: Mapping[str, Any]) -> None:
     )
 
 
-FOLDS: Final[Mapping[str, Fold]] = {"bids.ranked": _ranked}
+def _started(state: State, record: Mapping[str, Any]) -> None:
+    state.row("sitting", state.procedure_id).update(
+        seats=record["body"]["seats"], started_at=record["at"], report_number=0, reported_at=None
+    )
+
+
+def _examined(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("examination", body["lot"], body["stage"], body["bid"], body["step"]).update(
+        outcome=body["outcome"], preference=body["preference"], reason=body["reason"], void=False
+    )
+
+
+def _voted(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("examination_vote", body["lot"], body["stage"], body["bid"], body["step"], body["seat"]).update(
+        outcome=body["outcome"], grants=body["grants"], reason=body["reason"], void=False
+    )
+
+
+def _asked(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("explanation", body["lot"], body["stage"], body["bid"]).update(
+        triggers=body["triggers"], due_at=body["due_at"], text=None
+    )
+
+
+def _given(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("explanation", body["lot"], body["stage"], body["bid"]).update(text=body["text"])
+
+
+def _signed(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    key = (body["lot"], body["stage"], body["seat"], body["version"])
+    commit = bytes.fromhex(body["sheet_commit"])
+    state.row("sheet_signature", *key).update(sheet_commit=commit, reason=body["reason"], void=False)
+    state.facts.setdefault("sheets", {})[key] = (state.entry_id, body["sheet_commit"])
+
+
+def _opened(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("scoring", body["lot"], body["stage"]).update(opened=True, sheets=body["sheets"])
+    for key, (entry_id, _) in state.facts.get("sheets", {}).items():
+        if key[:2] == (body["lot"], body["stage"]):
+            state.row("score_sheet", *key)["entry_id"] = entry_id
+
+
+def _explained(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    key = (body["lot"], body["stage"], body["bid"], body["criterion"], body["seat"])
+    state.row("recheck_explanation", *key).update(reason=body["reason"])
+
+
+def _replaced(state: State, record: Mapping[str, Any]) -> None:
+    """Make void what the member said and what was decided with it (EXP-17)."""
+    body = record["body"]
+    before = state.known("sitting", state.procedure_id) or {}
+    seats = sorted({*_names(before.get("seats")), body["by"]} - {body["seat"]})
+    state.row("sitting", state.procedure_id).update(seats=seats, report_number=0, reported_at=None)
+    for name, own in (("examination_vote", 5), ("sheet_signature", 2)):
+        _void(state, name, lambda key, place=own: key[place] == body["seat"])
+    _void(state, "examination", lambda key: key[3] in _DECIDED)
+    for key, row in state.rows.get("scoring", {}).items():
+        if row["opened"]:
+            state.row("scoring", *_key(key)).update(opened=False)
+    state.rows.pop("score_sheet", None)  # closed again, so nobody sees them
+
+
+def _names(value: object) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else []
+
+
+def _key(key: object) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _void(state: State, table: str, concerned: Any) -> None:  # noqa: ANN401 - says of a key whether it is concerned
+    for key, row in list(state.rows.get(table, {}).items()):
+        if not row["void"] and concerned(_key(key)):
+            state.row(table, *_key(key)).update(void=True)
+
+
+def _drafted(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("evaluation_report", body["number"]).update(sha256=bytes.fromhex(body["report_sha256"]))
+    state.row("sitting", state.procedure_id).update(report_number=body["number"], reported_at=None)
+    state.facts.setdefault("reports", {})[body["report_sha256"]] = body["number"]
+
+
+def _report_signed(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    number = state.facts["reports"][body["report_sha256"]]
+    state.row("report_signature", number, body["seat"]).update(dissent=body["dissent"])
+
+
+def _reported(state: State, record: Mapping[str, Any]) -> None:
+    state.row("sitting", state.procedure_id).update(reported_at=record["at"])
+
+
+FOLDS: Final[Mapping[str, Fold]] = {
+    "bids.ranked": _ranked,
+    "evaluation.started": _started,
+    "bid.examined": _examined,
+    "bid.voted": _voted,
+    "explanation.asked": _asked,
+    "explanation.given": _given,
+    "sheet.signed": _signed,
+    "scores.opened": _opened,
+    "recheck.explained": _explained,
+    "member.replaced": _replaced,
+    "report.drafted": _drafted,
+    "report.signed": _report_signed,
+    "evaluation.reported": _reported,
+}
 
 
 def compare_commitments(conn: Connection, state: State) -> Iterator[Mismatch]:
@@ -35,4 +179,13 @@ def compare_commitments(conn: Connection, state: State) -> Iterator[Mismatch]:
             yield Mismatch(table="ranking", id=row.id, column="h", stored=row.h, expected=row.entry_h)
 
 
-COMPARE: Final[tuple[Compare, ...]] = (compare_commitments,)
+def compare_sheets(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield every visible sheet whose bytes are not what its member committed to."""
+    committed = {key: commit for key, (_, commit) in state.facts.get("sheets", {}).items()}
+    for row in conn.execute(select(score_sheet).where(score_sheet.c.procedure_id == state.procedure_id)):
+        expected = committed.get((row.lot, row.stage, row.seat, row.version))
+        if sha256(bytes(row.bytes)).hex() != expected:
+            yield Mismatch(table="score_sheet", id=row.id, column="bytes", stored="other bytes", expected=expected)
+
+
+COMPARE: Final[tuple[Compare, ...]] = (compare_commitments, compare_sheets)

@@ -1,15 +1,85 @@
-"""The ranking of a lot as an event; the arithmetic is in ``rules/ranking.py``."""
+"""The evaluation as recorded events: sitting, findings, votes, sheets, report, ranking.
+
+Members act as ``expert:<seat>``; no record before the result names a person (EXP-14). Only the ranking is published at
+once; everything else is shown with it and not before (87-66; ``disclosure.rules.tiers``).
+"""
 
 from __future__ import annotations
 
-from trading.kernel.events import EventKind
+from typing import Any, Final
 
-EVENTS = (
+from trading.kernel.events import Event, EventKind
+from trading.openings.model import Place
+
+_LOT: Final = frozenset({"lot", "stage"})
+
+
+def _kind(name: str, fields: str, zh: str, en: str, *, of_lot: bool = True) -> EventKind:
+    every = frozenset(fields.split()) | (_LOT if of_lot else frozenset())
+    return EventKind(name=name, fields=every, title_zh=zh, title_en=en)
+
+
+EVENTS: Final = (
+    _kind("evaluation.started", "lots seats", "评审开始", "Evaluation started", of_lot=False),
+    _kind("member.replaced", "by reason seat", "更换评委", "Member replaced", of_lot=False),
+    _kind("bid.examined", "bid bidder outcome preference reason rule step", "审查结论", "Bid examined"),
+    _kind("bid.voted", "bid grants outcome reason seat step", "评委审查意见", "Member's vote on a bid"),
+    _kind("explanation.asked", "bid due_at triggers", "要求说明报价", "Explanation of a price asked for"),
+    _kind("explanation.given", "bid text", "报价说明", "Explanation of a price"),
+    _kind("sheet.signed", "reason seat second_factor sheet_commit version", "评分表签署", "Score sheet signed"),
+    _kind("scores.opened", "sheets", "评分公开汇总", "Scores opened"),
+    _kind("recheck.explained", "bid criterion reason seat", "复核说明", "Unusual score explained"),
+    _kind("report.drafted", "number report_sha256", "评标报告生成", "Report drafted", of_lot=False),
+    _kind("report.signed", "dissent report_sha256 seat second_factor", "评标报告签署", "Report signed", of_lot=False),
+    _kind("evaluation.reported", "report_sha256", "评标报告完成", "Report signed by all", of_lot=False),
     EventKind(
         name="bids.ranked",
-        fields=frozenset({"currency", "edition_sha256", "items", "lot", "members", "method", "stage", "tie"}),
+        fields=frozenset({"currency", "edition_sha256", "items", "lot", "method", "stage", "tie"}),
+        optional=frozenset({"members"}),  # how many members' sheets were summed; absent from older records
         public=True,
         title_zh="评审排序",
         title_en="Bids ranked",
     ),
 )
+
+# What an evaluation leaves behind; shown together with its ranking, never before (87-66).
+KINDS: Final = frozenset(kind.name for kind in EVENTS if not kind.public)
+
+_ARTICLES: Final = {
+    "evaluation.started": "87-45, 47",
+    "member.replaced": "87-49",
+    "bid.examined": "87-44, 50, 61, 63",
+    "explanation.asked": "87-60",
+    "explanation.given": "87-60",
+    "sheet.signed": "87-55, 62",
+    "scores.opened": "87-57",
+    "recheck.explained": "87-64",
+    "report.drafted": "87-58",
+    "report.signed": "87-61",
+    "evaluation.reported": "87-58, 61",
+    "bids.ranked": "87-54, 55, 56, 57",
+}
+
+
+def of_lot(kind: str, place: Place, **body: Any) -> Event:  # noqa: ANN401 - fields of a body
+    """Return an event about a lot and stage."""
+    return Event(
+        kind=kind,
+        subject=f"lot:{place.lot}",
+        body={**body, "lot": place.lot, "stage": place.stage},
+        procedure=place.procedure,
+        procedure_id=place.procedure_id,
+        article=_ARTICLES.get(kind),
+    )
+
+
+def of_procedure(kind: str, reference: str, procedure_id: int, **body: Any) -> Event:  # noqa: ANN401 - fields of a body
+    """Return an event about the whole sitting."""
+    return Event(
+        kind=kind,
+        subject=f"procedure:{reference}",
+        body=body,
+        procedure=reference,
+        procedure_id=procedure_id,
+        article=_ARTICLES.get(kind),
+    )

@@ -1,28 +1,164 @@
-"""Rows of rankings."""
+"""Rows of an evaluation. Every write names the record that explains it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from sqlalchemy import Table, delete
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
-from trading.evaluation.tables import ranking
+from trading.evaluation.rules.sheets import Score
+from trading.evaluation.tables import (
+    evaluation_report,
+    examination,
+    examination_vote,
+    explanation,
+    ranking,
+    recheck_explanation,
+    report_signature,
+    score_draft,
+    score_sheet,
+    scoring,
+    sheet_signature,
+    sitting,
+)
 from trading.kernel.canonical import dumps
 from trading.kernel.ids import new_row_id
+from trading.openings.model import Place
 
 
 def add(uow: UnitOfWork, recorded: Recorded, procedure_id: int, body: dict[str, Any]) -> None:
     """Insert the ranking that ``recorded`` states; items and tie exactly as in its body."""
-    uow.connection.execute(
-        ranking.insert().values(
-            id=new_row_id(),
-            entry_id=recorded.entry_id,
-            procedure_id=procedure_id,
-            lot=body["lot"],
-            stage=body["stage"],
-            method=body["method"],
-            items=dumps(body["items"]),
-            tie=dumps(body["tie"]),
-            h=recorded.h,
-        )
+    _insert(
+        uow,
+        recorded,
+        ranking,
+        procedure_id=procedure_id,
+        lot=body["lot"],
+        stage=body["stage"],
+        method=body["method"],
+        items=dumps(body["items"]),
+        tie=dumps(body["tie"]),
+        h=recorded.h,
     )
+
+
+def add_sitting(uow: UnitOfWork, recorded: Recorded, procedure_id: int, seats: list[str]) -> None:
+    """Insert the sitting that ``recorded`` starts."""
+    values = {"seats": seats, "started_at": recorded.at, "report_number": 0, "reported_at": None}
+    _insert(uow, recorded, sitting, procedure_id=procedure_id, **values)
+
+
+def set_sitting(uow: UnitOfWork, recorded: Recorded, procedure_id: int, **values: Any) -> None:  # noqa: ANN401 - columns
+    """Update the sitting."""
+    _update(uow, recorded, sitting, {"procedure_id": procedure_id}, values)
+
+
+def put_finding(uow: UnitOfWork, recorded: Recorded, place: Place, key: tuple[str, str], **values: Any) -> None:  # noqa: ANN401 - columns
+    """Insert a finding about (bid, step), or replace the one that stood there."""
+    where = {**_place(place), "bid_reference": key[0], "step": key[1]}
+    if not _update(uow, recorded, examination, where, {**values, "void": False}):
+        _insert(uow, recorded, examination, **where, **values, void=False)
+
+
+def put_vote(uow: UnitOfWork, recorded: Recorded, place: Place, key: tuple[str, str, str], **values: Any) -> None:  # noqa: ANN401 - columns
+    """Insert the vote of (bid, step, seat), or replace the former one of this member."""
+    where = {**_place(place), "bid_reference": key[0], "step": key[1], "seat": key[2]}
+    if not _update(uow, recorded, examination_vote, where, {**values, "void": False}):
+        _insert(uow, recorded, examination_vote, **where, **values, void=False)
+
+
+def add_explanation(
+    uow: UnitOfWork, recorded: Recorded, place: Place, bid: str, *, triggers: list[str], due_at: int
+) -> None:
+    """Insert a price that must be explained."""
+    values = {"bid_reference": bid, "triggers": triggers, "due_at": due_at, "text": None}
+    _insert(uow, recorded, explanation, **_place(place), **values)
+
+
+def set_explanation(uow: UnitOfWork, recorded: Recorded, place: Place, bid: str, words: str) -> None:
+    """Keep the bidder's words."""
+    _update(uow, recorded, explanation, {**_place(place), "bid_reference": bid}, {"text": words})
+
+
+def add_sheet(uow: UnitOfWork, recorded: Recorded, place: Place, document: bytes) -> None:
+    """Insert a signed sheet and, apart from it, its signature, which everybody may see."""
+    body = recorded.body
+    key = {**_place(place), "seat": body["seat"], "version": body["version"]}
+    commit = bytes.fromhex(body["sheet_commit"])
+    _insert(uow, recorded, sheet_signature, **key, sheet_commit=commit, reason=body["reason"], void=False)
+    _insert(uow, recorded, score_sheet, **key, bytes=document)
+
+
+def open_scores(uow: UnitOfWork, recorded: Recorded, place: Place, sheets: list[str]) -> None:
+    """Open the sheets of a lot: from here on the database shows them."""
+    values = {"opened": True, "sheets": sheets}
+    if not _update(uow, recorded, scoring, _place(place), values):
+        _insert(uow, recorded, scoring, **_place(place), **values)
+
+
+def add_recheck_explanation(
+    uow: UnitOfWork, recorded: Recorded, place: Place, key: tuple[str, str, str], words: str
+) -> None:
+    """Keep why a member stands by an unusual score: key is (bid, criterion, seat)."""
+    where = {**_place(place), "bid_reference": key[0], "criterion": key[1], "seat": key[2]}
+    if not _update(uow, recorded, recheck_explanation, where, {"reason": words}):
+        _insert(uow, recorded, recheck_explanation, **where, reason=words)
+
+
+def add_report(uow: UnitOfWork, recorded: Recorded, procedure_id: int, number: int, sha256: str) -> None:
+    """Insert a drafted report; signatures of an older one no longer count."""
+    digest = bytes.fromhex(sha256)
+    _insert(uow, recorded, evaluation_report, procedure_id=procedure_id, number=number, sha256=digest)
+    set_sitting(uow, recorded, procedure_id, report_number=number, reported_at=None)
+
+
+def add_report_signature(
+    uow: UnitOfWork, recorded: Recorded, procedure_id: int, number: int, *, seat: str, dissent: str | None
+) -> None:
+    """Insert one member's signature."""
+    values = {"number": number, "seat": seat, "dissent": dissent}
+    _insert(uow, recorded, report_signature, procedure_id=procedure_id, **values)
+
+
+def void_member(uow: UnitOfWork, recorded: Recorded, procedure_id: int, seat: str) -> None:
+    """Make void what a replaced member said: votes, what they decided, sheets; opened scores close again (EXP-17)."""
+    own = {"procedure_id": procedure_id, "seat": seat, "void": False}
+    _update(uow, recorded, examination_vote, own, {"void": True})
+    _update(uow, recorded, sheet_signature, own, {"void": True})
+    _update(uow, recorded, scoring, {"procedure_id": procedure_id, "opened": True}, {"opened": False})
+    for step in ("conformity", "price"):
+        decided = {"procedure_id": procedure_id, "step": step, "void": False}
+        _update(uow, recorded, examination, decided, {"void": True})
+
+
+def save_draft(uow: UnitOfWork, place: Place, seat: str, bid: str, cells: Mapping[str, Score], *, at: int) -> None:
+    """Keep what a member has typed about one bid. A table of the desk: no record explains it."""
+    key = {**_place(place), "seat": seat, "bid_reference": bid}
+    conditions = [score_draft.c[name] == value for name, value in key.items()]
+    uow.connection.execute(delete(score_draft).where(*conditions))
+    rows = [
+        {**key, "criterion": criterion, "points": cell.points, "comment": cell.comment or "", "saved_at": at}
+        for criterion, cell in cells.items()
+        if cell.points or cell.comment
+    ]
+    if rows:
+        uow.connection.execute(score_draft.insert().values(rows))
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {"procedure_id": place.procedure_id, "lot": place.lot, "stage": place.stage}
+
+
+def _insert(uow: UnitOfWork, recorded: Recorded, table: Table, **values: Any) -> None:  # noqa: ANN401 - columns
+    uow.connection.execute(table.insert().values(id=new_row_id(), entry_id=recorded.entry_id, **values))
+
+
+def _update(
+    uow: UnitOfWork, recorded: Recorded, table: Table, where: Mapping[str, Any], values: Mapping[str, Any]
+) -> bool:
+    conditions = [table.c[name] == value for name, value in where.items()]
+    result = uow.connection.execute(table.update().where(*conditions).values(entry_id=recorded.entry_id, **values))
+    return result.rowcount > 0

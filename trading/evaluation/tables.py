@@ -1,23 +1,158 @@
-"""The ranking of a lot and stage."""
+"""The sitting of the committee: findings, votes, sheets, report; and the ranking of a lot and stage.
+
+``score_sheet`` and ``score_draft`` stand under row-level security (migration 0006): before ``scoring.opened`` is true,
+a sheet shows itself to its own seat alone, whoever asks with whatever role.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import SchemaItem
 
 from trading.db import entry_column, metadata
 
-ranking = Table(
+
+def _recorded(name: str, *columns: SchemaItem) -> Table:
+    """Return a table of the record with the columns that all tables of an evaluation share."""
+    procedure = Column("procedure_id", BigInteger, ForeignKey("record.procedure.id"), nullable=False)
+    identity = Column("id", BigInteger, primary_key=True, autoincrement=False)
+    return Table(name, metadata, identity, entry_column(), procedure, *columns, schema="record")
+
+
+def _place() -> tuple[Column[str], Column[str]]:
+    return Column("lot", Text, nullable=False), Column("stage", Text, nullable=False)
+
+
+ranking = _recorded(
     "ranking",
-    metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
-    entry_column(),
-    Column("procedure_id", BigInteger, ForeignKey("record.procedure.id"), nullable=False),
-    Column("lot", Text, nullable=False),
-    Column("stage", Text, nullable=False),
+    *_place(),
     Column("method", Text, nullable=False),
     Column("items", LargeBinary, nullable=False),  # canonical JSON, as in the body of bids.ranked
     Column("tie", LargeBinary, nullable=False),  # canonical JSON, null or object
     Column("h", LargeBinary, nullable=False),  # commitment of bids.ranked
     UniqueConstraint("procedure_id", "lot", "stage"),
-    schema="record",
+)
+
+sitting = _recorded(
+    "sitting",
+    Column("seats", ARRAY(Text), nullable=False),  # of the members who sit now
+    Column("started_at", BigInteger, nullable=False),
+    Column("report_number", Integer, nullable=False),  # of the report to be signed, 0 while there is none
+    Column("reported_at", BigInteger, nullable=True),  # when the last member signed the newest report
+    UniqueConstraint("procedure_id"),
+)
+
+examination = _recorded(
+    "examination",
+    *_place(),
+    Column("bid_reference", Text, nullable=False),
+    Column("step", Text, nullable=False),  # qualification, conformity, price
+    Column("outcome", Text, nullable=False),  # conforming, invalid
+    Column("preference", Text, nullable=True),  # small_micro, consortium
+    Column("reason", Text, nullable=True),
+    Column("void", Boolean, nullable=False),  # found by a majority of which a member was replaced (EXP-17)
+    UniqueConstraint("procedure_id", "lot", "stage", "bid_reference", "step"),
+)
+
+examination_vote = _recorded(
+    "examination_vote",
+    *_place(),
+    Column("bid_reference", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("seat", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("grants", Boolean, nullable=False),
+    Column("reason", Text, nullable=True),
+    Column("void", Boolean, nullable=False),
+    UniqueConstraint("procedure_id", "lot", "stage", "bid_reference", "step", "seat"),
+)
+
+explanation = _recorded(
+    "explanation",
+    *_place(),
+    Column("bid_reference", Text, nullable=False),
+    Column("triggers", ARRAY(Text), nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("text", Text, nullable=True),
+    UniqueConstraint("procedure_id", "lot", "stage", "bid_reference"),
+)
+
+sheet_signature = _recorded(
+    "sheet_signature",
+    *_place(),
+    Column("seat", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sheet_commit", LargeBinary, nullable=False),  # SHA-256 of the sheet, which holds a salt
+    Column("reason", Text, nullable=True),
+    Column("void", Boolean, nullable=False),
+    UniqueConstraint("procedure_id", "lot", "stage", "seat", "version"),
+)
+
+score_sheet = _recorded(
+    "score_sheet",
+    *_place(),
+    Column("seat", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),  # mb.score-sheet
+    UniqueConstraint("procedure_id", "lot", "stage", "seat", "version"),
+)
+
+scoring = _recorded(
+    "scoring",
+    *_place(),
+    Column("opened", Boolean, nullable=False),
+    Column("sheets", ARRAY(Text), nullable=False),  # SHA-256 of the sheets that count, sorted
+    UniqueConstraint("procedure_id", "lot", "stage"),
+)
+
+recheck_explanation = _recorded(
+    "recheck_explanation",
+    *_place(),
+    Column("bid_reference", Text, nullable=False),
+    Column("criterion", Text, nullable=False),
+    Column("seat", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("procedure_id", "lot", "stage", "bid_reference", "criterion", "seat"),
+)
+
+evaluation_report = _recorded(
+    "evaluation_report",
+    Column("number", Integer, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    UniqueConstraint("procedure_id", "number"),
+)
+
+report_signature = _recorded(
+    "report_signature",
+    Column("number", Integer, nullable=False),
+    Column("seat", Text, nullable=False),
+    Column("dissent", Text, nullable=True),
+    UniqueConstraint("procedure_id", "number", "seat"),
+)
+
+# What a member has typed and not signed yet: no evidence, gone with the signature.
+score_draft = Table(
+    "score_draft",
+    metadata,
+    Column("procedure_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lot", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("seat", Text, primary_key=True),
+    Column("bid_reference", Text, primary_key=True),
+    Column("criterion", Text, primary_key=True),
+    Column("points", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("saved_at", BigInteger, nullable=False),
+    schema="desk",
 )

@@ -17,7 +17,7 @@ class Tier(StrEnum):
 
 # Documents that say nothing about bids; everything else of a ceremony waits until it is complete.
 _ALWAYS: Final = frozenset({"mb.contract", "mb.edition", "mb.notice", "mb.schedule", "sb1.custodian-key", "sb1.policy"})
-_AUDIT_ONLY: Final = frozenset({"sb1.key-disclosure", "sb1.rescue"})
+_AUDIT_ONLY: Final = frozenset({"mb.evaluation-report", "mb.score-sheet", "sb1.key-disclosure", "sb1.rescue"})
 _OF_BIDS: Final = frozenset({"sb1.envelope", "sb1.withdrawal"})
 
 # Kinds that are never published alone but are evidence once the opening has made the names public.
@@ -37,11 +37,32 @@ _EVIDENCE: Final = frozenset(
         "share.adjudicated",
     }
 )
+# What a ranking follows from: secret while bids are evaluated (87-66). Votes, what bidders said of their prices and the
+# members' explanations stay with the auditors.
+_OF_RANKING: Final = frozenset(
+    {
+        "bid.examined",
+        "evaluation.reported",
+        "evaluation.started",
+        "explanation.asked",
+        "member.replaced",
+        "report.drafted",
+        "report.signed",
+        "scores.opened",
+        "sheet.signed",
+    }
+)
 _FROM_PUBLICATION: Final = frozenset({"custodian.challenged", "custodian.proved"})
 
 
 def shows_record(
-    tier: Tier, record: Mapping[str, Any], *, published_kind: bool, listed: Collection[str], completed: bool
+    tier: Tier,
+    record: Mapping[str, Any],
+    *,
+    published_kind: bool,
+    listed: Collection[str],
+    completed: bool,
+    ranked: bool,
 ) -> bool:
     """Say whether a record of a procedure stands in a bundle.
 
@@ -51,6 +72,7 @@ def shows_record(
         published_kind: Whether its kind is one that is published with its nonce, (P).
         listed: Bid ids of the newest order; nothing of any other bid is ever shown below the tier ``audit``.
         completed: Whether every ordered opening is over.
+        ranked: Whether the evaluation that the record belongs to is over.
     """
     if tier is Tier.AUDIT:
         return True
@@ -59,7 +81,7 @@ def shows_record(
         return False
     if published_kind or record["kind"] in _FROM_PUBLICATION:
         return True
-    return completed and record["kind"] in _EVIDENCE
+    return (completed and record["kind"] in _EVIDENCE) or (ranked and record["kind"] in _OF_RANKING)
 
 
 def shows_document(tier: Tier, document: Mapping[str, Any], *, listed: Collection[str], completed: bool) -> bool:

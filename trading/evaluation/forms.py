@@ -1,0 +1,114 @@
+"""Forms of an evaluation: findings and votes, one sheet per bid made of the lot's criteria, signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.validators import DataRequired, InputRequired, Length
+
+from trading.evaluation.rules.examination import Outcome
+from trading.evaluation.rules.sheets import COMMENT_LIMIT, Score, scored
+from trading.evaluation.service.examining import Opinion
+from trading.procedures.rules.criteria import Criterion, CriterionKind
+from trading.web.forms import Form, StepUpForm
+from trading.web.locale import gettext, pick
+from trading.web.locale import lazy as _
+
+_TEXT_LIMIT: Final = 4_000
+_SUBJECTIVE: Final = {"inputmode": "decimal", "autocomplete": "off", "maxlength": 6, "class": "points"}
+
+
+class OpinionForm(Form):
+    """What somebody finds about one bid; words are needed against it, and the use case asks for them."""
+
+    outcome = RadioField(
+        _("Finding"),
+        [InputRequired()],
+        choices=[
+            (Outcome.CONFORMING.value, _("Meets the requirements")),
+            (Outcome.INVALID.value, _("Does not meet them")),
+        ],
+    )
+    reason = TextAreaField(_("Reason"), [Length(max=_TEXT_LIMIT)], render_kw={"rows": 3})
+    grants = BooleanField(_("Grant the deduction"))
+
+    def opinion(self, bid: str) -> Opinion:
+        """Return what was entered about ``bid``."""
+        return Opinion(
+            bid=bid,
+            outcome=Outcome(self.outcome.data),
+            reason=self.reason.data or "",
+            grants=bool(self.grants.data),
+        )
+
+
+class WordsForm(Form):
+    """An explanation in words: of a price, or of an unusual score."""
+
+    place = HiddenField()
+    words = TextAreaField(_("Explanation"), [DataRequired(), Length(max=_TEXT_LIMIT)], render_kw={"rows": 4})
+
+
+class ActForm(Form):
+    """A button: an act without further input."""
+
+
+class ReplaceForm(Form):
+    """Exchange a member who left for one who is present."""
+
+    seat = SelectField(_("Member who left"), [InputRequired()])
+    by = SelectField(_("New member"), [InputRequired()])
+    reason = TextAreaField(_("Reason"), [DataRequired(), Length(max=_TEXT_LIMIT)], render_kw={"rows": 2})
+
+
+class SignSheetForm(StepUpForm):
+    """Sign a sheet; a later version has its reason."""
+
+    reason = TextAreaField(_("Reason for the change"), [Length(max=COMMENT_LIMIT)], render_kw={"rows": 3})
+
+
+class SignReportForm(StepUpForm):
+    """Sign the report, in agreement or with a dissent in writing."""
+
+    report = HiddenField()
+    verdict = RadioField(
+        _("Your signature"),
+        [InputRequired()],
+        choices=[("agree", _("I agree with the report")), ("dissent", _("I sign and dissent, for the reason below"))],
+    )
+    dissent = TextAreaField(_("Reason of the dissent"), [Length(max=_TEXT_LIMIT)], render_kw={"rows": 4})
+
+
+def score_form(criteria: Sequence[Criterion], cells: Mapping[str, Score]) -> Form:
+    """Return the form of one bid's scores, filled with what was typed before."""
+    fields: dict[str, Any] = {}
+    for criterion in scored(criteria):
+        title = pick(criterion.title_zh, criterion.title_en)
+        fields[f"points_{criterion.id}"] = _points(criterion, title)
+        fields[f"comment_{criterion.id}"] = StringField(
+            gettext("Comment on %(title)s") % {"title": title}, [Length(max=COMMENT_LIMIT)]
+        )
+    made = type("ScoreForm", (Form,), fields)
+    data = {}
+    for name, cell in cells.items():
+        data[f"points_{name}"], data[f"comment_{name}"] = cell.points, cell.comment or ""
+    form: Form = made(data=data)
+    return form
+
+
+def _points(criterion: Criterion, title: str) -> Any:  # noqa: ANN401 - a field
+    if criterion.kind is CriterionKind.OBJECTIVE:
+        choices = [(band.points, f"{band.points} · {pick(band.text_zh, band.text_en)}") for band in criterion.bands]
+        return RadioField(title, choices=choices, validate_choice=False)
+    return StringField(title, render_kw=_SUBJECTIVE)
+
+
+def cells_of(form: Form, criteria: Sequence[Criterion]) -> dict[str, Score]:
+    """Return what was typed, as it was typed."""
+    found = {}
+    for criterion in scored(criteria):
+        points, comment = form[f"points_{criterion.id}"].data, form[f"comment_{criterion.id}"].data
+        found[criterion.id] = Score(points=(points or "").strip(), comment=(comment or "").strip() or None)
+    return found

@@ -1,0 +1,32 @@
+"""Use cases of an evaluation: qualification, the sitting, votes, score sheets, report, ranking (B10.1).
+
+A member acts as ``members.member_of`` says: under the name of the seat. Whoever calls an act that is a signature has
+stepped up with a second factor before (``accounts.service.confirm``; pages do it with a ``StepUpForm``).
+"""
+
+from trading.evaluation.service.examining import explain_price, qualify, vote
+from trading.evaluation.service.members import member_actor
+from trading.evaluation.service.ranking import evaluate
+from trading.evaluation.service.reporting import sign_report
+from trading.evaluation.service.sheets import explain_score, save_draft, sign_sheet
+from trading.evaluation.service.sitting import replace_member, start
+from trading.evaluation.service.state import LotState, load_lot, load_lots, opened_bids, ranking_rules
+
+__all__ = [
+    "LotState",
+    "evaluate",
+    "explain_price",
+    "explain_score",
+    "load_lot",
+    "load_lots",
+    "member_actor",
+    "opened_bids",
+    "qualify",
+    "ranking_rules",
+    "replace_member",
+    "save_draft",
+    "sign_report",
+    "sign_sheet",
+    "start",
+    "vote",
+]

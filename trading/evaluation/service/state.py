@@ -1,0 +1,198 @@
+"""Where the evaluation of a lot stands: what is known, and what is still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection
+
+from trading.documents import queries as documents
+from trading.evaluation import queries
+from trading.evaluation.queries import ExplanationRow, FindingRow
+from trading.evaluation.rules.abnormal import Trigger, triggers
+from trading.evaluation.rules.documents import SHEET
+from trading.evaluation.rules.examination import CLAIM, Claim, Examined, Outcome, Step, examined_of
+from trading.evaluation.rules.ranking import OpenedBid, Ranking, RankingRules, quote_reason, rank
+from trading.evaluation.rules.scoring import Sheet
+from trading.evaluation.rules.sheets import sheet_of
+from trading.kernel.canonical import loads_object
+from trading.kernel.errors import IntegrityFailure
+from trading.openings import queries as openings
+from trading.openings.model import Place
+from trading.openings.rules.transcripts import parse_transcript
+from trading.procedures import queries as procedure_queries
+from trading.procedures import service as procedures
+from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.policies import Method
+from trading.rulebook.keys import Regime
+
+
+@dataclass(frozen=True, kw_only=True)
+class LotState:
+    """One lot in evaluation. ``prices`` are the price documents read out, by bid; findings without the void ones."""
+
+    row: ProcedureRow
+    lot: LotRow
+    place: Place
+    rules: RankingRules
+    opened: tuple[OpenedBid, ...]
+    prices: Mapping[str, dict[str, Any]]
+    findings: tuple[FindingRow, ...]
+    explanations: Mapping[str, ExplanationRow]
+
+    @cached_property
+    def examined(self) -> dict[str, Examined]:
+        """What examination has found so far, by bid."""
+        return examined_of(each.finding for each in self.findings if not each.void)
+
+    @cached_property
+    def quoted(self) -> tuple[OpenedBid, ...]:
+        """The bids whose quote alone does not make them invalid: those that anybody examines."""
+        return tuple(bid for bid in self.opened if quote_reason(bid, self.rules) is None)
+
+    def found(self, step: Step) -> dict[str, FindingRow]:
+        """Return the findings of one step that hold, by bid."""
+        return {each.finding.bid: each for each in self.findings if each.finding.step is step and not each.void}
+
+    @cached_property
+    def unqualified(self) -> tuple[str, ...]:
+        """Bids whose qualification nobody has examined yet."""
+        return tuple(bid.bid for bid in self.quoted if bid.bid not in self.found(Step.QUALIFICATION))
+
+    @cached_property
+    def qualified(self) -> tuple[OpenedBid, ...]:
+        """The bids that the committee examines."""
+        passed = self.found(Step.QUALIFICATION)
+        return tuple(
+            bid for bid in self.quoted if bid.bid in passed and passed[bid.bid].finding.outcome is Outcome.CONFORMING
+        )
+
+    def pending(self, step: Step) -> tuple[OpenedBid, ...]:
+        """Return the bids on which the committee has not decided a step."""
+        asked = self.qualified if step is Step.CONFORMITY else [b for b in self.qualified if b.bid in self.explanations]
+        return tuple(bid for bid in asked if bid.bid not in self.found(step))
+
+    @cached_property
+    def conforming(self) -> tuple[OpenedBid, ...]:
+        """The qualified bids that nothing excludes so far."""
+        clear = Examined(exclusion=None, preference=None)
+        return tuple(bid for bid in self.qualified if self.examined.get(bid.bid, clear).exclusion is None)
+
+    @property
+    def examined_fully(self) -> bool:
+        """Whether every step about every bid is decided."""
+        return not (self.unqualified or self.pending(Step.CONFORMITY) or self.pending(Step.PRICE))
+
+    @property
+    def scored(self) -> bool:
+        """Whether members fill sheets: a scoring lot that does not fail."""
+        return self.rules.method is Method.COMPREHENSIVE_SCORING and not self.fails
+
+    @cached_property
+    def fails(self) -> bool:
+        """Whether too few bids are left already, whatever is still examined (OPN-15, EVL-05)."""
+        lowest = Method.LOWEST_EVALUATED_PRICE
+        return rank(self.opened, _by(self.rules, lowest), examined=self.examined).failure is not None
+
+    def claim(self, bid: str) -> Claim | None:
+        """Return what a bidder declared about itself in the price form (PRF-01, PRF-02)."""
+        value = (self.prices[bid].get("terms") or {}).get(CLAIM)
+        return Claim(value) if value in set(Claim) else None
+
+    def doubted(self) -> dict[str, tuple[Trigger, ...]]:
+        """Return the conforming bids whose price must be explained and why (B10.3)."""
+        quotes = {bid.bid: bid.price for bid in self.conforming}
+        return triggers(quotes, self.rules.ceiling, self.rules.edition, self.rules.regime)
+
+    def ranking(self, sheets: tuple[Sheet, ...] = ()) -> Ranking:
+        """Rank the lot by what was found and scored."""
+        return rank(self.opened, self.rules, examined=self.examined, sheets=sheets)
+
+
+def _by(rules: RankingRules, method: Method) -> RankingRules:
+    fields = {name: getattr(rules, name) for name in RankingRules.__slots__}
+    return RankingRules(**{**fields, "method": method})
+
+
+def load_lot(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> LotState:
+    """Return where one lot stands; its opening is complete."""
+    place = Place(procedure=row.reference, procedure_id=row.id, lot=lot.number, stage=lot.stage)
+    opened, prices = _opened(conn, place)
+    return LotState(
+        row=row,
+        lot=lot,
+        place=place,
+        rules=ranking_rules(conn, row, lot, at),
+        opened=tuple(opened),
+        prices=prices,
+        findings=tuple(queries.findings_of(conn, place)),
+        explanations=queries.explanations_of(conn, place),
+    )
+
+
+def load_lots(conn: Connection, row: ProcedureRow, at: int) -> list[LotState]:
+    """Return the lots of a procedure that are opened and not ranked yet."""
+    lots = procedure_queries.lots_of(conn, row.id)
+    return [load_lot(conn, row, lot, at) for lot in lots if lot.phase == "opened"]
+
+
+def ranking_rules(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> RankingRules:
+    """Return how the lot is ranked, as its specification and edition fixed it before the first bid."""
+    declared = procedures.declared_lot(row, lot.number)
+    return RankingRules(
+        lot=lot.number,
+        stage=lot.stage,
+        currency=lot.currency,
+        method=declared.method,
+        tie_rule=declared.tie_rule,
+        ceiling=lot.ceiling,
+        regime=Regime(row.regime),
+        edition=procedures.edition_of(conn, row, at),
+        criteria=declared.criteria or (),
+        preference=declared.preference,
+    )
+
+
+def opened_bids(conn: Connection, place: Place) -> list[OpenedBid]:
+    """Return the bids with verdict OK, with the price that was read out and the identity that opens it (OPN-16)."""
+    return _opened(conn, place)[0]
+
+
+def _opened(conn: Connection, place: Place) -> tuple[list[OpenedBid], dict[str, dict[str, Any]]]:
+    found, prices = [], {}
+    identities = _price_identities(conn, place)
+    for result in openings.results(conn, place).values():
+        if result.verdict != "OK" or result.price is None:
+            continue
+        prices[result.bid] = price = loads_object(result.price)
+        identity = identities.get(result.bid)
+        if identity is None:
+            raise IntegrityFailure(f"the transcript has no price identity of {result.bid}")
+        quote = {"currency": price["currency"], "price": price["total"]}
+        found.append(OpenedBid(bid=result.bid, bidder=result.bidder, identity_price=identity, **quote))
+    return found, prices
+
+
+def _price_identities(conn: Connection, place: Place) -> dict[str, str]:
+    for record in openings.entries(conn, place, ("opening.completed",)):
+        body = record["body"]
+        if (body["lot"], body["stage"]) != (place.lot, place.stage):
+            continue
+        for digest in body["transcript_sha256s"]:
+            stored = documents.get(conn, bytes.fromhex(digest))
+            if stored is not None:
+                items = parse_transcript(stored.doc).items
+                return {item.bid: item.identity_price for item in items if item.identity_price is not None}
+    raise IntegrityFailure("an opened lot without a transcript")
+
+
+def open_sheets(conn: Connection, place: Place) -> tuple[Sheet, ...]:
+    """Return the sheets that count, once they are open; before that none."""
+    counting = queries.scoring_of(conn, place)
+    found = [documents.get(conn, bytes.fromhex(digest)) for digest in counting or ()]
+    if any(stored is None for stored in found):
+        raise IntegrityFailure(f"a sheet of lot {place.lot} is missing")
+    return tuple(sheet_of(SHEET.read(stored.doc)) for stored in found if stored is not None)

@@ -1,0 +1,8 @@
+"""Pages of an evaluation: the room of a procedure, the agency's examination, the member's votes, sheets and report."""
+
+from __future__ import annotations
+
+from trading.evaluation.views import agency, member, report, room
+from trading.evaluation.views.blueprint import blueprint
+
+__all__ = ["agency", "blueprint", "member", "report", "room"]
