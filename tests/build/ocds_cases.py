@@ -174,6 +174,11 @@ class Tender:
     def fail(self, number: str) -> None:
         self._record("lot.failed", lot=number, stage="all", reason="fewer_than_three", rule="OPN-15")
 
+    def announce_failure(self, number: str) -> None:
+        """Publish the notice of a failed lot (EVL-08)."""
+        failed = {"award": None, "lot": number, "ranked_h": None, "reason": "fewer_than_three", "stage": "all"}
+        self._of_lots("failure.published", (number,), notice_sha256=self._notice("failed", [failed]))
+
     def announce(self, *lots: str) -> None:
         """Publish the results of ranked lots."""
         concluded = []
@@ -230,4 +235,5 @@ def _bad_ends() -> Iterator[tuple[str, Tender]]:
     failed.publish()
     failed.close()
     failed.fail("1")
+    failed.announce_failure("1")
     yield "failed", failed
