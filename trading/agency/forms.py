@@ -18,6 +18,7 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms import Form as Part
+from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired
 
 from trading.agency.rules.specification import Problem
@@ -82,7 +83,9 @@ class LotForm(DraftForm):
     title_zh = StringField(_("Title in Chinese"))
     title_en = StringField(_("Title in English"))
     category = RadioField(
-        _("Kind"), choices=[("goods", _("Goods")), ("services", _("Services"))], validate_choice=False
+        _("Kind"),
+        choices=[SelectChoice("goods", _("Goods")), SelectChoice("services", _("Services"))],
+        validate_choice=False,
     )
     budget = StringField(_("Budget"), render_kw={"inputmode": "decimal"})
     ceiling = StringField(_("Price ceiling"), render_kw={"inputmode": "decimal"})
@@ -96,9 +99,9 @@ class CriterionPart(Part):
     kind = SelectField(
         _("How it is scored"),
         choices=[
-            ("price", _("Price, by the formula")),
-            ("objective", _("Objective, by intervals")),
-            ("subjective", _("By judgement of the experts")),
+            SelectChoice("price", _("Price, by the formula")),
+            SelectChoice("objective", _("Objective, by intervals")),
+            SelectChoice("subjective", _("By judgement of the experts")),
         ],
         validate_choice=False,
     )
@@ -117,8 +120,8 @@ class MethodForm(DraftForm):
     method = RadioField(
         _("Award method"),
         choices=[
-            ("lowest_evaluated_price", _("Lowest evaluated price")),
-            ("comprehensive_scoring", _("Comprehensive scoring")),
+            SelectChoice("lowest_evaluated_price", _("Lowest evaluated price")),
+            SelectChoice("comprehensive_scoring", _("Comprehensive scoring")),
         ],
         validate_choice=False,
     )
@@ -146,16 +149,20 @@ class SealingForm(DraftForm):
     """Who must come together to open a bid."""
 
     n = SelectField(
-        _("Custodians of the opening keys"), choices=[(str(n), str(n)) for n in range(3, 10)], validate_choice=False
+        _("Custodians of the opening keys"),
+        choices=[SelectChoice(str(n), str(n)) for n in range(3, 10)],
+        validate_choice=False,
     )
     k = SelectField(
-        _("Custodians needed to open"), choices=[(str(k), str(k)) for k in range(2, 9)], validate_choice=False
+        _("Custodians needed to open"),
+        choices=[SelectChoice(str(k), str(k)) for k in range(2, 9)],
+        validate_choice=False,
     )
     bidder_factor = RadioField(
         _("Does opening also take the bidder?"),
         choices=[
-            ("yes", _("Yes, each bidder confirms the opening of its own bid")),
-            ("no", _("No, the custodians alone")),
+            SelectChoice("yes", _("Yes, each bidder confirms the opening of its own bid")),
+            SelectChoice("no", _("No, the custodians alone")),
         ],
         validate_choice=False,
     )

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, any_, func, literal, or_, select
 
 from trading.agency.rules.content import Content
 from trading.agency.tables import draft_document, working_draft
@@ -110,7 +110,7 @@ def organisations_as(conn: Connection, role: str) -> list[Choice]:
     """Return the organisations of the register that have a role, by name."""
     query = (
         select(organisation.c.code, organisation.c.name_zh, organisation.c.name_en)
-        .where(organisation.c.roles.any(role))
+        .where(literal(role) == any_(organisation.c.roles))
         .order_by(organisation.c.name_zh, organisation.c.code)
     )
     return [Choice(code=code, name_zh=zh, name_en=en) for code, zh, en in conn.execute(query)]

@@ -17,7 +17,7 @@ from trading.web.instants import clock_text, moment_text
 LANGUAGES: Final = ("zh", "en")
 # Facts that are instants: of one day, told to the millisecond; of another day, with their date.
 CLOCKS: Final = frozenset({"close", "received_at"})
-MOMENTS: Final = frozenset({"asked", "earliest", "ends_at", "new_close"})
+MOMENTS: Final = frozenset({"asked", "earliest", "ends_at", "latest", "new_close"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

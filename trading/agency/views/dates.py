@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from werkzeug.wrappers import Response
+from wtforms.fields import SelectChoice
 
 from trading.agency import service
 from trading.agency.forms import DatesForm, refuse_dates, texts_of
@@ -56,17 +57,17 @@ def offer(form: Any, law: Law, content: Content, at: int) -> None:  # noqa: ANN4
         today = law.calendar.date_of(at)
         form.issue_day.choices = _days(law.issue_days(today), typed["issue_day"], _("As soon as it is reviewed"))
     form.close_day.choices = _days(law.deadline_days(issued), typed["close_day"], _("Choose"))
-    form.close_time.choices = [(time, time) for time in sorted({*TIMES, typed["close_time"]} - {""})]
+    form.close_time.choices = [SelectChoice(time, time) for time in sorted({*TIMES, typed["close_time"]} - {""})]
     supply = law.supply_days(issued, close)
     form.supply_day.choices = _days(supply, typed["supply_day"], _("Until the deadline"))
     questions = [] if close is None else law.question_days(issued, close)
     form.questions_day.choices = _days(questions, typed["questions_day"], _("The last lawful day"))
 
 
-def _days(days: Iterable[date], chosen: str, empty: str) -> list[tuple[str, str]]:
-    rows = [("", empty), *(day_choice(day) for day in days)]
-    if chosen and chosen not in {value for value, _label in rows}:
-        rows.append((chosen, _("%(day)s (not lawful)") % {"day": chosen}))
+def _days(days: Iterable[date], chosen: str, empty: str) -> list[SelectChoice]:
+    rows = [SelectChoice("", empty), *(SelectChoice(*day_choice(day)) for day in days)]
+    if chosen and chosen not in {row.value for row in rows}:
+        rows.append(SelectChoice(chosen, _("%(day)s (not lawful)") % {"day": chosen}))
     return rows
 
 

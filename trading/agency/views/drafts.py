@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
+from wtforms.fields import SelectChoice
 
 from trading.agency import queries, service
 from trading.agency.forms import ActForm, SealingForm, SubjectForm, attach, texts_of
@@ -80,9 +81,10 @@ def subject(draft_id: str) -> Page | Response:
     return page("subject.html", form, draft=draft)
 
 
-def options(found: list[Choice]) -> list[tuple[str, str]]:
+def options(found: list[Choice]) -> list[SelectChoice]:
     """Return organisations as options; the first is none."""
-    return [("", _("Choose")), *((each.code, f"{pick(each.name_zh, each.name_en)} {each.code}") for each in found)]
+    shown = [SelectChoice(each.code, f"{pick(each.name_zh, each.name_en)} {each.code}") for each in found]
+    return [SelectChoice("", _("Choose")), *shown]
 
 
 @blueprint.route("/drafts/<draft_id>/sealing", methods=["GET", "POST"])

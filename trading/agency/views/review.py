@@ -8,6 +8,7 @@ from http import HTTPStatus
 from flask import flash, redirect, render_template, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
+from wtforms.fields import SelectChoice
 
 from trading.agency import preview as previews
 from trading.agency import queries, service
@@ -113,7 +114,9 @@ def custodians(reference: str) -> Page | Response:
     with reading() as (conn, _at):
         row = own_procedure(conn, reference)
         found = queries.keepers(conn, row)
-    form.keepers.choices = [(each.kid, pick(each.name_zh, each.name_en)) for each in found if each.answer is None]
+    form.keepers.choices = [
+        SelectChoice(each.kid, pick(each.name_zh, each.name_en)) for each in found if each.answer is None
+    ]
     if form.validate_on_submit():
         try:
             asked = service.ask_custodians(runtime().ledger, current_actor(), reference, list(form.keepers.data or ()))

@@ -102,11 +102,10 @@ def amend(ledger: Ledger, actor: Actor, reference: str, correction: Correction) 
             raise RuleBroken("act.wrong_phase", "B4.1", act=Act.AMEND.value, phase=row.phase)
         for lot in lots:
             _require_amendable(uow, row, lot, notice, correction, affects_bids=found.affects_bids)
-        first = procedures.amend(uow, row, correction.specification, correction.notice.sha256)
-        for lot in lots:
-            _amend_lot(uow, row, lot, correction)
-        store.add(uow, first, row.id, notice, correction.notice)
-    return first
+        procedures.amend(uow, row, correction.specification, correction.notice.sha256)
+        changed = [_amend_lot(uow, row, lot, correction) for lot in lots]
+        store.add(uow, changed[0], row.id, notice, correction.notice)
+    return changed[0]
 
 
 def _require_amendable(
@@ -134,7 +133,7 @@ def _require_amendable(
     procedures.step(uow.connection, row, Act.AMEND, uow.actor, at=uow.at, lot=lot, **facts)
 
 
-def _amend_lot(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, correction: Correction) -> None:
+def _amend_lot(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, correction: Correction) -> Recorded:
     """Record what changed for one lot; if its deadline moved, wake its closer anew."""
     document = correction.schedules.get((lot.number, lot.stage))
     schedule = document or SignedDocument(_schedule(uow, lot).raw)
@@ -147,6 +146,7 @@ def _amend_lot(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, correction: Corr
         moves = {"close_at": close, "schedule_sha256": bytes.fromhex(document.sha256)}
         uow.wake("bids.close", errand_arg(row, lot), close)
     procedures.amend_lot(uow, recorded, lot, _terms(correction.specification, lot), **moves)
+    return recorded
 
 
 def _terms(spec: ProcedureSpec, lot: LotRow) -> LotSpec:

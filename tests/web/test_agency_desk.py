@@ -1,0 +1,366 @@
+"""The agency's desk by plain form posts: draft, review, publication, correction, award, contract, on real PostgreSQL."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.build.tenders import ms
+from tests.support.databases import Server, clone
+from tests.support.journey import Exchange, open_exchange
+from tests.support.people import signed_in
+from trading.crypto.signatures import Es256Signer
+from trading.demo import cast
+from trading.evaluation import store as rankings
+from trading.kernel.canonical import loads_object
+from trading.kernel.encoding import b64u_decode
+from trading.kernel.events import Event
+from trading.kernel.roles import Actor
+from trading.notices.rules.documents import parse_notice
+from trading.parties.queries import keys_of
+from trading.procedures import queries as procedures
+from trading.procedures import service as procedure_service
+from trading.procedures.rules.lifecycle import LotPhase
+
+HIDDEN = re.compile(r'<input[^>]*name="(csrf_token|offer|version)"[^>]*value="([^"]*)"')
+OFFERED = re.compile(r'data-document="([^"]+)"')
+DAY = 86_400_000
+PDF = b"%PDF-1.7\n1 0 obj\n"
+
+
+@dataclass
+class Desk:
+    """One platform whose agency works by its pages; ``reference`` once the draft is handed on."""
+
+    exchange: Exchange
+    draft: str = ""
+    reference: str = ""
+    clients: dict[str, FlaskClient] = field(default_factory=dict)
+
+    def client(self, login: str) -> FlaskClient:
+        if login not in self.clients:
+            self.clients[login] = signed_in(self.exchange.market.app.test_client(), login)
+        return self.clients[login]
+
+    def get(self, login: str, path: str, status: int = 200) -> str:
+        answer = self.client(login).get(path)
+        assert answer.status_code == status, answer.text
+        return answer.text
+
+    def post(self, login: str, path: str, shown_at: str | None = None, **fields: Any) -> TestResponse:
+        """Send a form as a browser does: with the hidden fields of the page that shows it."""
+        page = self.client(login).get(shown_at or path).text
+        hidden = {name: unescape(value) for name, value in HIDDEN.findall(page)}
+        kept = {name: value for name, value in hidden.items() if name != "offer"}
+        return self.client(login).post(path, data={**kept, **fields}, content_type="multipart/form-data")
+
+    def sign(self, login: str, page: str, path: str, signer: Es256Signer) -> TestResponse:
+        """Sign every document that a page offers, as its script does."""
+        hidden = {name: unescape(value) for name, value in HIDDEN.findall(page)}
+        documents = [b64u_decode(text) for text in OFFERED.findall(page)]
+        assert documents, page
+        signatures = [[place, signer.sign(doc)] for place, doc in enumerate(documents)]
+        return self.client(login).post(path, data={**hidden, "signatures": json.dumps(signatures)})
+
+    @property
+    def agency_key(self) -> Es256Signer:
+        return self.exchange.market.stage.signers["agency", "agency"]
+
+    def row(self) -> procedures.ProcedureRow:
+        with self.exchange.market.runtime.ledger.read() as conn:
+            return procedures.find(conn, self.reference)
+
+    def lot(self) -> procedures.LotRow:
+        with self.exchange.market.runtime.ledger.read() as conn:
+            return procedures.lots_of(conn, procedures.find(conn, self.reference).id)[0]
+
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        return self.exchange.market.bodies(kind)
+
+
+@pytest.fixture
+def desk(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with (
+        clone(server, demo=True) as database,
+        open_exchange(database, tmp_path_factory.mktemp("desk"), cast.BIDDERS[:3]) as exchange,
+    ):
+        yield Desk(exchange)
+
+
+SUBJECT = {
+    "title_zh": "临江县第二小学课桌椅采购",
+    "title_en": "School furniture",
+    "buyer": cast.BUYER.code,
+    "supervisor": cast.SUPERVISOR.code,
+    "text_zh": "采购课桌椅。",
+    "text_en": "School furniture is bought.",
+}
+LOT = {
+    "title_zh": "课桌椅",
+    "title_en": "Desks and chairs",
+    "category": "goods",
+    "budget": "1,500,000.00",
+    "ceiling": "",
+    "items-0-code": "A05010201",
+    "items-0-name_zh": "课桌椅",
+    "items-0-name_en": "Desk and chair",
+    "items-0-quantity": "420.50",
+    "items-0-unit": "套",
+}
+DATES = {
+    "issue_day": "",
+    "close_day": "2026-03-31",
+    "close_time": "10:00",
+    "supply_day": "",
+    "questions_day": "",
+    "validity_days": "90",
+}
+
+
+def drafted(desk: Desk) -> None:
+    started = desk.post("drafter", "/agency/drafts", "/agency")
+    assert started.status_code == 303
+    desk.draft = started.location.split("/")[-2]
+    base = f"/agency/drafts/{desk.draft}"
+    assert desk.post("drafter", f"{base}/subject", **SUBJECT).status_code == 303
+    assert desk.post("drafter", f"{base}/lots/1", **LOT).status_code == 303
+    method = {"method": "lowest_evaluated_price", "small_micro": "10", "consortium": "4"}
+    assert desk.post("drafter", f"{base}/lots/1/method", **method).status_code == 303
+    assert desk.post("drafter", f"{base}/dates", **DATES).status_code == 303
+    assert desk.post("drafter", f"{base}/sealing", n="5", k="3", bidder_factor="yes").status_code == 303
+
+
+def attach(desk: Desk, name: str, data: bytes) -> TestResponse:
+    base = f"/agency/drafts/{desk.draft}/documents"
+    return desk.post("drafter", base, file=(io.BytesIO(data), name))
+
+
+def handed_on(desk: Desk) -> None:
+    base = f"/agency/drafts/{desk.draft}"
+    sent = desk.post("drafter", f"{base}/submit", f"{base}/check")
+    assert sent.status_code == 303, sent.text
+    desk.reference = sent.location.rsplit("/", 1)[-1]
+    market = desk.exchange.market
+    market.tender = desk.reference
+    market.procedure_id = desk.row().id
+
+
+def keys_given(desk: Desk) -> None:
+    path = f"/agency/procedures/{desk.reference}/custodians"
+    with desk.exchange.market.runtime.ledger.read() as conn:
+        kids = [key.kid for each in cast.CUSTODIANS for key in keys_of(conn, each.code, "custodian")]
+    assert desk.get("reviewer", path).count("未询问") + desk.get("reviewer", path).count("Not asked") >= 5
+    assert desk.post("reviewer", path, keepers=kids).status_code == 303
+    assert desk.post("reviewer", path, keepers=kids).status_code == 303  # asked once each, however often it is sent
+    desk.exchange.institutions.round()
+    desk.exchange.institutions.round()
+
+
+def published(desk: Desk) -> None:
+    path = f"/agency/procedures/{desk.reference}/publish"
+    page = desk.get("reviewer", path)
+    answer = desk.sign("reviewer", page, path, desk.agency_key)
+    assert answer.status_code == 303, answer.text
+
+
+def test_the_whole_path_by_hand(desk: Desk) -> None:
+    drafted(desk)
+    attach_documents(desk)
+    returned_and_revised(desk)
+    keys_given(desk)
+    published(desk)
+    readable_by_everyone(desk)
+    corrected(desk)
+    ranked(desk)
+    awarded(desk)
+    contracted(desk)
+    assert desk.exchange.audit() == []
+
+
+def attach_documents(desk: Desk) -> None:
+    assert attach(desk, "C:\\fakepath\\招标文件 <1>.pdf", PDF).status_code == 303
+    page = desk.get("drafter", f"/agency/drafts/{desk.draft}/documents")
+    assert "招标文件 &lt;1&gt;.pdf" in page
+    for name, data in {
+        "run.exe": b"MZ",
+        "image.pdf": b"PK\x03\x04",
+        "empty.txt": b"",
+        "a.docx": b"PK\x03\x04x",
+    }.items():
+        refused = attach(desk, name, data)
+        assert refused.status_code == 422, name
+        assert name in refused.text
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("word/document.xml", "<w/>")
+    assert attach(desk, "合同.docx", archive.getvalue()).status_code == 303
+
+
+def returned_and_revised(desk: Desk) -> None:
+    handed_on(desk)
+    base = f"/agency/procedures/{desk.reference}"
+    assert "MB-01" not in desk.get("reviewer", f"{base}/review")
+    preview = desk.get("reviewer", f"{base}/preview")
+    assert "¥1,500,000.00" in preview
+    assert "招标文件 &lt;1&gt;.pdf" in preview
+    empty = desk.post("reviewer", f"{base}/review", reason=" ")
+    assert empty.status_code == 422  # B4.11: the drafter must know what to change
+    assert desk.post("reviewer", f"{base}/review", reason="预算写错了").status_code == 303
+    assert "预算写错了" in desk.get("drafter", f"/agency/drafts/{desk.draft}")
+    changed = {**LOT, "budget": "1,600,000.00"}
+    assert desk.post("drafter", f"/agency/drafts/{desk.draft}/lots/1", **changed).status_code == 303
+    handed_on(desk)
+    page = desk.get("reviewer", f"{base}/review")
+    assert "¥1,500,000.00" in page
+    assert "¥1,600,000.00" in page
+    assert [len(desk.records(kind)) for kind in ("procedure.drafted", "procedure.submitted")] == [2, 2]
+
+
+def readable_by_everyone(desk: Desk) -> None:
+    public = desk.exchange.market.client()
+    page = public.get(f"/procedures/{desk.reference}").text
+    assert "招标文件 &lt;1&gt;.pdf" in page
+    link = re.search(r'href="(/procedures/[^"]+/files/[0-9a-f]{64})"', page)
+    assert link is not None
+    file = public.get(link[1])
+    assert file.headers["Content-Disposition"].startswith("attachment; ")
+    assert public.get(link[1].replace("/files/", "/documents/") + ".json").status_code == 404
+    digest = link[1].rsplit("/", 1)[-1]
+    assert public.get(f"/procedures/{desk.reference}/files/{'0' * 64}").status_code == 404
+    notice = parse_notice(public.get(f"/procedures/{desk.reference}/documents/{notice_of(desk, 1)}.json").data)
+    told = {each["sha256"]: each for each in notice.documents}
+    assert told[digest]["size"] == len(file.data)
+    assert notice.lots[0]["ceiling"] == notice.lots[0]["budget"] == 160_000_000  # DOC-09: no ceiling, so the budget
+
+
+def notice_of(desk: Desk, number: int) -> str:
+    page = desk.exchange.market.client().get(f"/procedures/{desk.reference}/notices/{number}").text
+    found = re.search(r"/documents/([0-9a-f]{64})\.json", page)
+    assert found is not None
+    return found[1]
+
+
+def corrected(desk: Desk) -> None:
+    base = f"/agency/procedures/{desk.reference}"
+    begun = desk.post("drafter", f"{base}/corrections", base)
+    path = begun.location
+    fields = {
+        **{name: SUBJECT[name] for name in ("title_zh", "title_en", "text_en")},
+        "text_zh": "采购课桌椅四百二十套。",
+        "lots-0-title_zh": LOT["title_zh"],
+        "lots-0-title_en": LOT["title_en"],
+        "lots-0-budget": "1600000.00",
+        "lots-0-ceiling": "1550000.00",
+        "close_day": "2026-04-08",
+        "close_time": "10:00",
+        "supply_day": "",
+        "questions_day": "",
+        "validity_days": "90",
+    }
+    assert desk.post("drafter", path, **fields).status_code == 303
+    compare = f"{path}/compare"
+    page = desk.get("drafter", f"{compare}?lang=en")
+    assert "¥1,550,000.00" in page
+    assert "at least 15 days are left" in page
+    assert desk.post("drafter", compare).status_code == 303
+    assert desk.get("drafter", f"{path}/publish", status=403)
+    signing = desk.get("reviewer", f"{path}/publish")
+    assert desk.sign("reviewer", signing, f"{path}/publish", desk.agency_key).status_code == 303
+    lot = desk.lot()
+    assert (lot.ceiling, lot.close_at) == (155_000_000, ms("2026-04-08 10:00:00"))
+    assert len(desk.records("procedure.amended")) == 1
+    shown = desk.exchange.market.client().get(f"/procedures/{desk.reference}/notices/2?lang=en").text
+    assert "Price ceiling" in shown
+
+
+def ranked(desk: Desk) -> None:
+    """Put a ranking where the committee would: the evaluation is another part's."""
+    market, row, lot = desk.exchange.market, desk.row(), desk.lot()
+    items = [
+        {"bid": f"b-{n}", "bidder": bidder.code, "evaluated_price": price, "price": price, "rank": n, "reason": None}
+        for n, (bidder, price) in enumerate(
+            zip(cast.BIDDERS[:3], (120_000_000, 130_000_000, 140_000_000), strict=True), 1
+        )
+    ]
+    extra = {"preference": None, "score": None, "scores": None}
+    body = {
+        "currency": "CNY",
+        "edition_sha256": row.edition_sha256,
+        "items": [{**item, **extra} for item in items],
+        "lot": lot.number,
+        "members": None,
+        "method": "lowest_evaluated_price",
+        "stage": lot.stage,
+        "tie": None,
+    }
+    kind = next(each for each in market.runtime.ledger.registry if each.name == "bids.ranked")
+    body = {name: body.get(name) for name in kind.fields}
+    with market.runtime.ledger.begin(Actor.system("worker")) as uow:
+        event = Event(
+            kind="bids.ranked",
+            subject="lot:1",
+            body=body,
+            procedure=row.reference,
+            procedure_id=row.id,
+            article="87-54",
+        )
+        recorded = uow.record(event)
+        rankings.add(uow, recorded, row.id, body)
+        procedure_service.move_lot(uow, recorded, lot, LotPhase.EVALUATED)
+
+
+def awarded(desk: Desk) -> None:
+    base = f"/agency/procedures/{desk.reference}"
+    assert "AWD-09" in desk.get("drafter", base)
+    assert "清河课桌椅有限公司" in desk.get("drafter", f"{base}/lots/1/award?lang=zh")
+    assert desk.post("drafter", f"{base}/lots/1/award").status_code == 303
+    assert desk.lot().phase == "determined"
+    assert desk.get("drafter", f"{base}/result", status=403)
+    texts = {"text_zh": "清河公司中标。", "text_en": "Qinghe wins."}
+    signing = desk.post("reviewer", f"{base}/result", **texts)
+    assert signing.status_code == 200, signing.text
+    done = desk.sign("reviewer", signing.text, f"{base}/result", desk.agency_key)
+    assert done.status_code == 303, done.text
+    notice = loads_object(
+        desk.exchange.market.client().get(f"/procedures/{desk.reference}/documents/{notice_of(desk, 3)}.json").data
+    )
+    assert notice["lots"][0]["award"]["winner"]["name_zh"] == "清河课桌椅有限公司"  # NOT-09
+    assert notice["lots"][0]["award"]["evaluated_price"] == 120_000_000
+
+
+def contracted(desk: Desk) -> None:
+    base = f"/agency/procedures/{desk.reference}/lots/1/contract"
+    assert "CON-01" in desk.get("drafter", base)
+    terms = {"number": "合-2026-1", "terms_zh": "按招标文件。", "terms_en": "As tendered."}
+    signing = desk.post("drafter", base, **terms)
+    assert desk.sign("drafter", signing.text, base, desk.agency_key).status_code == 303
+    mine = f"/bidder/contracts/{desk.reference}/1"
+    assert desk.reference in desk.get("qinghe", "/bidder/contracts")
+    assert desk.get("bolin", mine, status=404)
+    page = desk.get("qinghe", mine)
+    wrong = desk.sign("qinghe", page, mine, desk.exchange.market.stage.signers["bolin", "bidder"])
+    assert wrong.status_code == 422
+    signer = desk.exchange.market.stage.signers["qinghe", "bidder"]
+    assert desk.sign("qinghe", desk.get("qinghe", mine), mine, signer).status_code == 303
+    assert desk.lot().phase == "contracted"
+    assert desk.records("contract.signed")[0]["price"] == 120_000_000
+    filed = desk.post("drafter", f"{base}/filing", base, filing="财采备 2026-15")
+    assert filed.status_code == 303
+    assert [each["filing"] for each in desk.records("contract.filed")] == ["财采备 2026-15"]
+    publish = f"{base}/publish"
+    signing = desk.post("reviewer", publish, text_zh="合同公告。", text_en="Contract notice.")
+    assert desk.sign("reviewer", signing.text, publish, desk.agency_key).status_code == 303
+    assert desk.lot().phase == "contract_published"
+    public = desk.exchange.market.client()
+    assert public.get(f"/procedures/{desk.reference}").status_code == 200
+    assert len(desk.records("contract.published")) == 1
