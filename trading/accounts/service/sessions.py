@@ -20,6 +20,23 @@ IDLE_MS: Final = 30 * 60_000  # security 6.2
 ABSOLUTE_MS: Final = 12 * 3600_000
 _TOUCH_MS: Final = 60_000  # how exactly the last request is known
 _MAX_AGENT: Final = 200
+# What browsers call themselves; the more special one first, because most also name the others.
+_BROWSERS: Final = (
+    ("Edg/", "Edge"),
+    ("MicroMessenger", "WeChat"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS: Final = (
+    ("HarmonyOS", "HarmonyOS"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +59,13 @@ class Session:
     seen_at: int
     agent: str
     address: str
+
+    @property
+    def device(self) -> str:
+        """Return browser and system in short, such as ``Chrome, Linux``; empty when the browser does not say."""
+        browser = next((name for mark, name in _BROWSERS if mark in self.agent), "")
+        system = next((name for mark, name in _SYSTEMS if mark in self.agent), "")
+        return ", ".join(part for part in (browser, system) if part) or self.agent[:40]
 
 
 def open_session(ledger: Ledger, account_id: str, *, agent: str = "", address: str = "") -> str:
