@@ -18,13 +18,13 @@ from rq.serializers import JSONSerializer
 
 from trading.assembly import ERRANDS, SUBSCRIPTIONS, open_runtime
 from trading.audit import errands, relay
-from trading.commands.folds import COMPARES, FOLDS, REPLAYED
+from trading.commands.folds import FOLDS, REPLAYED
 from trading.config import Settings
 from trading.disclosure import jobs as auditing
 from trading.doorbell import QUEUES
 
 SWEEP_S: Final = 5.0
-HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED, COMPARES)}
+HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
 _LOG = logging.getLogger("mingbiao.worker")
 _SETTINGS = Settings.from_env("worker")
 _RUNTIME = open_runtime(_SETTINGS, pool_size=4)

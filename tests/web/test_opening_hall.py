@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -19,9 +20,14 @@ from tests.support.people import signed_in
 from tests.support.polling import eventually
 from tests.web.api.test_ceremony import PRICES, Play
 from trading.accounts import service as accounts
+from trading.assembly import ERRANDS
+from trading.audit import errands, verifying
+from trading.audit.service import witnessed
+from trading.commands.folds import FOLDS, REPLAYED
 from trading.crypto.signatures import Es256Signer, SignedDocument
 from trading.demo import cast
 from trading.demo.cast import BIDDERS
+from trading.disclosure import jobs as auditing
 from trading.kernel.roles import Role
 from trading.web import streams
 from trading.web.streams import MIMETYPE
@@ -116,6 +122,7 @@ def test_a_ceremony_by_hand(hall: Hall) -> None:
     listed(hall)
     opened(hall, station)
     watched(hall)
+    audited(hall)
 
 
 def sealed(hall: Hall) -> None:
@@ -286,3 +293,81 @@ def watched(hall: Hall) -> None:
     assert stranger.get(f"/supervision/procedures/{hall.market.tender}").status_code == 404
     assert stranger.get(f"{hall.base}/desk").status_code == 404
     assert "T-2026" not in stranger.get("/supervision").text
+
+
+def audited(hall: Hall) -> None:
+    """Bundle, log, proof and full verification; every look at what is not public leaves a record."""
+    eventually(lambda: "Opening completed" in hall.person("auditor").get("/audit/log?lang=en").text)
+    bundle_of_the_auditor(hall)
+    page = hall.person("auditor").get("/audit/log?kind=opening.completed").text
+    (record,) = set(re.findall(r'href="(/audit/log/[0-9a-f]{64})"', page))
+    assert "transcript_sha256s" in hall.person("auditor").get(record).text
+    assert hall.person("auditor").get(record + ".tlog-proof").text.startswith("c2sp.org/tlog-proof")
+    received = hall.market.bodies("bid.opened")[0]["envelope_sha256"]
+    assert received not in hall.person("auditor").get("/audit/log").text
+    assert hall.person("auditor").get(f"/audit/log/{'0' * 64}").status_code == 404
+    first = verified(hall)
+    made = [(check.name, check.ok) for check in first.checks if check.name != verifying.APART]
+    assert made == [(name, True) for name in ("chain", "tiles", "notes", "positions", "records", "state")]
+    assert first.ok is True
+    text = hall.person("auditor").get("/audit/verification?lang=en").text
+    assert "Verified" in text
+    assert "Every tile is what the entries hash to" in text
+    damaged(hall)
+
+
+def bundle_of_the_auditor(hall: Hall) -> None:
+    client = hall.person("auditor")
+    trust = hall.market.directory / "trust.wire.json"
+    trust.write_bytes(hall.play.institutions.trust.wire_bytes())
+    path = f"/audit/bundles/{hall.market.tender}"
+    hidden = dict(HIDDEN.findall(client.get("/audit").text))
+    assert client.post(path).status_code == 400, "without the token of the form"
+    eventually(lambda: is_witnessed(hall))
+    with client.post(path, data=hidden) as answer:
+        names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
+    assert any(name.startswith("parts/") for name in names)
+    assert f"bundle.auditor:{hall.market.tender}" in client.get("/audit/accesses").text
+    assert hall.market.kinds().count("admin.read") >= 1
+    assert hall.person("supervisor").post(path, data=hidden).status_code in {400, 403}
+
+
+def is_witnessed(hall: Hall) -> bool:
+    """Whether every record so far stands in a witnessed checkpoint, so that a bundle can be made."""
+    note = witnessed(hall.market.runtime)
+    return note is not None and note.size >= len(hall.market.kinds())
+
+
+def verified(hall: Hall) -> verifying.Run:
+    """Ask for a verification on its page, let the worker run it, return what it found."""
+    client = hall.person("auditor")
+    hidden = dict(HIDDEN.findall(client.get("/audit/verification").text))
+    assert client.post("/audit/verification", data=hidden).status_code == 303
+    assert client.post("/audit/verification", data=hidden).status_code == 303, "asking twice is one run"
+    waiting = client.get("/audit/verification?lang=en").text
+    assert "Verification waits for a worker" in waiting
+    runtime = hall.market.runtime
+    handlers = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
+    with runtime.ledger.read() as conn:
+        due = [each for each in errands.due(conn, errands.platform_ms(conn)) if each.name == verifying.ERRAND]
+    assert len(due) == 1
+    assert errands.run(runtime, handlers, due[0].id)
+    with runtime.ledger.read() as conn:
+        run = verifying.newest(conn)[0]
+    assert (run.state, run.done) == ("done", run.total)
+    assert run.total == verifying.PASSES * run.size
+    return run
+
+
+def damaged(hall: Hall) -> None:
+    """Negative control: one byte of a tile, and the check that finds it is named."""
+    tiles = (path for path in (hall.market.runtime.log_dir / "tile" / "0").rglob("*") if path.is_file())
+    newest = max(tiles, key=lambda path: path.stat().st_mtime_ns)
+    whole = newest.read_bytes()
+    newest.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    try:
+        run = verified(hall)
+    finally:
+        newest.write_bytes(whole)
+    assert [check.name for check in run.checks if check.ok is False] == ["tiles"]
+    assert "Not verified" in hall.person("auditor").get("/audit/verification?lang=en").text

@@ -83,7 +83,14 @@ def replay(
         tables: Of all packages.
         compare: Further comparisons of all packages.
     """
-    found = list(foreign_entries(conn))
+    return [*foreign_entries(conn), *histories(conn, folds, tables, compare)]
+
+
+def histories(
+    conn: Connection, folds: Mapping[str, Fold], tables: Sequence[Replayed], compare: Sequence[Compare] = ()
+) -> list[Mismatch]:
+    """Fold every history and compare it with the stored rows, as far as the role of ``conn`` sees them."""
+    found: list[Mismatch] = []
     for procedure_id in _histories(conn):
         state = State(procedure_id=procedure_id)
         found += _fold(conn, state, folds)
