@@ -50,6 +50,7 @@ from trading.experts.service import (
     committees,
     contributions,
     custodians,
+    job_bundles,
     papers,
     register,
     seats,
@@ -295,7 +296,8 @@ class CommitteeMaker:
                 continue
             with self.ledger.read() as conn:
                 key = custody_key(conn, custodian.signer.kid)
-                jobs = [job for job in custody.waiting(conn, custodian.signer.kid, 0) if job.kind.startswith("draw-")]
+                waiting = custody.waiting(conn, custodian.signer.kid, 0)
+                jobs = [j for j in waiting if j.kind.startswith("draw-") and not job_bundles.is_pointless(conn, j)]
             for job in jobs:
                 with self.ledger.read() as conn:
                     answer = custodian.answer(conn, job, platform_ms(conn))
