@@ -7,7 +7,7 @@ from typing import Any
 from verifier.bounds import QUESTIONABLE, lower_ms, time_verdict, upper_ms
 from verifier.canonical import canonical_bytes
 from verifier.envelopes import envelope_faults, fingerprints, signature_faults
-from verifier.evidence import Document, Logged
+from verifier.evidence import Document, Evidence, Logged
 from verifier.hashing import hex_digest
 from verifier.lot import Lot, Version
 from verifier.merkle import root_of
@@ -29,8 +29,8 @@ def check_policy(lot: Lot, check: Check) -> None:
             _check_custodian(lot, check, policy, custodian)
 
 
-def _admission_faults(policy: dict[str, Any]) -> list[str]:
-    rows, k = policy["custodians"], policy["k"]
+def custodian_faults(rows: list[dict[str, Any]], k: int) -> list[str]:
+    """Return what is wrong with the custodians of a policy by rules 1 to 3 of S3.1, which draws follow, too."""
     count = len(rows)
     faults = []
     if [row["i"] for row in rows] != list(range(1, count + 1)):
@@ -40,7 +40,12 @@ def _admission_faults(policy: dict[str, Any]) -> list[str]:
     if sum(row["role"] in ("agency", "operator") for row in rows) >= k:
         faults.append("operator and agency hold k or more keys together")
     repeated = [name for name in ("name", "hpke_pk", "kid") if len({row[name] for row in rows}) != count]
-    faults += [f"two custodians share the same {name}" for name in repeated]
+    return faults + [f"two custodians share the same {name}" for name in repeated]
+
+
+def _admission_faults(policy: dict[str, Any]) -> list[str]:
+    rows, k = policy["custodians"], policy["k"]
+    faults = custodian_faults(rows, k)
     independent = any(row["role"] in ("supervisor", "notary") for row in rows)
     if not policy["bidder_factor"] and (k < 3 or not independent):
         faults.append("without bidder factor k must be 3 and supervisor or notary a custodian")
@@ -59,19 +64,25 @@ def custodian_key(lot: Lot, custodian: dict[str, Any]) -> Document | None:
 
 
 def _check_custodian(lot: Lot, check: Check, policy: Document, custodian: dict[str, Any]) -> None:
-    place = f"{policy.place} custodian {custodian['i']}"
-    document, pinned = custodian_key(lot, custodian), lot.evidence.trust.institutions.get(custodian["kid"])
+    place, document = f"{policy.place} custodian {custodian['i']}", custodian_key(lot, custodian)
     if document is None:
         check.fail(place, "no sb1.custodian-key document with its key")
         return
-    signer = document.signed_by("custodian")
+    check_institution(lot.evidence, check, place, document, custodian)
+    same = all(document.value[name] == policy.value[name] for name in ("lot", "stage", "suite", "tender"))
+    own = all(document.value[name] == custodian[name] for name in ("name", "role"))
+    check.require(place, "the key document was made for another lot, name or role", holds=same and own)
+
+
+def check_institution(
+    evidence: Evidence, check: Check, place: str, document: Document, custodian: dict[str, Any]
+) -> None:
+    """Require that a custodian's key document is signed by the pinned institution of its policy row."""
+    pinned, signer = evidence.trust.institutions.get(custodian["kid"]), document.signed_by("custodian")
     fits = signer is not None and signer.kid == custodian["kid"]
     check.require(place, "the key document is not signed by the institution of the policy", holds=fits)
     named = pinned is not None and (pinned.role, pinned.name) == ("custodian", custodian["name"])
     check.require(place, "the institution is not a custodian of this name in the trust file", holds=named)
-    same = all(document.value[name] == policy.value[name] for name in ("lot", "stage", "suite", "tender"))
-    own = all(document.value[name] == custodian[name] for name in ("name", "role"))
-    check.require(place, "the key document was made for another lot, name or role", holds=same and own)
 
 
 def check_possession(lot: Lot, check: Check) -> None:
@@ -86,7 +97,7 @@ def check_possession(lot: Lot, check: Check) -> None:
         for custodian in policy.value["custodians"]:
             document = custodian_key(lot, custodian)
             if document is not None:
-                _check_proof_of_possession(lot, check, logged, document)
+                check_proof_of_possession(lot.evidence, check, logged, document)
         for versions in lot.versions().values():
             for version in versions:
                 early = version.document is not None and version.document.value["policy_sha256"] == policy.sha256
@@ -94,11 +105,12 @@ def check_possession(lot: Lot, check: Check) -> None:
                     check.fail(version.logged.place, "sealed under a policy that was fixed only later")
 
 
-def _check_proof_of_possession(lot: Lot, check: Check, fixed: Logged, document: Document) -> None:
+def check_proof_of_possession(evidence: Evidence, check: Check, fixed: Logged, document: Document) -> None:
+    """Require a challenge and its answer for a share key before its policy was fixed (S3.2)."""
     challenged, proved = (
         [
             logged
-            for logged in lot.evidence.of_kind(kind)
+            for logged in evidence.of_kind(kind)
             if logged.body["custodian_key_sha256"] == document.sha256 and logged.n < fixed.n
         ]
         for kind in ("custodian.challenged", "custodian.proved")

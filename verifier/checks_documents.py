@@ -134,7 +134,13 @@ def _check_signatures(evidence: Evidence, check: Check, document: Document) -> N
 
 
 def _confessed(evidence: Evidence, document: Document) -> bool:
-    """Return whether the log itself says that this envelope should never have been received (S10 row 1)."""
+    """Return whether the log itself says that this document does not count: S10 row 1, or left out malformed (D7)."""
+    if document.typ == "ed1.contribution":
+        left_out = {"party": document.value["party"], "reason": "malformed"}
+        return any(
+            logged.body["spec_sha256"] == document.value["spec_sha256"] and left_out in logged.body["left_out"]
+            for logged in evidence.of_kind("draw.sealed")
+        )
     return document.typ == "sb1.envelope" and any(
         logged.body["bid"] == document.value["bid"] and logged.body["verdict"] == "PLATFORM_BAD_INTAKE"
         for logged in evidence.of_kind("bid.verdict")
@@ -158,14 +164,15 @@ def check_named_documents(evidence: Evidence) -> None:
     _check_subject(evidence, check)
     completed = {place_of(logged) for logged in evidence.of_kind("opening.completed")}
     for logged in evidence.records:
-        veiled = evidence.header["kind"] == "public" and place_of(logged) not in completed
+        public = evidence.header["kind"] == "public" and not logged.kind.startswith("draw.")
+        veiled = public and place_of(logged) not in completed
         for name, typ in NAMED_DOCUMENTS.get(logged.kind, {}).items():
             found = evidence.documents.get(logged.body[name])
             text = f"{name} {logged.body[name]}: no {typ} of this hash in docs/"
             if found is None and veiled and typ not in ALWAYS_PUBLIC:
                 check.note(logged.place, f"{typ} is not published before the opening is complete")
                 continue
-            check.require(logged.place, text, holds=found is not None and found.typ == typ)
+            check.require(logged.place, text, holds=found is not None and found.typ in typ.split("|"))
         if logged.kind == "opening.completed":
             _check_transcripts(evidence, check, logged)
 
@@ -206,8 +213,9 @@ def check_demo(evidence: Evidence, *, production: bool) -> None:
     """AL-12: demo flags of origin and policies agree; ``--production`` refuses a demo (P13)."""
     check = evidence.report.check("AL-12", "demo flag of origin and policies agree")
     demo = evidence.trust.origin.startswith("demo.")
-    evidence.report.demo = demo or any(document.value["demo"] for document in evidence.of_type("sb1.policy"))
-    for document in evidence.of_type("sb1.policy"):
+    policies = [*evidence.of_type("sb1.policy"), *evidence.of_type("ed1.policy")]
+    evidence.report.demo = demo or any(document.value["demo"] for document in policies)
+    for document in policies:
         holds = document.value["demo"] == demo
         check.require(document.place, "demo flag of the policy differs from the kind of origin", holds=holds)
     check.passed()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verifier.doctypes import FAULTS, VERDICT
+from verifier.doctypes import DRAW_ID, FAULTS, KEY_USE, PARTY_ID, STRATUM_ID, VERDICT
 from verifier.fields import (
     BID,
     BOOL,
@@ -260,6 +260,59 @@ _RECEIVED = {
     "sig_sha256": HEX32,
     "via": choice("platform", "intake"),
 }
+_VIA = choice("platform", "supervisor", "custodian")
+_WALKED = {"index": COUNT, "stratum": STRATUM_ID}
+_DRAWS: dict[str, dict[str, FieldRule]] = {
+    "policy_fixed": {"policy_sha256": HEX32},
+    "specified": {"spec_sha256": HEX32},
+    "escrowed": {"escrow_sha256": HEX32, "use": KEY_USE},
+    "committed": {"contribution_sha256": HEX32, "party": PARTY_ID, "via": _VIA},
+    "share_checked": {"check_sha256": HEX32, "custodian": INDEX},
+    "adjudicated": {"adjudication_sha256": HEX32, "custodian": INDEX},
+    "waived": {"waiver_sha256": HEX32},
+    "sealed": {
+        "contributions": array(shape({"contribution_sha256": HEX32, "party": PARTY_ID}), by="party"),
+        "left_out": array(shape({"party": PARTY_ID, "reason": choice("absent", "malformed", "dealt_bad")}), by="party"),
+        "spec_sha256": HEX32,
+    },
+    "revealed": {"party": PARTY_ID, "reveal_sha256": HEX32, "via": _VIA},
+    "recovered": {"custodian": INDEX, "party": PARTY_ID, "recovery_sha256": HEX32, "via": _VIA},
+    "seeded": {
+        "beacon": nullable(matching(r"([0-9a-f]{2})+")),
+        "final_sha256": HEX32,
+        "seed": HEX32,
+        "void": array(PARTY_ID, by=""),
+    },
+    "called": _WALKED,
+    "disposed": {
+        "reason_commit": nullable(HEX32),
+        "state": choice("EXCLUDED", "LIMIT", "RECUSED", "REFUSED", "REPLACED", "SELECTED", "UNREACHABLE"),
+        **_WALKED,
+    },
+    "contested": {"statement_commit": HEX32, **_WALKED},
+    "contest_decided": {"upheld": BOOL, **_WALKED},
+    "result": {"result_sha256": HEX32},
+    "key_ordered": {"order_sha256": HEX32},
+    "cancelled": {"cancel_sha256": HEX32},
+    "disclosed": {"procedure": NAME, "salt": HEX32},
+}
+_BODIES.update({f"draw.{name}": {"attempt": SEQ, "draw": DRAW_ID, **fields} for name, fields in _DRAWS.items()})
+REGISTER_ACTS = ("admitted", "changed", "removed", "resumed", "suspended")
+_BODIES.update({f"expert.{act}": {"change_sha256": HEX32} for act in REGISTER_ACTS})
+_BODIES.update(
+    {
+        "expert.identities_kept": {"count": COUNT, "root": HEX32},
+        "pool.snapshot": {"key_commit": HEX32, "register_size": COUNT, "root": HEX32, "seq": SEQ, "size": COUNT},
+        "committee.planned": {"plan_sha256": HEX32},
+        "committee.drawing": {"draw": DRAW_ID, "request_sha256": HEX32},
+        "committee.appointed": {"seat": NAME},
+        "committee.formed": {"attempt": SEQ, "draw": DRAW_ID, "seats": array(any_object)},
+        "seat.signed_in": {"seat": NAME, "second_factor": BOOL},
+        "seat.declared": {"declaration": TEXT, "seat": NAME},
+        "seat.left": {"reason_commit": nullable(HEX32), "seat": NAME, "state": NAME},
+        "panel.disclosed": {"members": array(any_object)},
+    }
+)
 BODY_RULES: dict[str, FieldRule] = {kind: shape(fields) for kind, fields in _BODIES.items()}
 BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ)})
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
@@ -276,8 +329,8 @@ NAMED_DOCUMENTS: dict[str, dict[str, str]] = {
     "contract.signed": {"contract_sha256": "mb.contract"},
     "contract.published": {"contract_sha256": "mb.contract", "notice_sha256": "mb.notice"},
     "contract.filed": {"contract_sha256": "mb.contract"},
-    "custodian.challenged": {"custodian_key_sha256": "sb1.custodian-key"},
-    "custodian.proved": {"custodian_key_sha256": "sb1.custodian-key"},
+    "custodian.challenged": {"custodian_key_sha256": "sb1.custodian-key|ed1.custodian-key"},
+    "custodian.proved": {"custodian_key_sha256": "sb1.custodian-key|ed1.custodian-key"},
     "custodian.key_destroyed": {"destroyed_sha256": "sb1.key-destroyed"},
     "bid.received": {"envelope_sha256": "sb1.envelope"},
     "bid.withdrawn": {"withdrawal_sha256": "sb1.withdrawal"},
@@ -289,6 +342,20 @@ NAMED_DOCUMENTS: dict[str, dict[str, str]] = {
     "share.released": {"release_sha256": "sb1.release"},
     "factor.closed": {"factor_list_sha256": "sb1.factor-list"},
     "bids.ranked": {"edition_sha256": "mb.edition"},
+    "draw.policy_fixed": {"policy_sha256": "ed1.policy"},
+    "draw.specified": {"spec_sha256": "ed1.spec"},
+    "draw.escrowed": {"escrow_sha256": "ed1.escrow"},
+    "draw.committed": {"contribution_sha256": "ed1.contribution"},
+    "draw.share_checked": {"check_sha256": "ed1.share-check"},
+    "draw.adjudicated": {"adjudication_sha256": "ed1.adjudication"},
+    "draw.waived": {"waiver_sha256": "ed1.waiver"},
+    "draw.revealed": {"reveal_sha256": "ed1.reveal"},
+    "draw.recovered": {"recovery_sha256": "ed1.recovery"},
+    "draw.seeded": {"final_sha256": "ed1.final"},
+    "draw.result": {"result_sha256": "ed1.result"},
+    "draw.key_ordered": {"order_sha256": "ed1.key-order"},
+    "draw.cancelled": {"cancel_sha256": "ed1.cancel"},
+    **{f"expert.{act}": {"change_sha256": "ed1.register-change"} for act in REGISTER_ACTS},
 }
 # Secret until, or for ever outside, the audit tier; looked up there and never required of another tier.
 CONFIDENTIAL_DOCUMENTS = {"custodian.key_disclosed": {"disclosure_sha256": "sb1.key-disclosure"}}

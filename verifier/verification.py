@@ -11,6 +11,7 @@ from typing import Any
 from verifier.bundle import Bundle
 from verifier.canonical import NotCanonical, admit_object
 from verifier.checks_adjudication import check_adjudications
+from verifier.checks_attempts import check_attempts
 from verifier.checks_bids import (
     check_bid_signatures,
     check_envelopes,
@@ -23,6 +24,7 @@ from verifier.checks_bids import (
     check_versions,
 )
 from verifier.checks_documents import check_demo, check_documents, check_named_documents, load_documents
+from verifier.checks_draw import check_contributions, check_draw_order, check_draw_policy, check_spec
 from verifier.checks_log import (
     Tick,
     check_against,
@@ -41,7 +43,9 @@ from verifier.checks_opening import (
     check_releases,
     check_share_checks,
 )
+from verifier.checks_pool import check_exclusions, check_pool
 from verifier.checks_ranking import check_award, check_notices, check_ranking
+from verifier.checks_seed import check_reveals, check_seed
 from verifier.checks_time import (
     check_bid_times,
     check_close_entry,
@@ -57,6 +61,8 @@ from verifier.checks_verdicts import (
     check_shares,
     check_verdicts,
 )
+from verifier.checks_walk import check_leaves, check_limits, check_results, check_trail
+from verifier.draw import Attempt, attempts_of
 from verifier.encoding import b64u_decode
 from verifier.evidence import Evidence
 from verifier.hashing import hex_digest
@@ -99,9 +105,25 @@ LOT_CHECKS: tuple[tuple[str, str, tuple[LotCheck, ...]], ...] = (
     ("RK-02", "award to rank 1; result notice says the same", (check_award,)),
     ("RK-03", "notices: signatures, chain of corrections", (check_notices,)),
 )
+DrawCheck = Callable[[Attempt, Check], None]
+DRAW_CHECKS: tuple[tuple[str, str, tuple[DrawCheck, ...]], ...] = (
+    ("ED-01", "draw policy: signatures, admission rules, keys of pinned custodians, possession", (check_draw_policy,)),
+    ("ED-02", "draw spec: signatures, consistency, pinned contributors, one per attempt", (check_spec,)),
+    ("ED-03", "draw in order: spec, commitments, witnessed seal, answers, seed; one seal", (check_draw_order,)),
+    ("ED-04", "contributions: signatures, everybody listed or left out, share checks, escrows", (check_contributions,)),
+    ("ED-05", "every number revealed or recovered; commitment, every C_i, void list", (check_reveals,)),
+    ("ED-06", "final document and seed recomputed", (check_seed,)),
+    ("ED-07", "tickets, order of calls, frontier rule, complete walk", (check_trail,)),
+    ("ED-08", "opened leaves of the selected under pool_root", (check_leaves,)),
+    ("ED-09", "pool recomputed from key and signed register", (check_pool,)),
+    ("ED-10", "exclusion vector recomputed from its key; counts", (check_exclusions,)),
+    ("ED-11", "exclusions and limits where they bind; reasons opened", (check_limits,)),
+    ("ED-13", "results: signatures, chain, seats, trail root", (check_results,)),
+)
+ATTEMPT_CHECK = ("ED-12", "attempts: chain of previous, causes of cancellations, procedure opened")
 # What can be told of a holder's own bid alone; the rest needs the records of the others.
 HOLDER_CHECKS = ("SB-01", "SB-03", "SB-04", "SB-05", "TE-01")
-OTHER_KINDS = ("custodian-job", "draw")
+OTHER_KINDS = ("custodian-job",)
 LATER_CHECKS = (
     ("AL-11", "time-stamp tokens"),
     ("AL-13", "personal values and their commitments"),
@@ -148,11 +170,12 @@ def verify_bundle(bundle: Bundle, trust: Trust, report: Report, options: Options
     entry_times = report.check("TE-06", "times of entries: monotone, within 60 s of their transaction")
     guarded(report, "TE-06", lambda: check_entry_times(evidence, entry_times))
     _check_lots(evidence, report, progress)
+    _check_draws(evidence, report, progress)
     for check_id, title in LATER_CHECKS:
         report.check(check_id, title)
     if evidence.main is not None:
         report.facts["log"] = f"{trust.origin}, {evidence.main.checkpoint.size} entries"
-    report.checks.sort(key=lambda check: (("AL", "TE", "SB", "RK").index(check.id[:2]), check.id))
+    report.checks.sort(key=lambda check: (("AL", "TE", "SB", "ED", "RK").index(check.id[:2]), check.id))
 
 
 def _check_lots(evidence: Evidence, report: Report, progress: Progress) -> None:
@@ -161,7 +184,7 @@ def _check_lots(evidence: Evidence, report: Report, progress: Progress) -> None:
     kind = evidence.header["kind"]
     if kind in OTHER_KINDS:
         report.check("AL-08", "").gap("bundle.json", f"bundles of kind {kind} have checks that this release lacks")
-    lots = lots_of(evidence) if evidence.holds("public") and kind not in OTHER_KINDS else []
+    lots = lots_of(evidence) if evidence.holds("public") and kind not in (*OTHER_KINDS, "draw") else []
     for done, lot in enumerate(lots):
         progress.tick("lots", done, len(lots))
         for check_id, title, functions in LOT_CHECKS:
@@ -170,6 +193,25 @@ def _check_lots(evidence: Evidence, report: Report, progress: Progress) -> None:
             check = report.check(check_id, title)
             for function in functions:
                 guarded(report, check_id, partial(function, lot, check))
+
+
+def _check_draws(evidence: Evidence, report: Report, progress: Progress) -> None:
+    for check_id, title, _ in DRAW_CHECKS:
+        report.check(check_id, title)
+    chain = report.check(*ATTEMPT_CHECK)
+    kind = evidence.header["kind"]
+    if kind in ("receipt", "bidder") or not evidence.holds("public"):
+        return
+    attempts = attempts_of(evidence)
+    if kind == "draw" and not attempts:
+        chain.fail("bundle.json", "a bundle of kind draw without a record of a draw")
+    for done, attempt in enumerate(attempts):
+        progress.tick("draws", done, len(attempts))
+        for check_id, title, functions in DRAW_CHECKS:
+            check = report.check(check_id, title)
+            for function in functions:
+                guarded(report, check_id, partial(function, attempt, check))
+    guarded(report, ATTEMPT_CHECK[0], lambda: check_attempts(evidence, attempts, chain))
 
 
 def guarded(report: Report, check_id: str, run: Callable[[], None]) -> None:

@@ -76,6 +76,7 @@ def test_tiers_decide_what_is_checked(tender: Tender) -> None:
         ("audit", "audit"): {"AL-03", "AL-04"},
     }
     always = {"AL-06", "AL-11", "AL-13", "SB-19", "SB-20", "TE-02", "TE-07", "TE-08"}
+    always |= {f"ED-{number:02}" for number in range(1, 14)}  # nobody was drawn
     for (kind, tier), absent in expected.items():
         report = verify_told(tender, kind, tier)
         states = {check.id: check.state for check in report.checks}
@@ -228,9 +229,10 @@ def test_the_bundle_of_one_bidder(tender: Tender, kind: str) -> None:
 
 def test_kinds_without_checks_are_not_passed(tender: Tender) -> None:
     files = make_bundle(tender)
-    header = json.loads(files["bundle.json"]) | {"kind": "draw"}
+    header = json.loads(files["bundle.json"])
     del header["files"]
-    assert verify(with_list(files, header), tender).exit_code == 2
+    assert verify(with_list(files, {**header, "kind": "custodian-job"}), tender).exit_code == 2
+    assert verify(with_list(files, {**header, "kind": "draw"}), tender).exit_code == 1
 
 
 def test_missing_files_and_broken_trust(tender: Tender, tmp_path: Path) -> None:
