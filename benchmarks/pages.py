@@ -22,8 +22,7 @@ from benchmarks.support.machine import finish
 from benchmarks.support.processes import cpu_with_children_ms
 from tests.support.platforms import temporary_platform
 from trading.app import create_app
-from trading.audit.queries import unlogged
-from trading.audit.relay import is_settled
+from trading.audit.queries import is_relayed
 from trading.config.settings import DEFAULT_OCID_PREFIX
 from trading.embedded.processes import wait_until
 from trading.up import Platform
@@ -67,7 +66,7 @@ def _await_publication(platform: Platform) -> None:
 
     def settled() -> bool:
         with ledger.read() as conn:
-            return unlogged(conn, limit=1) == [] and is_settled(conn)
+            return is_relayed(conn)
 
     if not wait_until(settled, _PATIENCE_S):
         raise SystemExit("the worker does not publish")

@@ -11,7 +11,8 @@ from typing import Final
 import click
 from sqlalchemy.exc import DBAPIError
 
-from trading.audit import errands, relay
+from trading.audit import errands
+from trading.audit.queries import unrelayed_head
 from trading.config import Settings
 from trading.db import open_engine
 from trading.doorbell import Doorbell
@@ -32,7 +33,7 @@ def clock() -> None:
         try:
             with engine.connect() as conn:
                 found = errands.due(conn, errands.platform_ms(conn))
-                head = relay.behind(conn)
+                head = unrelayed_head(conn)
         except DBAPIError:  # the database is away for a moment; nothing is lost, the rows stay due
             time.sleep(1.0)
             continue

@@ -7,6 +7,7 @@ are shifted, and only then does anybody read a clock again. Dangerous assumption
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from trading.storage.durable import replace_file
 DATABASE_HOST: Final = "database"
 _DEMO_LOCK: Final = 0x6D62_6A75  # as in log.platform_time() of a demonstration database
 _WAIT_S: Final = 10.0
+_RELAY_S: Final = 5.0
 
 
 def jump(access: LogAccess, actor: Actor, to_ms: int, *, shift_file: Path) -> int:
@@ -40,6 +42,7 @@ def jump(access: LogAccess, actor: Actor, to_ms: int, *, shift_file: Path) -> in
         RuleBroken: ``demo.past_due``: something becomes due before ``to_ms``; ``due_at`` is among the facts.
         Conflict: The log was not witnessed within 10 s; nothing was moved.
     """
+    _await_relay(access)
     with access.ledger.upkeep() as held:
         held.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
         if not held.execute(select(origin.c.demo)).scalar_one():
@@ -64,9 +67,23 @@ def jump(access: LogAccess, actor: Actor, to_ms: int, *, shift_file: Path) -> in
 def _require_nothing_due(conn: Connection, now: int, to_ms: int) -> None:
     if to_ms <= now:
         raise InvalidInput("demo.not_forward", f"demonstration time is {now} already")
-    due: int | None = conn.execute(select(func.min(errand.c.due_at)).where(errand.c.done_at.is_(None))).scalar()
+    open_errand = (errand.c.done_at.is_(None), errand.c.parked_at.is_(None))
+    due: int | None = conn.execute(select(func.min(errand.c.due_at)).where(*open_errand)).scalar()
     if due is not None and due < to_ms:
         raise RuleBroken("demo.past_due", "P13", due_at=due, to=to_ms)
+
+
+def _await_relay(access: LogAccess) -> None:
+    """Give the worker time to publish what happened before the move, or it would be published after it.
+
+    Where no relay has ever run there is nothing to wait for; a worker that stands still is not waited for long.
+    """
+    ends = time.monotonic() + _RELAY_S
+    while time.monotonic() < ends:
+        with access.ledger.read() as conn:
+            if not queries.relay_cursors(conn) or queries.is_relayed(conn):
+                return
+        time.sleep(0.05)
 
 
 def _await_rest(access: LogAccess) -> None:

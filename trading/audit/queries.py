@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
-from trading.audit.tables import audit_entry, log_position
+from trading.audit.tables import audit_entry, cursor, errand, log_position
 
 _HOSTS: Final = 8  # more than the hosts that report their clocks
 
@@ -146,6 +146,29 @@ def unlogged(conn: Connection, limit: int = 1000) -> list[tuple[int, bytes]]:
     waiting = ~select(log_position.c.n).where(log_position.c.entry_id == audit_entry.c.id).exists()
     query = select(audit_entry.c.id, audit_entry.c.record).where(waiting).order_by(audit_entry.c.id).limit(limit)
     return [(row.id, bytes(row.record)) for row in conn.execute(query)]
+
+
+def relay_cursors(conn: Connection) -> dict[str, int]:
+    """Return up to which position the relay has walked for each subscriber, by name."""
+    return {row.name: row.n for row in conn.execute(select(cursor.c.name, cursor.c.n).order_by(cursor.c.name))}
+
+
+def unrelayed_head(conn: Connection) -> int | None:
+    """Return the size of the log if a subscriber has not come to it, otherwise None: whether to ring for the relay.
+
+    A subscriber without a cursor is new; the worker's own sweep finds it.
+    """
+    head = size(conn)
+    slowest: int | None = conn.execute(select(func.min(cursor.c.n))).scalar_one()
+    return head if slowest is not None and slowest < head else None
+
+
+def is_relayed(conn: Connection) -> bool:
+    """Whether every entry is logged and every subscriber has done what it can: what is parked is the operator's."""
+    waiting = (errand.c.entry_id.is_not(None), errand.c.done_at.is_(None), errand.c.parked_at.is_(None))
+    if conn.execute(select(errand.c.id).where(*waiting).limit(1)).scalar_one_or_none() is not None:
+        return False
+    return unrelayed_head(conn) is None and not unlogged(conn, limit=1)
 
 
 def queue_faults(conn: Connection) -> list[int]:

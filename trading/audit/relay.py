@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from trading.audit import queries
@@ -108,28 +108,6 @@ def _entries(conn: Connection, first: int, last: int, kinds: Collection[str]) ->
 
 def _errand(name: str, entry_id: int, now: int) -> dict[str, Any]:
     return {"id": new_row_id(), "name": name, "arg": {"entry": entry_id}, "due_at": now, "entry_id": entry_id}
-
-
-def behind(conn: Connection) -> int | None:
-    """Return the head of the log if a cursor has not come to it, otherwise None: whether to ring for the relay.
-
-    A subscriber without a cursor is new; the worker's own sweep finds it.
-    """
-    head = queries.size(conn)
-    slowest: int | None = conn.execute(select(func.min(cursor.c.n))).scalar_one()
-    return head if slowest is not None and slowest < head else None
-
-
-def is_settled(conn: Connection) -> bool:
-    """Whether every subscriber has come to the head of the log and has done everything that is not parked."""
-    waiting = select(errand.c.id).where(errand.c.entry_id.is_not(None), errand.c.done_at.is_(None))
-    open_errand = conn.execute(waiting.where(errand.c.parked_at.is_(None)).limit(1)).scalar_one_or_none()
-    return open_errand is None and behind(conn) is None
-
-
-def cursors(conn: Connection) -> dict[str, int]:
-    """Return how far each subscriber has come, by name; the head of the log is ``queries.size``."""
-    return {row.name: row.n for row in conn.execute(select(cursor.c.name, cursor.c.n).order_by(cursor.c.name))}
 
 
 def handlers(subscriptions: Iterable[Subscription]) -> dict[str, Handler]:

@@ -14,7 +14,7 @@ import click
 from trading.assembly import ERRANDS, SUBSCRIPTIONS
 from trading.audit import errands, relay
 from trading.audit.errands import Backlog
-from trading.audit.queries import size
+from trading.audit.queries import relay_cursors, size
 from trading.audit.runtime import Runtime
 from trading.commands.context import runtime, telling
 
@@ -33,7 +33,7 @@ def show(*, as_json: bool) -> None:
     """Show what waits, how old it is, what fails, and how far each subscriber has come in the log."""
     with runtime() as opened, opened.ledger.read() as conn:
         waiting = errands.backlog(conn, errands.platform_ms(conn))
-        behind = {name: size(conn) - n for name, n in relay.cursors(conn).items()}
+        behind = {name: size(conn) - n for name, n in relay_cursors(conn).items()}
     click.echo(_as_json(waiting, behind) if as_json else _as_text(waiting, behind))
     raise SystemExit(1 if waiting.troubles else 0)
 

@@ -13,7 +13,7 @@ from trading.assembly import ERRANDS, REGISTRY, SUBSCRIPTIONS
 from trading.audit import errands, relay
 from trading.audit.errands import MOST_ATTEMPTS
 from trading.audit.ledger import UnitOfWork
-from trading.audit.queries import EntryRow
+from trading.audit.queries import EntryRow, is_relayed, unrelayed_head
 from trading.audit.relay import Subscription
 from trading.audit.replay import replay
 from trading.audit.runtime import Runtime
@@ -200,9 +200,14 @@ def test_the_clock_rings_while_a_cursor_is_behind(publisher: Publisher) -> None:
 
     def behind() -> int | None:
         with publisher.market.ledger.read() as conn:
-            return relay.behind(conn)
+            return unrelayed_head(conn)
 
     assert behind() is None
     publisher.market.publish()
     publisher.wait_for_log()
     assert behind() is not None
+    with publisher.market.ledger.read() as conn:
+        assert not is_relayed(conn)
+    publisher.work()
+    with publisher.market.ledger.read() as conn:
+        assert is_relayed(conn)
