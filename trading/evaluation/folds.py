@@ -112,7 +112,7 @@ def _replaced(state: State, record: Mapping[str, Any]) -> None:
     before = state.known("sitting", state.procedure_id) or {}
     seats = sorted({*_names(before.get("seats")), body["by"]} - {body["seat"]})
     state.row("sitting", state.procedure_id).update(seats=seats, report_number=0, reported_at=None)
-    for name, own in (("examination_vote", 5), ("sheet_signature", 2)):
+    for name, own in (("examination_vote", 4), ("sheet_signature", 2)):
         _void(state, name, lambda key, place=own: key[place] == body["seat"])
     _void(state, "examination", lambda key: key[3] in _DECIDED)
     for key, row in state.rows.get("scoring", {}).items():

@@ -80,7 +80,14 @@ def faults_of_signatures(conn: Connection, stored: Mapping[int, tuple[bytes, byt
 
 
 # How many sign a document of a type (P4.4), where it is not one.
-_SIGNERS: Final = {"mb.edition": 0, "sb1.open-order": 2, "sb1.factor-list": 2, "sb1.transcript": 2}
+_SIGNERS: Final = {
+    "mb.edition": 0,
+    "mb.evaluation-report": 0,  # members sign by a second factor, the record being the signature
+    "mb.score-sheet": 0,
+    "sb1.open-order": 2,
+    "sb1.factor-list": 2,
+    "sb1.transcript": 2,
+}
 
 
 def _fault(signed: SignedDocument, keys: Mapping[str, SigningKey]) -> str | None:

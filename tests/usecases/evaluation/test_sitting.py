@@ -1,15 +1,353 @@
-"""The whole sitting through the use cases on PostgreSQL."""
+"""The whole sitting through the use cases on PostgreSQL: B10.1 to B10.7, EXP-03, 17, 20, 21, 22, EVL-05, MET-02."""
 
 from __future__ import annotations
 
-from tests.support.sitting import Sitting
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.support.market import LOT, STAGE
+from tests.support.sitting import PRICES, SEATS, SPARE, Sitting, committee, seat_everybody
+from trading.audit.replay import Mismatch, replay
+from trading.audit.tables import audit_entry
+from trading.commands.folds import COMPARES, FOLDS, REPLAYED
+from trading.demo import cast
 from trading.evaluation import service
+from trading.evaluation.rules.examination import Step
+from trading.evaluation.rules.sheets import Score
+from trading.experts.rules.composition import Committee
+from trading.kernel.canonical import loads_object
+from trading.kernel.errors import NotFound, NotPermitted, RuleBroken
+from trading.kernel.roles import Actor, Role
 
 
-def test_a_committee_evaluates_and_the_lot_is_ranked(sitting: Sitting) -> None:
+def refusal(act: Callable[[], object]) -> tuple[str, str | None]:
+    with pytest.raises(RuleBroken) as broken:
+        act()
+    return broken.value.code, broken.value.rule_id
+
+
+def bodies(sitting: Sitting, kind: str) -> list[dict[str, Any]]:
+    query = select(audit_entry.c.record).where(audit_entry.c.kind == kind).order_by(audit_entry.c.id)
+    with sitting.ledger.read() as conn:
+        return [loads_object(bytes(raw))["body"] for raw in conn.execute(query).scalars()]
+
+
+def mismatches(sitting: Sitting) -> list[Mismatch]:
+    """Replay every history as ``verify-audit`` does."""
+    assert sitting.database is not None
+    with sitting.database.connect("trading_auditor") as conn:
+        return replay(conn, FOLDS, REPLAYED, COMPARES)
+
+
+def evaluate(sitting: Sitting) -> Any:  # noqa: ANN401 - a ranking
+    return service.evaluate(sitting.ledger, sitting.agency, *sitting.place)[0]
+
+
+def test_a_committee_evaluates_and_the_lot_is_ranked(sitting: Sitting) -> None:  # MET-02, PRF-01, PRF-02
+    sitting.examine()
+    assert [body["triggers"] for body in bodies(sitting, "explanation.asked")] == [["ceiling"]]
+    sitting.score({"mingde": "45", "qinghe": "40.5", "songtao": "10"})
+    sitting.sign_report(dissent={"m-c3": "The plan of the first is too vague."})
+    by_bid = {bid: key for key, bid in sitting.bids.items()}
+    ranking = evaluate(sitting)
+    found = {by_bid[item.bid]: (item.rank, item.score, item.evaluated_price) for item in ranking.items}
+    # 40 points x 60 000 / P' + 5 + the mean of the plans; 98 000 less 10 %, 95 000 less 4 %.
+    assert found == {
+        "mingde": (1, "76.32", 91_200_00),
+        "qinghe": (2, "72.71", 88_200_00),
+        "yunfan": (3, "59.74", 97_000_00),
+        "bolin": (4, "59.24", 99_000_00),
+        "songtao": (5, "55.00", 60_000_00),
+    }
+    (ranked,) = bodies(sitting, "bids.ranked")
+    assert (ranked["method"], ranked["members"], ranked["tie"]) == ("comprehensive_scoring", 5, None)
+    signed = bodies(sitting, "report.signed")
+    assert [body["dissent"] for body in signed].count(None) == 4
+    assert {body["seat"] for body in signed} == set(SEATS)
+    assert len(bodies(sitting, "scores.opened")[0]["sheets"]) == 5
+    assert mismatches(sitting) == []
+
+
+def test_records_name_seats_and_no_account(sitting: Sitting) -> None:  # EXP-14
     sitting.examine()
     sitting.score()
+    kinds = ("bid.voted", "sheet.signed", "bid.examined", "scores.opened", "report.drafted")
+    query = select(audit_entry.c.record).where(audit_entry.c.kind.in_(kinds), audit_entry.c.record.is_not(None))
+    with sitting.ledger.read() as conn:
+        records = [loads_object(bytes(raw)) for raw in conn.execute(query).scalars()]
+    by_committee = [record for record in records if record["body"].get("step") != "qualification"]
+    assert {record["actor"] for record in by_committee} == {f"expert:{seat}" for seat in SEATS}
+    assert {record["on_behalf_of"] for record in by_committee} == {None}
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (committee(seats=SEATS[:3]), ("committee.too_small", "EXP-03")),
+        (committee(seats=(*SEATS, SPARE)), ("committee.even", "EXP-03")),
+        (committee({"m-b2": "recused"}), ("committee.too_small", "EXP-03")),
+        (committee({"m-b2": "expected"}), ("committee.absent", "EXP-18")),
+        (replace(committee(), draw=None), ("committee.not_drawn", "EXP-10")),
+        (replace(committee(), large=True), ("committee.too_small", "EXP-04")),
+        (
+            replace(
+                committee(),
+                members=tuple(replace(each, kind="representative") for each in committee().members[:2])
+                + committee().members[2:],
+            ),
+            ("committee.experts_too_few", "EXP-03"),
+        ),
+    ],
+)
+def test_an_unlawful_committee_cannot_start(
+    sitting: Sitting, monkeypatch: pytest.MonkeyPatch, found: Committee, expected: tuple[str, str]
+) -> None:
+    seat_everybody(monkeypatch, found)
+    sitting.qualify()
+    assert refusal(sitting.start) == expected
+    assert bodies(sitting, "evaluation.started") == []
+    seat_everybody(monkeypatch)  # control: the lawful one starts
+    sitting.start()
+    assert len(bodies(sitting, "evaluation.started")) == 1
+
+
+def test_nothing_starts_before_qualification_or_twice(sitting: Sitting) -> None:  # 87-44
+    assert refusal(sitting.start) == ("evaluation.unqualified", "EVL-05")
+    assert refusal(lambda: sitting.vote("m-a1", "bolin")) == ("evaluation.not_started", "EXP-03")
+    assert refusal(lambda: evaluate(sitting)) == ("evaluation.report_unsigned", "EXP-20")
+    sitting.qualify()
+    sitting.start()
+    assert refusal(sitting.start) == ("evaluation.begun", "B4.1")
+    assert refusal(sitting.qualify) == ("evaluation.begun", "B4.1")
+
+
+def test_without_a_committee_nothing_starts(sitting: Sitting, monkeypatch: pytest.MonkeyPatch) -> None:  # EXP-03
+    monkeypatch.setattr("trading.experts.queries.committee_of", lambda *_: None)
+    sitting.qualify()
+    assert refusal(sitting.start) == ("evaluation.no_committee", "EXP-03")
+
+
+def test_fewer_than_three_qualified_bidders_are_not_evaluated(sitting: Sitting) -> None:  # EVL-05, 87-44
+    unfit = dict.fromkeys(("bolin", "yunfan", "songtao"), "No business licence.")
+    sitting.qualify(**unfit)
+    assert refusal(sitting.start) == ("evaluation.lot_fails", "EVL-05")
+    ranking = evaluate(sitting)
+    assert ranking.failure.rule == "EVL-05"
+    assert bodies(sitting, "lot.failed") == [
+        {"lot": LOT, "reason": "fewer_than_three_after_opening", "rule": "EVL-05", "stage": STAGE}
+    ]
+    assert mismatches(sitting) == []
+
+
+def test_a_finding_of_qualification_may_change_until_the_sitting(sitting: Sitting) -> None:  # 87-44
+    sitting.qualify(bolin="No business licence.")
+    sitting.qualify()
+    sitting.start()
+    assert len(sitting.state().qualified) == 5
+    assert mismatches(sitting) == []
+
+
+def test_only_agency_and_members_act(sitting: Sitting) -> None:
+    other = Actor(account="a-9", roles=frozenset({Role.AGENCY}), organisation=cast.BIDDERS[0].code)
+    reviewer = replace(sitting.agency, roles=frozenset({Role.REVIEWER}))
+    for actor, error in ((other, NotFound), (reviewer, NotPermitted)):
+        stranger = replace(sitting, agency=actor)
+        for act in (stranger.qualify, stranger.start):
+            with pytest.raises(error):
+                act()
+    sitting.qualify()
+    sitting.start()
+    expert = Actor(account="a-77", roles=frozenset({Role.EXPERT}))
+    for actor in (
+        expert,
+        sitting.agency,
+        service.member_actor(SPARE),
+        replace(service.member_actor("m-a1"), roles=frozenset()),
+    ):
+        with pytest.raises(NotFound):
+            service.sign_sheet(sitting.ledger, actor, *sitting.place)
+
+
+def test_the_majority_decides_and_the_last_vote_closes(sitting: Sitting) -> None:  # EXP-21, EVL-02
+    sitting.qualify()
+    sitting.start()
+    assert refusal(lambda: sitting.vote("m-a1", "bolin", reason=" ")) == ("examination.reason_missing", "EVL-02")
+    sitting.vote("m-a1", "bolin", reason="No sample.")
+    sitting.vote("m-a1", "bolin")  # thinks better of it
+    for seat in SEATS[1:4]:
+        sitting.vote(seat, "bolin", reason="The guarantee is missing.")
+    assert sitting.state().examined[sitting.bids["bolin"]].exclusion is None  # one vote is missing
+    sitting.vote("m-e5", "bolin")
+    finding = bodies(sitting, "bid.examined")[-1]
+    assert (finding["outcome"], finding["step"], finding["reason"]) == (
+        "invalid",
+        "conformity",
+        "The guarantee is missing.",
+    )
+    assert refusal(lambda: sitting.vote("m-a1", "bolin")) == ("examination.decided", "EXP-21")
+    with pytest.raises(NotFound):
+        sitting.vote("m-a1", "bolin", Step.QUALIFICATION)
+    assert mismatches(sitting) == []
+
+
+def test_a_deduction_is_granted_only_by_majority_and_only_if_claimed(sitting: Sitting) -> None:  # PRF-01
+    sitting.qualify()
+    sitting.start()
+    for seat in SEATS:
+        sitting.vote(seat, "qinghe", grants=seat in SEATS[:2])
+        sitting.vote(seat, "mingde", grants=seat in SEATS[:3])
+        sitting.vote(seat, "bolin", grants=True)  # claims nothing
+    found = {
+        body["bid"]: body["preference"] for body in bodies(sitting, "bid.examined") if body["step"] == "conformity"
+    }
+    assert found == {
+        sitting.bids["qinghe"]: None,
+        sitting.bids["mingde"]: "consortium",
+        sitting.bids["bolin"]: None,
+    }
+
+
+def test_an_abnormally_low_price_waits_for_its_explanation(sitting: Sitting) -> None:  # B10.3, EVL-04
+    sitting.qualify()
+    sitting.start()
+    with pytest.raises(NotFound):
+        sitting.explain_price("songtao")  # nobody has asked yet
+    sitting.vote_all()
+    with pytest.raises(NotFound):
+        sitting.vote("m-a1", "bolin", Step.PRICE)
+    assert refusal(lambda: sitting.vote("m-a1", "songtao", Step.PRICE)) == ("explanation.pending", "B10.3")
+    assert refusal(lambda: sitting.type("m-a1")) == ("scoring.not_yet", "B10.6")
+    bidder = Actor(account="a-5", roles=frozenset({Role.BIDDER}), organisation=cast.BIDDERS[3].code)
+    rival = replace(bidder, organisation=cast.BIDDERS[0].code)
+    bid = sitting.bids["songtao"]
+    with pytest.raises(NotFound):
+        service.explain_price(sitting.ledger, rival, *sitting.place, bid, "Not mine.")
+    assert (
+        refusal(lambda: service.explain_price(sitting.ledger, bidder, *sitting.place, bid, " "))[0]
+        == "explanation.empty"
+    )
+    service.explain_price(sitting.ledger, bidder, *sitting.place, bid, "We own the forest.")
+    assert refusal(lambda: sitting.explain_price("songtao")) == ("explanation.given", "EVL-04")
+    for seat in SEATS:
+        sitting.vote(seat, "songtao", Step.PRICE, reason="" if seat == "m-a1" else "No evidence of the costs.")
+    assert sitting.state().examined[bid].exclusion == "abnormally_low"
+    assert len(sitting.state().conforming) == 4
+    assert mismatches(sitting) == []
+
+
+def test_a_sheet_is_signed_whole_and_changed_with_a_reason(sitting: Sitting) -> None:  # ux C51, C53
+    sitting.examine()
+    first = service.member_actor("m-a1")
+    typed = {"plan": Score(points="77", comment=None), "colour": Score(points="1", comment=None)}
+    service.save_draft(sitting.ledger, first, *sitting.place, sitting.bids["bolin"], typed)
+    assert refusal(lambda: sitting.sign("m-a1"))[0] == "sheet.incomplete"
+    sitting.type("m-a1", {"bolin": "77"})
+    assert refusal(lambda: sitting.sign("m-a1")) == ("score.out_of_range", "B10.6")
+    sitting.type("m-a1", {"bolin": "20"})
+    sitting.sign("m-a1")
+    assert refusal(lambda: sitting.sign("m-a1"))[0] == "sheet.reason_missing"
+    assert refusal(lambda: sitting.sign("m-a1", reason="again"))[0] == "sheet.unchanged"
+    sitting.type("m-a1", {"bolin": "20.5"})
+    sitting.sign("m-a1", reason="I had overlooked the annex.")
+    signed = bodies(sitting, "sheet.signed")
+    assert [(body["version"], body["reason"]) for body in signed] == [(1, None), (2, "I had overlooked the annex.")]
+    assert signed[0]["sheet_commit"] != signed[1]["sheet_commit"]
+    assert bodies(sitting, "scores.opened") == []
+    assert mismatches(sitting) == []
+    with pytest.raises(NotFound):
+        service.save_draft(sitting.ledger, first, *sitting.place, "b-nobody", typed)
+
+
+def test_equal_sheets_have_unequal_commitments(sitting: Sitting) -> None:
+    """The commitment says nothing about the scores: two members who agree commit to different bytes (EXP-22)."""
+    sitting.examine()
+    for seat in SEATS[:2]:
+        sitting.type(seat)
+        sitting.sign(seat)
+    first, second = bodies(sitting, "sheet.signed")
+    assert first["sheet_commit"] != second["sheet_commit"]
+
+
+def test_the_recheck_holds_the_report_back(sitting: Sitting) -> None:  # B10.6
+    sitting.examine()
+    for seat in SEATS:
+        sitting.type(seat, {"bolin": "49"} if seat == "m-e5" else None, warranty="10" if seat == "m-d4" else "5")
+        sitting.sign(seat)
+    assert len(bodies(sitting, "scores.opened")) == 1
+    assert bodies(sitting, "report.drafted") == []
+    # m-d4 scored an objective criterion otherwise: it must be corrected; m-e5 stands apart and may explain.
+    bid, last = sitting.bids["bolin"], service.member_actor("m-e5")
+    with pytest.raises(NotFound):
+        service.explain_score(sitting.ledger, service.member_actor("m-a1"), *sitting.place, (bid, "plan"), "Not mine.")
+    assert (
+        refusal(lambda: service.explain_score(sitting.ledger, last, *sitting.place, (bid, "plan"), " "))[0]
+        == "explanation.empty"
+    )
+    service.explain_score(sitting.ledger, last, *sitting.place, (bid, "plan"), "The only plan with a timetable.")
+    assert bodies(sitting, "report.drafted") == []
+    sitting.type("m-d4", {"yunfan": "31"}, warranty="5")
+    assert refusal(lambda: sitting.sign("m-d4", reason="Misread.")) == ("recheck.elsewhere", "B10.6")
+    sitting.type("m-d4", warranty="5")
+    sitting.sign("m-d4", reason="Misread the guarantee.")
+    assert len(bodies(sitting, "scores.opened")) == 2
+    assert [body["number"] for body in bodies(sitting, "report.drafted")] == [1]
+    assert mismatches(sitting) == []
+
+
+def test_the_report_is_signed_once_by_each_member(sitting: Sitting) -> None:  # EXP-20, EVL-11
+    sitting.examine()
+    with pytest.raises(RuleBroken) as broken:
+        service.sign_report(sitting.ledger, service.member_actor("m-a1"), sitting.reference, "0" * 64)
+    assert broken.value.code == "report.not_drafted"
+    sitting.score()
+    with pytest.raises(RuleBroken) as broken:
+        service.sign_report(sitting.ledger, service.member_actor("m-a1"), sitting.reference, "0" * 64)
+    assert broken.value.code == "report.changed"
+    assert refusal(lambda: sitting.sign_report_as("m-a1", " ")) == ("report.dissent_empty", "EXP-20")
+    for seat in SEATS[:4]:
+        sitting.sign_report_as(seat)
+    assert refusal(lambda: sitting.sign_report_as("m-a1")) == ("report.signed_already", "EXP-20")
+    assert refusal(lambda: evaluate(sitting)) == ("evaluation.report_unsigned", "EXP-20")
+    sitting.sign_report_as("m-e5", "I would have asked for samples.")
+    assert len(bodies(sitting, "evaluation.reported")) == 1
+    sitting_again = lambda: sitting.sign("m-a1", reason="late")  # noqa: E731 - one act
+    assert refusal(sitting_again) == ("evaluation.reported", "EVL-11")
+    assert evaluate(sitting).failure is None
+    assert refusal(lambda: evaluate(sitting)) == ("act.wrong_phase", "B4.1")
+
+
+def test_a_replaced_member_leaves_nothing_behind(sitting: Sitting, monkeypatch: pytest.MonkeyPatch) -> None:  # EXP-17
+    sitting.examine()
+    sitting.score()
+    sitting.sign_report_as("m-a1")
+
+    def replace_member(reason: str = "Ill.") -> None:
+        service.replace_member(sitting.ledger, sitting.agency, sitting.reference, "m-b2", SPARE, reason)
+
+    assert refusal(replace_member) == ("member.not_left", "EXP-17")
+    left = committee({"m-b2": "replaced"}, seats=(*SEATS, SPARE))
+    waiting = committee({"m-b2": "replaced", SPARE: "expected"}, seats=(*SEATS, SPARE))
+    seat_everybody(monkeypatch, waiting)
+    assert refusal(replace_member) == ("committee.absent", "EXP-18")
+    seat_everybody(monkeypatch, left)
+    assert refusal(lambda: replace_member(" ")) == ("member.reason_missing", "EXP-17")
+    replace_member()
+    assert mismatches(sitting) == []
+    assert refusal(lambda: sitting.sign_report_as("m-c3")) == ("report.not_drafted", "B10.7")
+    with pytest.raises(NotFound):
+        sitting.vote("m-b2", "bolin")  # the former member has no seat any more
+    assert {bid.bid for bid in sitting.state().pending(Step.CONFORMITY)} == set(sitting.bids.values())
+    sitting.seats = [*SEATS[:1], *SEATS[2:], SPARE]
+    for key in PRICES:
+        sitting.vote(SPARE, key)  # the others' votes stand
+    sitting.vote(SPARE, "songtao", Step.PRICE)
+    sitting.type(SPARE)
+    sitting.sign(SPARE)
+    assert [body["number"] for body in bodies(sitting, "report.drafted")] == [1, 2]
     sitting.sign_report()
-    ranking, _ = service.evaluate(sitting.ledger, sitting.agency, *sitting.place)
-    assert ranking.first is not None
-    assert ranking.first.bid == sitting.bids["songtao"]
+    assert evaluate(sitting).members == 5
+    assert mismatches(sitting) == []

@@ -1,0 +1,98 @@
+"""What PostgreSQL itself shows of score sheets, asked as every role (EXP-22; the second wall behind the pages)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import ProgrammingError
+
+from tests.support.databases import Database
+from tests.support.sitting import SEATS, Sitting
+
+# Whoever could be asked to look: the processes, the auditor, the owner of the tables.
+ROLES = ("trading_web", "trading_worker", "trading_reader", "trading_auditor", "trading_owner")
+# Under which name: another member, the agency, the supervisor, nobody.
+NAMES = ("expert:m-b2", "a-1", "supervisor", "system:worker", "expert:", "expert:m-a", "")
+
+
+@contextmanager
+def asked(database: Database, role: str, name: str | None) -> Iterator[Connection]:
+    owner = role == "trading_owner"  # nobody logs in as the owner; a superuser may become it
+    with database.connect("postgres" if owner else role) as conn:
+        if owner:
+            conn.exec_driver_sql(f"SET ROLE {role}")
+        conn.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        if name is not None:
+            conn.exec_driver_sql("SELECT set_config('mingbiao.actor', %s, false)", (name,))
+        yield conn
+
+
+def seen(database: Database, role: str, name: str | None, table: str = "record.score_sheet") -> set[str]:
+    """Return the seats of the rows that this role sees; an outright refusal shows nothing either."""
+    with asked(database, role, name) as conn:
+        try:
+            return set(conn.exec_driver_sql(f"SELECT seat FROM {table}").scalars())  # noqa: S608 - names of this file
+        except ProgrammingError as error:
+            assert "permission denied" in str(error)  # noqa: PT017 - either answer is fine
+            return set()
+
+
+@pytest.fixture
+def signed(sitting: Sitting) -> Sitting:
+    """Four of five have signed; the first has changed its sheet, the last has typed a part of its own."""
+    sitting.examine()
+    for seat in SEATS:
+        sitting.type(seat)
+    for seat in SEATS[:4]:
+        sitting.sign(seat)
+    sitting.type("m-a1", {"bolin": "12"})
+    sitting.sign("m-a1", reason="misread")
+    return sitting
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_reads_a_sheet_before_all_have_signed(signed: Sitting, role: str) -> None:
+    database = signed.database
+    assert database is not None
+    for name in (None, *NAMES):
+        own = {name.removeprefix("expert:")} & set(SEATS) if name else set()
+        assert seen(database, role, name) <= own
+        assert seen(database, role, name, "desk.score_draft") <= own
+
+
+def test_a_member_reads_its_own_sheet(signed: Sitting) -> None:
+    """Control of the question itself: the same statement, asked under the own name, shows the own rows."""
+    assert signed.database is not None
+    for role in ("trading_web", "trading_reader"):
+        assert seen(signed.database, role, "expert:m-a1") == {"m-a1"}
+        assert seen(signed.database, role, "expert:m-e5", "desk.score_draft") == {"m-e5"}
+        assert seen(signed.database, role, "expert:m-e5") == set()
+
+
+def test_without_the_policy_the_question_would_show_everything(signed: Sitting) -> None:
+    """Negative control: the rows are there, and it is the policy that hides them."""
+    assert signed.database is not None
+    with signed.database.connect() as superuser:
+        superuser.exec_driver_sql("ALTER TABLE record.score_sheet DISABLE ROW LEVEL SECURITY")
+    assert seen(signed.database, "trading_reader", None) == set(SEATS[:4])
+
+
+def test_when_all_have_signed_everybody_who_may_read_the_record_does(signed: Sitting) -> None:
+    assert signed.database is not None
+    signed.sign("m-e5")
+    for role in ("trading_web", "trading_reader", "trading_auditor"):
+        assert seen(signed.database, role, None) == set(SEATS)
+        assert seen(signed.database, role, None, "desk.score_draft") == set()
+
+
+def test_a_member_cannot_write_another_ones_sheet(signed: Sitting) -> None:
+    assert signed.database is not None
+    with signed.database.connect("trading_web") as conn:
+        conn.exec_driver_sql("SELECT set_config('mingbiao.actor', 'expert:m-b2', false)")
+        changed = conn.exec_driver_sql("UPDATE desk.score_draft SET points = '1' WHERE seat = 'm-a1'")
+        assert changed.rowcount == 0
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            conn.exec_driver_sql("INSERT INTO desk.score_draft VALUES (1, '1', 'all', 'm-a1', 'b', 'plan', '1', '', 0)")
