@@ -105,12 +105,12 @@ def _question(row: Row[*tuple[Any, ...]]) -> Question:
     )
 
 
-def published(conn: Connection, procedure_id: int) -> tuple[Answer, ...]:
-    """Return the published answers, newest first: the only thing that the public sees of questions."""
+def published(conn: Connection, reference: str) -> tuple[Answer, ...]:
+    """Return the published answers of a procedure, newest first: the only thing that the public sees of questions."""
     query = (
         select(*_COLUMNS)
         .select_from(_JOINED)
-        .where(question.c.procedure_id == procedure_id, answer.c.number.is_not(None))
+        .where(procedure.c.reference == reference, answer.c.number.is_not(None))
         .order_by(answer.c.number.desc())
     )
     return tuple(found for row in conn.execute(query) if (found := _answer(row)) is not None)

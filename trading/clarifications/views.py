@@ -49,7 +49,7 @@ def public_questions(reference: str) -> str:
     """Every published answer of a procedure, newest first, and until when questions are taken."""
     with _runtime().ledger.read() as conn:
         row = _published(conn, reference)
-        answers = queries.published(conn, row.id)
+        answers = queries.published(conn, reference)
         ends_at = service.questions_end_at(conn, row)
     now = _runtime().clock.now_ms()
     return render_template("clarifications/public.html", procedure=row, answers=answers, ends_at=ends_at, now=now)

@@ -11,7 +11,7 @@ from trading.audit.runtime import Runtime
 from trading.audit.service import reader, receipt
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
 from trading.clarifications import queries as clarifications
-from trading.clarifications import service as questions
+from trading.clarifications.rules.asking import cutoff
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
 from trading.notices import hall
@@ -21,8 +21,7 @@ from trading.notices.queries import result as results
 from trading.notices.queries import search as searches
 from trading.notices.queries.values import Page
 from trading.notices.rules import changes
-from trading.notices.rules.progress import Stage
-from trading.procedures import queries as procedures
+from trading.notices.rules.progress import LotState, Stage
 from trading.web.downloads import attachment
 from trading.web.instants import day_start
 from trading.web.locale import pick
@@ -77,17 +76,21 @@ def procedure(reference: str) -> str:
     now = _runtime().clock.now_ms()
     with _runtime().ledger.read() as conn:
         found = pages.page(conn, reference, now)
-        row = procedures.find(conn, reference)
-        answers = clarifications.published(conn, row.id)
-        questions_end_at = questions.questions_end_at(conn, row)
+        answers = clarifications.published(conn, reference)
     return render_template(
         "notices/procedure.html",
         page=found,
         now=now,
         bundle_url=_bundle_url(found),
         answers=answers,
-        questions_end_at=questions_end_at,
+        questions_end_at=_questions_end_at(found),
     )
+
+
+def _questions_end_at(found: Page) -> int | None:
+    """Return from which instant on no question is taken (ms); None when no lot takes bids any more."""
+    open_lots = [lot.close_at for lot in found.lots if lot.state is LotState.OPEN]
+    return cutoff(found.questions_until, open_lots)
 
 
 def _bundle_url(found: Page) -> str | None:

@@ -54,16 +54,16 @@ def test_a_question_is_answered_to_everybody(market: Market) -> None:
     ledger, actors = market.runtime.ledger, market.stage.actors
     question = ask(market)
     with ledger.read() as conn:
-        assert queries.published(conn, market.procedure_id) == ()
+        assert queries.published(conn, market.tender) == ()
     service.draft_answer(ledger, actors["drafter"], question, CONTENT, version=0)
     service.draft_answer(ledger, actors["drafter"], question, CONTENT, version=1)
     with ledger.read() as conn:
-        assert queries.published(conn, market.procedure_id) == ()
+        assert queries.published(conn, market.tender) == ()
     with pytest.raises(Conflict):
         service.publish_answer(ledger, actors["reviewer"], question, version=1, corrections={})
     service.publish_answer(ledger, actors["reviewer"], question, version=2, corrections={})
     with ledger.read() as conn:
-        (answer,) = queries.published(conn, market.procedure_id)
+        (answer,) = queries.published(conn, market.tender)
     assert (answer.number, answer.content) == (1, CONTENT)
     with pytest.raises(Conflict):
         service.draft_answer(ledger, actors["drafter"], question, CONTENT, version=2)
