@@ -1,0 +1,223 @@
+"""RK-01 on a scored lot: the golden ranking is recomputed, and every lie about it is found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests.build.scores import CRITERIA, PREFERENCE
+from tests.build.tenders import NATIONAL
+from trading.evaluation.rules.documents import SHEET
+from trading.kernel.canonical import loads_object
+from trading.kernel.digests import sha256_hex
+from verifier.checks_ranking import check_ranking
+from verifier.evidence import Document, Evidence, Logged
+from verifier.lot import Lot
+from verifier.report import Check
+
+VECTOR: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "ranking.json").read_text())["scoring"]
+TENDER, LOT = "T-1", {"lot": "1", "stage": "all"}
+REPORT = "4" * 64
+
+
+@dataclass
+class Story:
+    """The records of one lot and its documents; ``tier`` is what the bundle claims."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    documents: dict[str, Document] = field(default_factory=dict)
+    tier: str = "audit"
+
+    def record(self, kind: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a body
+        self.records.append({"kind": kind, "body": body})
+        return body
+
+    def add(self, typ: str, data: bytes) -> str:
+        digest = sha256_hex(data)
+        self.documents[digest] = Document(digest, typ, data, loads_object(data), [])
+        return digest
+
+    def body(self, kind: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(each["body"] for each in self.records if each["kind"] == kind)
+        return found
+
+    def complaints(self) -> list[str]:
+        logged = [
+            Logged(
+                n=n,
+                t=0,
+                record={**each, "procedure": TENDER, "at": 0, "subject": "lot:1"},
+                h=f"{n:064x}",
+                place=f"entry {n}",
+            )
+            for n, each in enumerate(self.records)
+        ]
+        evidence = SimpleNamespace(
+            document=lambda sha256, _typ: self.documents.get(sha256) if sha256 else None,
+            of_kind=lambda kind: [each for each in logged if each.kind == kind],
+            of_type=lambda typ: [each for each in self.documents.values() if each.typ == typ],
+            holds=lambda tier: (
+                ("public", "bidders", "audit").index(self.tier) >= ("public", "bidders", "audit").index(tier)
+            ),
+        )
+        lot, check = Lot(cast("Evidence", evidence), logged, "1", "all"), Check("RK-01", "ranking")
+        check_ranking(lot, check)
+        return [text for _, text in [*check.failures, *check.gaps]]
+
+
+def story() -> Story:
+    """The golden ranking as a committee of five would have recorded it."""
+    told = Story()
+    edition = told.add("mb.edition", NATIONAL.document())
+    row = {
+        **LOT,
+        "ceiling": 100_000,
+        "criteria": [each.to_json() for each in CRITERIA],
+        "currency": "CNY",
+        "method": "comprehensive_scoring",
+        "preference": PREFERENCE.to_json(),
+        "tie_rule": "price_identity_lottery",
+    }
+    notice = Document("1" * 64, "mb.notice", b"", {"tender": TENDER, "edition_sha256": edition, "lots": [row]}, [])
+    told.documents[notice.sha256] = notice
+    told.record("tender.published", notice_sha256=notice.sha256, **LOT)
+    for bid in VECTOR["opened"]:
+        told.record("bid.started", bid=bid["bid"], **LOT)
+        told.record(
+            "bid.opened", bid=bid["bid"], bidder=bid["bidder"], price={"currency": "CNY", "total": bid["price"]}
+        )
+    told.record("opening.completed", **LOT)
+    seats = sorted(VECTOR["sheets"])
+    told.record("evaluation.started", lots=[LOT], seats=seats)
+    for finding in VECTOR["findings"]:
+        told.record("bid.examined", **deepcopy(finding), **LOT)
+    for seat, points in VECTOR["sheets"].items():
+        scores = [
+            {
+                "bid": bid,
+                "scores": [
+                    {"comment": "as described", "criterion": name, "points": value}
+                    for name, value in zip(("warranty", "plan"), cells, strict=True)
+                ],
+            }
+            for bid, cells in sorted(points.items())
+        ]
+        body = {"items": scores, "reason": None, "salt": "0" * 64, "seat": seat, "tender": TENDER, "version": 1, **LOT}
+        told.record("sheet.signed", seat=seat, sheet_commit=told.add("mb.score-sheet", SHEET.write(body)), **LOT)
+    commits = sorted(each["body"]["sheet_commit"] for each in told.records if each["kind"] == "sheet.signed")
+    told.record("scores.opened", sheets=commits, **LOT)
+    for seat in seats:
+        told.record("report.signed", seat=seat, report_sha256=REPORT)
+    told.record("bids.ranked", **deepcopy(VECTOR["body"]), edition_sha256=edition)
+    return told
+
+
+def without(kind: str) -> Callable[[Story], None]:
+    def lie(told: Story) -> None:
+        last = next(each for each in reversed(told.records) if each["kind"] == kind)
+        told.records.remove(last)
+
+    return lie
+
+
+def item(told: Story, bid: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in told.body("bids.ranked")["items"] if each["bid"] == bid)
+    return found
+
+
+def swapped(told: Story) -> None:
+    item(told, "b-2b")["rank"], item(told, "b-3c")["rank"] = 2, 1
+
+
+def raised_sum(told: Story) -> None:
+    item(told, "b-3c")["scores"][1]["sum"] = "249.5"
+    item(told, "b-3c").update(score="89.59")
+
+
+def out_of_range(told: Story) -> None:
+    item(told, "b-3c")["scores"][0]["sum"] = "51"
+
+
+def bigger_deduction(told: Story) -> None:
+    item(told, "b-2b")["evaluated_price"] = 8_000
+
+
+def claimed_deduction(told: Story) -> None:
+    item(told, "b-1a").update(preference="small_micro", evaluated_price=8_100)
+
+
+def other_rounding(told: Story) -> None:
+    item(told, "b-3c")["score"] = "84.60"
+
+
+def back_in(told: Story) -> None:
+    item(told, "b-5e").update(reason=None, rank=5)
+
+
+def other_sheet(told: Story) -> None:
+    told.body("scores.opened")["sheets"][0] = "0" * 64
+
+
+def fewer_members(told: Story) -> None:
+    told.body("bids.ranked")["members"] = 4
+
+
+def stranger_signs(told: Story) -> None:
+    told.body("report.signed")["seat"] = "m-z"
+
+
+def replaced_at_the_end(told: Story) -> None:
+    told.records.insert(-1, {"kind": "member.replaced", "body": {"seat": "m-a", "by": "m-z", "reason": "ill"}})
+
+
+def two_reports(told: Story) -> None:
+    told.body("report.signed")["report_sha256"] = "5" * 64
+
+
+LIES = [
+    (swapped, "recomputed"),
+    (raised_sum, "the sum of plan is not that of the sheets"),
+    (out_of_range, "out of its range"),
+    (bigger_deduction, "recomputed"),
+    (claimed_deduction, "recomputed"),
+    (other_rounding, "recomputed"),
+    (back_in, "recomputed"),
+    (other_sheet, "other sheets than the members signed"),
+    (fewer_members, "another number of members"),
+    (stranger_signs, "no report is signed by every member"),
+    (two_reports, "no report is signed by every member"),
+    (replaced_at_the_end, "no report is signed by every member"),
+    (without("scores.opened"), "never opened"),
+    (without("sheet.signed"), "other sheets than the members signed"),
+    (without("evaluation.started"), "without the committee"),
+    (without("report.signed"), "no report is signed by every member"),
+    (without("bid.examined"), "recomputed"),
+]
+
+
+def test_the_golden_ranking_is_recomputed() -> None:
+    assert story().complaints() == []
+
+
+@pytest.mark.parametrize(("lie", "said"), LIES, ids=[f"{n}-{lie.__name__}" for n, (lie, _) in enumerate(LIES)])
+def test_a_lie_is_found(lie: Callable[[Story], None], said: str) -> None:
+    told = story()
+    lie(told)
+    assert any(said in text for text in told.complaints()), told.complaints()
+
+
+def test_a_lower_tier_checks_everything_but_the_sheets() -> None:
+    told = story()
+    told.documents = {digest: each for digest, each in told.documents.items() if each.typ != "mb.score-sheet"}
+    assert told.complaints() == ["a sheet that it opens is not in the bundle"]
+    told.tier = "public"
+    assert told.complaints() == []
+    other_rounding(told)
+    assert len(told.complaints()) == 1
