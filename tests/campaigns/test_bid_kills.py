@@ -35,7 +35,9 @@ from trading.kernel.roles import Actor
 from trading.up import Platform
 from trading.up.programs import Program, answers, base_environment
 
-VICTIMS = ("web", "sequencer", "postgres", "valkey", "witness-notary", "worker", "clock", "witness-supervisor")
+VICTIMS = (
+    *("web", "sequencer", "postgres", "valkey", "witness-notary", "worker", "clock", "witness-supervisor", "contact"),
+)
 SEEDS: tuple[str, ...] = ()
 BIDDERS = 6
 SOUND_EVERY = 10  # rounds between two replays of the whole log; each takes longer than the one before it

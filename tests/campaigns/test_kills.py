@@ -29,7 +29,9 @@ from trading.kernel.roles import Actor
 from trading.up import Platform
 from trading.up.programs import ROOT, answers, base_environment, command_line
 
-VICTIMS = ("postgres", "valkey", "sequencer", "worker", "clock", "web", "witness-supervisor", "witness-notary")
+VICTIMS = (
+    *("postgres", "valkey", "sequencer", "worker", "clock", "web", "witness-supervisor", "witness-notary", "contact"),
+)
 SEEDS: tuple[str, ...] = ()
 FSCK_EVERY = 10  # rounds between two readings of the whole log; each takes longer than the one before it
 WRITERS = 4
