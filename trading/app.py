@@ -14,11 +14,12 @@ from trading.assembly import EVENTS, open_runtime
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Settings
+from trading.experts.rules.strata import stratum_title
 from trading.notices.queries.chain import corrections_of
 from trading.parties import queries as parties
 from trading.procedures.rules import catalogue
-from trading.procedures.rules.labels import LOT_PHASES
-from trading.procedures.rules.lifecycle import LotPhase
+from trading.procedures.rules.labels import LOT_PHASES, PROCEDURE_PHASES
+from trading.procedures.rules.lifecycle import LotPhase, ProcedurePhase
 from trading.rulebook import loader
 from trading.rulebook.model import Rule
 from trading.storage.tiles import CHECKPOINT
@@ -68,8 +69,10 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     errors.install(app, article_of=article_of)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.jinja_env.globals.update(rule_of=rule_of, kind_title=kind_title, procedure_kind_title=procedure_kind_title)
-    app.jinja_env.globals["lot_phase_title"] = lot_phase_title
+    app.jinja_env.globals.update(
+        stratum_title=stratum_title, rule_of=rule_of, kind_title=kind_title, procedure_kind_title=procedure_kind_title
+    )
+    app.jinja_env.globals.update(lot_phase_title=lot_phase_title, procedure_phase_title=procedure_phase_title)
     return app
 
 
@@ -114,6 +117,12 @@ def kind_title(name: str) -> str:
 def lot_phase_title(name: str) -> str:
     """Return the title of a phase of a lot in the reader's language."""
     label = LOT_PHASES[LotPhase(name)]
+    return locale.pick(label.zh, label.en)
+
+
+def procedure_phase_title(name: str) -> str:
+    """Return the title of a phase of a procedure in the reader's language."""
+    label = PROCEDURE_PHASES[ProcedurePhase(name)]
     return locale.pick(label.zh, label.en)
 
 

@@ -15,7 +15,6 @@ from tests.build.pages_accounts import PERSON
 from tests.build.tenders import ms, spec
 from trading.agency import forms
 from trading.agency.queries import Keeper, Own, WorkingDraft
-from trading.agency.rules.comparison import differences
 from trading.agency.rules.content import CRITERION, ITEM, Content, Step, new_content
 from trading.agency.rules.specification import Problem
 from trading.agency.rules.tasks import Task
@@ -23,6 +22,7 @@ from trading.agency.service import Checked
 from trading.agency.views.corrections import _compared
 from trading.agency.views.dates import lawful, offer
 from trading.agency.views.drafts import step_states
+from trading.agency.views.review import compared
 from trading.awards.queries import AwardRow
 from trading.contracts.forms import SignContractForm
 from trading.contracts.queries import ContractRow, Mine, Offer
@@ -202,9 +202,7 @@ def dates_form(*, early: bool = False) -> Any:
     if early:
         forms.refuse_dates(
             made,
-            {
-                "close_day": "截止最早为 2026-06-01 00:00:00：自发出之日起不少于 20 日。(DOC-04: 政府采购法第三十五条)"
-            },
+            {"close_day": "截止最早为 2026-06-01 00:00:00：自发出之日起不少于 20 日。(DOC-04: 政府采购法第三十五条)"},
         )
     return made
 
@@ -371,8 +369,14 @@ def _samples() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for name, (each, tasks) in zip(("review", "open", "award", "cancelled"), ROWS, strict=True):
         shown = {"form": forms.ActForm, "own": each, "tasks": tasks, "draft": None, "correction": None, "now": NOW}
         yield f"procedure-{name}", "procedure", shown
-    changes = differences(BEFORE.to_json(), AFTER.to_json())
-    reading = {"form": partial(form, forms.ReturnForm), "row": row("review"), "spec": BEFORE, "drafted": False}
+    changes = compared(BEFORE.document(), AFTER.document())
+    reading = {
+        "form": partial(form, forms.ReturnForm),
+        "author": "李雯",
+        "row": row("review"),
+        "spec": BEFORE,
+        "drafted": False,
+    }
     yield "review", "review", {**reading, "draft": returned, "changes": changes, "refused": [], "now": NOW}
     yield "review-own", "review", {**reading, "draft": None, "changes": None, "refused": [told[0][1]], "drafted": True}
     yield (

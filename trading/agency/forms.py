@@ -24,6 +24,7 @@ from wtforms.validators import DataRequired
 from trading.agency.rules.specification import Problem
 from trading.web.forms import Form
 from trading.web.locale import lazy as _
+from trading.web.locale import pick
 from trading.web.signing import SigningForm
 
 # What a drafter is told about a field that cannot stand in a specification.
@@ -290,8 +291,13 @@ def _attach(part: Any, path: list[str], message: str) -> bool:  # noqa: ANN401 -
         found = _attach(field.entries[place].form, rest[1:], message)
         field.errors = [entry.errors for entry in field.entries]
         return found
-    field.errors = [*field.errors, message]
+    field.errors = [*field.errors, _about(field, message)]
     return True
+
+
+def _about(field: Any, message: str) -> str:  # noqa: ANN401 - any field
+    """Return the message with the name of its field, so that it can be read alone in the summary (ux 5.1)."""
+    return f"{field.label.text}{pick('：', ': ')}{message}"
 
 
 def refuse_dates(form: Form, refused: Mapping[str, str]) -> None:

@@ -15,6 +15,11 @@ class Difference:
     old: str
     new: str
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is prose whose changed words are shown, not a value that is replaced as a whole."""
+        return self.field.rsplit(".", 1)[-1].startswith("text_") and bool(self.old) and bool(self.new)
+
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
     """Return every field that differs, in the order of the fields."""
@@ -31,7 +36,13 @@ def _walk(old: Any, new: Any, path: str) -> Iterator[Difference]:  # noqa: ANN40
             after = new[place] if place < len(new) else None
             yield from _walk(before, after, f"{path}.{place}")
     elif old != new:
-        yield Difference(field=path, old=_text(old), new=_text(new))
+        yield Difference(field=path, old=_shown(path, old), new=_shown(path, new))
+
+
+def _shown(path: str, value: Any) -> str:  # noqa: ANN401 - JSON values
+    if isinstance(value, Mapping) and path.startswith("documents."):
+        return f"{value['name']} ({value['size']} bytes, SHA-256 {value['sha256']})"
+    return _text(value)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - JSON values

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 from wtforms.fields import SelectChoice
 
+from trading.accounts.queries import names_of
 from trading.agency import preview as previews
 from trading.agency import queries, service
 from trading.agency.forms import CustodiansForm, ReturnForm, plain
@@ -19,6 +20,7 @@ from trading.agency.views.blueprint import blueprint, own_draft, own_procedure, 
 from trading.agency.views.drafts import Page
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
+from trading.notices.rules.changes import Piece, compare
 from trading.procedures.queries import ProcedureRow, has_drafted
 from trading.procedures.rules.spec import ProcedureSpec, parse_spec
 from trading.rulebook.loader import edition_at
@@ -72,6 +74,7 @@ def review(reference: str) -> Page | Response:
     with reading() as (conn, at):
         row = own_procedure(conn, reference)
         draft = queries.draft_of(conn, reference, TENDER)
+        author = names_of(conn, (row.drafted_by,)).get(row.drafted_by, row.drafted_by)
         drafted = has_drafted(conn, row.id, current_actor().account)
         refused = _refused(conn, row, at)
     if form.validate_on_submit():
@@ -86,18 +89,22 @@ def review(reference: str) -> Page | Response:
         "review.html",
         form,
         row=row,
+        author=author,
         draft=draft,
         spec=parse_spec(json.loads(row.spec)),
-        changes=_changes(row, None if draft is None else draft.returned_spec),
+        changes=compared(None if draft is None else draft.returned_spec, row.spec),
         refused=refused,
         drafted=drafted,
         now=at,
     )
 
 
-def _changes(row: ProcedureRow, before: bytes | None) -> list[Difference] | None:
-    """Return what changed since the version that was returned last; None if none was."""
-    return None if before is None else differences(json.loads(before), json.loads(row.spec))
+def compared(before: bytes | None, after: bytes) -> list[tuple[Difference, tuple[Piece, ...]]] | None:
+    """Return what changed since the version that was returned last, prose piece by piece; None if none was."""
+    if before is None:
+        return None
+    found = differences(json.loads(before), json.loads(after))
+    return [(each, compare(each.old, each.new) if each.is_text else ()) for each in found]
 
 
 def _refused(conn: Connection, row: ProcedureRow, at: int) -> list[str]:

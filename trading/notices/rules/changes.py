@@ -16,8 +16,8 @@ _MOST_PIECES: Final = 3000  # beyond this, whole lines are compared: the arithme
 
 # ``lot 1 close`` and ``lots.0.close`` are how notices name a field of a lot (there the place counts from 0).
 _OF_LOT: Final = re.compile(r"(?:lot (?P<number>\S+) |lots\.(?P<place>\d+)\.)?(?P<name>.*)")
-_INSTANTS: Final = frozenset({"close", "supply_ends_at"})
-_AMOUNTS: Final = frozenset({"ceiling"})
+_INSTANTS: Final = frozenset({"close", "questions_until", "supply_ends_at"})
+_AMOUNTS: Final = frozenset({"budget", "ceiling"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -127,7 +127,7 @@ class Happened:
 
 
 def timeline(state: LotState, close_at: int | None, records: Iterable[Happened]) -> tuple[Step, ...]:
-    """Return the seven steps of a lot. The deadline's instant is the deadline itself, not when the close was written."""
+    """Return the seven steps of a lot. The deadline's instant is the deadline itself, not when it was written."""
     newest = {record.kind: record for record in records}
     complete = _COMPLETE.get(state)
     if complete is None:  # ended early: what is recorded is done, the rest will not happen
