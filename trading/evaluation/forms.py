@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length
 
 from trading.evaluation.rules.examination import Outcome
@@ -27,8 +28,8 @@ class OpinionForm(Form):
         _("Finding"),
         [InputRequired()],
         choices=[
-            (Outcome.CONFORMING.value, _("Meets the requirements")),
-            (Outcome.INVALID.value, _("Does not meet them")),
+            SelectChoice(Outcome.CONFORMING.value, _("Meets the requirements")),
+            SelectChoice(Outcome.INVALID.value, _("Does not meet them")),
         ],
     )
     reason = TextAreaField(_("Reason"), [Length(max=_TEXT_LIMIT)], render_kw={"rows": 3})
@@ -76,7 +77,10 @@ class SignReportForm(StepUpForm):
     verdict = RadioField(
         _("Your signature"),
         [InputRequired()],
-        choices=[("agree", _("I agree with the report")), ("dissent", _("I sign and dissent, for the reason below"))],
+        choices=[
+            SelectChoice("agree", _("I agree with the report")),
+            SelectChoice("dissent", _("I sign and dissent, for the reason below")),
+        ],
     )
     dissent = TextAreaField(_("Reason of the dissent"), [Length(max=_TEXT_LIMIT)], render_kw={"rows": 4})
 
@@ -100,7 +104,9 @@ def score_form(criteria: Sequence[Criterion], cells: Mapping[str, Score]) -> For
 
 def _points(criterion: Criterion, title: str) -> Any:  # noqa: ANN401 - a field
     if criterion.kind is CriterionKind.OBJECTIVE:
-        choices = [(band.points, f"{band.points} · {pick(band.text_zh, band.text_en)}") for band in criterion.bands]
+        choices = [
+            SelectChoice(band.points, f"{band.points} · {pick(band.text_zh, band.text_en)}") for band in criterion.bands
+        ]
         return RadioField(title, choices=choices, validate_choice=False)
     return StringField(title, render_kw=_SUBJECTIVE)
 

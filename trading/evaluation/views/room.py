@@ -8,6 +8,7 @@ from http import HTTPStatus
 from flask import redirect, render_template, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
+from wtforms.fields import SelectChoice
 
 from trading.evaluation import queries, service
 from trading.evaluation.forms import ActForm, ReplaceForm
@@ -104,7 +105,7 @@ def _replace_form(entered: Room, committee: experts.Committee | None) -> Replace
     if not left:
         return None
     form = ReplaceForm()
-    form.seat.choices, form.by.choices = [(seat, seat) for seat in left], [(seat, seat) for seat in fresh]
+    form.seat.choices, form.by.choices = [SelectChoice(seat) for seat in left], [SelectChoice(seat) for seat in fresh]
     return form
 
 

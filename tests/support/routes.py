@@ -1,0 +1,234 @@
+"""What the addresses of the application can be filled with, for every test that walks over all of them.
+
+``VALUES`` names, for every endpoint with variables, the maker of each variable; ``MAKERS`` says how a maker gets one
+that belongs to the insider of a role (tests/support/insiders.py). A route whose object this world does not build is in
+``UNMADE``: only leaks are looked for there. A new route needs one line here, or the matrix names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tests.support.insiders import Insiders
+from trading.kernel.roles import Role
+
+Maker = Callable[[Insiders, Role], str]
+
+MAKERS: Final[Mapping[str, Maker]] = {
+    "tender": lambda world, _role: world.market.tender,
+    "lot": lambda _world, _role: "1",
+    "stage": lambda _world, _role: "all",
+    "one": lambda _world, _role: "1",
+    "policy": lambda world, _role: world.market.current_policy.sha256,
+    "published": lambda world, _role: world.published,
+    "bid": lambda world, _role: world.bid,
+    "session": lambda world, role: world.session(role),
+    "token": lambda world, role: world.token(role),
+    "key": lambda world, role: world.key(role),
+    "account": lambda world, _role: world.spare,
+    "role": lambda _world, _role: "custodian",
+    "jurisdiction": lambda _world, _role: "CN",
+    "request": lambda world, _role: world.request(),
+    "link": lambda world, _role: world.link(),
+    "unknown": lambda _world, _role: "0" * 64,
+    "json": lambda _world, _role: "json",
+    "checkpoint": lambda _world, _role: "checkpoint",
+    "css": lambda _world, _role: "mingbiao.css",
+    "draft": lambda world, _role: world.draft(),
+}
+
+_PLACE: Final = {"tender": "tender", "lot": "lot", "stage": "stage"}
+_REFERENCE: Final = {"reference": "tender"}
+_REFERENCE_LOT: Final = {"reference": "tender", "lot": "lot"}
+_DRAFT: Final = {"draft_id": "draft"}
+_ACCOUNT: Final = {"account_id": "account"}
+
+#: Endpoint → variable → maker.
+VALUES: Final[dict[str, Mapping[str, str]]] = {
+    "static": {"filename": "css"},
+    "log.file": {"name": "checkpoint"},
+    # accounts
+    "accounts.end_session": {"session_id": "session"},
+    "accounts.end_token": {"token_id": "token"},
+    "accounts.revoke_key": {"kid": "key"},
+    "accounts.setup": {"token": "link"},
+    "accounts.desk_account": _ACCOUNT,
+    "accounts.close_account": _ACCOUNT,
+    "accounts.end_sessions_of": _ACCOUNT,
+    "accounts.start_reset": _ACCOUNT,
+    "accounts.end_role": {**_ACCOUNT, "role": "role", "jurisdiction": "jurisdiction"},
+    "accounts.desk_request": {"request_id": "request"},
+    "accounts.refuse_request": {"request_id": "request"},
+    # public pages
+    "notices.entry": {"h": "published"},
+    "notices.proof": {"h": "published"},
+    "notices.procedure": _REFERENCE,
+    "notices.document": {**_REFERENCE, "digest": "policy", "kind": "json"},
+    "notices.tender_file": {**_REFERENCE, "digest": "unknown"},
+    "notices.opening": _REFERENCE_LOT,
+    "notices.result": _REFERENCE_LOT,
+    "notices.notice": {**_REFERENCE, "number": "one"},
+    "disclosure.bundle": _REFERENCE,
+    "clarifications.public_questions": _REFERENCE,
+    "hall.events": _REFERENCE_LOT,
+    "hall.state": _REFERENCE_LOT,
+    "receipts.one": {"h": "published"},
+    "procedures.one": {"tender": "tender"},
+    "procedures.lot": {"tender": "tender", "lot": "lot"},
+    "procedures.notices": {"tender": "tender"},
+    "ocds.one": {"release_id": "unknown"},
+    "ocds.record": {"ocid": "unknown"},
+    # the API of bids and openings
+    "bids.start": {"tender": "tender", "lot": "lot"},
+    "bids.submit": {"bid": "bid"},
+    "bids.reveal": {"bid": "bid"},
+    "bids.store_part": {"bid": "bid"},
+    "bids.rehearse": {"bid": "bid"},
+    "bids.rescue": {"bid": "bid"},
+    "bids.withdraw": {"bid": "bid"},
+    "openings.show": _PLACE,
+    "openings.add_document": _PLACE,
+    "openings.list_documents": _PLACE,
+    "openings.object_to_order": _PLACE,
+    "station.combined": _PLACE,
+    "station.factors": _PLACE,
+    "station.gaps": _PLACE,
+    "station.part": {**_PLACE, "sha256": "unknown"},
+    "station.releases": _PLACE,
+    "station.result": _PLACE,
+    "custodian.job": {"job_id": "unknown"},
+    # the agency's desk
+    "clarifications.agency_questions": _REFERENCE,
+    "agency.procedure": _REFERENCE,
+    "agency.preview": _REFERENCE,
+    "agency.opening": _REFERENCE,
+    "agency.custodians": _REFERENCE,
+    **{
+        f"agency.{name}": _DRAFT
+        for name in ("steps", "check", "dates", "documents", "preview_draft", "sealing", "subject")
+    },
+    # ceremony, supervision, custodians
+    "ceremony.desk": _REFERENCE_LOT,
+    "ceremony.objection": _REFERENCE_LOT,
+    "supervision.procedure": _REFERENCE,
+    "custody.one": _REFERENCE_LOT,
+    # the bidder's desk
+    "bidder.workspace": _REFERENCE,
+    "bidder.lot": _REFERENCE_LOT,
+    "bidder.price": _REFERENCE_LOT,
+    "bidder.template": _REFERENCE_LOT,
+    "bidder.log": _REFERENCE,
+    "bidder.log_file": _REFERENCE,
+    "bidder.follow": _REFERENCE,
+    "bidder.unfollow": _REFERENCE,
+    "clarifications.own_questions": _REFERENCE,
+    "clarifications.ask": _REFERENCE,
+    # the auditor
+    "auditor.record": {"h": "published"},
+}
+
+#: Addresses that name a public tender; what is one's own is inside, so every bidder has such a page, each another one.
+OWN_INSIDE: Final[frozenset[str]] = frozenset(
+    {
+        "bids.start",
+        "bidder.follow",
+        "bidder.log",
+        "bidder.log_file",
+        "bidder.lot",
+        "bidder.object_to_order",
+        "bidder.price",
+        "bidder.template",
+        "bidder.unfollow",
+        "bidder.workspace",
+        "clarifications.ask",
+        "clarifications.own_questions",
+    }
+)
+#: Roles whose eye is not bound to an organisation on these pages (security 9.2: timers, alarms).
+EVERYWHERE: Final[Mapping[str, frozenset[Role]]] = {
+    "supervision.procedure": frozenset({Role.AUDITOR, Role.CENTRE}),
+}
+
+#: Endpoints whose object needs a state that this world is not in: variables get a value that fits their form.
+UNMADE: Final[frozenset[str]] = frozenset(
+    {
+        "agency.add_lot",
+        "agency.award",
+        "agency.cancel",
+        "agency.compare_correction",
+        "agency.contract",
+        "agency.correction",
+        "agency.discard",
+        "agency.draft_document",
+        "agency.failure",
+        "agency.file_contract",
+        "agency.lot",
+        "agency.method",
+        "agency.publish",
+        "agency.publish_contract",
+        "agency.publish_correction",
+        "agency.remove_document",
+        "agency.remove_lot",
+        "agency.reopen_correction",
+        "agency.result",
+        "agency.review",
+        "agency.start_correction",
+        "agency.submit",
+        "auditor.bundle",
+        "auditor.proof",
+        "bidder.object_to_order",
+        "bidder.receipt",
+        "calls.call",
+        "calls.declare",
+        "ceremony.adjudicate",
+        "ceremony.decide",
+        "ceremony.paper",
+        "clarifications.answer",
+        "clarifications.draft",
+        "clarifications.publish",
+        "contracts.contract",
+        "disclosure.draw_bundle",
+        "draw_api.contribute",
+        "draw_api.outcome",
+        "draw_api.package",
+        "draw_api.reveal",
+        "draw_api.seal",
+        "draw_proofs.anonymous",
+        "draw_proofs.proof",
+        "draws.again",
+        "draws.appoint",
+        "draws.begin",
+        "draws.cancel",
+        "draws.draw",
+        "draws.paper",
+        "draws.plan",
+        "draws.replace",
+        "evaluation.explanation",
+        "evaluation.overview",
+        "evaluation.qualification",
+        "evaluation.qualify",
+        "evaluation.rank",
+        "evaluation.recheck",
+        "evaluation.replace",
+        "evaluation.report",
+        "evaluation.room",
+        "evaluation.sheet",
+        "evaluation.sign",
+        "evaluation.start",
+        "evaluation.vote",
+        "openings.one_document",
+    }
+)
+#: What the variables of such a route can be: existing places where there are some, so that only the last part is wrong.
+FILLERS: Final[Mapping[str, str]] = {
+    "reference": "tender",
+    "tender": "tender",
+    "lot": "lot",
+    "stage": "stage",
+    "draft_id": "draft",
+    "number": "one",
+    "attempt": "one",
+    "custodian": "one",
+    "bid": "bid",
+}
