@@ -28,6 +28,9 @@ from trading.contracts.views import blueprint as contract_pages
 from trading.disclosure.auditor import blueprint as auditor_pages
 from trading.disclosure.views import blueprint as bundle_pages
 from trading.evaluation.views import blueprint as evaluation_pages
+from trading.experts.views.desk import blueprint as draw_pages
+from trading.experts.views.people import blueprint as call_pages
+from trading.experts.views.proof import blueprint as draw_proofs
 from trading.kernel.roles import Role
 from trading.notices.hall import blueprint as hall_pages
 from trading.notices.views import blueprint as notice_pages
@@ -48,6 +51,9 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     ceremony_pages,
     custodian_pages,
     watch_pages,
+    draw_pages,
+    call_pages,
+    draw_proofs,
     bundle_pages,
     auditor_pages,
     account_pages,
@@ -95,6 +101,22 @@ _EVALUATIONS: Final = Desk(
     note_en="Examine qualifications and follow the sitting; members vote, score and sign the report.",
 )
 
+_DRAWS: Final = Desk(
+    endpoint="draws.index",
+    title_zh="抽取评审专家",
+    title_en="Draws of experts",
+    note_zh="待抽取的评标委员会、抽取进度、待签署的文件；不显示任何姓名。",
+    note_en="Committees to be drawn, progress of draws, documents to sign; no name is shown.",
+)
+
+_SEATS: Final = Desk(
+    endpoint="calls.mine",
+    title_zh="我的评审席位",
+    title_en="My seats",
+    note_zh="用席位码签到，作回避声明。",
+    note_en="Sign in with the seat code, declare your interests.",
+)
+
 # What the workspace offers to each role, in this order. Every package appends its own rows.
 DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
     Role.AGENCY: (
@@ -122,8 +144,8 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
             note_en="Contracts that wait for your signature after an award, and those you signed.",
         ),
     ),
-    Role.EXPERT: (_EVALUATIONS,),
-    Role.CENTRE: (),
+    Role.EXPERT: (_SEATS, _EVALUATIONS),
+    Role.CENTRE: (_DRAWS,),
     Role.SUPERVISOR: (
         Desk(
             endpoint="supervision.index",
@@ -133,6 +155,7 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
             note_en="Lamps of legal time limits, papers to sign, the log as it grows.",
         ),
         _CEREMONIES,
+        _DRAWS,
     ),
     Role.CUSTODIAN: (
         Desk(

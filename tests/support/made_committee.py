@@ -51,6 +51,7 @@ from trading.experts.service import (
     contributions,
     custodians,
     job_bundles,
+    naming,
     papers,
     register,
     seats,
@@ -275,7 +276,7 @@ class CommitteeMaker:
             self._answer_jobs()
             walking.work(self.contact)
             walking.link_accounts(self.contact)
-            walking.disclose_members(self.contact)
+            naming.disclose_members(self.contact)
             deliver(self.contact_ledger, self.contact.key, self.postbox)
 
     def _progress(self) -> int:

@@ -27,7 +27,7 @@ from trading.parties.model import SigningKey
 from trading.web.limits import body_limit
 from trading.web.permissions import signed
 
-blueprint = Blueprint("draws", __name__, url_prefix="/api/v1/draws")
+blueprint = Blueprint("draw_api", __name__, url_prefix="/api/v1/draws")
 
 _POLL = "MB-ES256 "
 

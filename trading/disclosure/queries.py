@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from trading.audit.queries import LoggedRecord, records_of
+from trading.audit.queries import LoggedRecord, records_of, records_of_draw
 from trading.bids.queries import Version, versions_of_lot
 from trading.documents.queries import of_procedure
 from trading.documents.tables import document
+from trading.experts import queries as experts
+from trading.experts.model import REGISTER_KINDS
 from trading.kernel.canonical import loads_object
+from trading.kernel.errors import NotFound
 from trading.kernel.events import Registry
 from trading.kernel.signed import SignedDocument
 from trading.notices.tables import notice
@@ -55,6 +59,47 @@ def of_one(conn: Connection, reference: str) -> Contents:
         record for record in records_of(conn, None) if record.kind in {"key.registered", "key.revoked"}
     ]
     return contents
+
+
+def of_draw(conn: Connection, draw: str, *, audit: bool) -> tuple[Contents, str | None]:
+    """Return everything of a draw, and the procedure that it served once that is disclosed (docs/bundle-format.md).
+
+    Raises:
+        NotFound: Not disclosed yet; for auditors, without a result.
+    """
+    row = experts.find_draw(conn, draw)
+    if row.state != "disclosed" and not (audit and row.result_sha256 is not None):
+        raise NotFound(draw)
+    contents = Contents(records=records_of_draw(conn, draw))
+    rest = records_of(conn, None)
+    keys = {key.doc_sha256 for key in experts.share_keys(conn, draw)}
+    contents.records += [record for record in rest if _is_of_draw(record, keys, audit=audit)]
+    contents.records.sort(key=lambda record: record.n)
+    for digest in {*keys, *_named(contents.records)}:
+        contents.add(experts.signed_document(conn, digest))
+    opened = {"mb.draw-leaves", "mb.draw-keys"} if audit else {"mb.draw-leaves"}
+    for paper in experts.papers(conn, draw):
+        if paper.typ in opened:
+            contents.add(paper.signed)
+    contents.enrolments = _enrolments(conn)
+    contents.key_records = [record for record in rest if record.kind in {"key.registered", "key.revoked"}]
+    disclosed = [record.data["body"]["procedure"] for record in contents.records if record.kind == "draw.disclosed"]
+    return contents, disclosed[0] if disclosed else None
+
+
+def _is_of_draw(record: LoggedRecord, keys: Collection[str], *, audit: bool) -> bool:
+    if record.kind in {"custodian.challenged", "custodian.proved"}:
+        return record.data["body"]["custodian_key_sha256"] in keys
+    return audit and (record.kind in REGISTER_KINDS or record.kind == "pool.snapshot")
+
+
+def _named(records: Iterable[LoggedRecord]) -> Iterator[str]:
+    """Yield the documents that records of a draw or of the register name."""
+    for record in records:
+        if record.kind.startswith("draw.") or record.kind in REGISTER_KINDS:
+            for field, value in record.data["body"].items():
+                if field.endswith("_sha256"):
+                    yield value
 
 
 def of_all(conn: Connection) -> Contents:

@@ -84,6 +84,28 @@ def export_procedure(runtime: Runtime, reference: str, tier: Tier, target: Path,
     writer.finish(_header(runtime, note, kind=kind, tier=tier, procedure=reference))
 
 
+def export_draw(runtime: Runtime, draw: str, tier: Tier, target: Path, extras: BundleExtras) -> None:
+    """Write the bundle of a draw of experts (ED1 D11, D15): kind ``draw``, tier ``public`` or ``audit``.
+
+    Raises:
+        NotFound: The draw is not disclosed yet; for auditors, it has no result yet.
+        RuleBroken: ``log.not_witnessed``: no checkpoint has a quorum yet.
+    """
+    log, note = _witnessed(runtime)
+    with runtime.ledger.read() as conn:
+        contents, reference = queries.of_draw(conn, draw, audit=tier is Tier.AUDIT)
+    contents.records = [record for record in contents.records if record.n < note.size]
+    contents.key_records = [record for record in contents.key_records if record.n < note.size]
+    queries.with_keys(contents)
+    writer = BundleWriter(target)
+    _add_extras(writer, extras, note)
+    for record in contents.records:
+        writer.add(f"log/{record.n}.tlog-proof", _proof(runtime, log, record, note))
+    _add_documents(writer, contents)
+    _add_checkpoints(writer, log, note, _sizes_for(contents, log))
+    writer.finish(_header(runtime, note, kind="draw", tier=tier, procedure=reference))
+
+
 def export_log(runtime: Runtime, target: Path, extras: BundleExtras) -> None:
     """Write the bundle of the whole log: kind ``audit``, every entry opened, every document and part."""
     log, note = _witnessed(runtime)

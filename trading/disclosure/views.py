@@ -16,10 +16,12 @@ from flask import Blueprint, Response, current_app, send_file
 from trading.audit.runtime import Runtime
 from trading.audit.service import witnessed
 from trading.disclosure.rules.tiers import Tier
-from trading.disclosure.service import BundleExtras, export_procedure
+from trading.disclosure.service import BundleExtras, export_draw, export_procedure
+from trading.experts import queries as experts
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.signed import SignedDocument
 from trading.notices.queries.page import page
+from trading.procedures import queries as procedures
 from trading.web.permissions import public
 
 blueprint = Blueprint("disclosure", __name__)
@@ -45,6 +47,27 @@ def bundle(reference: str) -> Response:
         raise RuleBroken("log.not_witnessed", "AL1 L7.3")  # in a moment; a bundle without the newest record would stay
     path = made(reference, newest.h, Tier.BIDDERS if _runtime().demo else Tier.PUBLIC)
     return send_file(path, as_attachment=True, download_name=f"{reference}.zip", mimetype="application/zip")
+
+
+@blueprint.get("/procedures/<reference>/draw.zip")
+@public
+def draw_bundle(reference: str) -> Response:
+    """The bundle of the draw of a procedure's committee, once its result is determined (ED1 D11)."""
+    with _runtime().ledger.read() as conn:
+        procedure = procedures.find(conn, reference)
+        rows = [row for row in experts.draws_of(conn, procedure.id) if row.state == "disclosed"]
+        named = experts.panel_of(conn, procedure.id)
+    if not rows or not named:
+        raise NotFound(f"draw of {reference}")
+    draw, folder = rows[-1].draw, cast("Path", current_app.extensions["bundles"])
+    path = folder / f"{draw}-{len(rows)}.zip"
+    with _MAKING:
+        if not path.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            fresh = folder / f"{secrets.token_hex(8)}.part"
+            export_draw(_runtime(), draw, Tier.PUBLIC, fresh, _extras())
+            fresh.replace(path)
+    return send_file(path, as_attachment=True, download_name=f"{reference}-draw.zip", mimetype="application/zip")
 
 
 def made(reference: str, newest_h: str, tier: Tier) -> Path:

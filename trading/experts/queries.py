@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, text
 
+from trading.audit.tables import log_position
 from trading.documents import queries as documents
 from trading.documents.tables import document
 from trading.experts.rules.composition import Committee, Member
@@ -23,6 +24,7 @@ from trading.experts.tables import (
     draw_answer,
     draw_call,
     draw_paper,
+    draw_reason,
     draw_share_key,
     draw_step,
     expert,
@@ -331,6 +333,32 @@ def steps(conn: Connection, name: str, attempt: int) -> list[StepRow]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonRow:
+    """What opens the commitment to a reason; ``n`` is the log index of its disposition, None until it is logged."""
+
+    n: int | None
+    reason: str
+    salt: bytes
+
+
+def opened_reasons(conn: Connection, name: str, attempt: int) -> list[ReasonRow]:
+    """Return the reasons of an attempt with their log indices, for auditors."""
+    same = (
+        (draw_step.c.draw == draw_reason.c.draw)
+        & (draw_step.c.attempt == draw_reason.c.attempt)
+        & (draw_step.c.index_no == draw_reason.c.index_no)
+        & (draw_step.c.state == draw_reason.c.state)
+    )
+    query = (
+        select(log_position.c.n, draw_reason.c.reason, draw_reason.c.salt)
+        .select_from(draw_reason.join(draw_step, same))
+        .outerjoin(log_position, log_position.c.entry_id == draw_step.c.entry_id)
+        .where(draw_reason.c.draw == name, draw_reason.c.attempt == attempt)
+    )
+    return [ReasonRow(n=row.n, reason=row.reason, salt=bytes(row.salt)) for row in conn.execute(query)]
+
+
 def signed_document(conn: Connection, sha256: str) -> SignedDocument:
     """Return a stored document.
 
@@ -555,3 +583,8 @@ def panel_of(conn: Connection, procedure_id: int) -> list[PanelName]:
         )
         for row in conn.execute(query)
     ]
+
+
+def committees(conn: Connection) -> list[CommitteeRow]:
+    """Return every committee."""
+    return [committee_row_of(row) for row in conn.execute(select(committee).order_by(committee.c.entry_id))]

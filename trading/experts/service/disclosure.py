@@ -12,9 +12,7 @@ from trading.kernel.errors import NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.procedures import queries as procedures
 
-_DECIDED: Final = frozenset(
-    {"determined", "concluded", "contracted", "contract_published", "failed", "cancelled"}
-)
+_DECIDED: Final = frozenset({"determined", "concluded", "contracted", "contract_published", "failed", "cancelled"})
 
 
 def disclose_names(ledger: Ledger, actor: Actor, reference: str) -> int:

@@ -19,7 +19,7 @@ from trading.experts import model, queries, store
 from trading.experts.model import REGISTER_KINDS, draw_event
 from trading.experts.queries import CallRow, DrawRow, StepRow
 from trading.experts.rules.identity import Identity, identity_info
-from trading.experts.rules.pool import OpenedLeaf, Pool, exclusion_root, make_pool, require_opened
+from trading.experts.rules.pool import Pool, exclusion_root, make_pool, require_opened
 from trading.experts.rules.register import fold
 from trading.experts.rules.results import make_result, parse_result
 from trading.experts.rules.spec import Spec
@@ -37,7 +37,7 @@ from trading.messages.rules.calls import Meeting, call_mail, seat_mail, told_mai
 from trading.messages.service import outbox
 
 CALLED: Final = "CALLED"
-_ACTOR: Final = Actor.system("contact")
+ACTOR: Final = Actor.system("contact")
 _WALKING: Final = ("seeded", "resulted")
 #: Dispositions about somebody who was called; excluded and limited people were never spoken to.
 _PERSONAL: Final = frozenset({CALLED, "SELECTED", "REFUSED", "RECUSED", "UNREACHABLE", "REPLACED"})
@@ -105,7 +105,7 @@ def step(contact: Contact, draw: str, attempt: int) -> bool:
 
     Two contact processes are harmless: the draw row is locked, and the recorded trail decides.
     """
-    with contact.ledger.begin(_ACTOR) as uow:
+    with contact.ledger.begin(ACTOR) as uow:
         row = store.lock_draw(uow, draw, attempt)
         if row.state not in _WALKING or row.seed is None or on_hold(uow.connection):
             return False
@@ -214,7 +214,7 @@ def bring_seats(contact: Contact, row: DrawRow) -> int:
     """Send every selected expert the code of his seat, once."""
     count = 0
     for call in _selected(contact, row):
-        with contact.ledger.begin(_ACTOR) as uow:
+        with contact.ledger.begin(ACTOR) as uow:
             spec = spec_of(uow.connection, row)
             pool, _ = contact.pool(uow.connection, row, spec)
             person_id = pool.entrants[call.index].id
@@ -248,7 +248,7 @@ def tell(contact: Contact, row: DrawRow) -> int:
         done = store.told(conn, [each.h for each in trail])
     waiting = [each for each in trail if each.h not in done]
     for each in waiting:
-        with contact.ledger.begin(_ACTOR) as uow:
+        with contact.ledger.begin(ACTOR) as uow:
             if not store.add_told(uow.connection, each.h):
                 continue
             spec = spec_of(uow.connection, row)
@@ -276,55 +276,3 @@ def link_accounts(contact: Contact) -> int:
             store.add_link(conn, account, contact.key.link(expert_id))
         count += 1
     return count
-
-
-def disclose_members(contact: Contact) -> int:
-    """Publish the members' names of every procedure whose draws are disclosed (EXP-14); return how many procedures."""
-    with contact.ledger.read() as conn:
-        procedures = {row.tender_id for row in queries.draws_in(conn, "disclosed")}
-        waiting = [each for each in procedures if not queries.panel_of(conn, each)]
-    for procedure_id in sorted(waiting):
-        _disclose(contact, procedure_id)
-    return len(waiting)
-
-
-def _disclose(contact: Contact, procedure_id: int) -> None:
-    with contact.ledger.begin(_ACTOR) as uow:
-        conn = uow.connection
-        committee = queries.committee_row(conn, procedure_id)
-        if committee is None or committee.draw is None:
-            raise NotFound("committee")
-        plan = queries.plan_of(conn, committee)
-        names: list[dict[str, object]] = []
-        for member in queries.members(conn, procedure_id):
-            if member.state not in {"expected", "present"}:
-                continue
-            names.append(_name_of(contact, conn, committee.draw, member))
-        listed = [{"name": each["name"], "seat": each["seat"]} for each in names]
-        event = model.committee_event("panel.disclosed", plan.tender, procedure_id, members=listed)
-        recorded = uow.record(event)
-        for each in names:
-            store.add_name(uow, recorded, procedure_id, **each)
-
-
-def _name_of(contact: Contact, conn: Connection, draw: str, member: queries.MemberRow) -> dict[str, object]:
-    if member.index is None or member.attempt is None:
-        person = contact.identity(conn, model.representative_number(member.seat))
-        return {"seat": member.seat, "name": person.name, "employer": person.employer, "leaf": None}
-    row = queries.find_draw(conn, draw, member.attempt)
-    pool, _ = contact.pool(conn, row, spec_of(conn, row))
-    leaf = pool.opened(member.index)
-    person = contact.identity(conn, pool.entrants[member.index].id)
-    return {"seat": member.seat, "name": person.name, "employer": person.employer, "leaf": leaf_json(leaf)}
-
-
-def leaf_json(leaf: OpenedLeaf) -> bytes:
-    """Return an opened leaf as canonical JSON: who stood at the index, with the proof under ``pool_root``."""
-    return dumps(
-        {
-            **loads_object(leaf.attrs),
-            "index": leaf.index,
-            "proof": [item.hex() for item in leaf.proof],
-            "salt": leaf.salt.hex(),
-        }
-    )

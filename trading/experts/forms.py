@@ -1,0 +1,174 @@
+"""Forms of committees, draws, calls and seats: HTTP strings to the arguments of the use cases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
+
+from trading.experts.rules.strata import STRATA, stratum_title
+from trading.experts.service.committees import Windows
+from trading.kernel.calendar import CHINA
+from trading.web.forms import Form, StepUpForm
+from trading.web.locale import current_language
+from trading.web.locale import lazy as _
+
+_MINUTE_MS: Final = 60_000
+_NEEDS: Final = 4
+
+
+def _strata() -> list[tuple[str, str]]:
+    place = 0 if current_language() == "zh" else 1
+    return [("", "–"), *((stratum, stratum_title(stratum)[place]) for stratum in STRATA)]
+
+
+class PlanForm(Form):
+    """The committee's plan: up to four strata with their numbers, representatives, time and place."""
+
+    stratum1 = SelectField(_("First specialty"), validators=[DataRequired()])
+    need1 = IntegerField(_("Experts of the first specialty"), [InputRequired(), NumberRange(1, 15)], default=4)
+    stratum2 = SelectField(_("Second specialty"))
+    need2 = IntegerField(_("Experts of the second specialty"), [NumberRange(0, 15)], default=0)
+    stratum3 = SelectField(_("Third specialty"))
+    need3 = IntegerField(_("Experts of the third specialty"), [NumberRange(0, 15)], default=0)
+    representatives = IntegerField(_("Representatives of the buyer"), [InputRequired(), NumberRange(0, 5)], default=1)
+    evaluation_at = StringField(
+        _("Beginning of the evaluation"),
+        [DataRequired()],
+        render_kw={"type": "datetime-local", "step": "60"},
+    )
+    place_zh = StringField(_("Place, in Chinese"), [DataRequired(), Length(max=200)])
+    place_en = StringField(_("Place, in English"), [DataRequired(), Length(max=200)])
+    large = BooleanField(_("Complex technology or great social impact"))
+
+    def offer(self) -> None:
+        """Fill in the choices in the reader's language."""
+        for number in range(1, _NEEDS):
+            self[f"stratum{number}"].choices = _strata()
+
+    def body(self) -> dict[str, Any]:
+        """Return the fields of ``mb.committee-plan``; a specialty named twice counts its experts together."""
+        need: dict[str, int] = {}
+        for number in range(1, _NEEDS):
+            stratum, count = self[f"stratum{number}"].data, self[f"need{number}"].data or 0
+            if stratum and count:
+                need[stratum] = need.get(stratum, 0) + count
+        return {
+            "evaluation_at": instant_of(self.evaluation_at.data or ""),
+            "large": bool(self.large.data),
+            "place_en": self.place_en.data,
+            "place_zh": self.place_zh.data,
+            "representatives": self.representatives.data,
+            "strata": [{"id": stratum, "need": need[stratum]} for stratum in sorted(need)],
+        }
+
+
+def instant_of(text: str) -> int:
+    """Return a date and time of China as milliseconds.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return int(datetime.fromisoformat(text.replace(" ", "T")).replace(tzinfo=CHINA).timestamp()) * 1000
+
+
+class BeginForm(StepUpForm):
+    """Lengths of time of a draw, in minutes."""
+
+    call = IntegerField(_("Time to answer a call, in minutes"), [InputRequired(), NumberRange(1, 1440)], default=30)
+    commit = IntegerField(_("Time to commit, in minutes"), [InputRequired(), NumberRange(0, 1440)], default=10)
+    reveal = IntegerField(_("Time to reveal, in minutes"), [InputRequired(), NumberRange(0, 1440)], default=5)
+
+    @property
+    def windows(self) -> Windows:
+        """Return them as the use case takes them."""
+        return Windows(
+            call_ms=(self.call.data or 0) * _MINUTE_MS,
+            commit_ms=(self.commit.data or 0) * _MINUTE_MS,
+            reveal_ms=(self.reveal.data or 0) * _MINUTE_MS,
+        )
+
+
+class CancelForm(Form):
+    """Why an attempt is cancelled; after the seal only causes that anybody can recompute."""
+
+    reason = SelectField(
+        _("Cause"),
+        choices=[
+            ("wrong_plan", _("The plan must change")),
+            ("custodian_silent", _("A custodian does not answer")),
+            ("too_few_valid", _("Too few contributions are usable")),
+            ("unrecoverable", _("A contribution cannot be recovered")),
+            ("stopped", _("The procedure has ended")),
+        ],
+    )
+
+
+class ReplaceForm(StepUpForm):
+    """Who leaves the committee, by seat, and on which of the lawful grounds."""
+
+    seat = SelectField(_("Seat"))
+    reason = SelectField(
+        _("Ground"),
+        choices=[
+            ("absent", _("did not come")),
+            ("ill", _("fell ill")),
+            ("unable", _("cannot evaluate for another reason")),
+            ("conflict", _("has a conflict of interest")),
+        ],
+    )
+
+
+class CallForm(Form):
+    """An expert's answer to his call."""
+
+    choice = RadioField(
+        _("Your answer"),
+        choices=[
+            ("accept", _("I will come")),
+            ("decline", _("I cannot come")),
+            ("conflict", _("I have a conflict of interest or am not qualified")),
+        ],
+        validators=[DataRequired()],
+    )
+    reason = SelectField(
+        _("If you cannot come, the reason"),
+        choices=[
+            ("busy", _("another engagement")),
+            ("ill", _("illness")),
+            ("away", _("out of town")),
+            ("other", _("another reason")),
+        ],
+    )
+
+
+class SeatForm(StepUpForm):
+    """The seat code from the mail; the fresh second factor makes the sign-in the member's own act."""
+
+    seat_code = StringField(
+        _("Seat code"),
+        [DataRequired(), Length(max=64)],
+        render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"},
+    )
+
+
+class DeclareForm(StepUpForm):
+    """The declaration of interests once the bidders are known."""
+
+    declaration = RadioField(
+        _("Your declaration"),
+        choices=[
+            ("none", _("I have no interest in any bidder and am not related to its head")),
+            ("conflict", _("I must recuse myself")),
+        ],
+        validators=[DataRequired()],
+    )
+
+
+class AppointForm(StepUpForm):
+    """The buyer's representative: the login of his account, and his name for the result notice."""
+
+    login = StringField(_("Login of the representative"), [DataRequired(), Length(max=100)])
+    name = StringField(_("Name of the representative"), [DataRequired(), Length(max=100)])

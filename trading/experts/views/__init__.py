@@ -1,0 +1,1 @@
+"""Pages of committees and draws: centre and supervisor, agency, experts, public."""
