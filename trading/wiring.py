@@ -89,7 +89,7 @@ _CEREMONIES: Final = Desk(
     endpoint="ceremony.index",
     title_zh="主持开标",
     title_en="Openings to conduct",
-    note_zh="签署开标令、解密清单和开标记录，处理异议。",
+    note_zh="签署开标令、确认开启名单和开标笔录，处理异议。",
     note_en="Sign opening orders, lists and transcripts; decide objections.",
 )
 
