@@ -48,17 +48,31 @@ def verify(arguments: tuple[str, ...]) -> None:
     raise SystemExit(main_of_verifier(list(arguments)))
 
 
+@click.group("draw")
+def draw() -> None:
+    """抽取评标专家: recompute a draw of experts from a bundle."""
+
+
+@draw.command("recompute", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def recompute(arguments: tuple[str, ...]) -> None:
+    """Verify a bundle offline and print every draw in it as recomputed: numbers, seed, order, calls, seats."""
+    main_of_verifier = importlib.import_module("verifier.cli").main
+    raise SystemExit(main_of_verifier([*arguments, "--draws"]))
+
+
 class LazyGroup(click.Group):
     """A group whose commands are named in a table and imported at their first use."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*COMMANDS, "verify"])
+        return sorted([*COMMANDS, draw.name or "", verify.name or ""])
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == verify.name:
-            return verify
+        for own in (draw, verify):
+            if cmd_name == own.name:
+                return own
         where = COMMANDS.get(cmd_name)
         if where is None:
             return None

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trust", type=Path, help="trust file of the supervisor, obtained outside the platform")
     parser.add_argument("--against", type=Path, action="append", default=[], help="a checkpoint that you kept earlier")
     parser.add_argument("--production", action="store_true", help="refuse demo bundles")
+    parser.add_argument("--draws", action="store_true", help="also print every draw of experts as recomputed")
     parser.add_argument("--json", action="store_true", help="print the report as data")
     parser.add_argument("--envelope", type=Path, help="your own envelope, to compare with a receipt")
     return parser
@@ -99,7 +100,7 @@ def _own(source: bytes, trust: Trust | None) -> str:
 def _run_checks(arguments: argparse.Namespace, report: Report, trust: Trust, bundle: Bundle | None) -> None:
     if bundle is not None:
         progress = Progress()
-        options = Options(tuple(arguments.against), arguments.production)
+        options = Options(tuple(arguments.against), arguments.production, arguments.draws)
         verify_bundle(bundle, trust, report, options, progress)
         progress.close()
         return

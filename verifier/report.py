@@ -79,6 +79,7 @@ class Report:
     demo: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+    draws: list[dict[str, Any]] | None = None
 
     def check(self, check_id: str, title: str) -> Check:
         """Return the check with this id, made on first use."""
@@ -106,6 +107,7 @@ class Report:
             "facts": self.facts,
             "checks": [check.as_json() for check in self.checks],
             "exit_code": self.exit_code,
+            **({} if self.draws is None else {"draws": self.draws}),
         }
 
     def as_text(self) -> str:
@@ -117,6 +119,8 @@ class Report:
         lines.append("")
         for check in self.checks:
             lines += _check_lines(check)
+        for draw in self.draws or []:
+            lines += ["", *_draw_lines(draw)]
         lines += ["", _summary(self)]
         return "\n".join(lines) + "\n"
 
@@ -130,6 +134,19 @@ def _check_lines(check: Check) -> list[str]:
         if len(rows) > SHOWN_FINDINGS:
             lines.append(f"      {word}: and {len(rows) - SHOWN_FINDINGS} more (see --json)")
     return lines
+
+
+def _draw_lines(draw: dict[str, Any]) -> list[str]:
+    """Return one recomputed attempt as lines: whose numbers, the seed, the order, who was called and who sits."""
+    lines = [f"Draw 抽取 {printable(draw['draw'])}, attempt {draw['attempt']}, spec {draw['spec_sha256']}"]
+    lines += [f"  contributor {row['party']}: {row['number']}" for row in draw["parties"]]
+    lines.append(f"  seed {draw['seed']}")
+    for stratum in draw["strata"]:
+        order = " ".join(map(str, stratum["order"]))
+        lines.append(f"  {stratum['id']}: {stratum['need']} of {stratum['size']}, order {order} …")
+    lines += [f"  {step}" for step in draw["steps"]]
+    seats = ", ".join(f"{row['index']} ({row['stratum']})" for row in draw["selected"])
+    return [*lines, f"  selected 入选 {seats or '–'}"]
 
 
 def _summary(report: Report) -> str:

@@ -74,6 +74,7 @@ from verifier.progress import Progress
 from verifier.proofs import parse_proof
 from verifier.report import Check, Report
 from verifier.trust import Trust
+from verifier.walking import recomputed
 
 LotCheck = Callable[[Lot, Check], None]
 LOT_CHECKS: tuple[tuple[str, str, tuple[LotCheck, ...]], ...] = (
@@ -136,10 +137,14 @@ LATER_CHECKS = (
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller asked for; ``chained`` and ``tiled`` are switched off only by negative controls."""
+    """What the caller asked for; ``chained`` and ``tiled`` are switched off only by negative controls.
+
+    ``draws`` adds every draw as it was recomputed to the report.
+    """
 
     against: tuple[Path, ...] = ()
     production: bool = False
+    draws: bool = False
     chained: bool = True
     tiled: bool = True
 
@@ -170,7 +175,7 @@ def verify_bundle(bundle: Bundle, trust: Trust, report: Report, options: Options
     entry_times = report.check("TE-06", "times of entries: monotone, within 60 s of their transaction")
     guarded(report, "TE-06", lambda: check_entry_times(evidence, entry_times))
     _check_lots(evidence, report, progress)
-    _check_draws(evidence, report, progress)
+    _check_draws(evidence, report, progress, shown=options.draws)
     for check_id, title in LATER_CHECKS:
         report.check(check_id, title)
     if evidence.main is not None:
@@ -195,7 +200,7 @@ def _check_lots(evidence: Evidence, report: Report, progress: Progress) -> None:
                 guarded(report, check_id, partial(function, lot, check))
 
 
-def _check_draws(evidence: Evidence, report: Report, progress: Progress) -> None:
+def _check_draws(evidence: Evidence, report: Report, progress: Progress, *, shown: bool) -> None:
     for check_id, title, _ in DRAW_CHECKS:
         report.check(check_id, title)
     chain = report.check(*ATTEMPT_CHECK)
@@ -212,6 +217,8 @@ def _check_draws(evidence: Evidence, report: Report, progress: Progress) -> None
             for function in functions:
                 guarded(report, check_id, partial(function, attempt, check))
     guarded(report, ATTEMPT_CHECK[0], lambda: check_attempts(evidence, attempts, chain))
+    if shown:
+        report.draws = [told for told in map(recomputed, attempts) if told is not None]
 
 
 def guarded(report: Report, check_id: str, run: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from verifier.draw import Attempt, Settled
 from verifier.drawing import Calls, Entrant
 
 FORCED_STATES = ("EXCLUDED", "LIMIT")
@@ -121,3 +122,52 @@ class Trail:
             return [f"TRAIL_BROKEN: index {index} of {front.id} is REPLACED without a seat"]
         front.selected.remove(index)
         return []
+
+
+def recomputed(attempt: Attempt, first: int = 12) -> dict[str, Any] | None:
+    """Return an attempt as this verifier recomputes it, for people to read; ``None`` without a spec.
+
+    Args:
+        attempt: The attempt.
+        first: How many indices of each order are shown.
+    """
+    if attempt.spec is None:
+        return None
+    spec, seed = attempt.spec.value, attempt.seed
+    settled = {found.party: found for found in attempt.settled()}
+    trail = None if seed is None else Trail(spec, seed)
+    steps = []
+    for logged in attempt.records:
+        if trail is not None and logged.kind in ("draw.called", "draw.disposed"):
+            wrong = "; ".join(trail.take(logged.body, logged.at))
+            told = f"{logged.n}: {logged.body.get('state', 'called')} {logged.body['index']} ({logged.body['stratum']})"
+            steps.append(f"{told}  {wrong}".rstrip())
+    return {
+        "attempt": attempt.number,
+        "draw": attempt.draw,
+        "parties": [
+            {"number": _number_of(settled.get(row["id"]), attempt.size[0]), "party": row["id"]}
+            for row in spec["parties"]
+        ],
+        "seed": None if seed is None else seed.hex(),
+        "selected": [] if trail is None else trail.selected,
+        "spec_sha256": attempt.spec.sha256,
+        "steps": steps,
+        "strata": [_stratum_of(row, seed, first) for row in spec["strata"]],
+    }
+
+
+def _stratum_of(row: dict[str, Any], seed: bytes | None, first: int) -> dict[str, Any]:
+    size = row["b"] - row["a"]
+    calls = None if seed is None else Calls(seed, row["id"], row["a"], row["b"])
+    order = [] if calls is None else [calls.at(position) for position in range(min(first, size))]
+    return {"id": row["id"], "need": row["need"], "order": order, "size": size}
+
+
+def _number_of(found: Settled | None, k: int) -> str:
+    if found is None:
+        return "not listed"
+    if found.r is None:
+        return "neither revealed nor recovered"
+    how = "revealed" if found.revealed else f"recovered from custodians {found.good[:k]}"
+    return how if found.valid else f"{how}, void"

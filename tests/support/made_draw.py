@@ -18,8 +18,9 @@ from tests.support.make_bundle import Files, add_checkpoints, make_trust, with_l
 from tests.support.verifying import memory_bundle
 from trading.crypto import shares as shamir
 from trading.crypto.keys import hpke_seal, pop_info, share_info
-from trading.experts.rules import checks, contributions, finals, pool, register, results, reveals, walk
+from trading.experts.rules import checks, contributions, disclosed, finals, pool, register, results, reveals, walk
 from trading.experts.rules.contributions import Contribution
+from trading.experts.rules.disclosed import OpenedReason
 from trading.experts.rules.fields import ESCROWED
 from trading.experts.rules.policy import Policy, parse_policy
 from trading.experts.rules.pool import Pool
@@ -88,7 +89,7 @@ class MadeDraw:
         self.institutions = [make_signer(name, f"{name} 保管方", "custodian") for name in CUSTODIANS]
         self.keys = [XWing(secrets.token_bytes(32)) for _ in CUSTODIANS]
         self.key_documents: list[str] = []
-        self.openings: list[dict[str, Any]] = []
+        self.openings: list[OpenedReason] = []
         self.previous: str | None = None
         self.result: results.Result | None = None
         self.seated: set[int] = set()
@@ -347,7 +348,7 @@ class MadeDraw:
             body.update({"reason_commit": None if commit is None else commit.hex(), "state": state.value})
         entry = self.record("called" if state is None else "disposed", body)
         if reason is not None:
-            self.openings.append({"n": entry.n, "reason": reason, "salt": salt.hex()})
+            self.openings.append(OpenedReason(n=entry.n, reason=reason, salt=salt))
         self.trail.append(bytes.fromhex(entry.h))
         told = entry.value["body"]
         if (told["index"], told.get("state")) == (index, None if state is None else state.value):
@@ -403,29 +404,10 @@ class MadeDraw:
 
     def disclose(self) -> None:
         """Publish leaves and procedure, and give the auditor the keys."""
-        of = {"attempt": self.attempt, "draw": DRAW, "spec_sha256": self.spec.sha256, "v": 1}
-        leaves = [self.pool.opened(index) for index in sorted(self.seated)]
-        rows = [
-            {
-                "attrs": leaf.attrs.decode(),
-                "index": leaf.index,
-                "proof": [item.hex() for item in leaf.proof],
-                "salt": leaf.salt.hex(),
-            }
-            for leaf in leaves
-        ]
-        if rows:
-            self.put(dumps({**of, "leaves": rows, "typ": "mb.draw-leaves"}))
-        exclusions = [{"index": index, "reason": self.reasons[index]} for index in sorted(self.reasons)]
-        keys = {
-            **of,
-            "exclusions": exclusions,
-            "k_draw": self.k_draw.hex(),
-            "k_x": self.k_x.hex(),
-            "reasons": self.openings,
-            "typ": "mb.draw-keys",
-        }
-        self.put(dumps(keys), secret=True)
+        if self.seated:
+            self.put(disclosed.make_leaves(self.spec, map(self.pool.opened, self.seated)))
+        keys = disclosed.make_keys(self.spec, self.k_draw, self.k_x, self.reasons, self.openings)
+        self.put(keys, secret=True)
         self.record("disclosed", {"procedure": PROCEDURE, "salt": self.salt.hex()})
 
 
