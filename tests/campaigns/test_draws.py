@@ -91,7 +91,7 @@ def test_tampered_bundles_are_found(amount: Callable[[int, int], int]) -> None:
     for number in range(amount(40, 1000)):
         dice = Dice(number)
         whole = files[dice.of(sorted(files))]
-        # A line of an unknown witness is ignored, so a note with a quorum left over is no worse without one of its lines.
+        # Not the notes themselves: lines of unknown witnesses are ignored, and two of three are a quorum still.
         path = dice.of(paths(whole, "docs/", "log/", "consistency/"))
         changed = relisted({**whole, path: flip(whole[path], dice)})
         report = Report("Trust: given by the test", trusted=True)
