@@ -292,6 +292,8 @@ def bid(place: int, *, verdict: str | None = "OK", price: int | None = None, fau
         price=price,
         currency="CNY",
         price_sha256=digest(("price", place)) if price is not None else None,
+        delivery_days=(30, 25, 45, 28, 30)[place % 5] if price is not None else None,
+        sme=("small_micro", None, "consortium", None, None)[place % 5] if price is not None else None,
     )
 
 
