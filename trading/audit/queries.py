@@ -100,10 +100,12 @@ def recorded_by_id(conn: Connection, entry_id: int) -> Recorded:
     return Recorded(entry_id=entry_id, h=bytes(row.h), kind=row.kind, at=record["at"], body=record["body"])
 
 
-def records_of(conn: Connection, procedure_id: int | None) -> list[LoggedRecord]:
-    """Return the logged records of one procedure, or of none of them (None), in log order."""
-    same = audit_entry.c.procedure_id.is_not_distinct_from(procedure_id)
-    return [_logged(row) for row in conn.execute(_LOGGED.where(same).order_by(log_position.c.n))]
+def records_of(conn: Connection, procedure_id: int | None, kinds: Collection[str] | None = None) -> list[LoggedRecord]:
+    """Return the logged records of one procedure, or of none of them (None), in log order; of these kinds alone."""
+    query = _LOGGED.where(audit_entry.c.procedure_id.is_not_distinct_from(procedure_id))
+    if kinds is not None:
+        query = query.where(audit_entry.c.kind.in_(kinds))
+    return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
 
 
 def logged_records(conn: Connection, first: int, last: int) -> list[LoggedRecord]:

@@ -46,8 +46,8 @@ def case_at(conn: Connection, runtime: Runtime, entry: EntryRow) -> Case:
     """
     if entry.procedure_id is None or entry.position is None:
         raise IntegrityFailure(f"entry {entry.id} cannot be published: no procedure, or not in the log")
-    logged = [each for each in records_of(conn, entry.procedure_id) if each.n <= entry.position.n]
-    records = [(each, each.data) for each in logged if each.kind in _TOLD]
+    logged = records_of(conn, entry.procedure_id, _TOLD)
+    records = [(each, each.data) for each in logged if each.n <= entry.position.n]
     facts = tuple(_fact(each, data) for each, data in records)
     notices = _named(_notices(conn, entry.procedure_id), (fact.body.get("notice_sha256") for fact in facts))
     documents = dict(_documents(conn, entry.procedure_id))
