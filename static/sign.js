@@ -143,7 +143,8 @@
     if (!usable()) return;
     const { account } = list.dataset;
     for (const row of list.querySelectorAll("[data-kid]")) {
-      if (await keyOf(account, row.dataset.role, row.dataset.kid)) row.querySelector("[data-here]").hidden = false;
+      const mark = row.querySelector("[data-here]"); // active keys alone have one
+      if (mark && (await keyOf(account, row.dataset.role, row.dataset.kid))) mark.hidden = false;
     }
   }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from flask import Flask
 from flask.testing import FlaskClient
 
 from trading.accounts import service as accounts
@@ -36,3 +37,12 @@ def code_of(ledger: Ledger, login: str) -> str:
         account = accounts.actor_of(conn, login).account
         conn.execute(recovery_code.insert().values(account_id=account, sha256=codes.recovery_digest(fresh)))
     return fresh
+
+
+def session_cookie(app: Flask, login: str) -> dict[str, str]:
+    """Return name and value of the session cookie of an account, for a real browser."""
+    client = signed_in(app.test_client(), login)
+    name = str(app.config["SESSION_COOKIE_NAME"])
+    cookie = client.get_cookie(name)
+    assert cookie is not None
+    return {"name": name, "value": cookie.value}
