@@ -168,7 +168,7 @@ class Attempt:
     @staticmethod
     def _names(answer: Document, contribution: Document, sealed: Logged) -> bool:
         same = all(answer.value[name] == contribution.value[name] for name in ("draw", "party", "spec_sha256"))
-        return same and answer.value["sealed_h"] == sealed.h
+        return same and bool(answer.value["sealed_h"] == sealed.h)
 
     def good_shares(self, party: str, document: Document) -> dict[int, bytes]:
         """Return the recovered shares that equal their C_i, by custodian."""

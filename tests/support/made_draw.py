@@ -340,10 +340,8 @@ class MadeDraw:
     def step(self, state: State | None, index: int, stratum: str, reason: str | None = None) -> None:
         """Log one call or disposition and apply it."""
         body: dict[str, Any] = {"index": index, "stratum": stratum}
-        commit = None
-        if reason is not None:
-            salt = secrets.token_bytes(32)
-            commit = walk.reason_commit(salt, reason)
+        salt = secrets.token_bytes(32)
+        commit = None if reason is None else walk.reason_commit(salt, reason)
         if state is not None:
             body.update({"reason_commit": None if commit is None else commit.hex(), "state": state.value})
         entry = self.record("called" if state is None else "disposed", body)
