@@ -22,6 +22,7 @@ from trading.bids.rules.envelope import parse_envelope, parse_rehearsal, parse_w
 from trading.bids.rules.policy import parse_custodian_key, parse_policy
 from trading.bids.rules.schedule import parse_schedule
 from trading.bids.rules.trust import parse_trust
+from trading.contracts.rules.documents import parse_contract
 from trading.crypto.keyfiles import is_encrypted, load_es256
 from trading.crypto.signatures import Es256Signer, SignedDocument
 from trading.custody.rules.documents import parse_key_destroyed, parse_non_release
@@ -50,6 +51,7 @@ class _Known:
 TYPES: Final[Mapping[str, _Known]] = MappingProxyType(
     {
         "mb.closing-confirmation": _Known(zh="截止确认", en="closing confirmation", parse=parse_closing_confirmation),
+        "mb.contract": _Known(zh="合同", en="contract", parse=parse_contract),
         "mb.key-enrol": _Known(zh="密钥登记", en="key enrolment", parse=ENROLMENT.read),
         "mb.key-revoke": _Known(zh="密钥撤销", en="key revocation", parse=KEY_REVOKE.read),
         "mb.notice": _Known(zh="公告", en="notice", parse=_notice),
@@ -76,7 +78,7 @@ TYPES: Final[Mapping[str, _Known]] = MappingProxyType(
         **{typ: _Known(zh=kind.zh, en=kind.en, parse=kind.parse) for typ, kind in DRAW_KINDS.items()},
     }
 )
-_INSTANTS: Final = frozenset({"close", "created", "issued", "published_at"})
+_INSTANTS: Final = frozenset({"close", "created", "issued", "published_at", "sign_before"})
 # Secrets of a document are signed like the rest but not read out (P10).
 _UNSPOKEN: Final = frozenset({"seed", "s_b", "s_c", "r", "share", "hpke_pk", "station_pk", "key"})
 _LONG: Final = 400
