@@ -92,16 +92,20 @@ def quote(template: Template, unit_prices: Mapping[str, str], terms: Mapping[str
     codes = [item.code for item in template.items]
     if set(unit_prices) != set(codes):
         raise InvalidInput("price.malformed", f"one unit price for each of {', '.join(codes)}")
+    amounts = [
+        amount_of(Fraction(item.quantity), Fraction(plain(unit_prices[item.code])), template.currency)
+        for item in template.items
+    ]
     rows = [
         {
-            "amount": amount_of(Fraction(item.quantity), Fraction(plain(unit_prices[item.code])), template.currency),
+            "amount": amount,
             "code": item.code,
             "quantity": plain(item.quantity),
             "unit_price": plain(unit_prices[item.code]),
         }
-        for item in template.items
+        for item, amount in zip(template.items, amounts, strict=True)
     ]
-    total = sum(int(row["amount"]) for row in rows)
+    total = sum(amounts)
     if not 0 < total <= MAX_INTEGER:
         raise InvalidInput("price.malformed", "the total is zero or too large")
     require_terms(terms)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from wtforms.fields.choices import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from tests.build.pages import DAY, NOW, Sample, digest, lot, page
 from trading.clarifications.forms import AnswerForm, PublishForm, QuestionForm

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from wtforms import HiddenField, IntegerField, RadioField, SelectField, TextAreaField
-from wtforms.fields.choices import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
 from trading.clarifications.rules.answering import LONGEST_ANSWER, Content, Effect
 from trading.clarifications.rules.asking import LONGEST_QUESTION
 from trading.web.forms import Form
 from trading.web.locale import lazy as _
+
+_LONGEST_NUMBER: Final = 9
 
 
 class QuestionForm(Form):
@@ -47,6 +51,11 @@ class AnswerForm(Form):
     notice = IntegerField(_("Number of the correction notice"), [Optional(), NumberRange(min=1)])
 
     @property
+    def version_read(self) -> int:
+        """Return the version that the drafter had before him."""
+        return _number(self.version.data)
+
+    @property
     def content(self) -> Content:
         """Return what was typed as a value."""
         return Content(
@@ -63,3 +72,13 @@ class PublishForm(Form):
     """The second person's button; ``version`` is the one that was read."""
 
     version = HiddenField(validators=[DataRequired()])
+
+    @property
+    def version_read(self) -> int:
+        """Return the version that was read."""
+        return _number(self.version.data)
+
+
+def _number(text: str | None) -> int:
+    """Return the number of a hidden field; 0, which is no version, for anything else."""
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else 0

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, cast
 from flask import Blueprint, current_app, flash, make_response, redirect, render_template, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
-from wtforms.fields.choices import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from trading.audit.runtime import Runtime
 from trading.clarifications import queries, service
@@ -152,11 +152,10 @@ def draft(reference: str, question: str) -> Response:
     """Store the next version of the answer."""
     form = AnswerForm()
     if form.validate_on_submit():
-        version = int(form.version.data) if (form.version.data or "").isdecimal() else 0
         with _runtime().ledger.read() as conn:
             _own_question(conn, reference, question)
         try:
-            service.draft_answer(_runtime().ledger, current_actor(), question, form.content, version=version)
+            service.draft_answer(_runtime().ledger, current_actor(), question, form.content, version=form.version_read)
         except RuleBroken as error:
             form.refuse(error)
         else:
@@ -175,9 +174,10 @@ def publish(reference: str, question: str) -> Response:
         with _runtime().ledger.read() as conn:
             row, _found = _own_question(conn, reference, question)
             known = corrections(conn, row.id)
-        version = int(form.version.data) if (form.version.data or "").isdecimal() else 0
         try:
-            service.publish_answer(_runtime().ledger, current_actor(), question, version=version, corrections=known)
+            service.publish_answer(
+                _runtime().ledger, current_actor(), question, version=form.version_read, corrections=known
+            )
         except RuleBroken as error:
             form.refuse(error)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,8 @@ AMENDS = replace(CONTENT, effect=Effect.AMENDS, notice=2)
 def test_chinese_texts_are_needed_and_have_a_bound() -> None:
     answering.require_content(CONTENT)
     answering.require_content(replace(CONTENT, answer_zh="长" * 4000))
-    for bad in ({"question_zh": " "}, {"answer_zh": ""}, {"answer_en": "x" * 4001}):
+    wrong: tuple[dict[str, Any], ...] = ({"question_zh": " "}, {"answer_zh": ""}, {"answer_en": "x" * 4001})
+    for bad in wrong:
         with pytest.raises(RuleBroken, match=r"answer\.incomplete"):
             answering.require_content(replace(CONTENT, **bad))
 
