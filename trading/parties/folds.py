@@ -81,6 +81,9 @@ def faults_of_signatures(conn: Connection, stored: Mapping[int, tuple[bytes, byt
 
 # How many sign a document of a type (P4.4), where it is not one.
 _SIGNERS: Final = {
+    "ed1.final": 0,  # derived from what the contributors signed (ED1 D8)
+    "mb.committee-plan": 0,  # planned and requested by a person who is signed in, the record being the signature
+    "mb.draw-request": 0,
     "mb.edition": 0,
     "mb.evaluation-report": 0,  # members sign by a second factor, the record being the signature
     "mb.score-sheet": 0,
