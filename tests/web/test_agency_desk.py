@@ -1,4 +1,4 @@
-"""The agency's desk by plain form posts: draft, review, publication, correction, award, contract, on real PostgreSQL."""
+"""The desk of the agency by plain form posts, from draft to contract, on real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Desk:
         assert answer.status_code == status, answer.text
         return answer.text
 
-    def post(self, login: str, path: str, shown_at: str | None = None, **fields: Any) -> TestResponse:
+    def post(self, login: str, path: str, shown_at: str | None = None, **fields: Any) -> TestResponse:  # noqa: ANN401 - fields of a form
         """Send a form as a browser does: with the hidden fields of the page that shows it."""
         page = self.client(login).get(shown_at or path).text
         hidden = {name: unescape(value) for name, value in HIDDEN.findall(page)}

@@ -161,7 +161,7 @@ def _lot(lot: Mapping[str, Any], number: str) -> dict[str, Any]:
         "budget": budget,
         "category": lot["category"],
         # The documents set no ceiling: then the budget is the ceiling (DOC-09).
-        "ceiling": budget if ceiling is None else ceiling,
+        "ceiling": (budget if isinstance(budget, int) else None) if ceiling is None else ceiling,
         "criteria": [_criterion(each) for each in lot["criteria"]] if scoring else None,
         "currency": lot["currency"],
         "items": [{**item, "quantity": _plain(item["quantity"])} for item in lot["items"]],
