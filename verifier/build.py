@@ -26,6 +26,7 @@ MODULES = (
     "policy",
     "bounds",
     "fields",
+    "drawtypes",
     "doctypes",
     "records",
     "proofs",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from verifier.doctypes import DRAW_ID, FAULTS, KEY_USE, PARTY_ID, STRATUM_ID, VERDICT
+from verifier.doctypes import FAULTS, VERDICT
+from verifier.drawtypes import DRAW_ID, KEY_USE, PARTY_ID, STRATUM_ID
 from verifier.fields import (
     BID,
     BOOL,

@@ -37,7 +37,7 @@ def seal_share(public_key: bytes, i: int, ctx: bytes, share: bytes) -> bytes:
     return hpke_seal(public_key, share_info(i, ctx), share)
 
 
-def commit(desk: Desk, package: Package, confirm: Confirm, *, again: bool = False) -> SignedDocument:
+def contribute(desk: Desk, package: Package, confirm: Confirm, *, again: bool = False) -> SignedDocument:
     """Return this contributor's signed contribution for an attempt; a repetition returns the same one.
 
     Args:

@@ -185,7 +185,7 @@ def commit(
         package = read_package(desk, body)
         if (package.spec.draw, package.spec.attempt) != (draw, attempt):
             raise InvalidInput("draw.other_spec", "the package is of another draw or attempt")
-        signed = acts.commit(desk, package, _confirm(yes=yes), again=again)
+        signed = acts.contribute(desk, package, _confirm(yes=yes), again=again)
         told = {"contribution_sha256": signed.sha256, "party": package.party.id, "spec_sha256": package.spec.sha256}
         _show({**told, **_hand_in(desk, draw, attempt, signed, out)})
 

@@ -105,7 +105,7 @@ class Server:
                 return {"contribution_sha256": signed.sha256}
         elif self.auto_commit:
             package = read_package(self.desk, platform.package(draw, attempt))
-            signed = acts.commit(self.desk, package, lambda _text: None)
+            signed = acts.contribute(self.desk, package, lambda _text: None)
         else:
             return None
         return {"contribution_sha256": signed.sha256, **send(self.desk, platform, draw, attempt, signed)}

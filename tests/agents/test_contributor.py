@@ -77,12 +77,12 @@ def test_a_contribution_opens_with_its_own_number_only(world: DrawWorld) -> None
 def test_another_number_may_be_committed_until_a_seal(world: DrawWorld) -> None:
     first = world.commit("notary")
     desk = world.desks["notary"]
-    second = acts.commit(desk, read_package(desk, world.package()), lambda _text: None, again=True)
+    second = acts.contribute(desk, read_package(desk, world.package()), lambda _text: None, again=True)
     assert second.sha256 != first.sha256
     world.seal({"notary": second}, {"agency": "absent", "supervisor": "absent"})
     acts.reveal(desk, DRAW, 1, world.receipt(world.placed["seal"]))
     with pytest.raises(RuleBroken, match=r"draw\.answered"):
-        acts.commit(desk, read_package(desk, world.package()), lambda _text: None, again=True)
+        acts.contribute(desk, read_package(desk, world.package()), lambda _text: None, again=True)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_second_spec_of_the_attempt_is_kept_as_evidence(world: DrawWorld) -> N
     world.placed["spec"] = world.record("draw.specified", {"spec_sha256": world.spec_signed.sha256})
     desk = world.desks["notary"]
     with pytest.raises(RuleBroken, match=r"draw\.spec_fork"):
-        acts.commit(desk, read_package(desk, world.package()), lambda _text: None)
+        acts.contribute(desk, read_package(desk, world.package()), lambda _text: None)
     assert [what for what, _data in desk.state.kept(DRAW, 1)] == ["spec"]
 
 

@@ -234,7 +234,7 @@ class DrawWorld:
     def commit(self, party: str) -> SignedDocument:
         """Let a contributor commit, and log it."""
         desk = self.desks[party]
-        signed = self.keep(acts.commit(desk, read_package(desk, self.package()), lambda _text: None))
+        signed = self.keep(acts.contribute(desk, read_package(desk, self.package()), lambda _text: None))
         self.log_contribution(party, signed)
         return signed
 
