@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from wtforms.fields.choices import SelectChoice
+from wtforms.fields import SelectChoice
 
 from tests.build.pages import NOW, Sample, digest
 from tests.build.scores import band, criterion, rules
@@ -85,6 +85,7 @@ BIDDERS = (
     ("b-8r4y2j7s", "91330100MA2CTX004D", "松涛木业有限公司", 61_000_00, None),
     ("b-9g6p3f1e", "91330100MA2CTX005E", "明德校具厂", 127_300_00, "consortium"),
 )
+TITLES = {each.id: each.title_zh for each in CRITERIA}
 NAMES = {bid: name for bid, _, name, _, _ in BIDDERS}
 ROW = ProcedureRow(
     id=1,
@@ -226,7 +227,14 @@ def facts(bid: str, shown: LotState) -> dict[str, Any]:
 
 
 def line(shown: LotState | None, **changes: Any) -> LotLine:  # noqa: ANN401 - fields of the line
-    fields: dict[str, Any] = {"lot": LOT, "state": shown, "signed": (), "opened": False, "voted": 0}
+    fields: dict[str, Any] = {
+        "lot": LOT,
+        "state": shown,
+        "signed": (),
+        "opened": False,
+        "names": NAMES,
+        "voted": frozenset(),
+    }
     return LotLine(**(fields | changes))
 
 
@@ -263,6 +271,7 @@ def signing(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - context of the 
         "cells": CELLS,
         "criteria": scored(CRITERIA),
         "names": NAMES,
+        "titles": TITLES,
         "own": None,
         "missing": 3,
         "opened": False,
@@ -335,6 +344,8 @@ def _report(signatures: dict[str, str | None], room: Room) -> dict[str, Any]:
         "report": ReportRow(number=1, sha256=digest("report"), signatures=signatures),
         "document": report_document(),
         "names": {code: name for _, code, name, _, _ in BIDDERS},
+        "bids": NAMES,
+        "titles": TITLES,
     }
 
 
@@ -360,7 +371,7 @@ def samples() -> Iterator[Sample]:
                 "form": partial(refused, ActForm, "evaluation.no_committee", "EXP-03", None),
             },
         ),
-        ("evaluation-member-conformity", {"room": MEMBER, "lines": [line(SITS)]}),
+        ("evaluation-member-conformity", {"room": MEMBER, "lines": [line(SITS, voted=frozenset({"b-7c3v0z5h"}))]}),
         ("evaluation-agency-explanation", {"room": replace(AGENCY, sitting=SITTING), "lines": [line(DOUBTED)]}),
         ("evaluation-member-scoring", {"room": MEMBER, "lines": [line(READY, signed=SEATS[2:4])]}),
         (

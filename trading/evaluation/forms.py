@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, InputRequired, Length
 
 from trading.evaluation.rules.examination import Outcome
@@ -14,8 +14,8 @@ from trading.evaluation.rules.sheets import COMMENT_LIMIT, Score, scored
 from trading.evaluation.service.examining import Opinion
 from trading.procedures.rules.criteria import Criterion, CriterionKind
 from trading.web.forms import Form, StepUpForm
-from trading.web.locale import gettext, pick
 from trading.web.locale import lazy as _
+from trading.web.locale import pick
 
 _TEXT_LIMIT: Final = 4_000
 _SUBJECTIVE: Final = {"inputmode": "decimal", "autocomplete": "off", "maxlength": 6, "class": "points"}
@@ -25,7 +25,7 @@ class OpinionForm(Form):
     """What somebody finds about one bid; words are needed against it, and the use case asks for them."""
 
     outcome = RadioField(
-        _("Finding"),
+        _("Your finding"),
         [InputRequired()],
         choices=[
             SelectChoice(Outcome.CONFORMING.value, _("Meets the requirements")),
@@ -89,11 +89,8 @@ def score_form(criteria: Sequence[Criterion], cells: Mapping[str, Score]) -> For
     """Return the form of one bid's scores, filled with what was typed before."""
     fields: dict[str, Any] = {}
     for criterion in scored(criteria):
-        title = pick(criterion.title_zh, criterion.title_en)
-        fields[f"points_{criterion.id}"] = _points(criterion, title)
-        fields[f"comment_{criterion.id}"] = StringField(
-            gettext("Comment on %(title)s") % {"title": title}, [Length(max=COMMENT_LIMIT)]
-        )
+        fields[f"points_{criterion.id}"] = _points(criterion)
+        fields[f"comment_{criterion.id}"] = StringField(_("Comment"), [Length(max=COMMENT_LIMIT)])
     made = type("ScoreForm", (Form,), fields)
     data = {}
     for name, cell in cells.items():
@@ -102,13 +99,13 @@ def score_form(criteria: Sequence[Criterion], cells: Mapping[str, Score]) -> For
     return form
 
 
-def _points(criterion: Criterion, title: str) -> Any:  # noqa: ANN401 - a field
+def _points(criterion: Criterion) -> Any:  # noqa: ANN401 - a field
     if criterion.kind is CriterionKind.OBJECTIVE:
         choices = [
             SelectChoice(band.points, f"{band.points} · {pick(band.text_zh, band.text_en)}") for band in criterion.bands
         ]
-        return RadioField(title, choices=choices, validate_choice=False)
-    return StringField(title, render_kw=_SUBJECTIVE)
+        return RadioField(_("Points"), choices=choices, validate_choice=False)
+    return StringField(_("Points"), render_kw=_SUBJECTIVE)
 
 
 def cells_of(form: Form, criteria: Sequence[Criterion]) -> dict[str, Score]:

@@ -55,7 +55,7 @@ class LotState:
 
     def found(self, step: Step) -> dict[str, FindingRow]:
         """Return the findings of one step that hold, by bid."""
-        return {each.finding.bid: each for each in self.findings if each.finding.step is step and not each.void}
+        return {each.finding.bid: each for each in self.findings if each.finding.step == step and not each.void}
 
     @cached_property
     def unqualified(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class LotState:
 
     def pending(self, step: Step) -> tuple[OpenedBid, ...]:
         """Return the bids on which the committee has not decided a step."""
-        asked = self.qualified if step is Step.CONFORMITY else [b for b in self.qualified if b.bid in self.explanations]
+        asked = self.qualified if step == Step.CONFORMITY else [b for b in self.qualified if b.bid in self.explanations]
         return tuple(bid for bid in asked if bid.bid not in self.found(step))
 
     @cached_property

@@ -114,5 +114,9 @@ def names_of(conn: Connection, state: LotState) -> dict[str, str]:
 
 def page(template: str, form: Form | None = None, **values: Any) -> tuple[str, HTTPStatus]:  # noqa: ANN401 - of the template
     """Render a page of the evaluation; a form with problems answers 422."""
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form is not None and form.problems else HTTPStatus.OK
-    return render_template(f"evaluation/{template}", form=form, **values), status
+    return render_template(f"evaluation/{template}", form=form, **values), status_of(form)
+
+
+def status_of(form: Form | None) -> HTTPStatus:
+    """Return 422 for a form with problems."""
+    return HTTPStatus.UNPROCESSABLE_ENTITY if form is not None and form.problems else HTTPStatus.OK

@@ -24,7 +24,7 @@ from trading.kernel.money import Rounding, round_exact
 from trading.kernel.roles import Actor, Role
 from trading.procedures.rules.criteria import decimal_of
 from trading.web.forms import Form
-from trading.web.locale import gettext
+from trading.web.locale import gettext, pick
 from trading.web.permissions import allow
 
 
@@ -183,6 +183,7 @@ def _signing(conn: Connection, room: Room, state: LotState) -> dict[str, Any]:
         "cells": queries.drafts_of(conn, state.place, room.seat or ""),
         "criteria": scored(state.rules.criteria),
         "names": names_of(conn, state),
+        "titles": {each.id: pick(each.title_zh, each.title_en) for each in state.rules.criteria},
         "own": signed.get(room.seat or ""),
         "missing": len(seats) - len(signed),
         "opened": bool(sheets),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from trading.documents import queries as documents
 from trading.evaluation import queries, service
 from trading.evaluation.forms import SignReportForm
 from trading.evaluation.rules.documents import REPORT
-from trading.evaluation.views.blueprint import Room, blueprint, page, reading, runtime
+from trading.evaluation.views.blueprint import Room, blueprint, reading, runtime, status_of
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import IntegrityFailure, NotFound, RuleBroken
 from trading.kernel.roles import Role
 from trading.parties.queries import organisations
+from trading.procedures.rules.spec import parse_spec
 from trading.web.locale import gettext, pick
 from trading.web.permissions import allow
 
@@ -48,9 +50,23 @@ def _report_page(reference: str, form: SignReportForm) -> tuple[str, HTTPStatus]
             raise IntegrityFailure(f"report {found.sha256} is missing")
         document = REPORT.read(stored.doc)
         form.report.data = found.sha256
-        codes = tuple({item["bidder"] for lot in document["lots"] for item in lot["items"]})
-        names = {code: pick(each.name_zh, each.name_en) for code, each in organisations(conn, codes).items()}
-        return page("report.html", form, room=room, report=found, document=document, names=names)
+        bidders = {item["bid"]: item["bidder"] for lot in document["lots"] for item in lot["items"]}
+        known = organisations(conn, tuple(set(bidders.values())))
+        names = {code: pick(each.name_zh, each.name_en) for code, each in known.items()}
+        values = {
+            "bids": {bid: names.get(code, code) for bid, code in bidders.items()},
+            "document": document,
+            "names": names,
+            "report": found,
+            "titles": _titles(room),
+        }
+        return render_template("evaluation/report.html", form=form, room=room, **values), status_of(form)
+
+
+def _titles(room: Room) -> dict[str, str]:
+    """Return the titles of the criteria of all lots in the reader's language; ids that lots share name the same."""
+    lots = parse_spec(loads_object(room.row.spec)).lots
+    return {each.id: pick(each.title_zh, each.title_en) for lot in lots for each in lot.criteria or ()}
 
 
 def _holds(room: Room, number: int) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import redirect, render_template, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from trading.evaluation import queries, service
 from trading.evaluation.forms import ActForm, ReplaceForm
 from trading.evaluation.queries import ReportRow
 from trading.evaluation.rules.examination import Step
 from trading.evaluation.service import LotState
-from trading.evaluation.views.blueprint import Room, blueprint, page, reading, runtime
+from trading.evaluation.views.blueprint import Room, blueprint, names_of, page, reading, runtime
 from trading.experts import queries as experts
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
@@ -26,13 +27,17 @@ from trading.web.permissions import allow, current_actor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotLine:
-    """One lot in the room. ``state`` is None for a lot that is not in evaluation; ``signed`` counts members' sheets."""
+    """One lot in the room. ``state`` is None for a lot that is not in evaluation.
+
+    ``signed`` are the seats whose sheets are signed; ``voted`` the bids on whose conformity this member has voted.
+    """
 
     lot: LotRow
     state: LotState | None
     signed: tuple[str, ...]
     opened: bool
-    voted: int
+    names: Mapping[str, str]
+    voted: frozenset[str]
 
 
 @blueprint.get("")
@@ -78,16 +83,16 @@ def _current(entered: Room, report: ReportRow | None) -> bool:
 
 def _line(conn: Connection, entered: Room, lot: LotRow) -> LotLine:
     if lot.phase != "opened":
-        return LotLine(lot=lot, state=None, signed=(), opened=False, voted=0)
+        return LotLine(lot=lot, state=None, signed=(), opened=False, names={}, voted=frozenset())
     state = service.load_lot(conn, entered.row, lot, entered.at)
     votes = queries.votes_of(conn, state.place, Step.CONFORMITY)
-    own = sum(entered.seat in by for by in votes.values()) if entered.seat is not None else 0
     return LotLine(
         lot=lot,
         state=state,
         signed=tuple(sorted(queries.signatures_of(conn, state.place))),
         opened=queries.scoring_of(conn, state.place) is not None,
-        voted=own,
+        names=names_of(conn, state),
+        voted=frozenset(bid for bid, by in votes.items() if entered.seat in by),
     )
 
 
