@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
@@ -16,8 +17,9 @@ from agents.keys import enrolment
 from tests.support.people import code_of, signed_in
 from trading.accounts import service as accounts
 from trading.accounts.rules import codes
-from trading.accounts.service import requests
+from trading.accounts.service import Part, credentials, requests
 from trading.audit.ledger import Ledger
+from trading.crypto.passwords import Passwords
 from trading.crypto.signatures import Es256Signer
 from trading.kernel.credit_code import check_character
 from trading.kernel.encoding import b64u_decode
@@ -156,3 +158,76 @@ def enrol(client: FlaskClient, ledger: Ledger, signer: Es256Signer, voucher: Es2
     if voucher is not None:
         signed = signed.with_signature(voucher.sign(signed.doc))
     return client.post("/account/keys", data={"document": signed.wire_bytes().decode()})
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_attempt_to_sign_in_tells_nothing(client: FlaskClient, ledger: Ledger, language: str) -> None:
+    """Unknown and known logins, wrong password and wrong digits: the same status and the same page (F53)."""
+    account = accounts.create_account(ledger, login="li.wen", org_code=FIRM, roles=(Role.BIDDER,))
+    with ledger.upkeep() as conn:
+        credentials.set_factors(conn, account, Passwords(memory_kib=64, passes=1).hash(PASSWORD), codes.new_secret())
+    pages = set()
+    for login, password in (("nobody", PASSWORD), ("li.wen", "no"), ("li.wen", PASSWORD)):
+        data = {"login": login, "password": password, "code": "000000"}
+        answer = client.post(f"/signin?lang={language}", data=data)
+        pages.add((answer.status_code, answer.text.replace(login, "")))
+    assert len(pages) == 1
+    assert pages.pop()[0] == HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def test_registering_tells_nothing_about_who_is_registered(client: FlaskClient, ledger: Ledger) -> None:
+    accounts.create_account(ledger, login="li.wen", org_code=FIRM, roles=(Role.BIDDER,))
+    known = client.post("/register", data=FORM)
+    fresh = client.post("/register", data=FORM | {"login": "somebody.else"})
+    assert known.status_code == fresh.status_code == HTTPStatus.OK
+    number = re.compile(r"R-[0-9a-z]{8}")
+    assert number.sub("", known.text) == number.sub("", fresh.text)
+
+
+def test_the_people_of_a_demonstration_are_nowhere_else(client: FlaskClient) -> None:
+    assert client.get("/demo/people").status_code == HTTPStatus.NOT_FOUND
+    assert client.post("/demo/people", data={"login": "li.wen"}).status_code == HTTPStatus.NOT_FOUND
+    assert "/demo/people" not in client.get("/signin").text
+
+
+def test_a_visitor_takes_a_part(app: Flask, ledger: Ledger) -> None:
+    accounts.create_account(ledger, login="drafter", org_code=FIRM, roles=(Role.AGENCY,), name="李雯")
+    runtime = replace(app.extensions["runtime"], demo=True, passwords=Passwords(memory_kib=64, passes=1))
+    app.extensions["runtime"] = runtime
+    folder = app.extensions["settings"].data_dir
+    part = Part(login="drafter", title_zh="编制人", title_en="Drafter", note_zh="编制。", note_en="Drafts.")
+    (way,) = accounts.open_ways_in(runtime, folder, [part])
+    assert (folder / "demo-people.json").stat().st_mode & 0o777 == 0o600
+    client = app.test_client()
+    page = client.get("/demo/people")
+    assert "编制人" in page.text
+    assert digits(way.secret, ledger) in page.text
+    assert client.post("/demo/people", data={"login": "desk1"}).status_code == HTTPStatus.NOT_FOUND
+    assert client.post("/demo/people", data={"login": "drafter"}).headers["Location"] == "/workspace"
+    assert "李雯" in client.get("/workspace").text
+    typed = {"login": "drafter", "password": way.password, "code": way.recovery[0]}
+    assert app.test_client().post("/signin", data=typed).headers["Location"] == "/workspace"
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"])
+def test_signing_in_leads_to_this_site_alone(client: FlaskClient, ledger: Ledger, target: str) -> None:
+    account = accounts.create_account(ledger, login="li.wen", org_code=FIRM, roles=(Role.BIDDER,))
+    with ledger.upkeep() as conn:
+        encoded = Passwords(memory_kib=64, passes=1).hash(PASSWORD)
+        recovery = credentials.set_factors(conn, account, encoded, codes.new_secret())
+    data = {"login": "li.wen", "password": PASSWORD, "code": recovery[0], "next": target}
+    assert client.post("/signin", data=data).headers["Location"] == "/workspace"
+
+
+def test_a_step_up_gives_the_session_a_new_token(client: FlaskClient, ledger: Ledger) -> None:
+    accounts.create_account(ledger, login="li.wen", org_code=FIRM, roles=(Role.BIDDER,))
+    signed_in(client, "li.wen")
+    before = client.get_cookie("mb_session")
+    assert client.post("/account/recovery-codes", data={"code": code_of(ledger, "li.wen")}).status_code == HTTPStatus.OK
+    after = client.get_cookie("mb_session")
+    assert before is not None
+    assert after is not None
+    assert before.value != after.value
+    assert client.get("/workspace").status_code == HTTPStatus.OK
+    client.set_cookie("mb_session", before.value)
+    assert client.get("/workspace").status_code == HTTPStatus.SEE_OTHER
