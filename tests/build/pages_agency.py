@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than it
 
 from tests.build.pages import BUYERS, CUSTODIANS, DAY, HOUR, NOW, TITLES, Sample, code, digest
 from tests.build.pages_accounts import PERSON
@@ -189,7 +189,7 @@ def method_form() -> Any:
     price = {"id": "price", "kind": "price", "max": "40", "step": "0.01", "title_zh": "投标报价", "title_en": "Price"}
     quality = {"id": "plan", "max": "60", "step": "0.5", "title_zh": "技术方案", "title_en": "Technical proposal"}
     rows = [{**CRITERION, **price}, {**CRITERION, **quality}, dict(CRITERION)]
-    values = {"method": "comprehensive_scoring", "small_micro": "10", "consortium": "4", "criteria": rows}
+    values: dict[str, Any] = {"method": "comprehensive_scoring", "small_micro": "10", "consortium": "4", "criteria": rows}
     return form(forms.MethodForm, **values)
 
 

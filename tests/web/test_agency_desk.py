@@ -19,17 +19,22 @@ from tests.build.tenders import ms
 from tests.support.databases import Server, clone
 from tests.support.journey import Exchange, open_exchange
 from tests.support.people import signed_in
-from trading.crypto.signatures import Es256Signer
+from trading.accounts import service as accounts
+from trading.contracts import service as contracts
+from trading.contracts.drafting import Terms, contract_draft
+from trading.crypto.signatures import Es256Signer, sign_document
 from trading.demo import cast
 from trading.evaluation import store as rankings
-from trading.kernel.canonical import loads_object
+from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.encoding import b64u_decode
+from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event
-from trading.kernel.roles import Actor
+from trading.kernel.roles import Actor, Role
 from trading.notices.rules.documents import parse_notice
 from trading.parties.queries import keys_of
 from trading.procedures import queries as procedures
 from trading.procedures import service as procedure_service
+from trading.procedures.rules.failure import Failure
 from trading.procedures.rules.lifecycle import LotPhase
 
 HIDDEN = re.compile(r'<input[^>]*name="(csrf_token|offer|version)"[^>]*value="([^"]*)"')
@@ -319,7 +324,7 @@ def ranked(desk: Desk) -> None:
         procedure_service.move_lot(uow, recorded, lot, LotPhase.EVALUATED)
 
 
-def awarded(desk: Desk) -> None:
+def awarded(desk: Desk, *, notice: int = 3) -> None:
     base = f"/agency/procedures/{desk.reference}"
     assert "AWD-09" in desk.get("drafter", base)
     assert "清河课桌椅有限公司" in desk.get("drafter", f"{base}/lots/1/award?lang=zh")
@@ -331,11 +336,11 @@ def awarded(desk: Desk) -> None:
     assert signing.status_code == 200, signing.text
     done = desk.sign("reviewer", signing.text, f"{base}/result", desk.agency_key)
     assert done.status_code == 303, done.text
-    notice = loads_object(
-        desk.exchange.market.client().get(f"/procedures/{desk.reference}/documents/{notice_of(desk, 3)}.json").data
+    told = loads_object(
+        desk.exchange.market.client().get(f"/procedures/{desk.reference}/documents/{notice_of(desk, notice)}.json").data
     )
-    assert notice["lots"][0]["award"]["winner"]["name_zh"] == "清河课桌椅有限公司"  # NOT-09
-    assert notice["lots"][0]["award"]["evaluated_price"] == 120_000_000
+    assert told["lots"][0]["award"]["winner"]["name_zh"] == "清河课桌椅有限公司"  # NOT-09
+    assert told["lots"][0]["award"]["evaluated_price"] == 120_000_000
 
 
 def contracted(desk: Desk) -> None:
@@ -364,3 +369,200 @@ def contracted(desk: Desk) -> None:
     public = desk.exchange.market.client()
     assert public.get(f"/procedures/{desk.reference}").status_code == 200
     assert len(desk.records("contract.published")) == 1
+
+
+def test_what_the_desk_refuses(desk: Desk) -> None:
+    drafted(desk)
+    dates_outside_the_law(desk)
+    saved_by_another(desk)
+    of_another_organisation(desk)
+    attach_documents(desk)
+    handed_on(desk)
+    not_while_reviewed(desk)
+    blocked_without_custodians(desk)
+    approved_by_its_drafter(desk)
+    keys_given(desk)
+    published(desk)
+    corrected_too_late(desk)
+    cancelled(desk)
+
+
+def dates_outside_the_law(desk: Desk) -> None:
+    path = f"/agency/drafts/{desk.draft}/dates"
+    early = desk.post("drafter", path, **{**DATES, "close_day": "2026-03-20"})
+    assert early.status_code == 422
+    assert "2026-03-23 00:00:00" in early.text  # C50: the earliest lawful instant
+    assert "DOC-04" in early.text
+    assert "政府采购法第三十五条" in early.text
+    rest = desk.post("drafter", path, **{**DATES, "close_day": "2026-03-28"})  # a Saturday
+    assert rest.status_code == 422
+    assert "2026-03-30 10:00:00" in rest.text
+    beyond = desk.post("drafter", path, **{**DATES, "close_day": "2027-01-15"})
+    assert beyond.status_code == 422
+    assert "TIM-07" in beyond.text
+    late = desk.post("drafter", path, **{**DATES, "questions_day": "2026-03-30"})
+    assert "2026-03-26 23:59:59" in late.text
+    assert "OBJ-09" in late.text
+    short = desk.post("drafter", path, **{**DATES, "supply_day": "2026-03-05"})
+    assert "DOC-02" in short.text
+    page = desk.get("drafter", path)
+    offered = re.findall(r'<option[^>]*value="(2026-\d\d-\d\d)"', page.split('id="close_day"')[1].split("</select>")[0])
+    assert offered[0] == "2026-03-23"
+    assert not {"2026-03-22", "2026-03-28", "2026-04-06"} & set(offered)  # Sunday, Saturday, Qingming
+    submit = desk.post("drafter", f"/agency/drafts/{desk.draft}/submit", f"/agency/drafts/{desk.draft}/check")
+    assert submit.status_code == 422  # the short supply is still saved, and still unlawful
+    assert desk.post("drafter", path, **DATES).status_code == 303
+
+
+def saved_by_another(desk: Desk) -> None:
+    path = f"/agency/drafts/{desk.draft}/subject"
+    stale = desk.post("drafter", path, **{**SUBJECT, "title_en": "Typed and not lost", "version": "1"})
+    assert stale.status_code == 422
+    assert "Typed and not lost" in stale.text
+    assert "Typed and not lost" not in desk.get("drafter", path)
+
+
+def of_another_organisation(desk: Desk) -> None:
+    ledger = desk.exchange.market.runtime.ledger
+    accounts.create_account(ledger, login="other", org_code=cast.BUYER.code, roles=(Role.AGENCY,))
+    base = f"/agency/drafts/{desk.draft}"
+    for path in ("", "/subject", "/lots/1", "/lots/1/method", "/dates", "/documents", "/check", "/preview"):
+        desk.get("other", base + path, status=404)
+    desk.get("qinghe", base, status=403)
+
+
+def not_while_reviewed(desk: Desk) -> None:
+    path = f"/agency/drafts/{desk.draft}/subject"
+    assert desk.post("drafter", path, **{**SUBJECT, "title_en": "Too late"}).status_code == 422
+    assert attach(desk, "late.pdf", PDF).status_code == 409
+    assert desk.row().title_en == SUBJECT["title_en"]
+
+
+def blocked_without_custodians(desk: Desk) -> None:
+    page = desk.get("reviewer", f"/agency/procedures/{desk.reference}/publish?lang=en")
+    assert "data-document" not in page
+    desk.get("drafter", f"/agency/procedures/{desk.reference}/publish", status=403)
+
+
+def approved_by_its_drafter(desk: Desk) -> None:
+    """Whoever drafted any version approves none (MB-01), even after a colleague revised it."""
+    ledger = desk.exchange.market.runtime.ledger
+    accounts.create_account(ledger, login="both", org_code=cast.AGENCY.code, roles=(Role.AGENCY, Role.REVIEWER))
+    base = f"/agency/procedures/{desk.reference}"
+    assert desk.post("reviewer", f"{base}/review", reason="改").status_code == 303
+    edited = desk.post("both", f"/agency/drafts/{desk.draft}/subject", **SUBJECT)
+    assert edited.status_code == 303
+    sent = desk.post("both", f"/agency/drafts/{desk.draft}/submit", f"/agency/drafts/{desk.draft}/check")
+    assert sent.status_code == 303
+    assert "MB-01" in desk.get("both", f"{base}/review")
+    assert desk.post("both", f"{base}/review", reason="改").status_code == 422
+    assert desk.post("reviewer", f"{base}/review", reason="改").status_code == 303
+    handed_on(desk)  # revised by the drafter again: the other one is still no second person
+    assert desk.row().drafted_by != desk.exchange.market.stage.actors["reviewer"].account
+    assert "MB-01" in desk.get("both", f"{base}/review")
+
+
+def corrected_too_late(desk: Desk) -> None:
+    """A change that affects bids within the legal lead needs a later deadline (NOT-05)."""
+    desk.exchange.market.advance_to(ms("2026-03-20 09:00:00"))
+    desk.clients.clear()
+    base = f"/agency/procedures/{desk.reference}"
+    path = desk.post("both", f"{base}/corrections", base).location
+    with desk.exchange.market.runtime.ledger.read() as conn:
+        spec = loads_object(procedures.find(conn, desk.reference).spec)
+    fields = {
+        **{name: spec[name] for name in ("title_zh", "title_en", "text_zh", "text_en")},
+        "lots-0-title_zh": LOT["title_zh"],
+        "lots-0-title_en": LOT["title_en"],
+        "lots-0-budget": "1500000.00",
+        "lots-0-ceiling": "1400000.00",
+        "close_day": "2026-03-31",
+        "close_time": "10:00",
+        "supply_day": "",
+        "questions_day": "2026-03-26",
+        "validity_days": "90",
+    }
+    assert desk.post("both", path, **fields).status_code == 303
+    page = desk.get("both", f"{path}/compare?lang=en")
+    assert "2026-04-07 10:00:00" in page  # 15 days later is a Saturday, then a holiday
+    assert desk.post("both", f"{path}/compare").status_code == 303
+    signing = desk.get("reviewer", f"{path}/publish")
+    refused = desk.sign("reviewer", signing, f"{path}/publish", desk.agency_key)
+    assert refused.status_code == 422
+    assert desk.lot().ceiling == 150_000_000
+    assert desk.post("both", f"{path}/reopen", f"{path}/compare").status_code == 303
+    assert desk.post("both", path, **{**fields, "close_day": "2026-04-08"}).status_code == 303
+    assert desk.post("both", f"{path}/compare").status_code == 303
+    own = desk.sign("both", desk.get("both", f"{path}/publish"), f"{path}/publish", desk.agency_key)
+    assert own.status_code == 422  # MB-01: its author
+    signing = desk.get("reviewer", f"{path}/publish")
+    assert desk.sign("reviewer", signing, f"{path}/publish", desk.agency_key).status_code == 303
+    assert desk.lot().ceiling == 140_000_000
+    assert desk.lot().close_at == ms("2026-04-08 10:00:00")
+
+
+def cancelled(desk: Desk) -> None:
+    path = f"/agency/procedures/{desk.reference}/cancel"
+    texts = {"text_zh": "任务取消。", "text_en": "The task is cancelled."}
+    assert desk.post("reviewer", path, **texts).status_code == 422  # EVL-08: without a ground
+    signing = desk.post("reviewer", path, reason="采购任务取消", **texts)
+    assert desk.sign("reviewer", signing.text, path, desk.agency_key).status_code == 303
+    assert desk.records("procedure.cancelled")[0]["reason"] == "采购任务取消"
+    assert desk.lot().phase == "cancelled"
+    assert desk.exchange.audit() == []
+
+
+def test_contract_and_failure(desk: Desk) -> None:
+    drafted(desk)
+    attach_documents(desk)
+    handed_on(desk)
+    keys_given(desk)
+    published(desk)
+    failed(desk)
+    ranked(desk)
+    awarded(desk, notice=3)
+    refused_contracts(desk)
+
+
+def failed(desk: Desk) -> None:
+    """A failed lot gets its notice; it is put there as the closer would (OPN-02), and back for what follows."""
+    base = f"/agency/procedures/{desk.reference}"
+    desk.get("reviewer", f"{base}/failure", status=404)
+    market, row, lot = desk.exchange.market, desk.row(), desk.lot()
+    with market.runtime.ledger.begin(Actor.system("worker")) as uow:
+        recorded = uow.record(procedure_service.lot_failed(row, lot, Failure(reason="fewer_than_three", rule="OPN-02")))
+        procedure_service.move_lot(uow, recorded, lot, LotPhase.FAILED)
+    signing = desk.post("reviewer", f"{base}/failure", text_zh="流标。", text_en="It failed.")
+    assert desk.sign("reviewer", signing.text, f"{base}/failure", desk.agency_key).status_code == 303
+    assert len(desk.records("failure.published")) == 1
+    assert desk.exchange.audit() == []
+    assert "NOT-10" not in desk.get("reviewer", base)  # nothing is left to announce
+
+
+def refused_contracts(desk: Desk) -> None:
+    market = desk.exchange.market
+    ledger, drafter = market.runtime.ledger, market.stage.actors["drafter"]
+    qinghe, signer = market.stage.actors["qinghe"], market.stage.signers["qinghe", "bidder"]
+    terms = Terms(number="1", terms_zh="甲", terms_en="a")
+    with ledger.read() as conn:
+        good = contract_draft(conn, desk.reference, ("1", "all"), at=market.now(), terms=terms)
+    said = loads_object(good)
+    other = said["supplier"] | {"code": cast.BIDDERS[1].code}
+    for changes in ({"price": said["price"] - 1}, {"supplier": other}):
+        with pytest.raises(RuleBroken) as refusal:
+            contracts.offer(ledger, drafter, desk.reference, sign_document(dumps({**said, **changes}), desk.agency_key))
+        assert (refusal.value.code, refusal.value.rule_id) == ("contract.other_than_award", "CON-01")
+    with pytest.raises(RuleBroken) as refusal:
+        contracts.offer(ledger, drafter, desk.reference, sign_document(good, signer))
+    assert refusal.value.code == "sig.key_unknown"
+    contracts.offer(ledger, drafter, desk.reference, sign_document(good, desk.agency_key))
+    other_text = dumps({**said, "terms_zh": "乙"})
+    contracts.offer(ledger, drafter, desk.reference, sign_document(other_text, desk.agency_key))
+    with pytest.raises(RuleBroken) as refusal:
+        contracts.sign(ledger, qinghe, desk.reference, "1", "all", sign_document(good, signer))
+    assert refusal.value.code == "contract.replaced"
+    market.advance_to(said["sign_before"])
+    with pytest.raises(RuleBroken) as refusal:
+        contracts.sign(ledger, qinghe, desk.reference, "1", "all", sign_document(other_text, signer))
+    assert (refusal.value.code, refusal.value.rule_id) == ("contract.too_late", "CON-01")
+    assert desk.records("contract.signed") == []

@@ -18,7 +18,7 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms import Form as Part
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than it
 from wtforms.validators import DataRequired
 
 from trading.agency.rules.specification import Problem

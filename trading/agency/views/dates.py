@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from werkzeug.wrappers import Response
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than it
 
 from trading.agency import service
 from trading.agency.forms import DatesForm, refuse_dates, texts_of

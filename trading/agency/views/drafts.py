@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import flash, redirect, url_for
 from werkzeug.wrappers import Response
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than it
 
 from trading.agency import queries, service
 from trading.agency.forms import ActForm, SealingForm, SubjectForm, attach, texts_of

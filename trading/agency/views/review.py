@@ -8,7 +8,7 @@ from http import HTTPStatus
 from flask import flash, redirect, render_template, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than it
 
 from trading.accounts.queries import names_of
 from trading.agency import preview as previews
