@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from tests.support.ceremony import Station
 from tests.support.databases import Server, clone
@@ -89,6 +90,7 @@ class Viewer(threading.Thread):
         self.polled: set[int] = set()
         self.ended = threading.Event()
 
+    @override
     def run(self) -> None:
         while not self.ended.is_set():
             try:

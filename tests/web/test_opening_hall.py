@@ -64,7 +64,7 @@ class Hall:
         headers = {"Accept": MIMETYPE, **({"Last-Event-ID": last} if last else {})}
         with self.public("/events?once", **headers) as answer:  # a stream that is not closed keeps its place
             assert (answer.status_code, answer.mimetype) == (200, MIMETYPE)
-            return messages(answer.text)
+            return messages(answer.get_data(as_text=True))
 
     def person(self, login: str) -> FlaskClient:
         return signed_in(self.market.app.test_client(), login)

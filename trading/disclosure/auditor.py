@@ -109,8 +109,7 @@ def log() -> str:
         general = queries.general_page(conn) if wish == Wish() else []
     older = None
     if len(told) >= queries.PAGE:
-        kept = {"reference": wish.reference, "kind": wish.kind, "before": told[-1].h}
-        older = url_for("auditor.log", **{name: value for name, value in kept.items() if value is not None})
+        older = url_for("auditor.log", reference=wish.reference, kind=wish.kind, before=told[-1].h)
     return render_template("disclosure/log.html", told=told, wish=wish, kinds=kinds, general=general, older=older)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from wtforms import Field, FileField, RadioField
-from wtforms.fields import SelectChoice
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired
 
 from trading.openings.rules.verdicts import Finding
@@ -44,7 +44,8 @@ class FindingForm(Form):
 
     def choice(self, bid: str) -> Field:
         """Return the field of one bid."""
-        return self[_name(bid)]
+        field: Field = self[_name(bid)]
+        return field
 
 
 def _name(bid: str) -> str:

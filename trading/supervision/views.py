@@ -153,7 +153,7 @@ def log() -> str:
         wish=wish,
         kinds=kinds,
         live=live,
-        older=url_for("supervision.log", **_older(wish, told)) if len(told) >= queries.PAGE else None,
+        older=_older(wish, told),
         events=url_for("supervision.log_events", after=newest),
         version=_version(told),
         now=_runtime().clock.now_ms(),
@@ -166,9 +166,11 @@ def _wish() -> Wish:
     return Wish(**asked)
 
 
-def _older(wish: Wish, told: Sequence[Told]) -> dict[str, str]:
-    kept = {"reference": wish.reference, "kind": wish.kind, "before": told[-1].h if told else None}
-    return {name: value for name, value in kept.items() if value is not None}
+def _older(wish: Wish, told: Sequence[Told]) -> str | None:
+    """Return the address of the next page; None on the last one. What is None stands in no address."""
+    if len(told) < queries.PAGE:
+        return None
+    return url_for("supervision.log", reference=wish.reference, kind=wish.kind, before=told[-1].h)
 
 
 @blueprint.get("/log/state")

@@ -154,27 +154,26 @@ def objection(reference: str, lot: str) -> Answer:
         if row.published_at is None or procedures.find_lot(conn, row.id, lot, _STAGE).policy_sha256 is None:
             raise NotFound(reference)
         own = desks.own_objections(conn, current_actor(), where)
-    if form.validate_on_submit():
-        refused = _object(form, where)
-        if refused is None:
-            return redirect(url_for("ceremony.objection", reference=reference, lot=lot), HTTPStatus.SEE_OTHER)
+    if form.validate_on_submit() and _object(form, where):
+        return redirect(url_for("ceremony.objection", reference=reference, lot=lot), HTTPStatus.SEE_OTHER)
     page = render_template("openings/objection.html", procedure=row, own=own, form=form, reference=reference, lot=lot)
     return page, HTTPStatus.UNPROCESSABLE_ENTITY if form.is_submitted() else HTTPStatus.OK
 
 
-def _object(form: ObjectionForm, where: tuple[str, str, str]) -> Exception | None:
-    """Raise the objection; a refusal joins the form and is returned."""
+def _object(form: ObjectionForm, where: tuple[str, str, str]) -> bool:
+    """Raise the objection and return whether that was done; a refusal joins the form."""
     upload = form.receipt.data
     receipt = upload.read(MAX_RECEIPT + 1) if upload else b""
+    refusal: RuleBroken | InvalidInput
     try:
         if not receipt or len(receipt) > MAX_RECEIPT:
             raise InvalidInput("receipt.malformed", "no receipt, or a file too large to be one")
         desks.object_by_receipt(_runtime(), current_actor(), where, receipt)
     except (RuleBroken, InvalidInput) as error:
-        form.refuse(error, "receipt")
-        return error
+        refusal = error
     except NotFound:
-        error = InvalidInput("receipt.other_record", "of another organisation, lot, or before the list")
-        form.refuse(error, "receipt")
-        return error
-    return None
+        refusal = InvalidInput("receipt.other_record", "of another organisation or lot, or before the list")
+    else:
+        return True
+    form.refuse(refusal, "receipt")
+    return False
