@@ -27,6 +27,7 @@ MODULES = (
     "bounds",
     "fields",
     "drawtypes",
+    "papertypes",
     "doctypes",
     "records",
     "proofs",

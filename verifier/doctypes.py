@@ -22,12 +22,12 @@ from verifier.fields import (
     array,
     blob,
     choice,
-    either,
     integer,
     matching,
     nullable,
     shape,
 )
+from verifier.papertypes import PAPER_OPTIONAL, PAPER_TABLES
 
 FACTOR_TEXT = matching(r"([0-9a-f]{64})?")
 CHECK_CODE = choice("ok", "envelope_invalid", "hpke_open_failed", "bad_length", "bad_index", "commit_mismatch")
@@ -53,71 +53,8 @@ SIGNATURE_LIST = array(SIGNATURE_OBJECT, by="kid", least=1)
 _LOT = {"lot": NAME, "stage": STAGE, "tender": NAME}
 _CTX = {"bid": BID, "bidder": ORG, "bidder_kid": HEX32, "policy_sha256": HEX32, "seq": SEQ, **_LOT}
 _LEAF = {"bid": BID, "envelope_sha256": HEX32, "h": HEX32, "seq": SEQ}
-_PARTY = shape({"code": ORG, "name_en": TEXT, "name_zh": TEXT})
 _PART = shape({"alg": choice("age-encryption.org/v1"), "name": choice("main", "price"), "sha256": HEX32, "size": COUNT})
-_ITEM = shape({"code": TEXT, "name_en": TEXT, "name_zh": TEXT, "quantity": DECIMAL, "unit": TEXT})
 _PRICE_ITEM = shape({"amount": INT, "code": TEXT, "quantity": DECIMAL, "unit_price": DECIMAL})
-_TENDER_DOCUMENT = shape({"media": TEXT, "name": TEXT, "sha256": HEX32, "size": COUNT})
-_BAND = shape({"from": DECIMAL, "points": DECIMAL, "text_en": TEXT, "text_zh": TEXT, "to": nullable(DECIMAL)})
-_CRITERION = shape(
-    {
-        "bands": array(_BAND),
-        "id": NAME,
-        "kind": choice("price", "objective", "subjective"),
-        "max": DECIMAL,
-        "step": DECIMAL,
-        "text_en": TEXT,
-        "text_zh": TEXT,
-        "title_en": TEXT,
-        "title_zh": TEXT,
-    }
-)
-_SCORED = shape({"comment": nullable(TEXT), "criterion": NAME, "points": DECIMAL})
-_NOTICE_LOT = shape(
-    {
-        "ceiling": nullable(COUNT),
-        "currency": matching(r"[A-Z]{3}"),
-        "items": array(_ITEM),
-        "lot": NAME,
-        "method": NAME,
-        "policy_sha256": nullable(HEX32),
-        "schedule_sha256": nullable(HEX32),
-        "stage": STAGE,
-        "tie_rule": NAME,
-        "title_en": TEXT,
-        "title_zh": TEXT,
-    },
-    {
-        "budget": nullable(COUNT),
-        "category": choice("goods", "services"),
-        "criteria": nullable(array(_CRITERION, least=1)),
-        "preference": nullable(shape({"consortium": DECIMAL, "small_micro": DECIMAL})),
-    },
-)
-_AWARD = shape(
-    {"bid": BID, "bidder": ORG, "price": INT},
-    {"evaluated_price": INT, "score": nullable(DECIMAL), "sme": nullable(NAME), "winner": _PARTY},
-)
-_CONTRACT_LOT = shape(
-    {
-        "contract_sha256": HEX32,
-        "currency": matching(r"[A-Z]{3}"),
-        "lot": NAME,
-        "price": INT,
-        "signed_at": MS,
-        "stage": STAGE,
-        "supplier": _PARTY,
-    }
-)
-_RESULT_LOT = shape(
-    {
-        "award": nullable(_AWARD),
-        "lot": NAME,
-        "ranked_h": nullable(HEX32),
-        "reason": nullable(NAME),
-        "stage": STAGE,
-    }
-)
 _EXTENSION = shape(
     {
         "extend_ms": integer(1_800_000),
@@ -363,100 +300,11 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
         ("agency", "supervisor"),
     ),
     "sb1.transcript": ({"items": array(any_object), "tier": choice("audit", "bidders"), **_TRANSCRIPT}, ()),
-    "mb.notice": (
-        {
-            "agency": _PARTY,
-            "buyer": _PARTY,
-            "changes": array(shape({"field": TEXT, "new": TEXT, "old": TEXT})),
-            "edition_sha256": HEX32,
-            "kind": choice("tender", "correction", "result", "failed", "cancellation", "contract"),
-            "lots": array(either(_NOTICE_LOT, _RESULT_LOT, _CONTRACT_LOT), by="lot stage"),
-            "number": SEQ,
-            "procedure_kind": NAME,
-            "published_at": MS,
-            "regime": NAME,
-            "supersedes": nullable(HEX32),
-            "supervisor": TEXT,
-            "tender": NAME,
-            "text_en": TEXT,
-            "text_zh": TEXT,
-            "title_en": TEXT,
-            "title_zh": TEXT,
-        },
-        ("agency",),
-    ),
-    "mb.contract": (
-        {
-            "agency": _PARTY,
-            "award_h": HEX32,
-            "bid": BID,
-            "buyer": _PARTY,
-            "created": MS,
-            "currency": matching(r"[A-Z]{3}"),
-            "number": TEXT,
-            "price": INT,
-            "sign_before": MS,
-            "supplier": _PARTY,
-            "terms_en": TEXT,
-            "terms_zh": TEXT,
-            "title_en": TEXT,
-            "title_zh": TEXT,
-            **_LOT,
-        },
-        ("agency", "bidder"),
-    ),
-    "mb.score-sheet": (
-        {
-            "items": array(shape({"bid": BID, "scores": array(_SCORED)}), by="bid"),
-            "reason": nullable(TEXT),
-            "salt": HEX32,
-            "seat": NAME,
-            "version": SEQ,
-            **_LOT,
-        },
-        (),
-    ),
-    "mb.evaluation-report": (
-        {
-            "drafted_at": MS,
-            "edition_sha256": HEX32,
-            "lots": array(any_object, by="lot stage"),
-            "number": SEQ,
-            "replaced": array(shape({"by": NAME, "reason": TEXT, "seat": NAME})),
-            "seats": array(NAME, by=""),
-            "tender": NAME,
-        },
-        (),
-    ),
-    "mb.edition": (
-        {
-            "id": NAME,
-            "jurisdiction": NAME,
-            "parameters": array(
-                shape(
-                    {
-                        "key": NAME,
-                        "rule": array(NAME),
-                        "source": TEXT,
-                        "unit": TEXT,
-                        "value": either(INT, BOOL, TEXT),
-                    }
-                ),
-                by="key",
-            ),
-        },
-        (),
-    ),
 }
+_TABLES.update(PAPER_TABLES)
 _TABLES.update(DRAW_TABLES)
 _OPTIONAL: dict[str, dict[str, FieldRule]] = {
-    "mb.notice": {
-        "bid_validity_days": nullable(COUNT),
-        "documents": array(_TENDER_DOCUMENT, by="name"),
-        "experts": array(TEXT),
-        "questions_until": nullable(MS),
-        "supply_ends_at": nullable(MS),
-    },
+    **PAPER_OPTIONAL,
     "sb1.price": {"terms": any_object},
 }
 

@@ -307,7 +307,7 @@ _BODIES.update(
         "committee.planned": {"plan_sha256": HEX32},
         "committee.drawing": {"draw": DRAW_ID, "request_sha256": HEX32},
         "committee.appointed": {"seat": NAME},
-        "committee.formed": {"attempt": SEQ, "draw": DRAW_ID, "seats": array(any_object)},
+        "committee.formed": {"attempt": SEQ, "draw": DRAW_ID, "seats": array(any_object), "state": NAME},
         "seat.signed_in": {"seat": NAME, "second_factor": BOOL},
         "seat.declared": {"declaration": TEXT, "seat": NAME},
         "seat.left": {"reason_commit": nullable(HEX32), "seat": NAME, "state": NAME},

@@ -90,6 +90,7 @@ class MadeDraw:
         self.keys = [XWing(secrets.token_bytes(32)) for _ in CUSTODIANS]
         self.key_documents: list[str] = []
         self.openings: list[OpenedReason] = []
+        self.draw = DRAW
         self.previous: str | None = None
         self.result: results.Result | None = None
         self.seated: set[int] = set()
@@ -102,9 +103,9 @@ class MadeDraw:
     def record(self, name: str, body: Mapping[str, Any], *, draw: bool = True) -> Entry:
         """Log a record a second later."""
         self.now += SECOND
-        of = {"attempt": self.attempt, "draw": DRAW} if draw else {}
+        of = {"attempt": self.attempt, "draw": self.draw} if draw else {}
         kind = f"draw.{name}" if draw else name
-        subject = f"draw:{DRAW}" if draw else "register:experts"
+        subject = f"draw:{self.draw}" if draw else "register:experts"
         full = self._twisted(kind, {**body, **of})
         return self.log.append(kind, full, at=full.pop("_at", self.now), subject=subject, procedure=None)
 
@@ -160,7 +161,7 @@ class MadeDraw:
             raw = dumps(
                 {
                     "created": self.now,
-                    "draw": DRAW,
+                    "draw": self.draw,
                     "hpke_pk": b64u(key.public),
                     "name": signer.name,
                     "role": role,
@@ -182,7 +183,7 @@ class MadeDraw:
         body = {
             "custodians": rows,
             "demo": False,
-            "draw": DRAW,
+            "draw": self.draw,
             "k": 3,
             "suite": "SB1-XWING-AGE",
             "supersedes": None,
@@ -211,15 +212,15 @@ class MadeDraw:
             "call_ms": 20 * MINUTE,
             "commit_ms": 10 * MINUTE,
             "committee": {"appointed": 0, "representatives": 2, "seated": 0},
-            "draw": DRAW,
+            "draw": self.draw,
             "excl_root": pool.exclusion_root(self.k_x, len(self.pool.entrants), self.reasons).hex(),
             "excluded": [{"count": counts[item.id], "id": item.id} for item in strata],
-            "exclusion_key_commit": pool.exclusion_key_commit(DRAW, self.attempt, self.k_x).hex(),
+            "exclusion_key_commit": pool.exclusion_key_commit(self.draw, self.attempt, self.k_x).hex(),
             "limits": ["person", "unit"],
             "min_valid": 2,
             "parties": [{"id": party, "kid": self.contributors[party].kid} for party in PARTIES],
             "policy_sha256": self.policy.sha256,
-            "pool_key_commit": pool.pool_key_commit(DRAW, self.attempt, self.k_draw).hex(),
+            "pool_key_commit": pool.pool_key_commit(self.draw, self.attempt, self.k_draw).hex(),
             "pool_root": self.pool.root.hex(),
             "pool_size": len(self.pool.entrants),
             "previous": self.previous,
@@ -249,10 +250,12 @@ class MadeDraw:
             if i in self.story.silent:
                 continue
             codes = dict.fromkeys(named, checks.CheckCode.OK)
-            raw = checks.make_share_check(codes, custodian=i, draw=DRAW, spec_sha256=self.spec.sha256, created=self.now)
+            raw = checks.make_share_check(
+                codes, custodian=i, draw=self.draw, spec_sha256=self.spec.sha256, created=self.now
+            )
             self.record("share_checked", {"check_sha256": sha256(self.put(raw, signer)).hex(), "custodian": i})
         if self.story.silent:
-            raw = checks.make_waiver(self.story.silent, draw=DRAW, spec_sha256=self.spec.sha256, created=self.now)
+            raw = checks.make_waiver(self.story.silent, draw=self.draw, spec_sha256=self.spec.sha256, created=self.now)
             self.record("waived", {"waiver_sha256": sha256(self.both(raw)).hex()})
 
     def _commit(self, party: str) -> str:

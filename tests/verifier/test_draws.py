@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.support.made_bids import XWing
 from tests.support.made_draw import (
     SECOND,
     STORIES,
@@ -133,17 +135,13 @@ def test_void_whether_revealed_or_hidden() -> None:
 # --- lies of one field --------------------------------------------------------------------------------------------
 
 
-def swap_first_strata(fields: Fields) -> None:
-    fields["strata"][0]["b"] += 1
-
-
 def drop_listed(fields: Fields) -> None:
     row = fields["contributions"].pop()
     fields["left_out"].append({"party": row["party"], "reason": "absent"})
 
 
 LIES: dict[str, tuple[str, Callable[[Fields], None], int, str]] = {
-    "strata": ("ed1.spec", swap_first_strata, 1, "ED-02"),
+    "strata": ("ed1.spec", lambda f: f.update(pool_size=f["pool_size"] + 1), 1, "ED-02"),
     "representatives": ("ed1.spec", lambda f: f["committee"].update(representatives=4), 1, "ED-02"),
     "party": ("ed1.spec", lambda f: f["parties"][0].update(kid="00" * 32), 1, "ED-02"),
     "policy of another draw": ("ed1.policy", lambda f: f.update(draw="D-other"), 1, "ED-01"),
@@ -614,3 +612,20 @@ def test_withheld_keys_and_leaves_leave_the_result_incomplete() -> None:
             del made.documents[name]
     report = verify_draw(made)
     assert (failures(report), report.exit_code) == ({}, 2)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_second_draw_of_the_procedure_says_what_it_follows(*, told: bool) -> None:
+    """A replica shows both draws; the second committee's must name the last result of the first."""
+    made = begun()
+    play(made)
+    assert made.result is not None
+    made.previous = made.result.sha256 if told else None
+    made.keys = [XWing(secrets.token_bytes(32)) for _ in made.keys]
+    made.draw, made.attempt, made.result, made.seated, made.openings = "D-second", 1, None, set(), []
+    made.fix_policy()
+    made.specify()
+    play(made)
+    report = verify_draw(finish(made), "audit", "audit")
+    assert ("ATTEMPT_HIDDEN: a second draw of the procedure" in found(report)) != told
+    assert failures(report).keys() <= {"ED-12"}
