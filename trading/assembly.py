@@ -19,6 +19,7 @@ from trading.clarifications import model as clarifications
 from trading.config import Settings
 from trading.contracts import model as contracts
 from trading.crypto.keyfiles import load_es256
+from trading.crypto.passwords import Passwords
 from trading.custody import model as custody
 from trading.db import open_engine
 from trading.evaluation import model as evaluation
@@ -89,6 +90,7 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         clock=settings.clock(),
         ack=load_es256(settings.ack_key_file, None) if settings.ack_key_file is not None else None,
         witness_policy=settings.witness_policy.read_text() if settings.witness_policy is not None else "",
+        passwords=Passwords(settings.argon2_memory_kib, settings.argon2_passes),
         public_url=(settings.public_url or "http://localhost").rstrip("/"),
         ocid_prefix=settings.ocid_prefix,
     )

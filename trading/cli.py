@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "station": "agents.station.cli:main",
     "tamper": "trading.demo.tamper:tamper",
     "up": "trading.up.commands:up",
+    "user": "trading.commands.user:user",
     "verify-audit": "trading.commands.audits:verify_audit",
     "witness": "agents.witness:main",
 }

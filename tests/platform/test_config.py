@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trading.config import VARIABLES, ConfigError, Process, Settings
+from trading.config.checks import Context, problems_of
 from trading.config.demo import EmbeddedServers, generate_secret
 
 STRONG = "Vq7rT2mXw9ZkB4nLsD6fHj8pQy3cGe5u"
@@ -186,3 +187,18 @@ def test_every_variable_is_documented_and_no_other() -> None:
         )
         for name, each in VARIABLES.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [
+        ("ARGON2_MEMORY_KIB", "19456", True),
+        ("ARGON2_MEMORY_KIB", "19455", False),
+        ("ARGON2_PASSES", "2", True),
+        ("ARGON2_PASSES", "1", False),
+        ("ARGON2_PASSES", "２", False),
+    ],
+)
+def test_hashing_a_password_is_never_cheaper_than_the_default(name: str, value: str, fits: bool) -> None:  # noqa: FBT001 - a table
+    context = Context(process=Process.WEB, demo=True, data_dir=Path("var"))
+    assert (name in " ".join(problems_of({name: value}, context))) is not fits

@@ -225,6 +225,27 @@ def test_every_role_on_every_route(world: Insiders) -> None:
     assert count >= LEAST_CHECKS, count
 
 
+def test_no_step_up_route_acts_on_a_wrong_code(world: Insiders) -> None:
+    """Whatever is sent, without a fresh second factor nothing is recorded (security 8)."""
+
+    def entries() -> int:
+        with world.ledger.read() as conn:
+            return int(conn.exec_driver_sql("SELECT count(*) FROM log.audit_entry WHERE kind <> 'cover'").scalar_one())
+
+    app, walked = world.market.app, 0
+    for row in rows(app):
+        if row.permission is None or not row.permission.step_up or "POST" not in row.methods:
+            continue
+        for role in sorted(row.permission.roles):
+            client = world.client("in", role, api=False)
+            path, before = address(world, app, row, role), entries()
+            answer = client.post(path, data={"code": "aaaaa-aaaaa-aaaaa", "reason": "x", "role": "bidder"})
+            assert answer.status_code not in {HTTPStatus.SEE_OTHER, HTTPStatus.FOUND}, path
+            assert entries() == before, path
+            walked += 1
+    assert walked > 20
+
+
 def test_foreign_and_missing_look_the_same(world: Insiders) -> None:
     client = world.client("out", Role.AGENCY, api=False)
     foreign = client.get(f"/agency/procedures/{world.market.tender}")

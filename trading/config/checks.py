@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from trading.config.demo import GENERATED
-from trading.config.variables import READER, ROLES, VARIABLES, Process
+from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES, READER, ROLES, VARIABLES, Process
 
 # Names that other programs read and that would weaken this one, or that put a secret where every child process sees it.
 _FORBIDDEN = {
@@ -127,6 +127,13 @@ def _check_ocid_prefix(name: str, value: str, context: Context) -> Iterator[str]
         yield f"{name} is ocds- and the six characters that were registered for the publisher."
 
 
+def _check_argon2(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    least = LEAST_MEMORY_KIB if name == "ARGON2_MEMORY_KIB" else LEAST_PASSES
+    if not (value.isascii() and value.isdigit()) or int(value) < least:
+        yield f"{name} is a whole number of at least {least}: a cheaper hash of a password is guessed sooner."
+
+
 def _check_listen(name: str, value: str, context: Context) -> Iterator[str]:
     url = urlsplit(f"//{value}")
     try:
@@ -194,6 +201,8 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "MAIL_FROM": _check_mail_from,
     "PUBLIC_URL": _check_public_url,
     "OCID_PREFIX": _check_ocid_prefix,
+    "ARGON2_MEMORY_KIB": _check_argon2,
+    "ARGON2_PASSES": _check_argon2,
     "LISTEN": _check_listen,
     "JURISDICTION": _accept,  # the rule book knows the codes
     "RULEBOOK_DIR": _check_directory,

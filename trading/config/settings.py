@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from trading.config.checks import Context, misplaced, problems_of
 from trading.config.demo import demo_environment
-from trading.config.variables import VARIABLES, ConfigError, Process
+from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES, VARIABLES, ConfigError, Process
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
 
 DEFAULT_LISTEN = "127.0.0.1:8000"
@@ -40,6 +40,8 @@ class Settings:
     mail_from: str | None = None
     public_url: str | None = None
     ocid_prefix: str = DEFAULT_OCID_PREFIX
+    argon2_memory_kib: int = LEAST_MEMORY_KIB
+    argon2_passes: int = LEAST_PASSES
     listen: str | None = None
     jurisdiction: str
     rulebook_dir: Path | None = None
@@ -114,6 +116,8 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         mail_from=given.get("MAIL_FROM"),
         public_url=given.get("PUBLIC_URL"),
         ocid_prefix=given.get("OCID_PREFIX", DEFAULT_OCID_PREFIX),
+        argon2_memory_kib=int(given.get("ARGON2_MEMORY_KIB", LEAST_MEMORY_KIB)),
+        argon2_passes=int(given.get("ARGON2_PASSES", LEAST_PASSES)),
         listen=given.get("LISTEN"),
         jurisdiction=given.get("JURISDICTION", "CN"),
         rulebook_dir=path("RULEBOOK_DIR"),

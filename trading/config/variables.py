@@ -40,6 +40,10 @@ class Variable:
     secret: bool = False
 
 
+#: What hashing a password costs at least: OWASP's first recommendation for argon2id with one lane.
+LEAST_MEMORY_KIB = 19_456
+LEAST_PASSES = 2
+
 _EVERY = frozenset(Process)
 _LOG_READERS = frozenset({Process.WEB, Process.WORKER, Process.SEQUENCER, Process.AUDITOR})
 _RINGERS = frozenset({Process.WEB, Process.WORKER, Process.CLOCK})
@@ -63,6 +67,8 @@ VARIABLES: Mapping[str, Variable] = {
     "PUBLIC_URL": Variable(readers=frozenset({Process.WEB, Process.WORKER, Process.CONTACT})),
     "OCID_PREFIX": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
     "LISTEN": Variable(readers=frozenset({Process.WEB})),
+    "ARGON2_MEMORY_KIB": Variable(readers=frozenset({Process.WEB})),
+    "ARGON2_PASSES": Variable(readers=frozenset({Process.WEB})),
     "JURISDICTION": Variable(readers=_EVERY),
     "RULEBOOK_DIR": Variable(readers=_EVERY),
 }

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-#: At least this much: OWASP's first recommendation for argon2id with one lane, 19 MiB and two passes.
-LEAST_MEMORY_KIB: Final = 19_456
-LEAST_PASSES: Final = 2
+from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from trading.accounts.service.signing_in import Attempt
 from trading.accounts.tables import credential, recovery_code
 from trading.assembly import REGISTRY
 from trading.audit.ledger import Ledger
-from trading.crypto.passwords import LEAST_MEMORY_KIB, LEAST_PASSES, Passwords
+from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES
+from trading.crypto.passwords import Passwords
 from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Registry
 from trading.kernel.roles import Role
