@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.made_log import Entry, sha256
 from tests.support.made_opening import adjudicate
-from tests.support.made_tender import LOT, Bid, Tender
+from tests.support.made_tender import LOT, TENDER, Bid, Tender
 from trading.kernel.canonical import dumps
 from trading.kernel.digests import tuple_hash
 
@@ -131,6 +131,46 @@ def rank(tender: Tender) -> None:
 def award(tender: Tender, ranked: Entry) -> None:
     first = next(item for item in ranked.value["body"]["items"] if item["rank"] == 1)
     award = {name: first[name] for name in ("bid", "bidder", "price")}
-    tender.record("award.determined", {**award, "ranked_h": ranked.h, **LOT}, "lot:1")
+    determined = tender.record("award.determined", {**award, "ranked_h": ranked.h, **LOT}, "lot:1")
     row = {"award": award, "lot": "1", "ranked_h": ranked.h, "reason": None, "stage": "all"}
     tender.record("result.published", {"notice_sha256": tender.notice("result", [row]), **LOT})
+    if tender.scenario.contracted:
+        contract(tender, award, determined)
+
+
+def contract(tender: Tender, award: dict[str, Any], determined: Entry) -> None:
+    """The contract of the award, signed by agency and supplier, published and filed (CON-01 to CON-03)."""
+    winner = next(bid for bid in tender.bids if bid.id == award["bid"])
+    supplier = {"code": winner.signer.org, "name_en": "Supplier", "name_zh": winner.signer.name}
+    fields = {
+        "agency": {"code": tender.agency.org, "name_en": "Example Agency", "name_zh": tender.agency.name},
+        "award_h": determined.h,
+        "bid": award["bid"],
+        "buyer": {"code": "12310000BUYER00001", "name_en": "Example School", "name_zh": "示例市第一中学"},
+        "created": tender.now,
+        "currency": "CNY",
+        "number": "2026-1",
+        "price": award["price"],
+        "sign_before": tender.now + 30 * 86_400_000,
+        "supplier": supplier,
+        "tender": TENDER,
+        "terms_en": "As tendered.",
+        "terms_zh": "按招标文件。",
+        "title_en": "Desks",
+        "title_zh": "课桌",
+        "typ": "mb.contract",
+        **LOT,
+    }
+    digest = tender.document(fields, tender.agency, winner.signer)
+    signed = tender.record("contract.signed", {"contract_sha256": digest, **award, **LOT}, "lot:1")
+    row = {
+        "contract_sha256": digest,
+        "currency": "CNY",
+        "price": award["price"],
+        "signed_at": signed.value["at"],
+        "supplier": supplier,
+        **LOT,
+    }
+    notice = tender.notice("contract", [row])
+    tender.record("contract.published", {"contract_sha256": digest, "notice_sha256": notice, **LOT}, "lot:1")
+    tender.record("contract.filed", {"contract_sha256": digest, "filing": "2026-15", **LOT}, "lot:1")

@@ -79,6 +79,7 @@ class Scenario:
     bid_faults: dict[int, dict[int, str]] = field(default_factory=dict)  # bidder -> custodian -> fault
     final: dict[int, str] = field(default_factory=dict)  # bidder -> verdict that follows PENDING (S10 row 9)
     final_faults: dict[int, str] = field(default_factory=dict)  # custodian -> fault that it adds
+    contracted: bool = False  # the contract is signed by both and published
 
 
 SCENARIOS = {
@@ -148,6 +149,7 @@ SCENARIOS = {
         Scenario(name="no_factor_mode", factor_mode=False),
         Scenario(name="extended", extended=True),
         Scenario(name="objected", objected=4),
+        Scenario(name="contracted", contracted=True),
     )
 }
 
