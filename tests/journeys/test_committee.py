@@ -1,4 +1,4 @@
-"""A scoring tender evaluated by its committee on a running platform: what everybody can verify afterwards."""
+"""A scoring tender, its experts drawn by lot, its committee seated: what everybody can verify when it has evaluated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import pytest
 
 from tests.support.databases import Server, clone
 from tests.support.journey import Exchange, Tender, open_exchange
-from tests.support.sitting import Sitting, opened_tender, seat_everybody
+from tests.support.made_committee import CommitteeMaker, contact_ledger
+from tests.support.market import SYSTEM
+from tests.support.sitting import Sitting, opened_tender
+from trading.audit.demo_clock import jump
 from trading.awards import service as awards
 from trading.disclosure.rules.tiers import Tier
 from trading.evaluation import service
+from trading.experts import queries as experts
 
 
 @dataclass
@@ -20,31 +24,40 @@ class Evaluated:
     exchange: Exchange
     tender: Tender
     sitting: Sitting
+    maker: CommitteeMaker
 
 
 @pytest.fixture(scope="module")
 def opened(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluated]:
     with (
-        pytest.MonkeyPatch.context() as patch,
         clone(server, demo=True) as database,
         open_exchange(database, tmp_path_factory.mktemp("committee")) as exchange,
     ):
-        seat_everybody(patch)
         tender = opened_tender(exchange)
         market = tender.market
+        maker = CommitteeMaker(
+            runtime=market.runtime,
+            stage=market.stage,
+            contact_ledger=contact_ledger(database),
+            jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
+        )
+        seats = sorted(member.seat for member in maker.seated(market.tender).sitting)
         bids = {key: bidder.bid for key, bidder in tender.bidders.items()}
-        sitting = Sitting(market.runtime.ledger, market.tender, market.stage.actors["drafter"], bids)
-        yield Evaluated(exchange, tender, sitting)
+        agency = market.stage.actors["drafter"]
+        yield Evaluated(
+            exchange, tender, Sitting(market.runtime.ledger, market.tender, agency, bids, None, seats), maker
+        )
 
 
 def test_bundles_verify_while_the_committee_sits_and_after_it_has_ranked(opened: Evaluated) -> None:
     sitting, tender = opened.sitting, opened.tender
     sitting.examine()
-    sitting.type("m-a1")
-    sitting.sign("m-a1")
+    first, *others = sitting.seats
+    sitting.type(first)
+    sitting.sign(first)
     for tier in Tier:
         assert tender.verify(tier)["found"] == [], tier
-    for seat in sitting.seats[1:]:
+    for seat in others:
         sitting.type(seat, {"mingde": "45"})
         sitting.sign(seat)
     sitting.sign_report()
@@ -56,3 +69,11 @@ def test_bundles_verify_while_the_committee_sits_and_after_it_has_ranked(opened:
         assert (report["found"], report["code"]) == ([], 0), tier
         assert report["states"]["RK-01"] == "ok"
     assert opened.exchange.audit() == []
+
+
+def test_the_seats_are_the_own_seats_of_the_people_who_signed_in(opened: Evaluated) -> None:
+    """What a page asks: a member finds his or her seat, and nobody finds another's (EXP-14)."""
+    with opened.sitting.ledger.read() as conn:
+        for actor in opened.maker.stage.actors.values():
+            found = experts.seat_of(conn, opened.tender.market.procedure_id, actor)
+            assert found is None or found.seat in opened.sitting.seats
