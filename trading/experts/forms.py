@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from trading.experts.rules.strata import STRATA, stratum_title
@@ -19,19 +20,19 @@ _MINUTE_MS: Final = 60_000
 _NEEDS: Final = 4
 
 
-def _strata() -> list[tuple[str, str]]:
+def _strata() -> list[SelectChoice]:
     place = 0 if current_language() == "zh" else 1
-    return [("", "–"), *((stratum, stratum_title(stratum)[place]) for stratum in STRATA)]
+    return [SelectChoice("", "–"), *(SelectChoice(each, stratum_title(each)[place]) for each in STRATA)]
 
 
 class PlanForm(Form):
     """The committee's plan: up to four strata with their numbers, representatives, time and place."""
 
-    stratum1 = SelectField(_("First specialty"), validators=[DataRequired()])
+    stratum1 = SelectField(_("First specialty"), validators=[DataRequired()], default="")
     need1 = IntegerField(_("Experts of the first specialty"), [InputRequired(), NumberRange(1, 15)], default=4)
-    stratum2 = SelectField(_("Second specialty"))
+    stratum2 = SelectField(_("Second specialty"), default="")
     need2 = IntegerField(_("Experts of the second specialty"), [NumberRange(0, 15)], default=0)
-    stratum3 = SelectField(_("Third specialty"))
+    stratum3 = SelectField(_("Third specialty"), default="")
     need3 = IntegerField(_("Experts of the third specialty"), [NumberRange(0, 15)], default=0)
     representatives = IntegerField(_("Representatives of the buyer"), [InputRequired(), NumberRange(0, 5)], default=1)
     evaluation_at = StringField(
@@ -97,11 +98,11 @@ class CancelForm(Form):
     reason = SelectField(
         _("Cause"),
         choices=[
-            ("wrong_plan", _("The plan must change")),
-            ("custodian_silent", _("A custodian does not answer")),
-            ("too_few_valid", _("Too few contributions are usable")),
-            ("unrecoverable", _("A contribution cannot be recovered")),
-            ("stopped", _("The procedure has ended")),
+            SelectChoice("wrong_plan", _("The plan must change")),
+            SelectChoice("custodian_silent", _("A custodian does not answer")),
+            SelectChoice("too_few_valid", _("Too few contributions are usable")),
+            SelectChoice("unrecoverable", _("A contribution cannot be recovered")),
+            SelectChoice("stopped", _("The procedure has ended")),
         ],
     )
 
@@ -113,10 +114,10 @@ class ReplaceForm(StepUpForm):
     reason = SelectField(
         _("Ground"),
         choices=[
-            ("absent", _("did not come")),
-            ("ill", _("fell ill")),
-            ("unable", _("cannot evaluate for another reason")),
-            ("conflict", _("has a conflict of interest")),
+            SelectChoice("absent", _("did not come")),
+            SelectChoice("ill", _("fell ill")),
+            SelectChoice("unable", _("cannot evaluate for another reason")),
+            SelectChoice("conflict", _("has a conflict of interest")),
         ],
     )
 
@@ -127,19 +128,20 @@ class CallForm(Form):
     choice = RadioField(
         _("Your answer"),
         choices=[
-            ("accept", _("I will come")),
-            ("decline", _("I cannot come")),
-            ("conflict", _("I have a conflict of interest or am not qualified")),
+            SelectChoice("accept", _("I will come")),
+            SelectChoice("decline", _("I cannot come")),
+            SelectChoice("conflict", _("I have a conflict of interest or am not qualified")),
         ],
         validators=[DataRequired()],
     )
     reason = SelectField(
         _("If you cannot come, the reason"),
+        default="busy",
         choices=[
-            ("busy", _("another engagement")),
-            ("ill", _("illness")),
-            ("away", _("out of town")),
-            ("other", _("another reason")),
+            SelectChoice("busy", _("another engagement")),
+            SelectChoice("ill", _("illness")),
+            SelectChoice("away", _("out of town")),
+            SelectChoice("other", _("another reason")),
         ],
     )
 
@@ -160,8 +162,8 @@ class DeclareForm(StepUpForm):
     declaration = RadioField(
         _("Your declaration"),
         choices=[
-            ("none", _("I have no interest in any bidder and am not related to its head")),
-            ("conflict", _("I must recuse myself")),
+            SelectChoice("none", _("I have no interest in any bidder and am not related to its head")),
+            SelectChoice("conflict", _("I must recuse myself")),
         ],
         validators=[DataRequired()],
     )

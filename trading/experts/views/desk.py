@@ -7,6 +7,7 @@ from typing import Final, TypeAlias, cast
 
 from flask import Blueprint, current_app, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from trading.accounts import service as accounts
 from trading.audit.runtime import Runtime
@@ -109,7 +110,9 @@ def _role() -> str:
 
 def _replace_form(page: DrawPage) -> ReplaceForm:
     form = ReplaceForm()
-    form.seat.choices = [(each.seat, each.seat) for each in page.members if each.state in {"expected", "present"}]
+    form.seat.choices = [
+        SelectChoice(each.seat, each.seat) for each in page.members if each.state in {"expected", "present"}
+    ]
     return form
 
 

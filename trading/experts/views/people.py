@@ -49,7 +49,6 @@ def call(code: str) -> AnyResponse:
     page = render_template("experts/call.html", found=shown, meeting=meeting, specialty=specialty, form=form)
     response = make_response(page, status)
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"  # the code stands in the address
     return response
 
 

@@ -1,0 +1,170 @@
+"""The pages of draws by hand: agency plans, centre begins, both sign, experts answer and sit; nobody sees a name."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.support.databases import Database
+from tests.support.made_committee import STRATUM, CommitteeMaker, contact_ledger
+from tests.support.market import SYSTEM, Market, open_market
+from tests.support.people import code_of, signed_in
+from trading.assembly import REGISTRY
+from trading.audit.demo_clock import jump
+from trading.kernel.events import Registry
+
+PLANTED = ("隐名专家", "planted-", "隐名单位")
+ANYBODY = "Mozilla"
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return REGISTRY
+
+
+@pytest.fixture
+def market(demo_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Market]:
+    caplog.set_level(logging.ERROR)
+    with open_market(demo_database, tmp_path, ()) as market:
+        market.draft()
+        market.prove_local_keys()
+        market.publish()
+        yield market
+
+
+@pytest.fixture
+def maker(market: Market, demo_database: Database) -> CommitteeMaker:
+    made = CommitteeMaker(
+        runtime=market.runtime,
+        stage=market.stage,
+        contact_ledger=contact_ledger(demo_database),
+        jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
+    )
+    made.set_up()
+    return made
+
+
+class Person:
+    """Somebody at a browser; a page that names an expert fails at once."""
+
+    def __init__(self, market: Market, login: str | None, *, may_see: tuple[str, ...] = ()) -> None:
+        self.market, self.login, self.may_see = market, login, may_see
+        client: FlaskClient = market.app.test_client()
+        self.client = client if login is None else signed_in(client, login)
+
+    def get(self, path: str) -> TestResponse:
+        return self._checked(self.client.get(path))
+
+    def post(self, path: str, page: str | None = None, **fields: object) -> TestResponse:
+        """Post a form after opening its page, with its hidden fields and, where it asks, a fresh code."""
+        shown = self.get(page or path).text
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', shown)
+        assert token is not None, shown
+        values = {"csrf_token": token[1], **fields}
+        if 'name="code"' in shown and self.login is not None:
+            values["code"] = code_of(self.market.runtime.ledger, self.login)
+        return self._checked(self.client.post(path, data=values))
+
+    def _checked(self, answer: TestResponse) -> TestResponse:
+        for name in PLANTED:
+            assert name not in answer.text or name in self.may_see, answer.request.path
+        return answer
+
+
+def test_the_agency_plans_and_the_refusal_names_the_rule(market: Market, maker: CommitteeMaker) -> None:
+    maker.admit(24)
+    agency, path = Person(market, "drafter"), f"/agency/{market.tender}/committee"
+    fields = {
+        "stratum1": STRATUM,
+        "need1": "3",
+        "need2": "0",
+        "need3": "0",
+        "representatives": "2",
+        "evaluation_at": "2026-03-03T09:30",
+        "place_zh": "三号评标室",
+        "place_en": "Room 3",
+    }
+    refused = agency.post(path, **fields)
+    assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "不得少于 4 人" in refused.text
+    assert agency.post(path, **{**fields, "need1": "4", "representatives": "1"}).status_code == HTTPStatus.SEE_OTHER
+    shown = agency.get(path)
+    assert "三号评标室" in shown.text
+    assert Person(market, "supervisor").get(path).status_code in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+    centre = Person(market, "centre")
+    assert market.tender in centre.get("/draws").text
+    begun = centre.post(f"/draws/begin/{market.tender}", commit="1", reveal="1", call="30")
+    assert begun.status_code == HTTPStatus.SEE_OTHER
+    assert begun.location.startswith("/draws/D-")
+
+
+def test_everybody_sees_only_what_is_his(market: Market, maker: CommitteeMaker) -> None:
+    committee = maker.seated(market.tender)
+    draw = committee.draw
+    for login in ("centre", "supervisor"):
+        page = Person(market, login).get(f"/draws/{draw}")
+        assert page.status_code == HTTPStatus.OK
+        assert all(member.seat in page.text for member in committee.members)
+    assert Person(market, "drafter").get(f"/draws/{draw}").status_code == HTTPStatus.FORBIDDEN
+    for path in ("/pool", "/draws"):
+        assert Person(market, "centre").get(path).status_code == HTTPStatus.OK
+    public = Person(market, None)
+    secret = public.get(f"/procedures/{market.tender}/draw")
+    assert secret.status_code == HTTPStatus.OK
+    assert str(draw) not in secret.text
+    anonymous = public.get(f"/draws/public/{draw}")
+    assert anonymous.status_code == HTTPStatus.OK
+    assert market.tender not in anonymous.text
+    assert all(member.seat not in anonymous.text for member in committee.members)
+    assert str(draw) in public.get("/draws/public").text
+
+
+def test_a_call_is_answered_by_its_code_alone(market: Market, maker: CommitteeMaker) -> None:
+    maker.admit(24)
+    maker.plan(market.tender)
+    maker.seeded(market.tender)
+    maker.until(lambda: len(maker.open_calls()) == 4)
+    (_, code), (_, other), *_ = maker.open_calls()
+    expert = Person(market, None)
+    page = expert.get(f"/draws/call/{code}")
+    assert page.headers["Referrer-Policy"] == "same-origin"  # the code stands in the address
+    assert "三号评标室" in page.text
+    assert market.tender not in page.text
+    assert expert.post(f"/draws/call/{code}").status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    answered = expert.post(f"/draws/call/{code}", choice="accept", reason="busy")
+    assert answered.status_code == HTTPStatus.SEE_OTHER
+    assert "席位码" in expert.get(f"/draws/call/{code}").text
+    expert.post(f"/draws/call/{other}", choice="decline", reason="away")
+    assert "已记录" in expert.get(f"/draws/call/{other}").text
+    unknown, over = expert.get("/draws/call/nobody"), maker.open_calls()[0][1]
+    market.advance_to(market.now() + 1_801_000)
+    late = expert.get(f"/draws/call/{over}")
+    assert (unknown.status_code, late.status_code) == (HTTPStatus.OK, HTTPStatus.OK)
+    assert unknown.text == late.text.replace(over, "nobody")  # a code that is over tells no more than none at all
+
+
+def test_an_expert_signs_in_and_declares(market: Market, maker: CommitteeMaker) -> None:
+    maker.admit(12, accounts_for=12)
+    maker.plan(market.tender)
+    maker.drawn(market.tender)
+    address, code = next(iter(maker.seat_codes().items()))
+    login = next(name for name, actor in maker.stage.actors.items() if actor == maker.account_of(address))
+    expert = Person(market, login)
+    wrong = expert.post("/draws/mine", seat_code="wrong")
+    assert wrong.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    taken = expert.post("/draws/mine", seat_code=code)
+    assert taken.status_code == HTTPStatus.SEE_OTHER
+    assert taken.location == f"/draws/mine/{market.tender}"
+    declared = expert.post(taken.location, declaration="none")
+    assert declared.status_code == HTTPStatus.SEE_OTHER
+    assert market.tender in expert.get("/draws/mine").text
+    stranger = next(name for name in maker.stage.actors if name.startswith("expert-") and name != login)
+    assert market.tender not in Person(market, stranger).get("/draws/mine").text
+    assert Person(market, stranger).get(taken.location).status_code == HTTPStatus.SEE_OTHER
