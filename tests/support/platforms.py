@@ -15,12 +15,15 @@ from trading.up.platform import discard_platform
 
 
 @contextmanager
-def temporary_platform(*, fsync: bool = True) -> Iterator[Platform]:
-    """Yield a running platform on free ports; without ``fsync`` its commits do not wait for the disk."""
+def temporary_platform(*, fsync: bool = True, demo_shift_ms: int = 0) -> Iterator[Platform]:
+    """Yield a running platform on free ports; without ``fsync`` its commits do not wait for the disk.
+
+    ``demo_shift_ms`` is the shift of demonstration time in ms.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mb-", dir="/tmp"))  # a short path: sockets lie below it
     try:
         admit_server(folder)
-        platform = Platform(folder, listen="127.0.0.1:0", fsync=fsync)
+        platform = Platform(folder, listen="127.0.0.1:0", fsync=fsync, demo_shift_ms=demo_shift_ms)
         platform.start()
         try:
             yield platform
