@@ -41,6 +41,13 @@ def account() -> str:
     )
 
 
+@blueprint.get("/account/alive")
+@allow(*PEOPLE)
+def alive() -> dict[str, bool]:
+    """Keep the session: asking was the activity."""
+    return {"alive": True}
+
+
 @blueprint.post("/account/sessions/<session_id>/end")
 @allow(*PEOPLE, relation="own")
 def end_session(session_id: str) -> Response:
