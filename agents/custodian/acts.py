@@ -174,20 +174,31 @@ def acknowledge(where: Where, factor_file: Path, out: Path, *, yes: bool) -> Non
 
 
 @main.command("disclose")
-@click.option("--order", "order_file", required=True, type=FILE, help="Job file of kind disclose.")
+@click.option("--order", "order_file", type=FILE, help="Job file of kind disclose; or --draw and --auditor.")
+@click.option("--draw", "draw_file", type=FILE, help="The draw's job file of kind draw-check.")
+@click.option("--auditor", help="With --draw: name of the auditor's organisation, as in the trust file.")
 @click.option("--to", "recipient", required=True, help="The auditor's age recipient, age1…")
 @click.option("--out", required=True, type=OUT_FILE, help="Age file for the auditor.")
 @pass_where
-def disclose(where: Where, order_file: Path, recipient: str, out: Path) -> None:
+def disclose(
+    where: Where, order_file: Path | None, draw_file: Path | None, auditor: str | None, recipient: str, out: Path
+) -> None:
     """Disclose the share key to an auditor who adjudicates a BAD. Asks for two people."""
 
     def act() -> None:
-        job, agent = _read(order_file, JobKind.DISCLOSE), where.open()
-        disclosed = disclosing.disclose(agent, job, recipient, _two_people)
+        agent = where.open()
+        if order_file is not None and draw_file is None:
+            job = _read(order_file, JobKind.DISCLOSE)
+            disclosed = disclosing.disclose(agent, job, recipient, _two_people)
+        elif draw_file is not None and auditor and order_file is None:
+            job = _read(draw_file, JobKind.DRAW_CHECK)
+            disclosed = disclosing.disclose_draw(agent, job, recipient, auditor, _two_people)
+        else:
+            raise click.UsageError("--order, or --draw and --auditor")
         out.write_bytes(disclosed.sealed)
         told = {"auditor": disclosed.auditor, "disclosure_sha256": disclosed.disclosure_sha256}
         write(out.with_name(f"{out.name}.answer.json"), told)
-        if order_file.resolve().parent == (agent.directory / "inbox").resolve():
+        if order_file is not None and order_file.resolve().parent == (agent.directory / "inbox").resolve():
             polling.put_into_outbox(agent.directory, order_file.stem, {"answer": told, "job": order_file.stem})
 
     perform(act)

@@ -217,6 +217,17 @@ def _valid(agent: Agent, signed: SignedDocument, attempt: Attempt) -> Contributi
     return document
 
 
+def codes_of(agent: Agent, attempt: Attempt) -> dict[str, CheckCode]:
+    """Return what this agent said of every document of an attempt."""
+    prefix = attempt.question("")
+    told = {}
+    for question in agent.state.questions("draw-code", attempt.place):
+        code = agent.state.answer("draw-code", attempt.place, question)
+        if question.startswith(prefix) and code is not None:
+            told[question.removeprefix(prefix)] = CheckCode(code.decode())
+    return told
+
+
 def _remember(
     agent: Agent, job: Job, attempt: Attempt, spec: SignedDocument, codes: Mapping[str, CheckCode], now: int
 ) -> None:

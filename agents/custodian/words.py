@@ -126,3 +126,13 @@ def of_key_release(spec: Spec, use: str) -> str:
     """Describe a key release to the auditor."""
     lines = _draw("向审计方交出密钥份额", "share of a key for the auditor", spec)
     return "\n".join([*lines, f"  {use}"])
+
+
+def of_draw_disclosure(spec: Spec, auditor: str, left: int) -> str:
+    """Describe a disclosure of the seed of a draw's share key, and how many the auditor may know in all."""
+    lines = _draw("向审计方披露保管密钥", "disclosure of the share key to an auditor", spec)
+    bound = words(
+        f"  审计方 {auditor}；本次抽取中各方向其披露的密钥合计不得超过 {left} 个，请先核实",
+        f"  auditor {auditor}; all custodians together may disclose {left} keys of this draw to it: ask first",
+    )
+    return "\n".join([*lines, bound])

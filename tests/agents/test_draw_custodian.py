@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyrage  # type: ignore[import-untyped]  # the package has no stubs
 import pytest
 
 from agents.contributor import acts
-from agents.custodian import desk, statements
+from agents.custodian import desk, disclosing, statements
 from agents.custodian.agent import Agent
 from agents.custodian.draw_answers import SEAL_FILE
 from agents.custodian.draws import make_draw_key
 from agents.custodian.state import Place
-from tests.build.draw_world import BEGAN, DRAW, K_DRAW, PARTIES, SECOND, DrawWorld
+from tests.build.draw_world import BEGAN, CUSTODIANS, DRAW, K_DRAW, PARTIES, SECOND, DrawWorld
 from trading.crypto import shares as shamir
 from trading.crypto.keys import XWingPrivateKey, hpke_seal, pop_info, release_info
 from trading.custody.rules.answers import read_answer
 from trading.custody.rules.jobs import JobKind, build_job, read_job
-from trading.experts.rules.checks import CheckCode, parse_share_check
+from trading.experts.rules.checks import CheckCode, parse_disclosure, parse_share_check
 from trading.experts.rules.contributions import Context, parse_contribution
 from trading.experts.rules.fields import POOL_KEY
 from trading.experts.rules.keys import make_key_order, parse_key_release
@@ -254,3 +255,28 @@ def test_a_destroyed_key_opens_nothing_more(world: DrawWorld) -> None:
 
 def test_contributors_and_agents_agree_on_the_dealing(world: DrawWorld) -> None:
     assert acts.spec_of(world.desks["notary"], DRAW, 1).sha256 == world.spec.sha256
+
+
+def test_a_key_is_disclosed_only_for_a_bad_that_was_reported(world: DrawWorld) -> None:
+    agent, other = world.agents[0], world.desks["notary"]
+    job = world.check_job(agent, documents(world))
+    ask(agent, job)
+    identity = pyrage.x25519.Identity.generate()
+    recipient, auditor = str(identity.to_public()), "某审计局"
+    with pytest.raises(RuleBroken, match=r"disclose\.nothing_bad"):
+        disclosing.disclose_draw(agent, read_job(job), recipient, auditor, lambda _text: None)
+    genuine = contribution(world, "notary")
+    doc = genuine.doc.replace(parse_contribution(genuine.doc).shares[0].c.hex().encode(), b"00" * 32)
+    bad = world.keep(SignedDocument(doc, (other.signer.sign(doc),)))
+    world.log_contribution("notary", bad)
+    job = world.check_job(agent, [bad.sha256])
+    ask(agent, job)
+    said: list[str] = []
+    made = disclosing.disclose_draw(agent, read_job(job), recipient, auditor, said.append)
+    opened = parse_disclosure(SignedDocument.from_wire(pyrage.decrypt(made.sealed, [identity])).doc)
+    assert opened.seed == agent.share_key(Place.of_draw(DRAW)).seed
+    assert f"{auditor}；本次抽取中各方向其披露的密钥合计不得超过 2 个" in said[0]
+    again = disclosing.disclose_draw(agent, read_job(job), recipient, auditor, said.append)
+    assert again.disclosure_sha256 == made.disclosure_sha256
+    disclosing.disclose_draw(agent, read_job(job), recipient, CUSTODIANS[2][0], said.append)
+    assert "不得超过 1 个" in said[-1]  # it holds one key itself
