@@ -32,6 +32,7 @@ from trading.custody import service as custody
 from trading.documents import files
 from trading.documents.files import StoredFile
 from trading.experts import queries as experts
+from trading.experts.service import disclosure
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import Conflict, NotFound, RuleBroken
 from trading.kernel.ids import random_name
@@ -81,9 +82,20 @@ def dates_of(spec: ProcedureSpec, at: int) -> Dates:
     )
 
 
-def disclosed_experts(conn: Connection, row: ProcedureRow) -> list[str]:
-    """Return the names of the committee, as far as they are disclosed: with the result, never before (NOT-09)."""
-    return [each.name for each in experts.panel_of(conn, row.id)]
+def disclosed_experts(ledger: Ledger, actor: Actor, row: ProcedureRow) -> list[str] | None:
+    """Return the names of the committee for the result notice (NOT-09); none if there was no committee.
+
+    None while they are on their way: this asks for their disclosure, and the contact service publishes them.
+
+    Raises:
+        RuleBroken: ``panel.secret`` (EXP-14): another lot of the procedure is still being evaluated.
+    """
+    with ledger.read() as conn:
+        committee, names = experts.committee_of(conn, row.id), experts.panel_of(conn, row.id)
+    if committee is None or names:
+        return [each.name for each in names]
+    disclosure.disclose_names(ledger, actor, row.reference)
+    return None
 
 
 def start(ledger: Ledger, actor: Actor) -> str:

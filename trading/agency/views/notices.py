@@ -25,7 +25,7 @@ from trading.notices import drafting
 from trading.notices import service as notices
 from trading.notices.service import LotDocuments
 from trading.parties.queries import organisations
-from trading.procedures.queries import find_lot, lots_of
+from trading.procedures.queries import ProcedureRow, find_lot, lots_of
 from trading.procedures.service import edition_of, work_calendar
 from trading.rulebook.keys import Key, Regime
 from trading.web.locale import gettext as _
@@ -179,13 +179,28 @@ def _last(reference: str, kind: str, title: str, done: str) -> Page | Response:
     if is_signing():
         return signed(act, done=done, back=back, title=title, values={"kind": kind})
     form = TextsForm()
-    if form.validate_on_submit():
+    experts, told = [], ""
+    if form.validate_on_submit() and kind == "result":
+        experts, told = _experts(row)
+        if told:
+            form.form_errors.append(told)
+    if form.is_submitted() and not form.problems:
         texts = {"text_zh": plain(form.text_zh.data), "text_en": plain(form.text_en.data)}
         with reading() as (conn, at):
-            experts = service.disclosed_experts(conn, row) if kind == "result" else []
             raw = drafting.closing_draft(conn, reference, at=at, kind=kind, texts=texts, experts=experts)
         return page("sign.html", offered([(title, raw)]), title=title, back=back, kind=kind)
     return page("texts.html", form, title=title, row=row, back=back, kind=kind)
+
+
+def _experts(row: ProcedureRow) -> tuple[list[str], str]:
+    """Return the names for the result notice, or why they cannot be there yet."""
+    try:
+        names = service.disclosed_experts(runtime().ledger, current_actor(), row)
+    except RuleBroken as refusal:
+        return [], refusal_text(refusal)
+    if names is None:
+        return [], _("The contact service is publishing the names of the committee. Send this page again in a minute.")
+    return names, ""
 
 
 @blueprint.get("/procedures/<reference>/opening")

@@ -76,8 +76,9 @@ def _award(conn: Connection, ranking: RankingRow) -> dict[str, Any]:
     first = ranking.first
     known = organisations(conn, (first["bidder"],))
     award = {name: first[name] for name in ("bid", "bidder", "evaluated_price", "price")}
-    more = {name: first[name] for name in ("score", "sme") if first.get(name) is not None}
-    return {**award, **more, "winner": party(known, first["bidder"])}
+    more = {} if first.get("score") is None else {"score": first["score"]}
+    # The deduction that was granted is the declaration of a small enterprise that NOT-09 wants published.
+    return {**award, **more, "sme": first.get("preference"), "winner": party(known, first["bidder"])}
 
 
 def contract_notice_draft(
