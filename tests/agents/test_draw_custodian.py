@@ -257,7 +257,8 @@ def test_contributors_and_agents_agree_on_the_dealing(world: DrawWorld) -> None:
     assert acts.spec_of(world.desks["notary"], DRAW, 1).sha256 == world.spec.sha256
 
 
-def test_a_key_is_disclosed_only_for_a_bad_that_was_reported(world: DrawWorld) -> None:
+def test_a_key_is_disclosed_only_for_a_bad_that_was_reported(world: DrawWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     agent, other = world.agents[0], world.desks["notary"]
     job = world.check_job(agent, documents(world))
     ask(agent, job)
