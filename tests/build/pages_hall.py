@@ -23,6 +23,7 @@ from trading.rulebook.keys import Key
 from trading.supervision.queries import Told, Watched, WatchedLot, Wish
 from trading.supervision.rules.lamps import Colour, Lamp, State
 from trading.supervision.service import Board, Supervised
+from trading.web.desks import Desk as Entry
 from trading.web.forms import Form
 from trading.web.signing import SigningForm
 
@@ -280,6 +281,11 @@ def told(count: int) -> list[Told]:
     ]  # fmt: skip
 
 
+OTHERS = (
+    Entry(endpoint="ceremony.index", title_zh="主持开标", title_en="Openings to conduct", note_zh="", note_en=""),
+)
+
+
 def _supervision() -> Iterator[Sample]:
     boards = {
         "empty": (Board(procedures=(), now=NOW), None),
@@ -290,8 +296,8 @@ def _supervision() -> Iterator[Sample]:
     for name, (board, colour) in boards.items():
         desks = [FULL] if name == "full" else []
         context = {
-            "board": board, "now": NOW, "colour": colour, "desks": desks, "actor": SUPERVISOR, "version": "0" * 16,
-            "refresh": name == "red",
+            "board": board, "now": NOW, "colour": colour, "desks": desks, "others": OTHERS, "actor": SUPERVISOR,
+            "version": "0" * 16, "refresh": name == "red",
         }  # fmt: skip
         yield Sample(f"supervision-{name}", "/supervision", "supervision/index.html", context)
     for name, shown in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from flask import Blueprint, Response, current_app, render_template, request, url_for
@@ -17,6 +17,7 @@ from trading.supervision.queries import Scope, Told, Wish
 from trading.supervision.rules.lamps import Colour
 from trading.supervision.service import Board
 from trading.web import streams
+from trading.web.desks import Desk as Entry
 from trading.web.permissions import allow, current_actor
 from trading.web.streams import Shared
 
@@ -74,6 +75,7 @@ def index() -> str:
         now=board.now,
         colour=_colour(),
         desks=_waiting(current_actor()),
+        others=_others(current_actor()),
         actor=current_actor(),
         version=_lamps(board),
         refresh="refresh" in request.args,
@@ -85,6 +87,14 @@ def _waiting(actor: Actor) -> Sequence[Desk]:
         return ()
     with _runtime().ledger.read() as conn:
         return [desk for desk in desks.desks(conn, actor) if desk.waiting(actor)]
+
+
+def _others(actor: Actor) -> list[Entry]:
+    """Return the other desks of a supervisor: openings, draws, whatever further packages have orders to sign."""
+    if Role.SUPERVISOR not in actor.roles:
+        return []
+    entries = cast("Mapping[Role, Sequence[Entry]]", current_app.extensions["desks"])[Role.SUPERVISOR]
+    return [entry for entry in entries if entry.endpoint != "supervision.index"]
 
 
 @blueprint.get("/state")
