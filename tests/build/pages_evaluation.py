@@ -10,7 +10,7 @@ from typing import Any
 
 from wtforms.fields import SelectChoice
 
-from tests.build.pages import NOW, Sample, digest
+from tests.build.pages import NOW, Sample, digest, plot, result
 from tests.build.scores import band, criterion, rules
 from trading.evaluation.forms import (
     ActForm,
@@ -32,6 +32,7 @@ from trading.evaluation.views.blueprint import Room
 from trading.evaluation.views.room import LotLine
 from trading.experts.rules.composition import Committee, Member
 from trading.kernel.errors import RuleBroken
+from trading.notices.queries.result import Result
 from trading.openings.model import Place
 from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.criteria import Category, Criterion, CriterionKind, decimal_of
@@ -349,6 +350,21 @@ def _report(signatures: dict[str, str | None], room: Room) -> dict[str, Any]:
     }
 
 
+def scored_result() -> Result:
+    """A published result of a scored lot, as the public reads it."""
+    plain = result(5)
+    rows = tuple(
+        replace(
+            row,
+            score=None if row.rank is None else f"{88 - 3 * row.rank}.5{row.rank}",
+            means={"warranty": "8.80", "plan": f"{27 - (row.rank or 0)}.10", "quality": "20.36"},
+            reason="not_conforming" if row.rank is None else None,
+        )
+        for row in plain.rows
+    )
+    return replace(plain, method="comprehensive_scoring", members=5, criteria=CRITERIA, rows=rows, tie=None)
+
+
 def samples() -> Iterator[Sample]:
     """Every page of an evaluation."""
     assert Category.GOODS  # the lot is one of goods: its price weighs 35 of at least 30 points
@@ -356,6 +372,9 @@ def samples() -> Iterator[Sample]:
     act = partial(ActForm, formdata=None)
     done = replace(SITTING, report_number=1, reported_at=NOW)
     reported = replace(SITTING, report_number=1)
+    outcome = scored_result()
+    context = {"result": outcome, "plot": plot(outcome)}
+    yield Sample("result-scored", f"/procedures/{REFERENCE}/lots/1/result", "notices/result.html", context)
     overview = "evaluation/overview.html"
     lines = [(ROW, SEATS[1], SITTING), (replace(ROW, reference="T-2026-b3c4d5e6"), None, None)]
     yield Sample("evaluations", "/evaluation", overview, {"lines": lines, "expert": True})

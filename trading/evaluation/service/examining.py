@@ -15,11 +15,10 @@ from trading.evaluation.rules.examination import Decision, Outcome, Step, majori
 from trading.evaluation.rules.ranking import OpenedBid
 from trading.evaluation.service.members import require_agency, require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
-from trading.evaluation.service.state import LotState, load_lot
+from trading.evaluation.service.state import LotState, load_lot, load_opened
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.procedures import store as rows
-from trading.procedures.queries import find_lot
 from trading.rulebook.keys import Key
 
 # The ground on which a step excludes a bid, as the record names it.
@@ -53,20 +52,12 @@ def qualify(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, 
         require_agency(row, actor)
         if sitting_of(uow.connection, row.id) is not None:
             raise RuleBroken("evaluation.begun", "B4.1")
-        state = _opened_lot(uow, reference, lot, stage)
+        state = load_opened(uow.connection, row, lot, stage, uow.at)
         bid = _bid(state.quoted, opinion.bid)
         _require_reason(opinion)
         reason = opinion.reason.strip() or None
         decision = Decision(outcome=opinion.outcome, grants=False, reason=reason or "")
         return _record_finding(uow, state, bid, Step.QUALIFICATION, decision)
-
-
-def _opened_lot(uow: UnitOfWork, reference: str, number: str, stage: str) -> LotState:
-    row = rows.lock_for_update(uow, reference)
-    lot = find_lot(uow.connection, row.id, number, stage)
-    if lot.phase != "opened":
-        raise RuleBroken("act.wrong_phase", "B4.1", act="evaluate", phase=lot.phase)
-    return load_lot(uow.connection, row, lot, uow.at)
 
 
 def _bid(among: tuple[OpenedBid, ...], reference: str) -> OpenedBid:
@@ -107,7 +98,7 @@ def vote(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, ste
         row = rows.lock_for_update(uow, reference)
         sitting, seat = require_seat(uow.connection, row.id, actor)
         require_unreported(sitting)
-        state = _opened_lot(uow, reference, lot, stage)
+        state = load_opened(uow.connection, row, lot, stage, uow.at)
         bid = _votable(state, step, opinion.bid, uow.at)
         _require_reason(opinion)
         grants = opinion.grants and step is Step.CONFORMITY and state.claim(bid.bid) is not None
@@ -160,7 +151,7 @@ def explain_price(ledger: Ledger, actor: Actor, reference: str, lot: str, stage:
     """
     with ledger.begin(actor) as uow:
         row = rows.lock_for_update(uow, reference)
-        state = _opened_lot(uow, reference, lot, stage)
+        state = load_opened(uow.connection, row, lot, stage, uow.at)
         own = {each.bid: each.bidder for each in state.opened}.get(bid) == actor.organisation
         if not (own and Role.BIDDER in actor.roles):
             require_agency(row, actor)

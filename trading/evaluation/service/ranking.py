@@ -14,13 +14,12 @@ from trading.audit.model import Recorded
 from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
 from trading.evaluation.rules.ranking import Ranking
-from trading.evaluation.service.state import LotState, load_lot, open_sheets
+from trading.evaluation.service.state import LotState, load_opened, open_sheets
 from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
-from trading.procedures.queries import find_lot
 from trading.procedures.rules.lifecycle import Act, LotPhase
 
 
@@ -33,8 +32,8 @@ def evaluate(ledger: Ledger, actor: Actor, reference: str, number: str, stage: s
     """
     with ledger.begin(actor) as uow:
         row = rows.lock_for_update(uow, reference)
-        lot = find_lot(uow.connection, row.id, number, stage)
-        state = load_lot(uow.connection, row, lot, uow.at)
+        state = load_opened(uow.connection, row, number, stage, uow.at)
+        lot = state.lot
         ranking = _ranked(uow.connection, state)
         facts: dict[str, Any] = {
             "effective_bids": len(state.opened),

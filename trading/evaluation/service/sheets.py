@@ -20,14 +20,13 @@ from trading.evaluation.rules.scoring import Sheet
 from trading.evaluation.rules.sheets import Score, check_sheet, scored, sheet_of
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
-from trading.evaluation.service.state import LotState, load_lot, open_sheets
-from trading.kernel.canonical import loads_object
+from trading.evaluation.service.state import LotState, load_opened, open_sheets
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.procedures import store as rows
-from trading.procedures.queries import ProcedureRow, find_lot
+from trading.procedures.queries import ProcedureRow
 from trading.rulebook.keys import Key
 
 _SALT_BYTES: Final = 32
@@ -61,10 +60,7 @@ def save_draft(
 
 
 def _scored_lot(uow: UnitOfWork, row: ProcedureRow, number: str, stage: str) -> LotState:
-    lot = find_lot(uow.connection, row.id, number, stage)
-    if lot.phase != "opened":
-        raise RuleBroken("act.wrong_phase", "B4.1", act="evaluate", phase=lot.phase)
-    state = load_lot(uow.connection, row, lot, uow.at)
+    state = load_opened(uow.connection, row, number, stage, uow.at)
     if not state.scored:
         raise NotFound(f"lot {number} is not scored")
     if not state.examined_fully:
@@ -186,11 +182,3 @@ def explain_score(
         store.add_recheck_explanation(uow, recorded, state.place, (bid, criterion, seat), text)
         draft_if_ready(uow, row)
     return recorded
-
-
-def signed_contents(raw: bytes) -> dict[str, dict[str, Score]]:
-    """Return the cells of a signed sheet: bid → criterion → score."""
-    return {
-        item["bid"]: {row["criterion"]: Score(points=row["points"], comment=row["comment"]) for row in item["scores"]}
-        for item in loads_object(raw)["items"]
-    }

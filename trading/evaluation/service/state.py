@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from trading.evaluation.rules.ranking import OpenedBid, Ranking, RankingRules, q
 from trading.evaluation.rules.scoring import Sheet
 from trading.evaluation.rules.sheets import sheet_of
 from trading.kernel.canonical import loads_object
-from trading.kernel.errors import IntegrityFailure
+from trading.kernel.errors import IntegrityFailure, RuleBroken
 from trading.openings import queries as openings
 from trading.openings.model import Place
 from trading.openings.rules.transcripts import parse_transcript
@@ -28,6 +28,8 @@ from trading.procedures import service as procedures
 from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.policies import Method
 from trading.rulebook.keys import Regime
+
+_OPENED: Final = "opened"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +135,23 @@ def load_lot(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> LotSt
     )
 
 
+def load_opened(conn: Connection, row: ProcedureRow, number: str, stage: str, at: int) -> LotState:
+    """Return where a lot stands that is opened and not ranked yet.
+
+    Raises:
+        NotFound: No such lot.
+        RuleBroken: ``act.wrong_phase`` (B4.1).
+    """
+    lot = procedure_queries.find_lot(conn, row.id, number, stage)
+    if lot.phase != _OPENED:
+        raise RuleBroken("act.wrong_phase", "B4.1", act="evaluate", phase=lot.phase)
+    return load_lot(conn, row, lot, at)
+
+
 def load_lots(conn: Connection, row: ProcedureRow, at: int) -> list[LotState]:
     """Return the lots of a procedure that are opened and not ranked yet."""
     lots = procedure_queries.lots_of(conn, row.id)
-    return [load_lot(conn, row, lot, at) for lot in lots if lot.phase == "opened"]
+    return [load_lot(conn, row, lot, at) for lot in lots if lot.phase == _OPENED]
 
 
 def ranking_rules(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> RankingRules:

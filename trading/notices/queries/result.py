@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
+from trading.audit.tables import audit_entry
 from trading.awards.tables import award
 from trading.evaluation.rules.ranking import OTHER_CURRENCY
 from trading.evaluation.tables import ranking
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
+from trading.kernel.money import Rounding, round_exact
 from trading.notices.queries import AnyRow
 from trading.notices.queries.ceremony import BidRow, Ceremony, ceremony
 from trading.notices.tables import notice
+from trading.procedures.rules.criteria import Criterion
+from trading.procedures.rules.spec import parse_spec
 from trading.procedures.tables import lot, procedure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """One opened bid in the ranking. Money in minor units; ``reason`` is the code why it has no rank."""
+    """One opened bid in the ranking. Money in minor units; ``reason`` is the code why it has no rank.
+
+    ``score`` is the total as ranked; ``means`` holds the members' mean of each criterion, to two decimals for the eye.
+    """
 
     bid: BidRow
     price: int
@@ -29,6 +38,9 @@ class Ranked:
     rank: int | None
     reason: str | None
     awarded: bool
+    preference: str | None = None
+    score: str | None = None
+    means: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_comparable(self) -> bool:
@@ -47,7 +59,10 @@ class Tie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The result page. ``rows`` by rank, then the bids without one; ``unopened`` are those that did not open."""
+    """The result page. ``rows`` by rank, then the bids without one; ``unopened`` are those that did not open.
+
+    ``members`` whose sheets were averaged over ``criteria``; None and empty for a ranking by price.
+    """
 
     ceremony: Ceremony
     currency: str
@@ -61,6 +76,8 @@ class Result:
     award_price: int | None
     notice_number: int | None
     published_at: int | None
+    members: int | None = None
+    criteria: tuple[Criterion, ...] = ()
 
     @property
     def quotes(self) -> tuple[Ranked, ...]:
@@ -86,8 +103,10 @@ def result(conn: Connection, reference: str, lot_number: str, stage: str = "all"
     bids = {bid.reference: bid for bid in opened.bids}
     items: Sequence[Mapping[str, Any]] = json.loads(bytes(row.ranked))
     tie = json.loads(bytes(row.tie))
+    members = _members(conn, bytes(row.h))
     rows = sorted(
-        (_ranked(each, bids, row) for each in items), key=lambda each: (each.rank is None, each.rank or 0, each.price)
+        (_ranked(each, bids, row, members) for each in items),
+        key=lambda each: (each.rank is None, each.rank or 0, each.price),
     )
     return Result(
         ceremony=opened,
@@ -102,10 +121,34 @@ def result(conn: Connection, reference: str, lot_number: str, stage: str = "all"
         award_price=row.award_price,
         notice_number=row.number,
         published_at=row.published_at,
+        members=members,
+        criteria=_criteria(row, lot_number) if members else (),
     )
 
 
-def _ranked(item: Mapping[str, Any], bids: Mapping[str, BidRow], row: AnyRow) -> Ranked:
+def _members(conn: Connection, h: bytes) -> int | None:
+    """Return how many members' sheets a ranking averages: only its record says so."""
+    found = conn.execute(select(audit_entry.c.record).where(audit_entry.c.h == h)).scalar_one_or_none()
+    members: int | None = None if found is None else loads_object(bytes(found))["body"].get("members")
+    return members
+
+
+def _criteria(row: AnyRow, number: str) -> tuple[Criterion, ...]:
+    lots = parse_spec(loads_object(bytes(row.spec))).lots
+    return next((each.criteria or () for each in lots if each.lot == number), ())
+
+
+def _means(item: Mapping[str, Any], members: int | None) -> dict[str, str]:
+    if not members:
+        return {}
+    hundredths = {
+        line["criterion"]: round_exact(Fraction(line["sum"]) * 100 / members, Rounding.HALF_UP)
+        for line in item.get("scores") or ()
+    }
+    return {name: f"{value // 100}.{value % 100:02d}" for name, value in hundredths.items()}
+
+
+def _ranked(item: Mapping[str, Any], bids: Mapping[str, BidRow], row: AnyRow, members: int | None) -> Ranked:
     return Ranked(
         bid=bids[item["bid"]],
         price=item["price"],
@@ -113,6 +156,9 @@ def _ranked(item: Mapping[str, Any], bids: Mapping[str, BidRow], row: AnyRow) ->
         rank=item["rank"],
         reason=item["reason"],
         awarded=row.award_bid == item["bid"],
+        preference=item.get("preference"),
+        score=item.get("score"),
+        means=_means(item, members),
     )
 
 
@@ -129,6 +175,7 @@ def _stored(conn: Connection, reference: str, lot_number: str, stage: str) -> An
             lot.c.currency,
             lot.c.ceiling,
             procedure.c.edition_id,
+            procedure.c.spec,
             award.c.bid_reference.label("award_bid"),
             award.c.price.label("award_price"),
             notice.c.number,
