@@ -18,6 +18,7 @@ from trading.procedures.tables import lot, procedure
 from trading.supervision.rules.lamps import WATCHED, Act
 from trading.supervision.rules.visibility import (
     AT_ONCE,
+    OF_BID,
     OF_BIDS,
     OF_CEREMONY,
     PERIODIC,
@@ -298,7 +299,11 @@ def _told_query(by_id: Mapping[int, Sequence[LotSecrecy]]) -> Select[Any]:
             or_(
                 and_(of.in_(list(by_id)), audit_entry.c.kind.in_(sorted(AT_ONCE))),
                 and_(of.in_(begun), audit_entry.c.kind.in_(sorted(OF_CEREMONY))),
-                and_(of.in_(over), audit_entry.c.kind.not_in(sorted(OF_BIDS))),
+                and_(
+                    of.in_(over),
+                    audit_entry.c.kind.not_in(sorted(OF_BIDS)),
+                    audit_entry.c.kind.not_like(f"{OF_BID}%"),
+                ),
             )
         )
     )

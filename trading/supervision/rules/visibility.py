@@ -22,11 +22,11 @@ OF_CEREMONY: Final = frozenset({
     "factor.closed", "factor.opened", "objection.decided", "objection.raised", "open.ordered", "opening.combined",
     "opening.completed", "release.closed", "share.adjudicated", "share.checked", "share.released", "tender.closed",
 })  # fmt: skip
-#: What happens to one bid before or beside the read-out; never told in a list.
+#: What happens to one bid before or beside the read-out; never told in a list. So is every kind that begins with these.
 OF_BIDS: Final = frozenset({
-    "bid.explanation_requested", "bid.opened", "bid.received", "bid.refused", "bid.replaced", "bid.verdict",
-    "bid.withdrawn", "factor.refused", "factor.revealed", "rehearsal.checked", "release.gaps", "rescue.accepted",
+    "factor.refused", "factor.revealed", "rehearsal.checked", "release.gaps", "rescue.accepted",
 })  # fmt: skip
+OF_BID: Final = "bid."
 #: What the platform writes by the clock: too much of it for a list that people read.
 PERIODIC: Final = frozenset({"availability.state", "clock.state", "deadline.reached", "log.pad", "tst.anchored"})
 
@@ -69,7 +69,7 @@ def may_tell(kind: str, lot: str | None, lots: Collection[LotSecrecy]) -> bool:
     """Whether a record of ``kind`` about ``lot`` may be told."""
     if kind in AT_ONCE:
         return True
-    if kind in OF_BIDS:
+    if kind in OF_BIDS or kind.startswith(OF_BID):
         return False
     if kind in OF_CEREMONY:
         return any(each.ordered and each.number == lot for each in lots)
