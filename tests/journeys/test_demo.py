@@ -20,11 +20,12 @@ import pytest
 
 from tests.support.journey import verified
 from tests.support.watched import Watched, watched
-from trading.demo.cast import BIDDERS, PRICES, REPLACED_PRICE
+from trading.demo.cast import BIDDERS
+from trading.demo.tender import DISPLAYS, FURNITURE, LOTS
 from trading.up.programs import ROOT
 from verifier.build import single_file_source
 
-BUNDLES = ("public.zip", "audit.zip")
+BUNDLES = ("public.zip", "draw.zip", "audit.zip")
 LOG_FILES = 256  # entries and hashes of a full tile (C2SP tlog-tiles)
 
 
@@ -74,17 +75,24 @@ def test_control_what_a_careless_program_leaves_behind_is_seen() -> None:
 
 def test_the_summary_says_what_happened(demonstration: Demonstration) -> None:
     summary = demonstration.summary
-    code = {bidder.key: bidder.code for bidder in BIDDERS}
-    ranks = {row["bidder"]: (row["rank"], row["price"], row["reason"]) for row in summary["ranking"]}
-    assert ranks == {
-        code["qinghe"]: (1, REPLACED_PRICE, None),
-        code["bolin"]: (2, PRICES["bolin"], None),
-        code["mingde"]: (3, PRICES["mingde"], None),
-        code["yunfan"]: (4, PRICES["yunfan"], None),
-        code["songtao"]: (None, PRICES["songtao"], "above_ceiling"),
+    key = {bidder.code: bidder.key for bidder in BIDDERS}
+    furniture, displays = (
+        {key[row["bidder"]]: (row["rank"], row["price"], row["reason"]) for row in lot["ranking"]}
+        for lot in summary["lots"]
+    )
+    # Yunfan asks more and delivers sooner; Bolin's price is counted less a tenth, because it is a small enterprise.
+    total = FURNITURE.standing_total
+    assert furniture == {
+        "yunfan": (1, total("yunfan"), None),
+        "qinghe": (2, total("qinghe"), None),
+        "bolin": (3, total("bolin"), None),
+        "mingde": (4, total("mingde"), None),
+        "songtao": (None, total("songtao"), "above_ceiling"),
     }
-    assert (summary["award"]["bidder"], summary["award"]["price"]) == (code["qinghe"], REPLACED_PRICE)
-    assert (summary["bids"], summary["demo"], summary["verified"]) == (5, True, dict.fromkeys(BUNDLES, 0))
+    assert {bidder: row[0] for bidder, row in displays.items()} == {"bolin": 1, "yunfan": 2, "qinghe": 3}
+    assert [key[lot["award"]["bidder"]] for lot in summary["lots"]] == ["yunfan", "bolin"]
+    assert summary["lots"][1]["award"]["price"] == DISPLAYS.standing_total("bolin")  # the quote, not what is compared
+    assert (summary["demo"], summary["verified"]) == (True, dict.fromkeys(BUNDLES, 0))
     assert summary["verifier_sha256"] == hashlib.sha256(single_file_source()).hexdigest()
     assert summary["origin"].startswith("demo.")
     assert "mingbiao verify public.zip: 0 PASS" in demonstration.run.output
@@ -115,14 +123,15 @@ def test_stock_age_opens_every_revealed_part(demonstration: Demonstration) -> No
     if age is None:
         pytest.skip("the stock age command is not installed")
     opened = sorted((demonstration.out / "revealed").glob("*/*.age"))
-    assert len(opened) == 2 * len(BIDDERS)
+    expected = [(lot, each) for lot in LOTS for each in lot.bidders if each.key not in lot.silent]
+    assert len(opened) == 2 * len(expected)
     for part in opened:
         identity, content = part.with_suffix(".identity"), part.with_suffix(".opened").read_bytes()
         words = [age, "--decrypt", "--identity", str(identity), str(part)]
         assert subprocess.run(words, capture_output=True, check=True).stdout == content
     prices = (demonstration.out / "revealed").glob("*/price.opened")
     totals = sorted(json.loads(path.read_bytes())["total"] for path in prices)
-    assert totals == sorted({**PRICES, "qinghe": REPLACED_PRICE}.values())
+    assert totals == sorted(lot.standing_total(each.key) for lot, each in expected)
     other = next(each for each in opened if each.parent != opened[0].parent)
     wrong = [age, "--decrypt", "--identity", str(other.with_suffix(".identity")), str(opened[0])]
     assert subprocess.run(wrong, capture_output=True, check=False).returncode != 0

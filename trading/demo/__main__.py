@@ -16,11 +16,13 @@ from typing import Final
 import click
 from rich.console import Console
 
+from trading.accounts.service.demonstration import open_ways_in, ways_in
 from trading.assembly import open_runtime
-from trading.demo import keepsakes, replay
+from trading.demo import keepsakes, replay, visitors
 from trading.demo.keepsakes import Verified
 from trading.demo.people import ProgramRefused
 from trading.demo.play import Play, TooSlow
+from trading.demo.scenes import perform
 from trading.demo.stage import set_stage
 from trading.demo.tenders_csv import PastTenders, read_tenders
 from trading.embedded.places import admit_server
@@ -35,7 +37,7 @@ from trading.up.supervisor import ProgramFailed
 # A fixed date of a year whose working-day calendar is complete (P13); time runs on from there at its own pace.
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=timezone(timedelta(hours=8)))
 _HOME: Final = Path("var/demo")
-_VERIFIED: Final = ("public.zip", "audit.zip")
+_VERIFIED: Final = ("public.zip", "draw.zip", "audit.zip")
 
 
 @click.command("demo")
@@ -107,11 +109,13 @@ def _play(platform: Platform, kept: Path, console: Console) -> list[Verified]:
     keepsakes.hand_out_trust(stage)
     shift_file = platform.data_dir / "demo-shift"
     play = Play(stage=stage, base_url=platform.base_url, shift_file=shift_file, console=console)
-    play.play()
+    perform(play)
     play.scene("导出公开包和审计包，离线核验", "bundles are exported and verified offline")
     play.wait_witnessed()
+    play.until(lambda: keepsakes.published(play), "published notices")
     keepsakes.keep(play, kept)
     verified = [keepsakes.verify(kept, name) for name in _VERIFIED]
+    open_ways_in(runtime, platform.data_dir, (*visitors.PARTS, *map(visitors.expert_part, play.members[:1])))
     keepsakes.write_summary(kept, keepsakes.summary(play, verified, time.monotonic() - began))
     return verified
 
@@ -134,7 +138,16 @@ def _stay(platform: Platform, home: Path, console: Console) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    console.print("\n试一试 / try, in another terminal:", highlight=False)
+    console.print("\n人员 / people (口令、一次性恢复码 / password, one-time recovery code):", highlight=False)
+    for way in ways_in(platform.data_dir):
+        console.print(
+            f"  {way.login:<17} {way.password}  {way.recovery[0]}  {way.title_zh} / {way.title_en}", highlight=False
+        )
+    console.print(f"  免口令登录 / sign in as anyone: {platform.base_url}/demo/people", highlight=False)
+    console.print("\n十件可以试的事 / ten things to try:", highlight=False)
+    for place, (zh, en) in enumerate(visitors.THINGS_TO_TRY, start=1):
+        console.print(f"  {place:>2}. {zh} / {en}", highlight=False)
+    console.print("\n在另一个终端 / in another terminal:", highlight=False)
     for what in ("tamper bid", "verify-audit"):
         console.print(f"  DATA_DIR={home} python3 run.py mingbiao {what}", highlight=False, soft_wrap=True)
     console.print(f"\n{platform.base_url}  按 Ctrl-C 停止 / Ctrl-C stops it", highlight=False)

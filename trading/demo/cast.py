@@ -67,15 +67,6 @@ def numbered_bidder(number: int) -> Organisation:
     )
 
 
-# Minor units. The first bidder replaces its bid; the fourth is above the ceiling.
-PRICES: Final = {
-    "qinghe": 128_600_00,
-    "bolin": 126_450_00,
-    "yunfan": 131_999_50,
-    "songtao": 152_000_00,
-    "mingde": 127_300_00,
-}
-REPLACED_PRICE: Final = 125_980_00
 CEILING: Final = 150_000_00
 
 

@@ -7,20 +7,28 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from trading.audit.queries import records_of
 from trading.demo import cast
 from trading.demo.people import command, environment
-from trading.demo.play import LOT, Play
+from trading.demo.play import Play
+from trading.demo.scenes.opening import station_home
 from trading.demo.stage import Stage, trust_document
+from trading.demo.tender import LOTS, Lot
 from trading.disclosure import service as disclosure
 from trading.disclosure.rules.tiers import Tier
 from trading.disclosure.service import BundleExtras
 from trading.evaluation.queries import ranking_of
 from trading.kernel.digests import sha256_hex
 from trading.kernel.signed import SignedDocument
+from trading.notices.queries import publications
+from trading.notices.rules.channels import Channel
+from trading.notices.service.exporting import write_ocds
 from trading.up.programs import ROOT
 from verifier.build import single_file_source
+
+_MANY: Final = 1_000  # more publications than a demonstration has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +55,30 @@ def keep(play: Play, target: Path) -> None:
     extras = BundleExtras(verifier=single_file_source(), trust=trust.doc, trust_sigs=trust.sigs_bytes)
     (target / "trust.json").write_bytes(trust.doc)
     disclosure.export_procedure(runtime, play.reference, Tier.BIDDERS, target / "public.zip", extras)
+    disclosure.export_draw(runtime, play.draw, Tier.AUDIT, target / "draw.zip", extras)
     disclosure.export_log(runtime, target / "audit.zip", extras)
     disclosure.write_log_site(runtime, target / "log")
+    write_ocds(runtime, target / "ocds")
     _receipts(stage, target / "receipts")
-    revealed = stage.home(cast.CENTRE) / "station" / "revealed"
-    shutil.copytree(revealed, target / "revealed", dirs_exist_ok=True)
+    for lot in LOTS:
+        shutil.copytree(station_home(play, lot) / "revealed", target / "revealed", dirs_exist_ok=True)
+
+
+def published(play: Play) -> bool:
+    """Return whether the workers have published the last notice, the contracts, everywhere."""
+    with play.stage.runtime.ledger.read() as conn:
+        records = records_of(conn, play.procedure_id)
+        wanted = {record.h.hex() for record in records if record.kind == "contract.published"}
+        return all(
+            wanted <= {each.entry_h for each in publications.after(conn, channel, 0, _MANY)} for channel in Channel
+        )
 
 
 def _receipts(stage: Stage, target: Path) -> None:
     for bidder in cast.BIDDERS:
-        folder = stage.home(bidder) / "bid"
-        for receipt in sorted(folder.rglob("*.tlog-proof")):
-            kept = target / bidder.key / receipt.relative_to(folder)
+        home = stage.home(bidder)
+        for receipt in sorted(home.rglob("*.tlog-proof")):
+            kept = target / bidder.key / receipt.relative_to(home)
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(receipt.read_bytes())
 
@@ -74,20 +94,27 @@ def verify(target: Path, name: str) -> Verified:
 
 def summary(play: Play, verified: list[Verified], seconds: float) -> dict[str, Any]:
     """Return the play in figures, for programs."""
-    with play.stage.runtime.ledger.read() as conn:
-        ranking = ranking_of(conn, play.procedure_id, *LOT)
-    if ranking is None:
-        raise ValueError("the play has no ranking")
     return {
-        "award": {name: ranking.first[name] for name in ("bid", "bidder", "price")},
-        "bids": len(ranking.items),
         "demo": True,
+        "lots": [_lot(play, lot) for lot in LOTS],
         "origin": play.stage.runtime.origin,
         "procedure": play.reference,
-        "ranking": ranking.items,
         "seconds": round(seconds, 1),
         "verified": {one.name: one.code for one in verified},
         "verifier_sha256": sha256_hex(single_file_source()),
+    }
+
+
+def _lot(play: Play, lot: Lot) -> dict[str, Any]:
+    with play.stage.runtime.ledger.read() as conn:
+        ranking = ranking_of(conn, play.procedure_id, *lot.place)
+    if ranking is None:
+        raise ValueError(f"lot {lot.number} has no ranking")
+    return {
+        "award": {name: ranking.first[name] for name in ("bid", "bidder", "price")},
+        "bids": len(lot.bidders),
+        "lot": lot.number,
+        "ranking": ranking.items,
     }
 
 

@@ -60,6 +60,9 @@ _PEOPLE = (
     ("reviewer", cast.AGENCY, (Role.REVIEWER,)),
     ("supervisor", cast.SUPERVISOR, (Role.SUPERVISOR,)),
     ("auditor", cast.SUPERVISOR, (Role.AUDITOR,)),
+    ("centre", cast.CENTRE, (Role.CENTRE,)),
+    ("representative", cast.BUYER, (Role.AGENCY,)),
+    ("admin", cast.CENTRE, (Role.ADMIN,)),
 )
 _TOKENS = (("drafter", ("write:openings", "read:own")), ("supervisor", ("write:openings", "read:own")))
 
@@ -88,6 +91,9 @@ def set_stage(runtime: Runtime, folder: Path, year: int, bidders: tuple[Organisa
     enrol(stage, cast.AGENCY, "agency", "drafter")
     enrol(stage, cast.SUPERVISOR, "supervisor", "supervisor")
     enrol(stage, cast.CENTRE, "station-operator", "desk1")
+    enrol(stage, cast.CENTRE, "centre", "centre")
+    for organisation, login in ((cast.CENTRE, "centre"), (cast.AGENCY, "drafter"), (cast.SUPERVISOR, "supervisor")):
+        enrol(stage, organisation, "contributor", login)
     for organisation in cast.CUSTODIANS:
         _account(stage, f"{organisation.key}-custodian", organisation, (Role.CUSTODIAN,))
         enrol(stage, organisation, "custodian", f"{organisation.key}-custodian")

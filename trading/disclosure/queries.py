@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
@@ -24,6 +24,9 @@ from trading.openings.model import Place
 from trading.openings.rules.factors import make_rescue
 from trading.procedures import queries as procedures
 from trading.procedures.tables import procedure
+
+_LEAVES: Final = frozenset({"mb.draw-leaves"})
+_KEYS: Final = frozenset({"mb.draw-keys"})
 
 
 @dataclass(slots=True)
@@ -77,14 +80,18 @@ def of_draw(conn: Connection, draw: str, *, audit: bool) -> tuple[Contents, str 
     contents.records.sort(key=lambda record: record.n)
     for digest in {*keys, *_named(contents.records)}:
         contents.add(experts.signed_document(conn, digest))
-    opened = {"mb.draw-leaves", "mb.draw-keys"} if audit else {"mb.draw-leaves"}
-    for paper in experts.papers(conn, draw):
-        if paper.typ in opened:
-            contents.add(paper.signed)
+    _add_opened(conn, draw, _LEAVES | _KEYS if audit else _LEAVES, contents)
     contents.enrolments = _enrolments(conn)
     contents.key_records = [record for record in rest if record.kind in {"key.registered", "key.revoked"}]
     disclosed = [record.data["body"]["procedure"] for record in contents.records if record.kind == "draw.disclosed"]
     return contents, disclosed[0] if disclosed else None
+
+
+def _add_opened(conn: Connection, draw: str, types: Collection[str], contents: Contents) -> None:
+    """Add what the contact service opened of a draw: leaves of those who sit, for auditors the keys of the pool."""
+    for paper in experts.papers(conn, draw):
+        if paper.typ in types:
+            contents.add(paper.signed)
 
 
 def _is_of_draw(record: LoggedRecord, keys: Collection[str], *, audit: bool) -> bool:
@@ -109,8 +116,11 @@ def of_all(conn: Connection) -> Contents:
         one = of_one(conn, reference)
         contents.documents.update(one.documents)
         contents.parts.update(one.parts)
-    for signed in _enrolments(conn):
-        contents.add(signed)
+    outside = select(document.c.bytes, document.c.sigs).where(document.c.procedure_id.is_(None))
+    for row in conn.execute(outside):
+        contents.add(SignedDocument.from_parts(bytes(row.bytes), bytes(row.sigs)))
+    for drawn in experts.draws_in(conn, "resulted", "disclosed"):
+        _add_opened(conn, drawn.draw, _LEAVES | _KEYS, contents)
     return contents
 
 
