@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -350,4 +351,30 @@ def test_a_replaced_member_leaves_nothing_behind(sitting: Sitting, monkeypatch: 
     assert [body["number"] for body in bodies(sitting, "report.drafted")] == [1, 2]
     sitting.sign_report()
     assert evaluate(sitting).members == 5
+    assert mismatches(sitting) == []
+
+
+def test_the_last_two_who_sign_at_once_open_the_scores_once(sitting: Sitting) -> None:  # EXP-22
+    sitting.examine()
+    for seat in SEATS:
+        sitting.type(seat)
+    for seat in SEATS[:3]:
+        sitting.sign(seat)
+    barrier, faults = threading.Barrier(2), []
+
+    def sign(seat: str) -> None:
+        barrier.wait(20)
+        try:
+            sitting.sign(seat)
+        except RuleBroken as broken:
+            faults.append(broken.code)
+
+    threads = [threading.Thread(target=sign, args=(seat,)) for seat in SEATS[3:]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert len(bodies(sitting, "scores.opened")) == 1
+    assert len(bodies(sitting, "report.drafted")) == 1
     assert mismatches(sitting) == []
