@@ -102,7 +102,6 @@ VALUES: Final[dict[str, Mapping[str, str]]] = {
     "clarifications.agency_questions": _REFERENCE,
     "agency.procedure": _REFERENCE,
     "agency.preview": _REFERENCE,
-    "agency.opening": _REFERENCE,
     "agency.custodians": _REFERENCE,
     **{
         f"agency.{name}": _DRAFT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect
 from werkzeug.wrappers import Response
 
 from trading.agency import queries, service
@@ -179,7 +179,7 @@ def _last(reference: str, kind: str, title: str, done: str) -> Page | Response:
     if is_signing():
         return signed(act, done=done, back=back, title=title, values={"kind": kind})
     form = TextsForm()
-    experts, told = [], ""
+    experts: list[str] = []
     if form.validate_on_submit() and kind == "result":
         experts, told = _experts(row)
         if told:
@@ -201,13 +201,3 @@ def _experts(row: ProcedureRow) -> tuple[list[str], str]:
     if names is None:
         return [], _("The contact service is publishing the names of the committee. Send this page again in a minute.")
     return names, ""
-
-
-@blueprint.get("/procedures/<reference>/opening")
-@allow(Role.AGENCY, Role.REVIEWER, relation="own_org")
-def opening(reference: str) -> Response:
-    """Lead to the hall of the first lot; orders are signed there."""
-    with reading() as (conn, _at):
-        row = own_procedure(conn, reference)
-        number = lots_of(conn, row.id)[0].number
-    return redirect(url_for("notices.opening", reference=reference, lot=number), HTTPStatus.SEE_OTHER)
