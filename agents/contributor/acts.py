@@ -227,3 +227,22 @@ def _verified(desk: Desk, proof: bytes) -> VerifiedReceipt:
     return verify_receipt(
         proof, origin=trust.origin, policy=parse_log_policy(trust.log_policy), verify=verify_note_signature
     )
+
+
+def evidence(desk: Desk, draw: str, attempt: int) -> dict[str, bytes]:
+    """Return what this contributor can show about an attempt, as files by name; no secret is among it.
+
+    Raises:
+        RuleBroken: ``draw.not_committed``.
+    """
+    attended, answered = _attempt(desk, draw, attempt), desk.state.answered(draw, attempt)
+    files = {"policy.json": attended.policy, "spec.json": attended.spec}
+    for number, committed in enumerate(desk.state.contributions(draw, attempt), 1):
+        files[f"contribution-{number}.json"] = committed.wire
+        if committed.answer is not None:
+            files[f"contribution-{number}.answer.json"] = committed.answer
+    if answered is not None:
+        files["seal.tlog-proof"], files["reveal.json"] = answered.proof, answered.reveal
+    for number, (what, data) in enumerate(desk.state.kept(draw, attempt), 1):
+        files[f"evidence-{number}-{what}"] = data
+    return files

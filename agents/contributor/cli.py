@@ -231,6 +231,21 @@ def confirm(where: Where, draw: str, attempt: int, outcome_file: Path | None) ->
         _show({**told, "attempt": attempt, "draw": draw, "sealed_h": found.sealed_h})
 
 
+@main.command("evidence")
+@_draw
+@_attempt
+@click.option("--out", required=True, type=_DIRECTORY, help="Directory.")
+@_pass_where
+def evidence(where: Where, draw: str, attempt: int, out: Path) -> None:
+    """Write what proves how a draw was run: own contributions, the seal answered, other seals and specs shown."""
+    with _working():
+        files = acts.evidence(where.open(), draw, attempt)
+        out.mkdir(exist_ok=True)
+        for name, data in files.items():
+            (out / name).write_bytes(data)
+        _show({"files": sorted(files), "out": str(out)})
+
+
 @main.command("serve")
 @click.option("--interval", type=click.FloatRange(0.05, 3600), default=5.0, show_default=True, help="Seconds.")
 @click.option("--auto-commit", is_flag=True, help="Commit without a person; otherwise only reveals are automatic.")
@@ -244,12 +259,18 @@ def serve(where: Where, interval: float, *, auto_commit: bool) -> None:
         server = serving.Server(desk=where.open(), auto_commit=auto_commit, say=_show)
         require_base(server.desk.api)
     warn(f"参与方 {server.desk.name} 已启动", f"Contributor {server.desk.name} is running")
+    said = ""
     while not stop.wait(interval):
-        _round(server.round)
+        told = _trouble(server.round)
+        if told and told != said:
+            warn(f"平台：{told}", f"Platform: {told}")
+        said = told
 
 
-def _round(act: Callable[[], None]) -> None:
+def _trouble(act: Callable[[], None]) -> str:
+    """Return what went wrong, or an empty text; the next round tries again."""
     try:
         act()
     except MingbiaoError as error:
-        warn(f"平台：{error}", f"Platform: {error}")
+        return str(error)
+    return ""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from agents.custodian import admission, desk, disclosing, polling, statements
+from agents.custodian import admission, desk, disclosing, draw_answers, polling, statements
 from agents.custodian import words as spoken
 from agents.custodian.command import (
     FILE,
@@ -214,6 +214,23 @@ def _two_people(text: str) -> None:
         raise Stopped("必须是两个人", "It takes two different people")
     if not click.confirm(words(f"{names[0]} 与 {names[1]} 同意披露？", f"Do {names[0]} and {names[1]} agree?")):
         raise Stopped("没有披露", "Nothing was disclosed")
+
+
+@main.command("evidence")
+@click.option("--draw", required=True, help="Id of the draw, D-….")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory.")
+@pass_where
+def evidence(where: Where, draw: str, out: Path) -> None:
+    """Write the receipts of every seal of a draw that was shown to this agent; two of one attempt prove a fork."""
+
+    def act() -> None:
+        proofs = draw_answers.seal_proofs(where.open(), draw)
+        out.mkdir(exist_ok=True)
+        for question, proof in proofs.items():
+            (out / f"seal-{question.replace(':', '-')}.tlog-proof").write_bytes(proof)
+        say(f"封存凭证 {len(proofs)} 份：{out}", f"{len(proofs)} receipts of seals: {out}")
+
+    perform(act)
 
 
 @main.command("non-release")

@@ -9,6 +9,7 @@ from agents.custodian.agent import Agent
 from agents.custodian.draws import Attempt, known_attempt, logged_of
 from agents.custodian.evidence import Evidence, Logged, read_evidence
 from agents.custodian.shares import open_share
+from agents.custodian.state import Place
 from agents.seals import WitnessedSeal, read_witnessed_seal
 from trading.audit.rules.bounds import FLOOR_MS, SECOND_MS
 from trading.crypto.keys import hpke_seal, release_info
@@ -25,6 +26,8 @@ from trading.kernel.signed import SignedDocument
 
 #: Receipt of ``draw.sealed`` under an older checkpoint: when the seal was witnessed first.
 SEAL_FILE: Final = "seal.tlog-proof"
+#: Kind under which the agent keeps the receipts of seals.
+PROOFS: Final = "draw-seal-proof"
 
 
 def recover_draw(agent: Agent, job: Job, confirm: words.Confirm) -> dict[str, list[dict[str, object]]]:
@@ -64,12 +67,30 @@ def _seal(agent: Agent, job: Job, evidence: Evidence, attempt: Attempt) -> tuple
         if stored is None:
             seen = {"sealed_h": h, "witnessed_ms": _witnessed_ms(agent, job, evidence, attempt, record)}
             agent.state.add_answer("draw-seal", place, attempt.question(), dumps(seen), now)
+            _keep_proof(agent, job, attempt, record, now)
             agent.journal.write(now, "draw.seal_seen", draw=attempt.spec.draw, attempt=attempt.spec.attempt, **seen)
             return seal, int(seen["witnessed_ms"])
     known = loads_object(stored)
     if known["sealed_h"] != h:
+        _keep_proof(agent, job, attempt, record, now)
         raise RuleBroken("draw.seal_fork", "ED1 D13", answered=known["sealed_h"], shown=h)
     return seal, int(known["witnessed_ms"])
+
+
+def _keep_proof(agent: Agent, job: Job, attempt: Attempt, record: Logged, now: int) -> None:
+    """Keep the receipt of a seal that was shown: two of one attempt prove a fork (D7)."""
+    question = attempt.question(record.h)
+    if agent.state.answer(PROOFS, attempt.place, question) is None:
+        agent.state.add_answer(PROOFS, attempt.place, question, job.need(f"log/{record.n}.tlog-proof"), now)
+
+
+def seal_proofs(agent: Agent, draw: str) -> dict[str, bytes]:
+    """Return the receipts of every seal of a draw that was shown to this agent, by ``attempt:h``, oldest first."""
+    place = Place.of_draw(draw)
+    found = (
+        (question, agent.state.answer(PROOFS, place, question)) for question in agent.state.questions(PROOFS, place)
+    )
+    return {question: proof for question, proof in found if proof is not None}
 
 
 def _witnessed_ms(agent: Agent, job: Job, evidence: Evidence, attempt: Attempt, record: Logged) -> int:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from agents.contributor import acts
 from agents.contributor.cli import main
 from agents.contributor.package import read_package
+from agents.seals import read_witnessed_seal
 from tests.build.draw_world import DRAW, PARTIES, SECOND, DrawWorld
 from trading.crypto import shares as shamir
 from trading.experts.rules import finals
@@ -139,14 +140,18 @@ def test_the_reveal_waits_for_a_quorum(world: DrawWorld) -> None:
 
 
 def test_a_second_seal_is_never_answered(world: DrawWorld) -> None:
-    sealed(world)
+    first = sealed(world).placed["seal"]
     desk = world.desks["notary"]
-    acts.reveal(desk, DRAW, 1, world.receipt(world.placed["seal"]))
+    acts.reveal(desk, DRAW, 1, world.receipt(first))
     listed = {party: world.commit(party) for party in ("notary", "supervisor")}
     second = world.seal(listed, {"agency": "absent"})
     with pytest.raises(RuleBroken, match=r"draw\.seal_fork"):
         acts.reveal(desk, DRAW, 1, world.receipt(second))
     assert [what for what, _data in desk.state.kept(DRAW, 1)] == ["seal"]
+    files = acts.evidence(desk, DRAW, 1)
+    proofs = (files["seal.tlog-proof"], files["evidence-1-seal"])
+    heads = [read_witnessed_seal(desk.trust, proof, world.spec).h for proof in proofs]
+    assert heads == [first.h, second.h]
 
 
 def test_who_is_left_out_reveals_nothing(world: DrawWorld) -> None:
@@ -234,6 +239,8 @@ def test_the_commands_on_an_air_gapped_machine(tmp_path: Path) -> None:
     second = world.seal({"notary": signed}, {"agency": "absent", "supervisor": "malformed"})
     fork = desk.file("fork", world.receipt(second))
     assert "draw.seal_fork" in desk.run("reveal", "--draw", DRAW, "--seal", fork, "--out", out, code=1).stderr
+    shown = json.loads(desk.run("evidence", "--draw", DRAW, "--out", tmp_path / "shown").stdout)["files"]
+    assert {"evidence-1-seal", "reveal.json", "seal.tlog-proof", "spec.json"} <= set(shown)
 
 
 def test_without_a_platform_the_commands_say_try_again(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 from agents.contributor import acts
 from agents.custodian import desk, disclosing, statements
 from agents.custodian.agent import Agent
-from agents.custodian.draw_answers import SEAL_FILE
+from agents.custodian.draw_answers import SEAL_FILE, seal_proofs
 from agents.custodian.draws import make_draw_key
 from agents.custodian.state import Place
+from agents.seals import read_witnessed_seal
 from tests.build.draw_world import BEGAN, CUSTODIANS, DRAW, K_DRAW, PARTIES, SECOND, DrawWorld
 from trading.crypto import shares as shamir
 from trading.crypto.keys import XWingPrivateKey, hpke_seal, pop_info, release_info
@@ -175,6 +176,10 @@ def test_one_seal_per_attempt(world: DrawWorld) -> None:
     world.clock.ms += world.spec.reveal_ms + SECOND
     assert refused(agent, world.recover_job(agent, ["notary"], second)) == "draw.seal_fork"
     assert len(ask(agent, world.recover_job(agent, ["notary"], first))["recoveries"]) == 1
+    proofs = seal_proofs(agent, DRAW)
+    assert list(proofs) == [f"1:{first.h}", f"1:{second.h}"]
+    for placed, proof in zip((first, second), proofs.values(), strict=True):
+        assert read_witnessed_seal(agent.trust, proof, world.spec).h == placed.h
 
 
 def test_a_party_that_is_not_listed_is_not_recovered(world: DrawWorld) -> None:
