@@ -111,6 +111,7 @@ def _play(platform: Platform, kept: Path, console: Console) -> list[Verified]:
     play = Play(stage=stage, base_url=platform.base_url, shift_file=shift_file, console=console)
     perform(play)
     play.scene("导出公开包和审计包，离线核验", "bundles are exported and verified offline")
+    play.wait_published()
     play.wait_witnessed()
     play.until(lambda: keepsakes.published(play), "published notices")
     keepsakes.keep(play, kept)

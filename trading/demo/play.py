@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from trading.audit.demo_clock import jump
-from trading.audit.queries import newest_h
+from trading.audit.queries import is_relayed, newest_h
 from trading.audit.service import platform_ms, wait_witnessed
 from trading.demo import people
 from trading.demo.cast import Organisation
@@ -139,6 +139,14 @@ class Play:
                 return False
             raise
         return True
+
+    def wait_published(self) -> None:
+        """Wait until the worker has published everything that happened: page, feed, open data."""
+        self.until(self._is_published, "publication")
+
+    def _is_published(self) -> bool:
+        with self.stage.runtime.ledger.read() as conn:
+            return is_relayed(conn)
 
     def wait_witnessed(self) -> None:
         """Wait until the newest record stands in a witnessed checkpoint."""
