@@ -163,7 +163,7 @@ class Attempt:
             return False
         value = contribution.value
         own = contribution_commitment(value["spec_sha256"], value["party"], bytes.fromhex(reveal.value["r"]))
-        return own.hex() == value["commit"]
+        return bool(own.hex() == value["commit"])
 
     @staticmethod
     def _names(answer: Document, contribution: Document, sealed: Logged) -> bool:

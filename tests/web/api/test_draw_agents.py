@@ -97,7 +97,8 @@ def test_a_draw_by_its_programs(draw: Draw) -> None:
 
     def reached(state: str, *who: str) -> bool:
         draw.go(*who)
-        return maker.row(name).state == state
+        found: str = maker.row(name).state
+        return found == state
 
     def all_said(act: str, who: list[str]) -> bool:
         draw.go(*who)
