@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -73,9 +74,14 @@ def served(app: Flask) -> Iterator[str]:
         server.server_close()
 
 
+def session_cookie_of(app: Flask, base: str, login: str) -> Any:  # noqa: ANN401 - a type that playwright keeps
+    name, value = session_cookie(app, login)
+    return {"url": base, "name": name, "value": value}
+
+
 def enter(browser: Browser, app: Flask, base: str, login: str) -> Page:
     context = browser.new_context(base_url=base, locale="en-GB")
-    context.add_cookies([{"url": base, **session_cookie(app, login)}])
+    context.add_cookies([session_cookie_of(app, base, login)])
     return context.new_page()
 
 
@@ -119,7 +125,7 @@ def test_without_script_the_page_offers_files(browser: Browser, app: Flask) -> N
     accounts.create_account(ledger, login="drafter", org_code=AGENCY, roles=(Role.AGENCY,))
     with served(app) as base:
         context = browser.new_context(base_url=base, locale="en-GB", java_script_enabled=False)
-        context.add_cookies([{"url": base, **session_cookie(app, "drafter")}])
+        context.add_cookies([session_cookie_of(app, base, "drafter")])
         page = context.new_page()
         page.goto("/account/keys/new")
         page.get_by_label("Agency or buyer").check()

@@ -19,6 +19,7 @@ from trading.kernel.roles import Actor, Role
 from trading.parties.model import SigningKey
 from trading.parties.queries import Organisation
 from trading.parties.rules.documents import make_key_revoke
+from trading.web.forms import Form
 from trading.web.signing import signable
 from trading.wiring import DESKS
 
@@ -106,9 +107,7 @@ WAYS: Final = [
 ]
 
 
-def _form(
-    kind: type[forms.Form], errors: Mapping[str, str], options: Mapping[str, list[str]], **data: str
-) -> forms.Form:
+def _form(kind: type[Form], errors: Mapping[str, str], options: Mapping[str, list[str]], **data: str) -> Form:
     """Return a form as it is shown: with what was typed, its options, and what is wrong."""
     form = kind(formdata=None, data=data)
     for name, values in options.items():
@@ -126,15 +125,15 @@ LABELS: Final = {
 }
 
 
-def form(kind: type[forms.Form], **data: str) -> partial[forms.Form]:
+def form(kind: type[Form], **data: str) -> partial[Form]:
     return partial(_form, kind, {}, {}, **data)
 
 
-def chosen(kind: type[forms.Form], field: str, *values: str) -> partial[forms.Form]:
+def chosen(kind: type[Form], field: str, *values: str) -> partial[Form]:
     return partial(_form, kind, {}, {field: list(values)})
 
 
-def _revocation() -> forms.Form:
+def _revocation() -> Form:
     made = forms.RevocationForm(formdata=None)
     document = make_key_revoke(kid=KID, reason="revoked by its organisation", created=NOW)
     made.offered = signable([("密钥吊销声明", document)])
@@ -211,9 +210,9 @@ PUBLIC: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
     "demo-people": (
         "/demo/people",
         "demo_people",
-        {"form": form(forms.Form), "people": WAYS, "codes": {"drafter": ("402917", 17)}},
+        {"form": form(Form), "people": WAYS, "codes": {"drafter": ("402917", 17)}},
     ),
-    "demo-people-empty": ("/demo/people", "demo_people", {"form": form(forms.Form), "people": [], "codes": {}}),
+    "demo-people-empty": ("/demo/people", "demo_people", {"form": form(Form), "people": [], "codes": {}}),
 }
 # The same of pages of people who are signed in.
 PERSONAL: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {

@@ -39,10 +39,10 @@ def code_of(ledger: Ledger, login: str) -> str:
     return fresh
 
 
-def session_cookie(app: Flask, login: str) -> dict[str, str]:
+def session_cookie(app: Flask, login: str) -> tuple[str, str]:
     """Return name and value of the session cookie of an account, for a real browser."""
     client = signed_in(app.test_client(), login)
     name = str(app.config["SESSION_COOKIE_NAME"])
     cookie = client.get_cookie(name)
     assert cookie is not None
-    return {"name": name, "value": cookie.value}
+    return name, cookie.value

@@ -127,7 +127,7 @@ VALUES: Final[dict[str, Mapping[str, str]]] = {
     "auditor.record": {"h": "published"},
 }
 
-#: Addresses that name a public tender; what is one's own is inside, so every bidder has such a page, each another one.
+#: Addresses that name a public tender; what is one's own is inside, so everybody of the role has such a page.
 OWN_INSIDE: Final[frozenset[str]] = frozenset(
     {
         "bids.start",
@@ -140,6 +140,7 @@ OWN_INSIDE: Final[frozenset[str]] = frozenset(
         "bidder.template",
         "bidder.unfollow",
         "bidder.workspace",
+        "calls.declare",  # whoever has no seat is sent to the page where a seat code is entered
         "clarifications.ask",
         "clarifications.own_questions",
     }

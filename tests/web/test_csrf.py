@@ -22,7 +22,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 @pytest.fixture
 def everybody(app: Flask, ledger: Ledger) -> dict[Role, FlaskClient]:
     """One person per role; supervision stands in a jurisdiction of its own."""
-    clients = {}
+    clients: dict[Role, FlaskClient] = {}
     for role in PEOPLE:
         accounts.create_account(ledger, login=role.value, org_code=role.value, roles=(role,))
         clients[role] = signed_in(app.test_client(), role.value)

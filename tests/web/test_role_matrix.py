@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -240,7 +239,7 @@ def test_no_step_up_route_acts_on_a_wrong_code(world: Insiders) -> None:
             client = world.client("in", role, api=False)
             path, before = address(world, app, row, role), entries()
             answer = client.post(path, data={"code": "aaaaa-aaaaa-aaaaa", "reason": "x", "role": "bidder"})
-            assert answer.status_code not in {HTTPStatus.SEE_OTHER, HTTPStatus.FOUND}, path
+            assert answer.status_code != HTTPStatus.SEE_OTHER or row.endpoint in OWN_INSIDE, path
             assert entries() == before, path
             walked += 1
     assert walked > 20
@@ -273,13 +272,10 @@ def test_access_ends_with_the_next_request(world: Insiders, role: Role) -> None:
     assert api.get("/api/v1/bids").status_code == HTTPStatus.UNAUTHORIZED
 
 
-def test_a_missing_and_two_wrong_declarations_are_found(world: Insiders, tmp_path: Path) -> None:
+def test_a_missing_and_two_wrong_declarations_are_found(world: Insiders) -> None:
     """Negative controls: forgotten, too wide, and a foreign object that is shown."""
-    del tmp_path
     app = world.market.app
     view = app.view_functions["agency.procedure"]
-    declared = view.__permission__  # type: ignore[attr-defined]
-    bare = view.__wrapped__ if hasattr(view, "__wrapped__") else view
 
     def leaking(reference: str) -> str:
         return f"the draft of {reference}"
@@ -295,5 +291,4 @@ def test_a_missing_and_two_wrong_declarations_are_found(world: Insiders, tmp_pat
         assert leaks(found)[1] == [f"out-agency GET {only[0].rule}: 200"]
     finally:
         app.view_functions["agency.procedure"] = view
-    assert bare is not None
-    assert view.__permission__ is declared  # type: ignore[attr-defined]
+    assert undeclared(app) == []
