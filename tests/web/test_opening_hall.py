@@ -190,7 +190,7 @@ def objected(hall: Hall) -> None:
     assert raise_objection(hall, "songtao", path, b"no receipt").status_code == 422
     assert raise_objection(hall, "bolin", path, receipt.encode()).status_code == 422, "of another organisation"
     assert raise_objection(hall, "songtao", path, receipt.encode()).status_code == 303
-    assert "1 objection waits for its decision" in hall.page()
+    eventually(lambda: "1 objection waits for its decision" in hall.page())
     desk = hall.person("supervisor").get(f"{hall.base}/desk").text
     (decide,) = set(re.findall(r'href="([^"]+/desk/objections/[0-9a-f]{64})"', desk))
     assert hall.person("drafter").get(decide).status_code == 403
@@ -200,7 +200,7 @@ def objected(hall: Hall) -> None:
     assert hall.submit("supervisor", decide, decision="reject").headers["Location"] == answer.headers["Location"]
     assert hall.sign("supervisor", answer.headers["Location"]).status_code == 303
     assert hall.market.kinds().count("objection.decided") == 1
-    assert "1 raised, 1 decided" in hall.page()
+    eventually(lambda: "1 raised, 1 decided" in hall.page())
     assert "Rejected" in hall.person("songtao").get(f"{path}?lang=en").text
     assert "Songtao" not in hall.person("bolin").get(f"{path}?lang=en").text
 

@@ -208,8 +208,8 @@ class Ceremony:
         return self.step == "completed" or self.phase in {"failed", "cancelled"}
 
 
-def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all") -> Ceremony:
-    """Return the opening of one lot.
+def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all", *, acts: bool = True) -> Ceremony:
+    """Return the opening of one lot; its acts one by one only if asked for.
 
     Raises:
         NotFound: No such published procedure or lot.
@@ -237,8 +237,8 @@ def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all") -> 
     policy, schedule = _document(conn, row.policy_sha256), _document(conn, row.schedule_sha256)
     ordered = _document(conn, opening.order_sha256)["bids"]
     results = openings.results(conn, place)
-    told = journal(conn, place, {each["bid"] for each in ordered})
-    kinds = [record["kind"] for record in _objections(conn, place)]
+    told = journal(conn, place, {each["bid"] for each in ordered}) if acts else ()
+    kinds = [act.kind for act in told]
     return Ceremony(
         **common,
         step=opening.step,
@@ -263,12 +263,6 @@ def _document(conn: Connection, digest: str | None) -> dict[str, Any]:
     if digest is None:
         raise NotFound("the lot names no document")
     return DOCUMENTS.get(conn, bytes.fromhex(digest))
-
-
-def _objections(conn: Connection, place: Place) -> Iterator[dict[str, Any]]:
-    for record in openings.entries(conn, place, ("objection.raised", "objection.decided")):
-        if (record["body"]["lot"], record["body"]["stage"]) == (place.lot, place.stage):
-            yield record
 
 
 def _windows(row: OpeningRow, lengths: WindowLengths, *, factor: bool) -> Windows:

@@ -96,7 +96,7 @@ def result(conn: Connection, reference: str, lot_number: str, stage: str = "all"
     Raises:
         NotFound: No such lot, or nothing is ranked yet.
     """
-    opened = ceremony(conn, reference, lot_number, stage)
+    opened = ceremony(conn, reference, lot_number, stage, acts=False)
     row = _stored(conn, reference, lot_number, stage)
     if row is None or not opened.read_out:
         raise NotFound(f"result of {reference} lot {lot_number}")
