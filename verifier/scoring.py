@@ -103,6 +103,8 @@ def _check_sheets(lot: Lot, check: Check, logged: Logged, criteria: list[dict[st
     check.require(logged.place, "counts another number of members", holds=logged.body["members"] == len(seats))
     found = [lot.evidence.document(sha256, SHEET) for sha256 in opened.body["sheets"]]
     sheets = [document.value for document in found if document is not None]
+    disclosed = bool(sheets) and not lot.evidence.holds("audit")
+    check.require(opened.place, "a lower tier discloses the sheets of members", holds=not disclosed)
     if len(sheets) < len(found):
         if lot.evidence.holds("audit"):
             check.fail(opened.place, "a sheet that it opens is not in the bundle")

@@ -119,6 +119,12 @@ def story() -> Story:
     return told
 
 
+def story_of(tier: str) -> Story:
+    told = story()
+    told.tier = tier
+    return told
+
+
 def without(kind: str) -> Callable[[Story], None]:
     def lie(told: Story) -> None:
         last = next(each for each in reversed(told.records) if each["kind"] == kind)
@@ -219,5 +225,6 @@ def test_a_lower_tier_checks_everything_but_the_sheets() -> None:
     assert told.complaints() == ["a sheet that it opens is not in the bundle"]
     told.tier = "public"
     assert told.complaints() == []
+    assert story_of("public").complaints() == ["a lower tier discloses the sheets of members"]
     other_rounding(told)
     assert len(told.complaints()) == 1
