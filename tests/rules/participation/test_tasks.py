@@ -20,11 +20,11 @@ def states(**known: object) -> dict[str, str]:
 
 def test_an_open_lot_begins_with_everything_to_do() -> None:
     assert states(state=LotState.OPEN) == {
-        "requirements": "todo",
-        "documents": "todo",
+        "requirements": "ready",
+        "documents": "ready",
         "price": "here",
         "seal": "here",
-        "submit": "todo",
+        "submit": "ready",
         "receipt": "wait",
         "confirm": "wait",
         "opened": "wait",

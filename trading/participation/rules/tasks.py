@@ -14,7 +14,7 @@ from trading.notices.rules.progress import LotState
 class State(StrEnum):
     """How a task stands."""
 
-    TODO = "todo"  # can be done now
+    READY = "ready"  # can be done now
     HERE = "here"  # is done on the bidder's own machine; the platform cannot know
     PART = "part"  # begun, and not enough (C10)
     DONE = "done"
@@ -68,8 +68,8 @@ def tasks(found: Situation) -> tuple[Task, ...]:
     """Return the tasks of a lot in their order."""
     is_open = found.state is LotState.OPEN
     states = {
-        "requirements": State.TODO if is_open else State.NONE,
-        "documents": State.TODO if is_open else State.NONE,
+        "requirements": State.READY if is_open else State.NONE,
+        "documents": State.READY if is_open else State.NONE,
         "price": State.HERE if is_open else State.NONE,
         "seal": State.HERE if is_open else State.NONE,
         "submit": _submit(found, is_open=is_open),
@@ -86,7 +86,7 @@ def _submit(found: Situation, *, is_open: bool) -> State:
         return State.DONE
     if not is_open:
         return State.NONE if found.standing == "withdrawal" else State.MISSED
-    return State.PART if found.files_waiting else State.TODO
+    return State.PART if found.files_waiting else State.READY
 
 
 def _receipt(found: Situation) -> State:
