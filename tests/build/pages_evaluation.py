@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from tests.build.pages import NOW, Sample, digest, plot, result
 from tests.build.scores import band, criterion, rules

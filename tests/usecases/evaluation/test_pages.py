@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -59,7 +58,7 @@ def spend(_account: str, code: str) -> None:
 
 
 @pytest.fixture
-def room(sitting: Sitting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+def room(sitting: Sitting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     database = sitting.database
     assert database is not None
     runtime = Runtime(
