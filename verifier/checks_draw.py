@@ -6,7 +6,7 @@ from typing import Any
 
 from verifier.checks_bids import check_institution, check_proof_of_possession, custodian_faults
 from verifier.dealing import share_commitment
-from verifier.draw import DRAW_KINDS, Attempt
+from verifier.draw import DRAW_KINDS, Attempt, spec_faults
 from verifier.drawing import dealing_context
 from verifier.encoding import b64u_decode
 from verifier.evidence import Document, Logged
@@ -88,27 +88,6 @@ def check_spec(attempt: Attempt, check: Check) -> None:
     } | {logged.body["spec_sha256"] for logged in attempt.all("specified")}
     for other in sorted(others - {spec.sha256}):
         check.fail(attempt.place, f"SPEC_FORK: a second spec {other} of this attempt")
-
-
-def spec_faults(spec: dict[str, Any]) -> list[str]:
-    """Return what a spec contradicts in itself (D5)."""
-    strata, excluded, committee = spec["strata"], spec["excluded"], spec["committee"]
-    ends = [0, *(row["b"] for row in strata)]
-    faults = []
-    contiguous = [row["a"] for row in strata] == ends[:-1] and ends[-1] == spec["pool_size"]
-    if not contiguous or any(row["a"] >= row["b"] for row in strata):
-        faults.append("the strata do not follow one another from 0 to pool_size")
-    sizes = {row["id"]: row["b"] - row["a"] for row in strata}
-    if [row["id"] for row in excluded] != list(sizes) or any(row["count"] > sizes[row["id"]] for row in excluded):
-        faults.append("excluded does not count every stratum within its size")
-    experts = sum(row["need"] for row in strata) + committee["appointed"] + committee["seated"]
-    if experts < 2 * committee["representatives"]:
-        faults.append("fewer than two thirds of the committee are experts")
-    if spec["min_valid"] > len(spec["parties"]):
-        faults.append("min_valid exceeds the number of contributors")
-    if spec["attempt"] > 1 and spec["previous"] is None:
-        faults.append("ATTEMPT_HIDDEN: a later attempt without previous")
-    return faults
 
 
 def _check_parties(attempt: Attempt, check: Check, spec: Document) -> None:

@@ -36,7 +36,7 @@ def check_trail(attempt: Attempt, check: Check) -> None:
 
 def _trail(attempt: Attempt) -> Trail | None:
     spec, seed = attempt.spec, attempt.seed
-    return None if spec is None or seed is None else Trail(spec.value, seed)
+    return Trail(spec.value, seed) if spec is not None and seed is not None and attempt.walkable else None
 
 
 def check_limits(attempt: Attempt, check: Check) -> None:

@@ -29,6 +29,27 @@ class Settled:
     good: list[int] = field(default_factory=list)
 
 
+def spec_faults(spec: dict[str, Any]) -> list[str]:
+    """Return what a spec contradicts in itself (D5)."""
+    strata, excluded, committee = spec["strata"], spec["excluded"], spec["committee"]
+    ends = [0, *(row["b"] for row in strata)]
+    faults = []
+    contiguous = [row["a"] for row in strata] == ends[:-1] and ends[-1] == spec["pool_size"]
+    if not contiguous or any(row["a"] >= row["b"] for row in strata):
+        faults.append("the strata do not follow one another from 0 to pool_size")
+    sizes = {row["id"]: row["b"] - row["a"] for row in strata}
+    if [row["id"] for row in excluded] != list(sizes) or any(row["count"] > sizes[row["id"]] for row in excluded):
+        faults.append("excluded does not count every stratum within its size")
+    experts = sum(row["need"] for row in strata) + committee["appointed"] + committee["seated"]
+    if experts < 2 * committee["representatives"]:
+        faults.append("fewer than two thirds of the committee are experts")
+    if spec["min_valid"] > len(spec["parties"]):
+        faults.append("min_valid exceeds the number of contributors")
+    if spec["attempt"] > 1 and spec["previous"] is None:
+        faults.append("ATTEMPT_HIDDEN: a later attempt without previous")
+    return faults
+
+
 class Attempt:
     """The view on which the checks of ED1 work."""
 
@@ -38,6 +59,7 @@ class Attempt:
         self.place = f"draw {draw} attempt {number}"
         self.records = records
         self._settled: list[Settled] | None = None
+        self._codes: dict[int | None, dict[int, dict[str, str]]] = {}
 
     def all(self, name: str) -> list[Logged]:
         """Return the records ``draw.<name>`` of this attempt, in log order."""
@@ -88,6 +110,11 @@ class Attempt:
         seeded = self.first("seeded")
         return bytes.fromhex(seeded.body["seed"]) if seeded else None
 
+    @property
+    def walkable(self) -> bool:
+        """Return whether there is a walk to replay: a seed, and a spec whose strata are a pool."""
+        return self.spec is not None and self.seed is not None and not spec_faults(self.spec.value)
+
     def kid_of(self, party: str) -> str | None:
         """Return the kid that the spec gives for a party."""
         rows = self.spec.value["parties"] if self.spec else []
@@ -106,7 +133,9 @@ class Attempt:
 
     def codes(self, until: int | None = None) -> dict[int, dict[str, str]]:
         """Return what each custodian said of each document, its first word counting, before entry ``until``."""
-        told: dict[int, dict[str, str]] = {}
+        if until in self._codes:
+            return self._codes[until]
+        told = self._codes.setdefault(until, {})
         for logged, document in self.pairs("share_checked", "check_sha256", "ed1.share-check"):
             if self.of_custodian(document) and (until is None or logged.n < until):
                 for row in document.value["items"]:

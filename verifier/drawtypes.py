@@ -24,6 +24,8 @@ from verifier.fields import (
 XWING_PK = blob(1216)
 SHARE_CT = blob(1169)
 CUSTODIAN_ROLE = choice("agency", "operator", "supervisor", "notary", "association", "centre", "other")
+# Far above any register of experts; a hostile spec must not keep the verifier busy for years.
+MAX_POOL = 10_000_000
 DRAW_ID = matching(r"[!-~]{1,40}")
 STRATUM_ID = matching(r"[A-Z0-9_-]{1,24}")
 EXPERT_ID = matching(r"[A-Z0-9-]{1,32}")
@@ -31,6 +33,7 @@ UNIT_CODE = matching(r"[A-Z0-9-]{0,32}")
 PARTY_ID = matching(r"[a-z0-9-]{1,32}")
 REASON_CODE = matching(r"[a-z][a-z0-9_]{0,31}")
 KEY_USE = choice("ed1.pool-key", "ed1.exclusion-key")
+POOL_INDEX = integer(0, MAX_POOL)
 SEAT_ROW = shape({"index": COUNT, "stratum": STRATUM_ID})
 
 _DRAW_DEALT = {
@@ -86,13 +89,13 @@ DRAW_TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
             "policy_sha256": HEX32,
             "pool_key_commit": HEX32,
             "pool_root": HEX32,
-            "pool_size": SEQ,
+            "pool_size": integer(1, MAX_POOL),
             "previous": nullable(HEX32),
             "procedure_commit": HEX32,
             "register_size": COUNT,
             "reveal_ms": COUNT,
             "rule_version": NAME,
-            "strata": array(shape({"a": COUNT, "b": COUNT, "id": STRATUM_ID, "need": SEQ}), by="id", least=1),
+            "strata": array(shape({"a": POOL_INDEX, "b": POOL_INDEX, "id": STRATUM_ID, "need": SEQ}), by="id", least=1),
         },
         ("centre", "supervisor"),
     ),

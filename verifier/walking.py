@@ -133,7 +133,7 @@ def recomputed(attempt: Attempt, first: int = 12) -> dict[str, Any] | None:
     """
     if attempt.spec is None:
         return None
-    spec, seed = attempt.spec.value, attempt.seed
+    spec, seed = attempt.spec.value, attempt.seed if attempt.walkable else None
     settled = {found.party: found for found in attempt.settled()}
     trail = None if seed is None else Trail(spec, seed)
     steps = []

@@ -629,3 +629,16 @@ def test_a_second_draw_of_the_procedure_says_what_it_follows(*, told: bool) -> N
     report = verify_draw(finish(made), "audit", "audit")
     assert ("ATTEMPT_HIDDEN: a second draw of the procedure" in found(report)) != told
     assert failures(report).keys() <= {"ED-12"}
+
+
+def test_a_pool_beyond_all_measure_ends_at_once() -> None:
+    """A hostile spec with a pool of 2^53 is refused by its form, before a single ticket is hashed."""
+    made = begun()
+    play(made)
+    value = loads_object(made.spec.raw)
+    strata = [{**value["strata"][0], "b": 2**53 - 1}]
+    huge = dumps({**value, "attempt": 2, "pool_size": 2**53 - 1, "strata": strata})
+    made.attempt = 2
+    made.record("specified", {"spec_sha256": sha256(made.both(huge)).hex()})
+    made.record("seeded", {"beacon": None, "final_sha256": "00" * 32, "seed": "00" * 32, "void": []})
+    assert "pool_size" in found(verify_draw(finish(made)))

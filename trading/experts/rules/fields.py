@@ -27,7 +27,9 @@ unit_code: Final[Reader] = fields.matching(r"[A-Z0-9-]{0,32}")
 party_id: Final[Reader] = fields.matching(r"[a-z0-9-]{1,32}")
 reason_code: Final[Reader] = fields.matching(r"[a-z][a-z0-9_]{0,31}")
 attempt_number: Final[Reader] = fields.integer(1)
-pool_index: Final[Reader] = fields.integer(0)
+#: Far above any register; a hostile spec must not keep a client or the verifier busy for years.
+MAX_POOL: Final = 10_000_000
+pool_index: Final[Reader] = fields.integer(0, MAX_POOL)
 custodian_index: Final[Reader] = fields.integer(1, MAX_CUSTODIANS)
 bytes32: Final[Reader] = fields.hex_of(KEY_BYTES)
 share33: Final[Reader] = fields.hex_of(SHARE_BYTES)

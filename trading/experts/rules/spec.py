@@ -119,7 +119,7 @@ SPEC: Final = fields.Table(
         "policy_sha256": fields.digest,
         "pool_key_commit": ed1.bytes32,
         "pool_root": ed1.bytes32,
-        "pool_size": fields.integer(1),
+        "pool_size": fields.integer(1, ed1.MAX_POOL),
         "previous": fields.nullable(fields.digest),
         "procedure_commit": ed1.bytes32,
         "register_size": fields.integer(0),
