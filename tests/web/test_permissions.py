@@ -19,8 +19,8 @@ def test_every_route_declares_itself(samples_app: Flask) -> None:
     assert [row.rule for row in rows if row.permission is None] == []
 
 
-# What a stranger may send: attempts to sign in and to register. Everything else that is public only reads.
-FROM_STRANGERS = {"/signin", "/register", "/account/setup/<token>", "/demo/people"}
+# What a stranger may send: attempts to sign in and to register, an answer to a call. Else what is public only reads.
+FROM_STRANGERS = {"/signin", "/register", "/account/setup/<token>", "/demo/people", "/draws/call/<code>"}
 
 
 def test_public_pages_only_read(samples_app: Flask) -> None:

@@ -7,11 +7,12 @@ from http import HTTPStatus
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 
 from tests.support.people import signed_in
 from trading.accounts import service as accounts
+from trading.accounts.queries import host_ms
 from trading.accounts.service.sessions import ABSOLUTE_MS, IDLE_MS, sessions_of
+from trading.accounts.tables import session
 from trading.audit.ledger import Ledger
 from trading.kernel.roles import Role
 
@@ -30,20 +31,23 @@ def test_a_page_of_people_sends_strangers_to_sign_in_and_back(client: FlaskClien
     assert client.get("/workspace", headers={"Accept": "application/json"}).status_code == HTTPStatus.UNAUTHORIZED
 
 
-def test_the_workspace_of_somebody_signed_in(client: FlaskClient, drafter: str) -> None:
+@pytest.mark.usefixtures("drafter")
+def test_the_workspace_of_somebody_signed_in(client: FlaskClient) -> None:
     answer = signed_in(client, "drafter").get("/workspace")
     assert answer.status_code == HTTPStatus.OK
     assert "李雯" in answer.text
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_public_pages_do_not_depend_on_who_reads(app: Flask, drafter: str) -> None:
+@pytest.mark.usefixtures("drafter")
+def test_public_pages_do_not_depend_on_who_reads(app: Flask) -> None:
     nobody = app.test_client().get("/help")
     somebody = signed_in(app.test_client(), "drafter").get("/help")
     assert (nobody.data, str(nobody.headers)) == (somebody.data, str(somebody.headers))
 
 
-def test_a_token_opens_no_page_and_a_session_no_api(app: Flask, ledger: Ledger, drafter: str) -> None:
+@pytest.mark.usefixtures("drafter")
+def test_a_token_opens_no_page_and_a_session_no_api(app: Flask, ledger: Ledger) -> None:
     token = accounts.issue_token(ledger, "drafter", ("write:openings",))
     page = app.test_client().get("/workspace", headers={"Authorization": f"Bearer {token}"})
     assert page.status_code == HTTPStatus.SEE_OTHER
@@ -51,14 +55,15 @@ def test_a_token_opens_no_page_and_a_session_no_api(app: Flask, ledger: Ledger, 
     assert api.status_code == HTTPStatus.UNAUTHORIZED
 
 
+@pytest.mark.usefixtures("drafter")
 @pytest.mark.parametrize(("column", "age"), [("seen_at", IDLE_MS), ("created_at", ABSOLUTE_MS)])
-def test_a_session_grows_old(client: FlaskClient, ledger: Ledger, drafter: str, column: str, age: int) -> None:
+def test_a_session_grows_old(client: FlaskClient, ledger: Ledger, column: str, age: int) -> None:
     signed_in(client, "drafter")
-    for back, status in ((age - 60_000, HTTPStatus.OK), (age, HTTPStatus.SEE_OTHER)):
+    for old, status in ((age - 60_000, HTTPStatus.OK), (age, HTTPStatus.SEE_OTHER)):
         with ledger.upkeep() as conn:
-            conn.execute(text(f"UPDATE desk.session SET {column} = {column} - {back}"))
-            if column == "created_at":
-                conn.execute(text("UPDATE desk.session SET seen_at = (extract(epoch from clock_timestamp())*1000)"))
+            now = host_ms(conn)
+            fresh = {"seen_at": now, "created_at": now, column: now - old}
+            conn.execute(session.update().values(**fresh))
         assert client.get("/workspace").status_code == status
 
 
