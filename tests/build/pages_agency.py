@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than it
 
+from tests.build import pages
 from tests.build.pages import BUYERS, CUSTODIANS, DAY, HOUR, NOW, TITLES, Sample, code, digest
 from tests.build.pages_accounts import PERSON
 from tests.build.tenders import ms, spec
@@ -30,6 +31,9 @@ from trading.contracts.rules.documents import build_contract, parse_contract
 from trading.contracts.rules.limits import contract_limits
 from trading.kernel.calendar import CHINA
 from trading.kernel.signed import SignedDocument
+from trading.notices.queries.page import criterion_of
+from trading.notices.queries.values import File
+from trading.notices.rules.progress import LotState
 from trading.parties.queries import Organisation
 from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.amendment import amend
@@ -189,7 +193,12 @@ def method_form() -> Any:
     price = {"id": "price", "kind": "price", "max": "40", "step": "0.01", "title_zh": "投标报价", "title_en": "Price"}
     quality = {"id": "plan", "max": "60", "step": "0.5", "title_zh": "技术方案", "title_en": "Technical proposal"}
     rows = [{**CRITERION, **price}, {**CRITERION, **quality}, dict(CRITERION)]
-    values: dict[str, Any] = {"method": "comprehensive_scoring", "small_micro": "10", "consortium": "4", "criteria": rows}
+    values: dict[str, Any] = {
+        "method": "comprehensive_scoring",
+        "small_micro": "10",
+        "consortium": "4",
+        "criteria": rows,
+    }
     return form(forms.MethodForm, **values)
 
 
@@ -441,10 +450,50 @@ def _samples() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     yield "contract-signed", "contract", {**contract, **signed}
 
 
+def _public() -> Iterator[Sample]:
+    """The public page with tender documents and a criteria tree, and the same page as a preview."""
+    plan = {
+        **CRITERION,
+        "id": "plan",
+        "max": "25",
+        "step": "0.5",
+        "title_zh": "技术方案",
+        "title_en": "Technical proposal",
+    }
+    warranty = {**CRITERION, "id": "warranty", "kind": "objective", "max": "15", "step": "1"}
+    bands = (
+        {"from": "0", "to": "12", "points": "5", "text_zh": "不足十二个月", "text_en": "under twelve months"},
+        {"from": "12", "to": None, "points": "15", "text_zh": "十二个月以上", "text_en": "twelve months or more"},
+    )
+    price = {**CRITERION, "id": "price", "kind": "price", "max": "60", "title_zh": "投标报价", "title_en": "Price"}
+    rows = (
+        (price, "按公式计算。", "By the formula.", ()),
+        (plan, "方案完整、可行。", "Complete and feasible.", ()),
+        ({**warranty, "title_zh": "质保期", "title_en": "Warranty"}, "以月计。", "In months.", bands),
+    )
+    criteria = tuple(criterion_of({**row, "text_zh": zh, "text_en": en, "bands": found}) for row, zh, en, found in rows)
+    shown = replace(
+        pages.lot(LotState.OPEN),
+        method="comprehensive_scoring",
+        budget=400_000_000,
+        criteria=criteria,
+        preference={"small_micro": "10", "consortium": "4"},
+    )
+    files = tuple(File(name=each.name, sha256=each.sha256, size=each.size, media=each.media) for each in DOCUMENTS)
+    page = pages.page(shown, files=files, questions_until=pages.CLOSE - 3 * DAY, bid_validity_days=90)
+    context = {"page": page, "now": NOW, "bundle_url": None, "answers": (), "questions_end_at": pages.CLOSE - 3 * DAY}
+    path = "/procedures/T-2026-7k3m9q2d"
+    yield Sample("procedure-scored", path, "notices/procedure.html", context)
+    draft_page = replace(page, notices=(), documents=(), log=())
+    preview = {**context, "page": draft_page, "preview": True, "signed_in": PERSON}
+    yield Sample("agency-preview", "/agency", "notices/procedure.html", preview)
+
+
 def samples() -> Iterator[Sample]:
     """Yield the samples of the desk, then those of the supplier's contracts."""
     for name, template, context in _samples():
         yield Sample(f"agency-{name}", "/agency", f"agency/{template}.html", {"signed_in": PERSON, **context})
+    yield from _public()
     mine = Mine(reference="T-2026-7k3m9q2d", title_zh=ZH, title_en=EN, lot="1", stage="all", at=NOW - DAY, signed=False)
     rows = [mine, replace(mine, lot="2", at=NOW - 9 * DAY, signed=True)]
     yield Sample("contracts-empty", "/bidder/contracts", "contracts/index.html", {"signed_in": PERSON, "rows": []})
