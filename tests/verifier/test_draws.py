@@ -158,7 +158,7 @@ LIES: dict[str, tuple[str, Callable[[Fields], None], int, str]] = {
     "beacon": ("draw.seeded", lambda f: f.update(beacon="00"), 1, "ED-06"),
     "final": ("ed1.final", lambda f: f["commits"].pop(), 1, "AL-08"),
     "trail root": ("ed1.result", lambda f: f.update(trail_root="00" * 32), 1, "ED-13"),
-    "seats": ("ed1.result", lambda f: f["selected"][0].update(index=0), 1, "ED-13"),
+    "seats": ("ed1.result", lambda f: f["selected"].pop(), 1, "ED-13"),
     "supersedes": ("ed1.result", lambda f: f.update(supersedes=None), 2, "ED-13"),
     "seed of the result": ("ed1.result", lambda f: f.update(seed="00" * 32), 1, "ED-13"),
     "leaf": ("mb.draw-leaves", lambda f: f["leaves"][0].update(salt="00" * 32), 1, "ED-08"),
@@ -642,3 +642,69 @@ def test_a_pool_beyond_all_measure_ends_at_once() -> None:
     made.record("specified", {"spec_sha256": sha256(made.both(huge)).hex()})
     made.record("seeded", {"beacon": None, "final_sha256": "00" * 32, "seed": "00" * 32, "void": []})
     assert "pool_size" in found(verify_draw(finish(made)))
+
+
+def test_a_reveal_before_the_seal() -> None:
+    made = begun()
+    made.collect()
+    contribution = made.contributions["notary"]
+    raw = reveals.make_reveal(contribution, made.rs["notary"], "cd" * 32)
+    named = sha256(made.put(raw, made.contributors["notary"])).hex()
+    made.record("revealed", {"party": "notary", "reveal_sha256": named, "via": "platform"})
+    made.seal()
+    go_on(made)
+    assert "draw.revealed not between seal and seed" in found(verify_draw(finish(made)))
+
+
+def test_a_spec_that_was_changed_after_the_commitments() -> None:
+    """The centre logs another spec after seeing that the notary contributes, and seals under it."""
+    made = begun()
+    made.collect()
+    value = loads_object(made.spec.raw)
+    data = made.both(dumps({**value, "call_ms": value["call_ms"] + 1}))
+    made.spec = replace(made.spec, raw=data)
+    made.record("specified", {"spec_sha256": made.spec.sha256})
+    made.seal()
+    go_on(made)
+    text = found(verify_draw(finish(made)))
+    assert "SPEC_FORK" in text
+    assert "the seal does not follow and name the spec" in text
+
+
+def test_an_excluded_index_that_was_called() -> None:
+    """Somebody who must not sit is called and selected; the public sees an orderly trail, the auditor does not."""
+    made = MadeDraw(DrawStory(suspended=20, replaced=False, refusing=frozenset(), unreachable=frozenset()))
+    made.fill_register()
+    made.fix_policy()
+    made.specify()
+    made.collect()
+    made.seal()
+    made.open_up()
+    genuine, made.reasons = made.reasons, {}
+    made.begin_walk()
+    made.walk_on()
+    made.conclude()
+    made.reasons = genuine
+    made.disclose()
+    report = verify_draw(finish(made))
+    assert "EXCLUSION_IGNORED: an excluded index was called" in found(report)
+    assert {"ED-10", "ED-11"} <= failures(report).keys()
+    assert "ED-07" not in failures(report)
+
+
+@pytest.mark.parametrize("shown", [None, "ab"])
+def test_a_beacon_is_mandatory_if_named(shown: str | None) -> None:
+    """Never "if reachable"; and its bytes enter the seed."""
+    made = MadeDraw(DrawStory(), lie("ed1.spec", lambda f: f.update(beacon={"name": "drand", "round": 7})))
+    made.fill_register()
+    made.fix_policy()
+    made.specify()
+    made.spec = replace(made.spec, beacon=None)
+    made.twist = lie("draw.seeded", lambda f: f.update(beacon=shown))
+    made.collect()
+    made.seal()
+    made.open_up()
+    report = verify_draw(finish(made))
+    assert ("a beacon exactly if the spec names one" in found(report)) == (shown is None)
+    assert "the seed is" in found(report) or shown is None
+    assert "ED-06" in failures(report)
