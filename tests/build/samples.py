@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.build import pages, pages_accounts, pages_agency, pages_bidder, pages_evaluation, pages_hall, pages_questions
+from tests.build import (
+    pages,
+    pages_accounts,
+    pages_agency,
+    pages_bidder,
+    pages_draws,
+    pages_evaluation,
+    pages_hall,
+    pages_questions,
+)
 from tests.build.pages import Sample
 
 
 def samples() -> Iterator[Sample]:
     """Yield every sample of every part."""
-    for part in (pages, pages_accounts, pages_agency, pages_bidder, pages_evaluation, pages_hall, pages_questions):
+    parts = (pages, pages_accounts, pages_agency, pages_bidder, pages_draws, pages_evaluation, pages_hall)
+    for part in (*parts, pages_questions):
         yield from part.samples()

@@ -185,7 +185,7 @@ class CommitteeMaker:
     custodians: list[DrawCustodian] = field(default_factory=list)
     contributors: list[Contributor] = field(default_factory=list)
     people: dict[str, Identity] = field(default_factory=dict)
-    jump: Callable[[int], None] | None = None
+    jump: Callable[[int], object] | None = None
 
     def __post_init__(self) -> None:
         self.contact = Contact(

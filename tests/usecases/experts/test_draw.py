@@ -13,7 +13,17 @@ from trading.experts.rules.pool import procedure_commit
 from trading.experts.rules.register import Act, Item
 from trading.experts.rules.results import parse_result
 from trading.experts.rules.spec import Spec, parse_spec
-from trading.experts.service import advance, calls, committees, contributions, papers, register, seats, walking
+from trading.experts.service import (
+    advance,
+    calls,
+    committees,
+    contributions,
+    custodians,
+    papers,
+    register,
+    seats,
+    walking,
+)
 from trading.experts.service.committees import Windows
 from trading.kernel.errors import InvalidInput, MingbiaoError, NotFound, NotPermitted, RuleBroken
 
@@ -112,7 +122,7 @@ def test_a_silent_custodian_stops_the_seal_and_a_waiver_lets_it_go_on(market: Ma
     assert maker.row(draw).state == "specified"
     spec = spec_of(maker, draw)
     with maker.ledger.read() as conn:
-        policy = papers.policy_of(conn, maker.row(draw))
+        policy = custodians.policy_of(conn, maker.row(draw))
     silent = next(row.i for row in policy.custodians if row.kid == maker.custodians[2].signer.kid)
     waiver = make_waiver([silent], draw=draw, spec_sha256=spec.sha256, created=maker.now())
     signers = [maker.stage.signers[role, role] for role in ("centre", "supervisor")]

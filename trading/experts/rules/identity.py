@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from typing_extensions import override
+
 from trading.kernel import fields
 from trading.kernel.digests import EXPERTS_IDENTITY
 
@@ -19,6 +21,7 @@ class Identity:
     employer: str
     account: str | None = None
 
+    @override
     def __repr__(self) -> str:
         """Name nobody."""
         return "Identity(…)"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from trading.kernel.canonical import dumps, loads_object
 
 
@@ -15,6 +17,7 @@ class Mail:
     subject: str
     text: str
 
+    @override
     def __repr__(self) -> str:
         """Name nobody."""
         return "Mail(…)"

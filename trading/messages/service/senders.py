@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
+from typing_extensions import override
+
 from trading.messages.rules.mail import Mail
 
 _TIMEOUT_S: Final = 20
@@ -43,6 +45,7 @@ class SmtpSender:
     url: str
     sender: str
 
+    @override
     def __repr__(self) -> str:
         """Show no password."""
         return f"SmtpSender(sender={self.sender!r})"
