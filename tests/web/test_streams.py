@@ -20,7 +20,7 @@ def test_the_form_of_a_message() -> None:
 
 def test_a_fresh_value_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(streams.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("trading.web.streams.time.monotonic", lambda: clock[0])
     made: list[float] = []
     shared: Shared[int] = Shared()
 
