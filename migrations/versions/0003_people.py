@@ -112,7 +112,7 @@ CREATE TABLE record.membership (
     org_code TEXT NOT NULL,
     role TEXT NOT NULL,
     jurisdiction TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('active', 'ended')),
+    status TEXT NOT NULL,
     side TEXT GENERATED ALWAYS AS (
         CASE WHEN status <> 'active' THEN NULL
              WHEN role = 'supervisor' THEN 'watches'
