@@ -16,7 +16,7 @@ from tests.build.pages_accounts import PERSON
 from tests.build.tenders import ms, spec
 from trading.agency import forms
 from trading.agency.queries import Keeper, Own, WorkingDraft
-from trading.agency.rules.content import CRITERION, ITEM, Content, Step, new_content
+from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, ITEM, Content, Step, new_content
 from trading.agency.rules.specification import Problem
 from trading.agency.rules.tasks import Task
 from trading.agency.service import Checked
@@ -357,7 +357,7 @@ def _samples() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     yield "subject-wrong", "subject", {"form": partial(subject_form, wrong=True), "draft": draft(full=False)}
     yield "lot", "lot", {"form": partial(lot_form), "draft": draft(), "number": 1}
     yield "lot-wrong", "lot", {"form": partial(lot_form, wrong=True), "draft": draft(), "number": 1}
-    yield "method", "method", {"form": partial(method_form), "draft": draft(), "number": 1}
+    yield "method", "method", {"form": partial(method_form), "draft": draft(), "number": 1, "sample": BANDS_SAMPLE}
     law = lawful(LAW, content(full=True), NOW)
     yield "dates", "dates", {"form": partial(dates_form), "draft": draft(), "lawful": law}
     yield "dates-early", "dates", {"form": partial(dates_form, early=True), "draft": draft(), "lawful": law}

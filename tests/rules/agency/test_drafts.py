@@ -12,7 +12,7 @@ import pytest
 from tests.build.tenders import CALENDAR, CLOSE_AT, NATIONAL, code, item, lot, ms, spec
 from trading.agency.rules import amending
 from trading.agency.rules.comparison import differences
-from trading.agency.rules.content import CRITERION, Content, Step, new_content
+from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, Content, Step, new_content
 from trading.agency.rules.specification import Outcome, specification
 from trading.agency.rules.tasks import Standing, tasks
 from trading.procedures.rules.dates import Law
@@ -167,3 +167,11 @@ def test_tasks_carry_their_legal_instant() -> None:
     assert next_tasks("failed", ("failure.published", friday)) == []
     assert next_tasks("cancelled", procedure="cancelled") == []
     assert next_tasks("evaluated", ("bids.ranked", ms("2026-12-30 09:00:00"))) == [("award", None)]  # TIM-07
+
+
+def test_the_sample_of_bands_is_one() -> None:
+    typed = with_lot(method="comprehensive_scoring", criteria=[criterion(bands=BANDS_SAMPLE)])
+    found = outcome(typed).spec
+    assert found is not None
+    assert found.lots[0].criteria is not None
+    assert [band.points for band in found.lots[0].criteria[0].bands] == ["2", "5"]

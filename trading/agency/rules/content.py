@@ -48,6 +48,9 @@ CRITERION: Final[Mapping[str, str]] = {
     "text_en": "",
     "bands": "",
 }
+#: How intervals of an objective criterion are typed: from, to, points, both texts; the last one has no end.
+BANDS_SAMPLE: Final = """0-12: 2 | 质保不足十二个月 | warranty under twelve months
+12-: 5 | 质保十二个月以上 | warranty of twelve months or more"""
 _TEXT_ZH: Final = """一、采购需求
 
 

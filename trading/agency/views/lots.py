@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from trading.agency import service
 from trading.agency.forms import ActForm, LotForm, MethodForm, rows_of, texts_of
 from trading.agency.queries import WorkingDraft
-from trading.agency.rules.content import CRITERION, ITEM, Step, new_lot
+from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, ITEM, Step, new_lot
 from trading.agency.views.blueprint import blueprint, many_fields, own_draft, page, runtime
 from trading.agency.views.drafts import Page, keep, save
 from trading.kernel.errors import NotFound
@@ -111,4 +111,4 @@ def method(draft_id: str, number: int) -> Page | Response:
             done = keep(form, draft, content, Step.METHOD, number - 1)
             if done is not None:
                 return done
-    return page("method.html", form, draft=draft, number=number)
+    return page("method.html", form, draft=draft, number=number, sample=BANDS_SAMPLE)
