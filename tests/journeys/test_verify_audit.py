@@ -26,6 +26,7 @@ from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.config import Process, Settings
 from trading.db import Instant, metadata, psycopg_url
 from trading.demo.tamper import tamper
+from trading.evaluation import folds as evaluation
 from trading.kernel.ids import new_row_id
 
 HOUR = "interval '1 hour'"
@@ -210,8 +211,15 @@ def owner(archive: Archive) -> Iterator[Connection]:
         conn.rollback()
 
 
+# Tables of which this archive has no rows: a test of their package asks the same of every column.
+ELSEWHERE = {
+    *(each.table for each in evaluation.REPLAYED if each.table != "ranking"),  # tests/usecases/evaluation
+}
+
+
 def tables() -> list[Table]:
-    return sorted((each for each in metadata.tables.values() if each.schema == "record"), key=lambda each: each.name)
+    every = [each for each in metadata.tables.values() if each.schema == "record" and each.name not in ELSEWHERE]
+    return sorted(every, key=lambda each: each.name)
 
 
 def audited(conn: Connection) -> list[Mismatch]:

@@ -103,7 +103,8 @@ def result(conn: Connection, reference: str, lot_number: str, stage: str = "all"
     bids = {bid.reference: bid for bid in opened.bids}
     items: Sequence[Mapping[str, Any]] = json.loads(bytes(row.ranked))
     tie = json.loads(bytes(row.tie))
-    members = _members(conn, bytes(row.h))
+    # Only the record says how many members' sheets a ranking averages; an older one does not.
+    members: int | None = loads_object(bytes(row.record))["body"].get("members")
     rows = sorted(
         (_ranked(each, bids, row, members) for each in items),
         key=lambda each: (each.rank is None, each.rank or 0, each.price),
@@ -124,13 +125,6 @@ def result(conn: Connection, reference: str, lot_number: str, stage: str = "all"
         members=members,
         criteria=_criteria(row, lot_number) if members else (),
     )
-
-
-def _members(conn: Connection, h: bytes) -> int | None:
-    """Return how many members' sheets a ranking averages: only its record says so."""
-    found = conn.execute(select(audit_entry.c.record).where(audit_entry.c.h == h)).scalar_one_or_none()
-    members: int | None = None if found is None else loads_object(bytes(found))["body"].get("members")
-    return members
 
 
 def _criteria(row: AnyRow, number: str) -> tuple[Criterion, ...]:
@@ -172,6 +166,7 @@ def _stored(conn: Connection, reference: str, lot_number: str, stage: str) -> An
             ranking.c["items"].label("ranked"),
             ranking.c.tie,
             ranking.c.h,
+            audit_entry.c.record,
             lot.c.currency,
             lot.c.ceiling,
             procedure.c.edition_id,
@@ -187,6 +182,7 @@ def _stored(conn: Connection, reference: str, lot_number: str, stage: str) -> An
             ranking,
             and_(ranking.c.procedure_id == procedure.c.id, ranking.c.lot == lot_number, ranking.c.stage == stage),
         )
+        .join(audit_entry, audit_entry.c.id == ranking.c.entry_id)
         .outerjoin(award, of_award)
         .outerjoin(notice, of_notice)
         .where(procedure.c.reference == reference)
