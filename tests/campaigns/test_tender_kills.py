@@ -10,24 +10,22 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
 import pytest
 from rich.console import Console
-from typing_extensions import override
 
 from tests.support import publication_checker as checker
 from tests.support.kills import HEAL_S, Draws, is_whole, pid_of, pids, require_sound
 from tests.support.platforms import strike, temporary_platform
+from tests.support.stubborn import Stubborn
 from trading.assembly import open_runtime
 from trading.audit.queries import is_relayed
 from trading.audit.runtime import Runtime
-from trading.demo import keepsakes, people
+from trading.demo import keepsakes
 from trading.demo import play as plays
 from trading.demo.__main__ import START
 from trading.demo.play import Play
@@ -35,45 +33,16 @@ from trading.demo.scenes import perform
 from trading.demo.stage import set_stage
 from trading.embedded.processes import wait_until
 from trading.kernel.clock import SystemClock
-from trading.kernel.errors import Conflict
 from trading.up import Platform
 
 VICTIMS = ("web", "worker", "sequencer", "contact", "valkey")
 ROUNDS = 60
-ATTEMPTS = 12  # of one command, while its server is killed again and again
 PATIENCE_S = 240.0
 # What happens once in a lot, whoever is killed.
 ONCE_A_LOT = (
     *("tender.published", "tender.closed", "opening.combined", "opening.completed", "bids.ranked"),
     *("award.determined", "result.published", "contract.published"),
 )
-
-
-class Stubborn(Play):
-    """Everybody repeats a command that got no answer; "not yet" (exit 2) is an answer."""
-
-    @override
-    def run(self, *words: str) -> str:
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return people.run(*words)
-            except people.ProgramRefused as refusal:
-                if refusal.code == people.NOT_YET:
-                    raise
-                time.sleep(1.0)
-        return people.run(*words)
-
-    @override
-    def run_together(self, commands: Sequence[Sequence[str]]) -> None:
-        with ThreadPoolExecutor(max_workers=max(1, len(commands))) as pool:
-            list(pool.map(lambda words: self.run(*words), commands))
-
-    @override
-    def _jumped(self, to_ms: int) -> bool:
-        try:
-            return super()._jumped(to_ms)
-        except Conflict:
-            return False  # the log was not witnessed in time: its writer is being started again
 
 
 class Killer:
