@@ -266,7 +266,9 @@ class CommitteeMaker:
 
     def begin(self, reference: str, windows: Windows = FAST) -> str:
         kids = tuple(each.signer.kid for each in self.custodians)
-        return committees.begin_draw(self.ledger, self.actor("centre"), reference, windows=windows, custodians=kids)
+        return committees.begin_draw(
+            self.ledger, self.actor("centre"), reference, windows=windows, holders=committees.Holders(custodians=kids)
+        )
 
     def work(self) -> None:
         """Run due errands of draws, let the custodians answer, and the contact service step, until nothing moves."""

@@ -74,7 +74,9 @@ def draw(play: Play) -> None:
     committees.plan_committee(ledger, stage.actors["drafter"], play.reference, _plan(play))
     start_contributors(play)
     kids = tuple(stage.signers[(each.key, "custodian")].kid for each in cast.CUSTODIANS)
-    play.draw = committees.begin_draw(ledger, stage.actors["centre"], play.reference, custodians=kids)
+    play.draw = committees.begin_draw(
+        ledger, stage.actors["centre"], play.reference, holders=committees.Holders(custodians=kids)
+    )
     play.until(lambda: _state(play) in _AFTER_SEED, "a seeded draw")
     play.scene(
         "按抽签顺序邮件联系专家；有人拒绝，依次顺延",

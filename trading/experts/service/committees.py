@@ -37,6 +37,19 @@ _MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Holders:
+    """Who takes part in a draw, by kid, where it differs from what is usual.
+
+    Custodians are those of the procedure's first opening policy; parties are the contributor keys of the centre, the
+    agency, the supervisor and the custodians that have one; the threshold is a majority.
+    """
+
+    custodians: tuple[str, ...] = ()
+    parties: tuple[str, ...] = ()
+    k: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
     """Lengths of time of a draw, ms (ED1 D5)."""
 
@@ -102,9 +115,7 @@ def begin_draw(
     reference: str,
     *,
     windows: Windows | None = None,
-    custodians: tuple[str, ...] | None = None,
-    parties: tuple[str, ...] | None = None,
-    k: int | None = None,
+    holders: Holders | None = None,
 ) -> str:
     """Begin the draw of a planned committee: choose who takes part and ask the custodians for their keys.
 
@@ -113,10 +124,7 @@ def begin_draw(
         actor: Staff of the trading centre.
         reference: The procedure.
         windows: Lengths of time.
-        custodians: Kids of the institutions; those of the procedure's first opening policy by default.
-        parties: Kids of contributor keys; by default those of the centre, the agency, the supervisor and the
-            custodians that have one.
-        k: Threshold; a majority by default.
+        holders: Who takes part, if others than usual.
 
     Returns:
         The name of the draw.
@@ -128,40 +136,54 @@ def begin_draw(
     """
     if Role.CENTRE not in actor.roles:
         raise NotPermitted("draws are held by the trading centre")
-    lengths = windows or Windows()
     with ledger.begin(actor) as uow:
         row = procedure_store.lock_for_share(uow, reference)
         known = _planned(uow, row)
         plan = queries.plan_of(uow.connection, known)
         edition, regime = procedures.edition_of(uow.connection, row, uow.at), Regime(row.regime)
-        calendar = procedures.work_calendar(uow.connection)
-        require_draw_time(uow.at, plan.evaluation_at, edition, regime, calendar)
-        holders = custodians or _custodians(uow.connection, row)
-        contributors = parties or _contributors(uow.connection, row, holders)
-        if len(contributors) < 3:  # noqa: PLR2004 - "at least 3 different organisations", ED1 D1
-            raise RuleBroken("draw.too_few_parties", "ED1 D1", parties=len(contributors))
-        draw = model.new_draw_id()
-        raw = write_request(
+        require_draw_time(uow.at, plan.evaluation_at, edition, regime, procedures.work_calendar(uow.connection))
+        signed = _request(uow, row, windows or Windows(), _usual(uow.connection, row, holders or Holders()))
+        request = parse_request(signed.doc)
+        recorded = uow.record(
+            model.committee_event(
+                "committee.drawing", reference, row.id, draw=request.draw, request_sha256=signed.sha256
+            )
+        )
+        documents.add(uow, recorded, row.id, signed)
+        store.move_committee(uow, recorded, known, state="drawing", draw=request.draw)
+        for kid in request.custodians:
+            ask(uow.connection, kid, KEY_JOB, request.draw, 0, {})
+    return request.draw
+
+
+def _usual(conn: Connection, row: ProcedureRow, named: Holders) -> Holders:
+    """Fill in who is not named."""
+    custodians = named.custodians or _custodians(conn, row)
+    return Holders(
+        custodians=custodians,
+        parties=named.parties or _contributors(conn, row, custodians),
+        k=named.k or len(custodians) // 2 + 1,
+    )
+
+
+def _request(uow: UnitOfWork, row: ProcedureRow, lengths: Windows, holders: Holders) -> SignedDocument:
+    if len(holders.parties) < 3:  # noqa: PLR2004 - "at least 3 different organisations", ED1 D1
+        raise RuleBroken("draw.too_few_parties", "ED1 D1", parties=len(holders.parties))
+    return SignedDocument(
+        write_request(
             {
                 "call_ms": lengths.call_ms,
                 "commit_ms": lengths.commit_ms,
                 "created": uow.at,
-                "custodians": sorted(holders),
-                "draw": draw,
-                "k": k or len(holders) // 2 + 1,
-                "parties": sorted(contributors),
+                "custodians": sorted(holders.custodians),
+                "draw": model.new_draw_id(),
+                "k": holders.k,
+                "parties": sorted(holders.parties),
                 "reveal_ms": lengths.reveal_ms,
-                "tender": reference,
+                "tender": row.reference,
             }
         )
-        signed = SignedDocument(raw)
-        event = model.committee_event("committee.drawing", reference, row.id, draw=draw, request_sha256=signed.sha256)
-        recorded = uow.record(event)
-        documents.add(uow, recorded, row.id, signed)
-        store.move_committee(uow, recorded, known, state="drawing", draw=draw)
-        for kid in sorted(holders):
-            ask(uow.connection, kid, KEY_JOB, draw, 0, {})
-    return draw
+    )
 
 
 def _planned(uow: UnitOfWork, row: ProcedureRow) -> CommitteeRow:

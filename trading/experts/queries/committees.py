@@ -1,0 +1,148 @@
+"""Committees, their seats and, after the result, the members' names."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+
+from trading.experts.queries.draws import signed_document
+from trading.experts.queries.values import CommitteeRow, MemberRow, PanelName, committee_row_of
+from trading.experts.rules.composition import Committee, Member
+from trading.experts.rules.plan import Plan, parse_plan
+from trading.experts.tables import committee, committee_member, panel_name, seat_holder
+from trading.kernel.errors import NotFound
+from trading.kernel.roles import Actor
+from trading.procedures.tables import procedure
+
+
+def committee_row(conn: Connection, procedure_id: int) -> CommitteeRow | None:
+    """Return the committee's row, or None before it was planned."""
+    row = conn.execute(select(committee).where(committee.c.procedure_id == procedure_id)).one_or_none()
+    return None if row is None else committee_row_of(row)
+
+
+def committee_of_draw(conn: Connection, name: str) -> CommitteeRow:
+    """Return the committee that a draw serves.
+
+    Raises:
+        NotFound: None.
+    """
+    row = conn.execute(select(committee).where(committee.c.draw == name)).one_or_none()
+    if row is None:
+        raise NotFound(name)
+    return committee_row_of(row)
+
+
+def plan_of(conn: Connection, row: CommitteeRow) -> Plan:
+    """Return the plan of a committee."""
+    return parse_plan(signed_document(conn, row.plan_sha256).doc)
+
+
+def members(conn: Connection, procedure_id: int) -> list[MemberRow]:
+    """Return the seats of a procedure's committee, by name of the seat."""
+    query = select(committee_member).where(committee_member.c.procedure_id == procedure_id)
+    return [
+        MemberRow(
+            id=row.id,
+            seat=row.seat,
+            kind=row.kind,
+            stratum=row.stratum,
+            state=row.state,
+            attempt=row.attempt,
+            index=row.index_no,
+        )
+        for row in conn.execute(query.order_by(committee_member.c.seat))
+    ]
+
+
+def member_by_seat(conn: Connection, seat: str) -> tuple[int, MemberRow] | None:
+    """Return (procedure row id, member) of a seat."""
+    query = select(committee_member.c.procedure_id).where(committee_member.c.seat == seat)
+    procedure_id = conn.execute(query).scalar_one_or_none()
+    if procedure_id is None:
+        return None
+    return procedure_id, next(row for row in members(conn, procedure_id) if row.seat == seat)
+
+
+def committee_of(conn: Connection, procedure_id: int) -> Committee | None:
+    """Return the committee of a procedure; None before it was planned."""
+    row = committee_row(conn, procedure_id)
+    if row is None:
+        return None
+    return Committee(
+        draw=row.draw,
+        members=tuple(_member(each) for each in members(conn, procedure_id)),
+        state=row.state,  # type: ignore[arg-type]  # the column holds only these
+        large=plan_of(conn, row).large,
+    )
+
+
+def _member(row: MemberRow) -> Member:
+    return Member(
+        seat=row.seat,
+        kind=row.kind,  # type: ignore[arg-type]  # the column holds only these
+        stratum=row.stratum,
+        state=row.state,  # type: ignore[arg-type]
+    )
+
+
+def as_person(conn: Connection, account: str) -> None:
+    """Tell row-level security whose own seats this transaction may see."""
+    conn.execute(select(func.set_config("mingbiao.person", account, True)))  # noqa: FBT003 - for this transaction alone
+
+
+def seat_of(conn: Connection, procedure_id: int, actor: Actor) -> Member | None:
+    """Return the own seat of a signed-in person; nobody else's can be asked for."""
+    as_person(conn, actor.account)
+    query = select(seat_holder.c.seat).where(
+        seat_holder.c.procedure_id == procedure_id, seat_holder.c.account == actor.account
+    )
+    seat = conn.execute(query).scalar_one_or_none()
+    if seat is None:
+        return None
+    return next((_member(row) for row in members(conn, procedure_id) if row.seat == seat), None)
+
+
+def own_seats(conn: Connection, actor: Actor) -> list[tuple[int, str]]:
+    """Return (procedure row id, seat) of every seat of a signed-in person."""
+    as_person(conn, actor.account)
+    query = select(seat_holder.c.procedure_id, seat_holder.c.seat).where(seat_holder.c.account == actor.account)
+    return [(row.procedure_id, row.seat) for row in conn.execute(query.order_by(seat_holder.c.entry_id))]
+
+
+def published_leaves(conn: Connection, agency_code: str, since: int) -> list[bytes]:
+    """Return the opened leaves of experts whose panels of an agency's procedures were published, from an instant on."""
+    query = (
+        select(panel_name.c.leaf)
+        .join(procedure, procedure.c.id == panel_name.c.procedure_id)
+        .where(
+            procedure.c.agency_code == agency_code, procedure.c.published_at >= since, panel_name.c.leaf.is_not(None)
+        )
+    )
+    return [bytes(leaf) for leaf in conn.execute(query).scalars()]
+
+
+def panel_of(conn: Connection, procedure_id: int) -> list[PanelName]:
+    """Return the members' names after their disclosure, by stratum and seat; empty before it."""
+    query = (
+        select(panel_name, committee_member.c.kind, committee_member.c.stratum, committee_member.c.index_no)
+        .join(committee_member, committee_member.c.seat == panel_name.c.seat)
+        .where(panel_name.c.procedure_id == procedure_id)
+        .order_by(committee_member.c.kind, committee_member.c.stratum, panel_name.c.seat)
+    )
+    return [
+        PanelName(
+            seat=row.seat,
+            name=row.name,
+            employer=row.employer,
+            kind=row.kind,
+            stratum=row.stratum,
+            index=row.index_no,
+            leaf=None if row.leaf is None else bytes(row.leaf),
+        )
+        for row in conn.execute(query)
+    ]
+
+
+def committees(conn: Connection) -> list[CommitteeRow]:
+    """Return every committee."""
+    return [committee_row_of(row) for row in conn.execute(select(committee).order_by(committee.c.entry_id))]
