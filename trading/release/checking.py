@@ -56,7 +56,17 @@ _SECRET: Final = {
     }
 }
 _CONTACT_READS: Final = (
-    *("document", "draw", "draw_answer", "draw_step", "committee", "committee_member", "expert", "expert_identity"),
+    *(
+        "document",
+        "draw",
+        "draw_answer",
+        "draw_share_key",
+        "draw_step",
+        "committee",
+        "committee_member",
+        "expert",
+        "expert_identity",
+    ),
     *("organisation", "panel_name", "procedure", "seat_holder", "signing_key"),
 )
 _CONTACT_WRITES: Final = ("committee", "committee_member", "draw", "draw_step", "panel_name")
@@ -166,7 +176,9 @@ def _contact_grants() -> set[tuple[str, str, str]]:
         (f"record.{table}", "trading_contact", right) for table in _CONTACT_WRITES for right in ("INSERT", "UPDATE")
     }
     grants |= {(f"log.audit_entry.{column}", "trading_contact", "INSERT") for column in _ENTRY_COLUMNS}
-    return grants | {(f"log.{table}", "trading_contact", "SELECT") for table in ("audit_entry", "log_position", "origin")}
+    return grants | {
+        (f"log.{table}", "trading_contact", "SELECT") for table in ("audit_entry", "log_position", "origin")
+    }
 
 
 def _other_faults(connection: Connection) -> list[str]:
