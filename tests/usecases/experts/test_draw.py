@@ -15,6 +15,7 @@ from trading.experts.rules.results import parse_result
 from trading.experts.rules.spec import Spec, parse_spec
 from trading.experts.service import (
     advance,
+    attempts,
     calls,
     committees,
     contributions,
@@ -72,14 +73,14 @@ def test_a_withheld_contribution_is_recovered_and_gives_the_same_panel(market: M
     maker.plan(market.tender)
     draw = maker.sealed(market.tender)
     with maker.ledger.read() as conn:
-        before = {each.party: each for each in advance.outcomes_of(conn, maker.row(draw))}
+        before = {each.party: each for each in attempts.outcomes_of(conn, maker.row(draw))}
     assert all(outcome.r is None for outcome in before.values())
     maker.contributors[1].withholds = True
     maker.custodians[4].silent = True  # any k of them suffice
     maker.reveal(draw)
     maker.until(lambda: maker.row(draw).state == "seeded", seconds=90)
     with maker.ledger.read() as conn:
-        outcomes = advance.outcomes_of(conn, maker.row(draw))
+        outcomes = attempts.outcomes_of(conn, maker.row(draw))
         answers = queries.answers(conn, draw, 1, "recovery")
     withheld = [outcome.party for outcome in outcomes if outcome.withheld]
     assert withheld == [maker.party_of(draw, maker.contributors[1])]
@@ -214,8 +215,13 @@ def test_before_the_seal_an_attempt_is_cancelled_and_the_next_one_names_it(
 def test_a_pool_that_is_too_small_is_refused_before_anything_is_random(market: Market, maker: CommitteeMaker) -> None:
     maker.admit(7)
     maker.plan(market.tender)
+    with refused("draw.pool_small"):
+        maker.begin(market.tender)
+    maker.plan(market.tender)  # the plan is still open to change
+    maker.admit(1, prefix="F")
     draw = maker.begin(market.tender)
     maker.until(lambda: maker._offers(draw, "ed1.policy"))
+    maker.change(Act.SUSPENDED, [Item(id="E0000003", strata=(STRATUM,), unit="UNIT000003")])
     maker.sign(draw)
     with refused("draw.pool_small"):
         maker.until(lambda: maker._offers(draw, "ed1.spec"))

@@ -33,6 +33,7 @@ from trading.procedures.rules.spec import parse_spec
 from trading.rulebook.keys import Regime
 
 KEY_JOB: Final = "draw-key"
+LEAST_TIMES: Final = 2  # a number of the rules, not of the law: a stratum holds this many times its need, or more (D5)
 _MINUTE_MS: Final = 60_000
 
 
@@ -132,7 +133,7 @@ def begin_draw(
     Raises:
         NotPermitted: Not staff of the centre.
         RuleBroken: ``committee.not_planned``, ``committee.drawing``, ``committee.draw_early``,
-            ``committee.draw_late``, ``draw.too_few_parties``.
+            ``committee.draw_late``, ``draw.too_few_parties``, ``draw.pool_small``.
     """
     if Role.CENTRE not in actor.roles:
         raise NotPermitted("draws are held by the trading centre")
@@ -142,6 +143,7 @@ def begin_draw(
         plan = queries.plan_of(uow.connection, known)
         edition, regime = procedures.edition_of(uow.connection, row, uow.at), Regime(row.regime)
         require_draw_time(uow.at, plan.evaluation_at, edition, regime, procedures.work_calendar(uow.connection))
+        _require_pool(uow.connection, plan)
         signed = _request(uow, row, windows or Windows(), _usual(uow.connection, row, holders or Holders()))
         request = parse_request(signed.doc)
         recorded = uow.record(
@@ -154,6 +156,15 @@ def begin_draw(
         for kid in request.custodians:
             ask(uow.connection, kid, KEY_JOB, request.draw, 0, {})
     return request.draw
+
+
+def _require_pool(conn: Connection, plan: Plan) -> None:
+    """Refuse a draw that could not be specified even if nobody were excluded: the plan can still be changed now."""
+    active = {count.stratum: count.active for count in queries.counts(conn)}
+    for stratum in plan.strata:
+        eligible = active.get(stratum.id, 0)
+        if eligible < LEAST_TIMES * stratum.need:
+            raise RuleBroken("draw.pool_small", "ED1 D5", stratum=stratum.id, eligible=eligible, need=stratum.need)
 
 
 def _usual(conn: Connection, row: ProcedureRow, named: Holders) -> Holders:

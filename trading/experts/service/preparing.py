@@ -37,7 +37,7 @@ from trading.experts.rules.pool import (
 from trading.experts.rules.register import fold
 from trading.experts.rules.request import DrawRequest
 from trading.experts.rules.spec import PERSON, UNIT, default_min_valid, parse_spec, write_spec
-from trading.experts.service.committees import plan_and_procedure, request_of
+from trading.experts.service.committees import LEAST_TIMES, plan_and_procedure, request_of
 from trading.experts.service.register import settled_size
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import EXPERTS_DRAW_KEYS
@@ -55,8 +55,6 @@ SPEC: Final = "ed1.spec"
 ESCROW: Final = "ed1.escrow"
 _SUITE: Final = "SB1-XWING-AGE"
 _YEAR_MS: Final = 366 * 24 * 3_600_000
-#: The law's "small pool" is a number of the rules: fewer eligible than this many times the need is widened (D5).
-_LEAST_TIMES: Final = 2
 
 
 def draft_policy(conn: Connection, committee: CommitteeRow, *, demo: bool) -> SignedDocument | None:
@@ -157,7 +155,7 @@ def _require_large_enough(strata: tuple[Stratum, ...], reasons: Mapping[int, str
     told = excluded_counts(strata, reasons)
     for item in strata:
         eligible = item.b - item.a - told[item.id]
-        if eligible < _LEAST_TIMES * item.need:
+        if eligible < LEAST_TIMES * item.need:
             raise RuleBroken("draw.pool_small", "ED1 D5", stratum=item.id, eligible=eligible, need=item.need)
 
 
