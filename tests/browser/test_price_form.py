@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from agents.bid.prices import of_file
 from tests.support.browsers import violations
@@ -158,11 +158,11 @@ def test_a_saved_file_is_read_again(visit: Visit, tmp_path: Path) -> None:
         saved = watched.save(tmp_path / "price.json")
     with visit() as watched:
         watched.page.set_input_files("#earlier", saved)
-        watched.page.wait_for_function("document.querySelector('#price-1').value !== ''")
+        expect(watched.page.locator("#price-1")).not_to_have_value("")
         assert watched.save(tmp_path / "again.json").read_bytes() == saved.read_bytes()
         (tmp_path / "other.json").write_text('{"currency":"CNY","items":[]}')
         watched.page.set_input_files("#earlier", tmp_path / "other.json")
-        watched.page.wait_for_function("document.querySelector('[data-told]').textContent.includes('not a price file')")
+        expect(watched.page.locator("[data-told]")).to_contain_text("not a price file")
 
 
 def test_without_a_script_the_command_is_explained(visit: Visit) -> None:
