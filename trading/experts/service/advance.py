@@ -17,24 +17,19 @@ from trading.audit.rules.bounds import FLOOR_MS, SECOND_MS, witnessed_time
 from trading.audit.rules.policy import parse_policy as parse_log_policy
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader, verified_note
-from trading.crypto.shares import combine, deal
 from trading.documents import store as documents
 from trading.experts import queries, store
 from trading.experts.model import Attempt, NotYet, draw_event
 from trading.experts.queries import DrawRow
-from trading.experts.rules.checks import Finding, parse_adjudication
-from trading.experts.rules.contributions import parse_contribution
 from trading.experts.rules.finals import make_seed
 from trading.experts.rules.results import (
-    AFTER_SEAL,
     STOPPED,
-    TOO_FEW_VALID,
-    UNRECOVERABLE,
     make_cancel,
 )
-from trading.experts.rules.reveals import RECOVERY_MS, Outcome, parse_recovery, parse_reveal, settle
+from trading.experts.rules.reveals import RECOVERY_MS
 from trading.experts.rules.seal import Standing, make_seal
 from trading.experts.rules.spec import Spec
+from trading.experts.service.attempts import dealt_bad, holds, outcomes_of, spec_of
 from trading.experts.service.custodians import (
     ask_recoveries,
     attempt_of,
@@ -42,12 +37,11 @@ from trading.experts.service.custodians import (
     listed_contributions,
     policy_of,
 )
-from trading.experts.service.papers import begin_attempt, spec_of
+from trading.experts.service.papers import begin_attempt
 from trading.experts.service.preparing import SPEC, draft_policy, prepare
 from trading.kernel.errors import InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.kernel.signed import SignedDocument
-from trading.procedures import queries as procedures
 
 _CLOCK: Final = Actor.system("worker")
 _AGAIN_MS: Final = 1_000
@@ -148,7 +142,7 @@ def _escrows_lacking(conn: Connection, row: DrawRow) -> list[int]:
 
 def _standings(conn: Connection, row: DrawRow, spec: Spec) -> list[Standing]:
     checks, policy, listed = checks_of(conn, row), policy_of(conn, row), listed_contributions(conn, row)
-    bad = _dealt_bad(conn, row)
+    bad = dealt_bad(conn, row)
     standings = []
     for party in spec.parties:
         found = listed.get(party.id)
@@ -164,14 +158,6 @@ def _standings(conn: Connection, row: DrawRow, spec: Spec) -> list[Standing]:
             )
         )
     return standings
-
-
-def _dealt_bad(conn: Connection, row: DrawRow) -> frozenset[str]:
-    found = set()
-    for each in queries.answers(conn, row.draw, row.attempt, "adjudication"):
-        document = parse_adjudication(queries.signed_document(conn, each.sha256).doc)
-        found |= {item.doc_sha256 for item in document.items if item.finding is Finding.DEALT_BAD}
-    return frozenset(found)
 
 
 def witnessed_at(runtime: Runtime, conn: Connection, sealed_h: str) -> int | None:
@@ -220,30 +206,6 @@ def _settle(runtime: Runtime, uow: UnitOfWork, row: DrawRow) -> int | None:
     return None
 
 
-def outcomes_of(conn: Connection, row: DrawRow) -> list[Outcome]:
-    """Return what became of every listed contribution so far (D7)."""
-    policy, sealed_h = policy_of(conn, row), row.sealed_h or ""
-    given = queries.answers(conn, row.draw, row.attempt, "reveal", "recovery")
-    raw = {each.sha256: queries.signed_document(conn, each.sha256).doc for each in given}
-    reveals = [parse_reveal(raw[each.sha256]) for each in given if each.kind == "reveal"]
-    recoveries = [parse_recovery(raw[each.sha256]) for each in given if each.kind == "recovery"]
-    listed = listed_contributions(conn, row)
-    bad = _dealt_bad(conn, row)
-    return [
-        settle(
-            parse_contribution(doc),
-            sealed_h,
-            policy,
-            reveals=[item for item in reveals if item.party == party],
-            recoveries=[item for item in recoveries if item.party == party],
-            deal=deal,
-            combine=combine,
-        )
-        for party, (digest, doc) in sorted(listed.items())
-        if digest not in bad
-    ]
-
-
 def draft_cancel(ledger: Ledger, actor: Actor, draw: str, reason: str) -> SignedDocument:
     """Put the cancellation of an attempt before centre and supervisor and return it.
 
@@ -262,31 +224,12 @@ def draft_cancel(ledger: Ledger, actor: Actor, draw: str, reason: str) -> Signed
         if row.spec_sha256 is None:
             raise InvalidInput("draw.no_spec", "the attempt has no spec yet")
         sealed = row.sealed_h is not None
-        holds = sealed and _holds(uow.connection, row, reason, uow.at)
+        cause = sealed and holds(uow.connection, row, reason, uow.at)
         spec = spec_of(uow.connection, row)
-        signed = SignedDocument(make_cancel(spec, reason, created=uow.at, sealed=sealed, holds=holds))
+        signed = SignedDocument(make_cancel(spec, reason, created=uow.at, sealed=sealed, holds=cause))
         store.drop_papers(uow.connection, row.draw, row.attempt, ("ed1.cancel",))
         store.add_paper(uow.connection, row.draw, row.attempt, "ed1.cancel", signed, uow.at)
     return signed
-
-
-def _holds(conn: Connection, row: DrawRow, reason: str, at: int) -> bool:
-    """Recompute whether a cause of D13 applies."""
-    if reason not in AFTER_SEAL:
-        return False
-    if reason == STOPPED:
-        phases = {lot.phase for lot in procedures.lots_of(conn, row.tender_id)}
-        return phases <= {"failed", "cancelled"}
-    if row.state != "sealed":
-        return False
-    outcomes = outcomes_of(conn, row)
-    if reason == UNRECOVERABLE:
-        late = row.sealed_at is not None and at >= row.sealed_at + RECOVERY_MS
-        return late and any(item.r is None for item in outcomes)
-    if reason == TOO_FEW_VALID:
-        valid = sum(item.valid for item in outcomes)
-        return all(item.r is not None for item in outcomes) and valid < spec_of(conn, row).min_valid
-    return False
 
 
 def next_attempt(ledger: Ledger, actor: Actor, draw: str) -> int:
@@ -302,7 +245,7 @@ def next_attempt(ledger: Ledger, actor: Actor, draw: str) -> int:
         row = store.lock_draw(uow, draw)
         if row.state != "cancelled":
             raise RuleBroken("draw.not_cancelled", "ED1 D13", state=row.state)
-        if _holds(uow.connection, row, STOPPED, uow.at):
+        if holds(uow.connection, row, STOPPED, uow.at):
             raise RuleBroken("draw.reroll", "ED1 D13", reason=STOPPED)
         attempt = Attempt(draw=draw, number=row.attempt + 1)
         recorded = uow.record(draw_event("policy_fixed", attempt, policy_sha256=row.policy_sha256))

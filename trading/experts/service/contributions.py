@@ -20,8 +20,8 @@ from trading.experts.queries import DrawRow
 from trading.experts.rules.contributions import parse_contribution, require_of_spec
 from trading.experts.rules.reveals import counts, parse_reveal
 from trading.experts.rules.spec import Party, Spec
+from trading.experts.service.attempts import spec_of
 from trading.experts.service.custodians import ask_checks, attempt_of, listed_contributions, policy_of
-from trading.experts.service.papers import spec_of
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument

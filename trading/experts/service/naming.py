@@ -10,7 +10,7 @@ from trading.experts.queries import DrawRow, MemberRow
 from trading.experts.rules.disclosed import OpenedReason, make_keys, make_leaves
 from trading.experts.rules.pool import OpenedLeaf
 from trading.experts.rules.results import parse_result
-from trading.experts.service.papers import spec_of
+from trading.experts.service.attempts import spec_of
 from trading.experts.service.preparing import keys_info
 from trading.experts.service.walking import ACTOR, Contact
 from trading.kernel.canonical import dumps, loads_object

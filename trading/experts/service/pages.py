@@ -15,7 +15,7 @@ from trading.experts.rules.results import parse_cancel
 from trading.experts.rules.spec import Spec
 from trading.experts.rules.strata import stratum_title
 from trading.experts.service import papers
-from trading.experts.service.advance import outcomes_of
+from trading.experts.service.attempts import outcomes_of, spec_of
 from trading.experts.service.committees import plan_and_procedure, request_of
 from trading.experts.service.custodians import checks_of, listed_contributions, policy_of
 from trading.kernel.errors import NotFound
@@ -148,7 +148,7 @@ def _page(conn: Connection, draw: str) -> DrawPage:
     plan, procedure = plan_and_procedure(conn, committee)
     rows = [row for row in queries.draws_of(conn, procedure.id) if row.draw == draw]
     row = rows[-1] if rows else None
-    spec = papers.spec_of(conn, row) if row is not None and row.spec_sha256 is not None else None
+    spec = spec_of(conn, row) if row is not None and row.spec_sha256 is not None else None
     trail = tuple(queries.steps(conn, draw, row.attempt)) if row is not None else ()
     return DrawPage(
         draw=draw,

@@ -26,9 +26,10 @@ from trading.experts.rules.keys import parse_key_order
 from trading.experts.rules.policy import parse_policy
 from trading.experts.rules.pool import procedure_commit
 from trading.experts.rules.results import parse_cancel, parse_result
-from trading.experts.rules.spec import Spec, parse_spec
+from trading.experts.rules.spec import parse_spec
 from trading.experts.rules.walk import trail_root
 from trading.experts.service import committees
+from trading.experts.service.attempts import holds, spec_of
 from trading.experts.service.committees import ask
 from trading.experts.service.custodians import ask_checks, attempt_of, policy_of
 from trading.kernel.canonical import loads_object
@@ -194,17 +195,6 @@ def begin_attempt(uow: UnitOfWork, recorded: Recorded, attempt: Attempt, procedu
     uow.wake("experts.advance", {"draw": attempt.draw}, uow.at)
 
 
-def spec_of(conn: Connection, row: DrawRow) -> Spec:
-    """Return the spec of an attempt.
-
-    Raises:
-        NotFound: It is not signed yet.
-    """
-    if row.spec_sha256 is None:
-        raise NotFound("spec")
-    return parse_spec(queries.signed_document(conn, row.spec_sha256).doc)
-
-
 def _require_spec(uow: UnitOfWork, scene: _Scene, signed: SignedDocument) -> None:
     """What the supervisor is about to sign opens to the procedure, and is for this very attempt."""
     row, spec = scene.need(), parse_spec(signed.doc)
@@ -314,7 +304,9 @@ def _require_cancel(uow: UnitOfWork, scene: _Scene, signed: SignedDocument) -> N
         raise InvalidInput("doc.bad_field", "the cancellation is of another attempt")
     if row.state in {"cancelled", "disclosed"}:
         raise Conflict("the attempt has ended")
-    del uow
+    # Judged when it is handed in: a draft kept from before the seal must not undo a seed that somebody dislikes.
+    if row.sealed_h is not None and not holds(uow.connection, row, cancel.reason, uow.at):
+        raise RuleBroken("draw.reroll", "ED1 D13", reason=cancel.reason)
 
 
 def _cancel(uow: UnitOfWork, scene: _Scene, signed: SignedDocument) -> Recorded:

@@ -25,8 +25,8 @@ from trading.experts.rules.results import make_result, parse_result
 from trading.experts.rules.spec import Spec
 from trading.experts.rules.strata import stratum_title
 from trading.experts.rules.walk import Entry, Facts, State, Step, Walk
+from trading.experts.service.attempts import spec_of
 from trading.experts.service.custodians import attempt_of
-from trading.experts.service.papers import spec_of
 from trading.experts.service.preparing import keys_info
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.errors import IntegrityFailure, NotFound
