@@ -57,9 +57,11 @@ def _account(play: Play, number: int) -> str:
 
 def start_contributors(play: Play) -> None:
     """Three organisations start their own programs, which will give one random number each."""
+    keys = [_contributor(play, each, "key", *_contributor_words(play, each)) for each in CONTRIBUTORS]
+    play.run_together(keys)
+    trust = ("trust", "--file", str(play.stage.trust_file))
+    play.run_together([_contributor(play, each, *trust) for each in CONTRIBUTORS])
     for each in CONTRIBUTORS:
-        play.run(*_contributor(play, each, "key", *_contributor_words(play, each)))
-        play.run(*_contributor(play, each, "trust", "--file", str(play.stage.trust_file)))
         log = play.stage.home(each) / "contributor.log"
         play.standing.start(log, *_contributor(play, each, "serve", "--interval", "0.5", "--auto-commit"))
 
