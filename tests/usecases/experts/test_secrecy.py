@@ -14,9 +14,12 @@ from tests.support.databases import Database
 from tests.support.made_committee import CommitteeMaker
 from tests.support.market import Market
 from trading.crypto.contact import ContactKey
+from trading.disclosure.queries import of_one
+from trading.disclosure.rules.tiers import Tier, shows_document
 from trading.experts import queries
 from trading.experts.rules.identity import Identity, identity_info
 from trading.experts.service import disclosure, seats
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import InvalidInput, RuleBroken
 
 PLANTED = ("隐名专家", "planted-", "隐名单位")
@@ -163,3 +166,19 @@ def decide(market: Market) -> None:
         owner.exec_driver_sql("ALTER TABLE record.lot ENABLE TRIGGER USER")
         owner.exec_driver_sql("ALTER TABLE record.lot ENABLE ALWAYS TRIGGER a_guard")
         owner.exec_driver_sql("ALTER TABLE record.lot ENABLE ALWAYS TRIGGER b_keep")
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_only_the_auditors_bundle_tells_which_draw_serves_a_procedure(
+    market: Market, maker: CommitteeMaker, tier: Tier
+) -> None:
+    """Bundles are given from the opening on, long before the result; until then only the draw's salt hides it (D5)."""
+    maker.admit(24)
+    maker.plan(market.tender)
+    draw = maker.begin(market.tender)
+    with maker.ledger.read() as conn:
+        stored = [signed.doc for signed in of_one(conn, market.tender).documents.values()]
+    shown = [doc for doc in stored if shows_document(tier, loads_object(doc), listed=(), completed=True)]
+    assert any(draw.encode() in doc for doc in stored)
+    assert any(draw.encode() in doc for doc in shown) is (tier is Tier.AUDIT)
+    assert any(b"mb.committee-plan" in doc for doc in shown) is (tier is Tier.AUDIT)

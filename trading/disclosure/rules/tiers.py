@@ -17,7 +17,12 @@ class Tier(StrEnum):
 
 # Documents that say nothing about bids; everything else of a ceremony waits until it is complete.
 _ALWAYS: Final = frozenset({"mb.contract", "mb.edition", "mb.notice", "mb.schedule", "sb1.custodian-key", "sb1.policy"})
-_AUDIT_ONLY: Final = frozenset({"mb.evaluation-report", "mb.score-sheet", "sb1.key-disclosure", "sb1.rescue"})
+# Plan and request of a committee tell where and when it meets and which draw serves this procedure, which nobody may
+# know before the result (ED1 D5, D11).
+_AUDIT_ONLY: Final = frozenset({
+    "mb.committee-plan", "mb.draw-request", "mb.evaluation-report", "mb.score-sheet", "sb1.key-disclosure",
+    "sb1.rescue",
+})  # fmt: skip
 _OF_BIDS: Final = frozenset({"sb1.envelope", "sb1.withdrawal"})
 
 # Kinds that are never published alone but are evidence once the opening has made the names public.
