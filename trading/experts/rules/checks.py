@@ -248,6 +248,10 @@ class Checks:
         """Return what one custodian said of one document."""
         return self.codes.get(custodian, {}).get(doc_sha256)
 
+    def bad(self, custodian: int) -> frozenset[str]:
+        """Return the documents that one custodian reported bad: all that an adjudication of it may decide (D7)."""
+        return frozenset(name for name, code in self.codes.get(custodian, {}).items() if code.is_bad)
+
     def lacking(self, doc_sha256: str, policy: Policy) -> tuple[int, ...]:
         """Return the custodians whose ``ok`` a document still needs; none: it is accepted (D7)."""
         return tuple(
