@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -19,6 +20,7 @@ from trading.notices.rules.documents import build_notice
 from trading.parties.queries import organisations
 from trading.procedures import queries as procedures
 from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.criteria import decimal_of
 from trading.procedures.rules.spec import parse_spec
 
 _AWARDED: Final = frozenset({"determined", "concluded", "contracted", "contract_published"})
@@ -76,7 +78,8 @@ def _award(conn: Connection, ranking: RankingRow) -> dict[str, Any]:
     first = ranking.first
     known = organisations(conn, (first["bidder"],))
     award = {name: first[name] for name in ("bid", "bidder", "evaluated_price", "price")}
-    more = {} if first.get("score") is None else {"score": first["score"]}
+    # Documents write decimals without superfluous zeros (P3 rule 3); the ranking writes all places of a score.
+    more = {} if first.get("score") is None else {"score": decimal_of(Fraction(first["score"]))}
     # The deduction that was granted is the declaration of a small enterprise that NOT-09 wants published.
     return {**award, **more, "sme": first.get("preference"), "winner": party(known, first["bidder"])}
 
