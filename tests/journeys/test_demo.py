@@ -95,6 +95,8 @@ def test_the_summary_says_what_happened(demonstration: Demonstration) -> None:
     assert (summary["demo"], summary["verified"]) == (True, dict.fromkeys(BUNDLES, 0))
     assert summary["verifier_sha256"] == hashlib.sha256(single_file_source()).hexdigest()
     assert summary["origin"].startswith("demo.")
+    assert len(summary["people"]) >= 11
+    assert set(summary["people"].values()) == {True}  # every account has signed in and out again
     assert "mingbiao verify public.zip: 0 PASS" in demonstration.run.output
 
 

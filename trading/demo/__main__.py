@@ -19,6 +19,7 @@ from rich.console import Console
 from trading.accounts.service.demonstration import open_ways_in, ways_in
 from trading.assembly import open_runtime
 from trading.demo import keepsakes, replay, visitors
+from trading.demo.entering import can_enter
 from trading.demo.keepsakes import Verified
 from trading.demo.people import ProgramRefused
 from trading.demo.play import Play, TooSlow
@@ -49,6 +50,7 @@ _VERIFIED: Final = ("public.zip", "draw.zip", "audit.zip")
 def main(out: Path | None, real_bids: Path | None, listen: str, *, once: bool, as_json: bool) -> None:
     """Play one tender from notice to result with everybody in it, and verify all of it offline."""
     console = Console()
+    signal.signal(signal.SIGTERM, _end_in_order)
     if real_bids is not None:
         raise SystemExit(_replay(real_bids, console, as_json=as_json))
     console.print(DEMO_BANNER, style="red", highlight=False)
@@ -59,6 +61,11 @@ def main(out: Path | None, real_bids: Path | None, listen: str, *, once: bool, a
         if not once and _passed(verified):
             _stay(platform, home, console)
     raise SystemExit(0 if _passed(verified) else 1)
+
+
+def _end_in_order(number: int, _frame: object) -> None:
+    """Leave by the way of every error, so that whatever was started is stopped, in the middle of the play too."""
+    raise SystemExit(128 + number)
 
 
 @contextmanager
@@ -116,8 +123,13 @@ def _play(platform: Platform, kept: Path, console: Console) -> list[Verified]:
     play.until(lambda: keepsakes.published(play), "published notices")
     keepsakes.keep(play, kept)
     verified = [keepsakes.verify(kept, name) for name in _VERIFIED]
-    open_ways_in(runtime, platform.data_dir, (*visitors.PARTS, *map(visitors.expert_part, play.members[:1])))
-    keepsakes.write_summary(kept, keepsakes.summary(play, verified, time.monotonic() - began))
+    parts = (*visitors.PARTS, *map(visitors.expert_part, play.members[:1]))
+    ways = open_ways_in(runtime, platform.data_dir, parts)
+    people = {way.login: can_enter(platform.base_url, way) for way in ways}
+    figures = keepsakes.summary(play, verified, time.monotonic() - began)
+    keepsakes.write_summary(kept, {**figures, "people": people})
+    if not all(people.values()):
+        raise click.ClickException(f"不能登录 / cannot sign in: {people}")
     return verified
 
 
