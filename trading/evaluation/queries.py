@@ -202,6 +202,12 @@ def scoring_of(conn: Connection, place: Place) -> tuple[str, ...] | None:
     return None if found is None else tuple(found)
 
 
+def was_opened(conn: Connection, place: Place, sheet_commit: str) -> bool:
+    """Whether a sheet has been open before, even if a replacement has closed the scores of the lot again."""
+    found = conn.execute(select(scoring.c.sheets).where(*_here(scoring, place))).scalar_one_or_none()
+    return found is not None and sheet_commit in found
+
+
 def sheet_documents(conn: Connection, place: Place) -> list[tuple[str, int, bytes]]:
     """Return seat, version and bytes of every sheet that this transaction may see."""
     query = select(score_sheet.c.seat, score_sheet.c.version, score_sheet.c.bytes).where(*_here(score_sheet, place))

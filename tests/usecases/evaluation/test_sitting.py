@@ -354,6 +354,45 @@ def test_a_replaced_member_leaves_nothing_behind(sitting: Sitting, monkeypatch: 
     assert mismatches(sitting) == []
 
 
+def test_a_replacement_does_not_let_those_who_saw_the_scores_score_again(
+    sitting: Sitting, monkeypatch: pytest.MonkeyPatch
+) -> None:  # EXP-17, EXP-22
+    sitting.examine()
+    sitting.score()
+    seat_everybody(monkeypatch, committee({"m-b2": "replaced"}, seats=(*SEATS, SPARE)))
+    service.replace_member(sitting.ledger, sitting.agency, sitting.reference, "m-b2", SPARE, "Ill.")
+    for key in PRICES:
+        sitting.vote(SPARE, key)
+    sitting.vote(SPARE, "songtao", Step.PRICE)
+    sitting.type("m-a1", {"bolin": "1"})
+    assert refusal(lambda: sitting.sign("m-a1", reason="better now")) == ("recheck.elsewhere", "B10.6")
+    sitting.type(SPARE, {"bolin": "31"})
+    sitting.sign(SPARE)  # the scores are open again
+    sitting.type("m-a1", {"bolin": "1"})
+    assert refusal(lambda: sitting.sign("m-a1", reason="better now")) == ("recheck.elsewhere", "B10.6")
+    assert mismatches(sitting) == []
+
+
+def test_whoever_came_in_may_change_an_own_sheet_until_all_have_signed(
+    sitting: Sitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting.examine()
+    sitting.score()
+    seat_everybody(monkeypatch, committee({"m-b2": "replaced", "m-c3": "replaced"}, seats=(*SEATS, SPARE, "m-g7")))
+    for left, fresh in (("m-b2", SPARE), ("m-c3", "m-g7")):
+        service.replace_member(sitting.ledger, sitting.agency, sitting.reference, left, fresh, "Ill.")
+    for seat in (SPARE, "m-g7"):
+        for key in PRICES:
+            sitting.vote(seat, key)
+    for seat in (SPARE, "m-g7"):
+        sitting.vote(seat, "songtao", Step.PRICE)
+    sitting.type(SPARE, {"bolin": "1"})
+    sitting.sign(SPARE)
+    sitting.type(SPARE, {"bolin": "31"})
+    sitting.sign(SPARE, reason="misread")
+    assert [body["version"] for body in bodies(sitting, "sheet.signed") if body["seat"] == SPARE] == [1, 2]
+
+
 def test_the_last_two_who_sign_at_once_open_the_scores_once(sitting: Sitting) -> None:  # EXP-22
     sitting.examine()
     for seat in SEATS:

@@ -166,3 +166,18 @@ def require_correctable(doubts: Sequence[Doubt], before: Sheet, after: Sheet) ->
         for criterion, value in rows.items():
             if before.points[bid][criterion] != value and (bid, criterion) not in open_places:
                 raise RuleBroken("recheck.elsewhere", "B10.6", bid=bid, criterion=criterion)
+
+
+def require_kept(before: Sheet, after: Sheet) -> None:
+    """Refuse another score for a bid in a sheet that was open before a member was replaced (EXP-17, EXP-22).
+
+    Whoever has seen the scores of the others is no longer blind; only bids that the sheet did not have are scored.
+
+    Raises:
+        RuleBroken: ``recheck.elsewhere`` (B10.6).
+    """
+    require_correctable((), before, Sheet(seat=after.seat, points=_of_bids(after, before)))
+
+
+def _of_bids(sheet: Sheet, other: Sheet) -> dict[str, Mapping[str, Fraction]]:
+    return {bid: rows for bid, rows in sheet.points.items() if bid in other.points}

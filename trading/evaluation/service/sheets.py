@@ -15,7 +15,7 @@ from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
 from trading.evaluation.queries import SittingRow
 from trading.evaluation.rules.documents import SHEET
-from trading.evaluation.rules.recheck import Doubt, recheck, require_correctable
+from trading.evaluation.rules.recheck import Doubt, recheck, require_correctable, require_kept
 from trading.evaluation.rules.scoring import Sheet
 from trading.evaluation.rules.sheets import Score, check_sheet, scored, sheet_of
 from trading.evaluation.service.members import require_seat, require_unreported
@@ -131,6 +131,8 @@ def _require_change(conn: Connection, state: LotState, before: dict[str, Any] | 
         raise RuleBroken("sheet.unchanged", "B10.6")
     if queries.scoring_of(conn, state.place) is not None:
         require_correctable(doubts_of(state, open_sheets(conn, state.place)), old, new)
+    elif queries.was_opened(conn, state.place, queries.signatures_of(conn, state.place)[old.seat].sheet_commit):
+        require_kept(old, new)
 
 
 def _contents(document: dict[str, Any]) -> list[Any]:
