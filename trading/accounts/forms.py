@@ -87,7 +87,7 @@ class RevocationForm(StepUpForm, SigningForm):
 class UserForm(StepUpForm):
     """Ask for one more account of the own organisation."""
 
-    name = StringField(_("Name"), [DataRequired(), Length(max=60)], render_kw={"autocomplete": "off"})
+    name = StringField(_("Full name"), [DataRequired(), Length(max=60)], render_kw={"autocomplete": "off"})
     login = StringField(_("User name"), [DataRequired(), _LOGIN], render_kw={"autocomplete": "off", **_PLAIN})
     mail = StringField(_("E-mail"), [DataRequired(), _MAIL], render_kw={"autocomplete": "off", "inputmode": "email"})
     role = RadioField(_("Role"), [DataRequired(message=_("Choose one of the options"))])

@@ -101,8 +101,10 @@ def score_form(criteria: Sequence[Criterion], cells: Mapping[str, Score]) -> For
 
 def _points(criterion: Criterion) -> Any:  # noqa: ANN401 - a field
     if criterion.kind is CriterionKind.OBJECTIVE:
+        label = str(_("%(points)s points: %(text)s"))
         choices = [
-            SelectChoice(band.points, f"{band.points} · {pick(band.text_zh, band.text_en)}") for band in criterion.bands
+            SelectChoice(band.points, label % {"points": band.points, "text": pick(band.text_zh, band.text_en)})
+            for band in criterion.bands
         ]
         return RadioField(_("Points"), choices=choices, validate_choice=False)
     return StringField(_("Points"), render_kw=_SUBJECTIVE)

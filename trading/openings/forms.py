@@ -54,6 +54,9 @@ def _name(bid: str) -> str:
 
 def finding_form(report: Report) -> FindingForm:
     """Return the form for what a custodian reported."""
-    fields = {_name(bid): RadioField(bid, [InputRequired()], choices=list(FINDINGS)) for bid in report.codes}
+    label = str(_("Finding about bid %(bid)s"))
+    fields = {
+        _name(bid): RadioField(label % {"bid": bid}, [InputRequired()], choices=list(FINDINGS)) for bid in report.codes
+    }
     form: FindingForm = type("FindingForm", (FindingForm,), fields)()
     return form
