@@ -48,6 +48,7 @@ from trading.experts.rules.spec import parse_spec
 from trading.experts.service import (
     calls,
     committees,
+    continuing,
     contributions,
     custodians,
     job_bundles,
@@ -277,6 +278,7 @@ class CommitteeMaker:
             self._run_errands()
             self._answer_jobs()
             walking.work(self.contact)
+            continuing.freeze_attempts(self.contact)
             walking.link_accounts(self.contact)
             naming.disclose_members(self.contact)
             deliver(self.contact_ledger, self.contact.key, self.postbox)

@@ -152,7 +152,9 @@ def _committee(state: State) -> dict[str, object]:
 def _planned(state: State, record: Mapping[str, Any]) -> None:
     digest = record["body"]["plan_sha256"]
     _names(state, digest)
-    _committee(state).update(state="planned", plan_sha256=bytes.fromhex(digest))
+    row = _committee(state)
+    # A plan that is widened after its draw has begun leaves the draw under way.
+    row.update(state=row.get("state", "planned"), plan_sha256=bytes.fromhex(digest))
 
 
 def _drawing(state: State, record: Mapping[str, Any]) -> None:

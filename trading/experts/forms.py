@@ -9,6 +9,7 @@ from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringF
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
+from trading.experts.rules.plan import Plan
 from trading.experts.rules.strata import STRATA, stratum_title
 from trading.experts.service.committees import Windows
 from trading.kernel.calendar import CHINA
@@ -48,6 +49,15 @@ class PlanForm(Form):
         """Fill in the choices in the reader's language."""
         for number in range(1, _NEEDS):
             self[f"stratum{number}"].choices = _strata()
+
+    def show(self, plan: Plan) -> None:
+        """Begin with a plan that is to be changed, as far as the form has room for its specialties."""
+        for number, item in enumerate(plan.strata[: _NEEDS - 1], 1):
+            self[f"stratum{number}"].data, self[f"need{number}"].data = item.id, item.need
+        self.representatives.data, self.large.data = plan.representatives, plan.large
+        self.place_zh.data, self.place_en.data = plan.place_zh, plan.place_en
+        at = datetime.fromtimestamp(plan.evaluation_at // 1000, CHINA)
+        self.evaluation_at.data = at.strftime("%Y-%m-%dT%H:%M")
 
     def body(self) -> dict[str, Any]:
         """Return the fields of ``mb.committee-plan``; a specialty named twice counts its experts together."""

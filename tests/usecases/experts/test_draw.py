@@ -20,6 +20,7 @@ from trading.experts.service import (
     committees,
     contributions,
     custodians,
+    pages,
     papers,
     register,
     seats,
@@ -39,6 +40,13 @@ def spec_of(maker: CommitteeMaker, draw: str) -> Spec:
     row = maker.row(draw)
     with maker.ledger.read() as conn:
         return parse_spec(queries.signed_document(conn, row.spec_sha256 or "").doc)
+
+
+def shortfalls(maker: CommitteeMaker, draw: str) -> list[dict[str, object]]:
+    """Return the strata that the page tells to widen."""
+    with maker.ledger.read() as conn:
+        found = pages.draw_page(conn, maker.actor("centre"), draw).shortfall
+    return [{"eligible": item.eligible, "id": item.id, "need": item.need} for item in found]
 
 
 def test_a_committee_is_drawn_and_seated(market: Market, maker: CommitteeMaker) -> None:
@@ -223,8 +231,8 @@ def test_a_pool_that_is_too_small_is_refused_before_anything_is_random(market: M
     maker.until(lambda: maker._offers(draw, "ed1.policy"))
     maker.change(Act.SUSPENDED, [Item(id="E0000003", strata=(STRATUM,), unit="UNIT000003")])
     maker.sign(draw)
-    with refused("draw.pool_small"):
-        maker.until(lambda: maker._offers(draw, "ed1.spec"))
+    maker.until(lambda: bool(shortfalls(maker, draw)))
+    assert shortfalls(maker, draw) == [{"eligible": 7, "id": STRATUM, "need": 4}]
     assert "draw.specified" not in market.kinds()
 
 

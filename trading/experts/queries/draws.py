@@ -130,6 +130,12 @@ def papers(conn: Connection, name: str) -> list[PaperRow]:
     return [paper_of(row) for row in conn.execute(query)]
 
 
+def find_paper(conn: Connection, sha256: str) -> PaperRow | None:
+    """Return a document of a draw that is or was collected signatures for."""
+    row = conn.execute(select(draw_paper).where(draw_paper.c.sha256 == bytes.fromhex(sha256))).one_or_none()
+    return None if row is None else paper_of(row)
+
+
 def call_by_code(conn: Connection, digest: bytes) -> CallRow | None:
     """Return the call behind the hash of a code."""
     row = conn.execute(select(draw_call).where(draw_call.c.code_sha256 == digest)).one_or_none()

@@ -37,8 +37,9 @@ from trading.experts.service.custodians import (
     listed_contributions,
     policy_of,
 )
+from trading.experts.service.open_seats import PREPARED, SPEC, falls_short, prepare_anew, require_walks_ended
 from trading.experts.service.papers import begin_attempt
-from trading.experts.service.preparing import SPEC, draft_policy, prepare
+from trading.experts.service.preparing import draft_policy, prepare
 from trading.kernel.errors import InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.kernel.signed import SignedDocument
@@ -53,7 +54,7 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
     """Do the next step of a draw if it is due; return when to look again (ms), or None if something else will wake it.
 
     Raises:
-        RuleBroken: ``draw.pool_small`` and others that a person must resolve; the errand keeps the reason.
+        RuleBroken: What a person must resolve; the errand keeps the reason.
     """
     name = str(arg["draw"])
     with runtime.ledger.begin(_CLOCK) as uow:
@@ -84,24 +85,15 @@ def _offer_policy(uow: UnitOfWork, name: str, *, demo: bool) -> None:
 
 def _prepare(uow: UnitOfWork, row: DrawRow) -> int | None:
     """Compute pool and spec once; a person who changes the register or the plan asks for it again."""
-    if any(paper.typ == SPEC and paper.attempt == row.attempt for paper in queries.papers(uow.connection, row.draw)):
+    papers = queries.papers(uow.connection, row.draw)
+    if any(paper.typ in PREPARED and paper.attempt == row.attempt for paper in papers):
         return None
     store.lock_register(uow)
     try:
-        prepare(uow, row, _previous(uow.connection, row))
+        prepare(uow, row)
     except NotYet:
         return uow.at + _AGAIN_MS
     return None
-
-
-def _previous(conn: Connection, row: DrawRow) -> str | None:
-    """Return the cancellation that this attempt follows; the first attempt follows nothing."""
-    if row.attempt == 1:
-        return None
-    found = queries.answers(conn, row.draw, row.attempt - 1, "cancel")
-    if not found:
-        raise RuleBroken("draw.attempt_hidden", "ED1 D13")
-    return found[-1].sha256
 
 
 def _seal(uow: UnitOfWork, row: DrawRow) -> int | None:
@@ -233,18 +225,22 @@ def draft_cancel(ledger: Ledger, actor: Actor, draw: str, reason: str) -> Signed
 
 
 def next_attempt(ledger: Ledger, actor: Actor, draw: str) -> int:
-    """Begin a further attempt after a cancellation and return its number; the policy stays (D1).
+    """Begin a further attempt and return its number; the policy stays (D1).
+
+    It follows a cancellation, or a result that left seats open: then it draws for those seats alone (D10).
 
     Raises:
         NotPermitted: Not of the centre.
-        RuleBroken: ``draw.not_cancelled``; ``draw.reroll``: the procedure has ended.
+        RuleBroken: ``draw.not_cancelled``: neither; ``draw.unfinished``: a walk may still fill the seats;
+            ``draw.reroll``: the procedure has ended.
     """
     if Role.CENTRE not in actor.roles:
         raise NotPermitted("draws are held by the trading centre")
     with ledger.begin(actor) as uow:
         row = store.lock_draw(uow, draw)
-        if row.state != "cancelled":
+        if row.state != "cancelled" and not falls_short(uow.connection, row):
             raise RuleBroken("draw.not_cancelled", "ED1 D13", state=row.state)
+        require_walks_ended(uow.connection, row.tender_id)
         if holds(uow.connection, row, STOPPED, uow.at):
             raise RuleBroken("draw.reroll", "ED1 D13", reason=STOPPED)
         attempt = Attempt(draw=draw, number=row.attempt + 1)
@@ -267,5 +263,4 @@ def prepare_again(ledger: Ledger, actor: Actor, draw: str) -> None:
         drafts = [paper for paper in queries.papers(uow.connection, draw) if paper.typ == SPEC]
         if row.state != "policy_fixed" or any(paper.signed.sigs for paper in drafts if paper.attempt == row.attempt):
             raise RuleBroken("draw.specified", "ED1 D5")
-        store.drop_papers(uow.connection, row.draw, row.attempt, (SPEC, "ed1.escrow"))
-        uow.wake("experts.advance", {"draw": draw}, uow.at)
+        prepare_anew(uow, row)

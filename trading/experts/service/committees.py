@@ -14,12 +14,13 @@ from trading.crypto.keys import hpke_seal
 from trading.custody import store as jobs
 from trading.documents import store as documents
 from trading.experts import model, queries, store
-from trading.experts.queries import CommitteeRow, DrawRow
+from trading.experts.queries import CommitteeRow, DrawRow, MemberRow
 from trading.experts.rules.composition import require_draw_time, require_numbers
 from trading.experts.rules.identity import Identity, identity_info
 from trading.experts.rules.plan import Plan, parse_plan, write_plan
 from trading.experts.rules.request import DrawRequest, parse_request, write_request
 from trading.experts.rules.results import Result
+from trading.experts.service import open_seats
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import Conflict, NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
@@ -68,6 +69,8 @@ def budget_of(row: ProcedureRow) -> int | None:
 def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[str, Any]) -> Recorded:
     """Record the agency's plan of a committee; until the draw begins another plan replaces it.
 
+    Afterwards it may only widen the strata of seats that no spec can fill as it stands (D5).
+
     Args:
         ledger: Where to record.
         actor: A person of the buyer or its agency.
@@ -76,7 +79,8 @@ def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[s
 
     Raises:
         NotPermitted: The procedure is another agency's.
-        RuleBroken: ``committee.too_small``, ``committee.even``, ``committee.experts_too_few``, ``committee.drawing``.
+        RuleBroken: ``committee.too_small``, ``committee.even``, ``committee.experts_too_few``; once the draw has begun
+            ``committee.drawing``, ``committee.only_widened`` or ``draw.pool_small``.
         InvalidInput: A field is malformed.
     """
     with ledger.begin(actor) as uow:
@@ -87,9 +91,11 @@ def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[s
         edition = procedures.edition_of(uow.connection, row, uow.at)
         regime, budget = Regime(row.regime), budget_of(row)
         require_numbers(plan.size, plan.experts, edition, regime, budget, large=plan.large)
+        attempt = open_seats.lock_newest(uow, queries.committee_row(uow.connection, row.id))
         known = store.lock_committee(uow, row.id)
         if known is not None and known.state != "planned":
-            raise RuleBroken("committee.drawing", "EXP-10")
+            open_seats.require_widened(uow.connection, known, plan)
+            _require_pool(uow.connection, plan, open_seats.seated_experts(uow.connection, row.id))
         signed = SignedDocument(raw)
         recorded = uow.record(model.committee_event("committee.planned", reference, row.id, plan_sha256=signed.sha256))
         documents.add(uow, recorded, row.id, signed)
@@ -97,6 +103,8 @@ def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[s
             store.add_committee(uow, recorded, row.id, signed.sha256)
         else:
             store.move_committee(uow, recorded, known, plan_sha256=bytes.fromhex(signed.sha256))
+        if attempt is not None and attempt.state == "policy_fixed":
+            open_seats.prepare_anew(uow, attempt)
     return recorded
 
 
@@ -158,13 +166,13 @@ def begin_draw(
     return request.draw
 
 
-def _require_pool(conn: Connection, plan: Plan) -> None:
+def _require_pool(conn: Connection, plan: Plan, seated: tuple[MemberRow, ...] = ()) -> None:
     """Refuse a draw that could not be specified even if nobody were excluded: the plan can still be changed now."""
     active = {count.stratum: count.active for count in queries.counts(conn)}
-    for stratum in plan.strata:
-        eligible = active.get(stratum.id, 0)
-        if eligible < LEAST_TIMES * stratum.need:
-            raise RuleBroken("draw.pool_small", "ED1 D5", stratum=stratum.id, eligible=eligible, need=stratum.need)
+    for stratum, need in open_seats.open_needs(plan, seated).items():
+        eligible = active.get(stratum, 0)
+        if eligible < LEAST_TIMES * need:
+            raise RuleBroken("draw.pool_small", "ED1 D5", stratum=stratum, eligible=eligible, need=need)
 
 
 def _usual(conn: Connection, row: ProcedureRow, named: Holders) -> Holders:
@@ -309,9 +317,10 @@ def appoint_representative(ledger: Ledger, actor: Actor, reference: str, account
 
 
 def form(uow: UnitOfWork, row: DrawRow, result: Result, committee: CommitteeRow) -> None:
-    """Seat those whom a result names; seats of an earlier result stay. The caller has locked the committee."""
+    """Seat those whom a result names; seats of earlier results and attempts stay. The committee is locked."""
     plan, procedure = plan_and_procedure(uow.connection, committee)
     known = {(each.attempt, each.index) for each in queries.members(uow.connection, row.tender_id)}
+    seated = len(open_seats.seated_experts(uow.connection, row.tender_id))
     seats = {call.index: call.seat for call in queries.calls(uow.connection, row.draw, row.attempt)}
     fresh = [seat for seat in result.selected if (row.attempt, seat.index) not in known]
     listed = [{"index": seat.index, "seat": seats[seat.index], "stratum": seat.stratum} for seat in fresh]
@@ -322,7 +331,7 @@ def form(uow: UnitOfWork, row: DrawRow, result: Result, committee: CommitteeRow)
         attempt=row.attempt,
         draw=row.draw,
         seats=sorted(listed, key=lambda item: str(item["seat"])),
-        state="drawn" if len(result.selected) >= plan.experts else "drawing",
+        state="drawn" if seated + len(fresh) >= plan.experts else "drawing",
     )
     recorded = uow.record(event)
     for seat in fresh:

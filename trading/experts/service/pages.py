@@ -18,6 +18,8 @@ from trading.experts.service import papers
 from trading.experts.service.attempts import outcomes_of, spec_of
 from trading.experts.service.committees import plan_and_procedure, request_of
 from trading.experts.service.custodians import checks_of, listed_contributions, policy_of
+from trading.experts.service.open_seats import SHORTFALL, falls_short, may_widen, open_needs, seated_experts
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor, Role
 from trading.parties import queries as parties
@@ -53,6 +55,16 @@ class StratumRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Short:
+    """A stratum that must be widened before a spec may be signed: how many may be called, how many are needed."""
+
+    id: str
+    title: tuple[str, str]
+    eligible: int
+    need: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartyRow:
     """One contributor: ``r`` in hex once it is public, ``how`` revealed or recovered."""
 
@@ -85,7 +97,11 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawPage:
-    """Everything of a draw that its pages show. ``procedure`` only for those who may know it."""
+    """Everything of a draw that its pages show. ``procedure`` only for those who may know it.
+
+    ``shortfall`` while the newest attempt waits for a wider plan; ``open_seats`` when a further attempt may follow its
+    incomplete result.
+    """
 
     draw: str
     row: DrawRow | None
@@ -101,6 +117,8 @@ class DrawPage:
     members: tuple[MemberRow, ...]
     trail: tuple[StepRow, ...]
     names: tuple[PanelName, ...] = ()
+    shortfall: tuple[Short, ...] = ()
+    open_seats: int = 0
 
     @property
     def done(self) -> frozenset[str]:
@@ -165,7 +183,27 @@ def _page(conn: Connection, draw: str) -> DrawPage:
         members=tuple(queries.members(conn, procedure.id)),
         trail=trail,
         names=tuple(queries.panel_of(conn, procedure.id)),
+        shortfall=shortfall_of(conn, row),
+        open_seats=_open_seats(conn, row, plan),
     )
+
+
+def shortfall_of(conn: Connection, row: DrawRow | None) -> tuple[Short, ...]:
+    """Return the strata for which an attempt cannot be prepared as planned; empty if there are none."""
+    if row is None:
+        return ()
+    drafts = [each for each in queries.papers(conn, row.draw) if each.typ == SHORTFALL and each.attempt == row.attempt]
+    rows = loads_object(drafts[-1].doc)["strata"] if drafts else []
+    return tuple(
+        Short(id=item["id"], title=stratum_title(item["id"]), eligible=item["eligible"], need=item["need"])
+        for item in rows
+    )
+
+
+def _open_seats(conn: Connection, row: DrawRow | None, plan: Plan) -> int:
+    if row is None or not falls_short(conn, row):
+        return 0
+    return sum(open_needs(plan, seated_experts(conn, row.tender_id)).values())
 
 
 def _strata(plan: Plan, spec: Spec | None, trail: tuple[StepRow, ...]) -> tuple[StratumRow, ...]:
@@ -266,13 +304,19 @@ def index(conn: Connection, actor: Actor) -> list[Waiting]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPage:
-    """What the agency sees of its committee: its own plan, sizes of strata, and states of seats without any person."""
+    """What the agency sees of its committee: its own plan, sizes of strata, and states of seats without any person.
+
+    ``shortfall`` and ``open_seats`` say why the plan must be widened; ``may_widen`` says whether it can be now.
+    """
 
     procedure: ProcedureRow
     committee: CommitteeRow | None
     plan: Plan | None
     members: tuple[MemberRow, ...]
     counts: tuple[StratumCount, ...]
+    may_widen: bool = False
+    shortfall: tuple[Short, ...] = ()
+    open_seats: int = 0
 
 
 def plan_page(conn: Connection, actor: Actor, reference: str) -> PlanPage:
@@ -285,12 +329,20 @@ def plan_page(conn: Connection, actor: Actor, reference: str) -> PlanPage:
     if actor.organisation not in {procedure.agency_code, procedure.buyer_code}:
         raise NotFound(reference)
     committee = queries.committee_row(conn, procedure.id)
+    if committee is None:
+        return PlanPage(procedure=procedure, committee=None, plan=None, members=(), counts=tuple(queries.counts(conn)))
+    plan = queries.plan_of(conn, committee)
+    rows = [row for row in queries.draws_of(conn, procedure.id) if row.draw == committee.draw]
+    newest = max(rows, key=lambda row: row.attempt, default=None)
     return PlanPage(
         procedure=procedure,
         committee=committee,
-        plan=None if committee is None else queries.plan_of(conn, committee),
+        plan=plan,
         members=tuple(queries.members(conn, procedure.id)),
         counts=tuple(queries.counts(conn)),
+        may_widen=may_widen(conn, committee),
+        shortfall=shortfall_of(conn, newest),
+        open_seats=_open_seats(conn, newest, plan),
     )
 
 

@@ -32,6 +32,7 @@ from trading.experts.service import committees
 from trading.experts.service.attempts import holds, spec_of
 from trading.experts.service.committees import ask
 from trading.experts.service.custodians import ask_checks, attempt_of, checks_of, policy_of
+from trading.experts.service.open_seats import previous_of, seated_experts
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor
@@ -95,7 +96,7 @@ def collect(ledger: Ledger, actor: Actor, draw: str, signed: SignedDocument) -> 
         raise InvalidInput("doc.bad_field", f"{typ} is not collected here")
     kind = _KINDS[typ]
     with ledger.begin(actor) as uow:
-        scene = _scene(uow, draw)
+        scene = _scene(uow, draw, _attempt_of(uow.connection, signed.sha256))
         held = store.lock_paper(uow, signed.sha256)
         if held is None and not kind.brought:
             raise NotFound(signed.sha256)
@@ -113,10 +114,16 @@ def collect(ledger: Ledger, actor: Actor, draw: str, signed: SignedDocument) -> 
     return Collected(sha256=signed.sha256, typ=typ, needs=missing, recorded=recorded is not None)
 
 
-def _scene(uow: UnitOfWork, draw: str) -> _Scene:
+def _attempt_of(conn: Connection, sha256: str) -> int | None:
+    """Return the attempt of a paper: after a late replacement that may be an earlier one than the newest."""
+    held = queries.find_paper(conn, sha256)
+    return None if held is None else held.attempt
+
+
+def _scene(uow: UnitOfWork, draw: str, attempt: int | None) -> _Scene:
     committee = queries.committee_of_draw(uow.connection, draw)
     try:
-        row: DrawRow | None = store.lock_draw(uow, draw)
+        row: DrawRow | None = store.lock_draw(uow, draw, attempt)
     except NotFound:
         row = None
     locked = store.lock_committee(uow, committee.procedure_id)
@@ -205,6 +212,9 @@ def _require_spec(uow: UnitOfWork, scene: _Scene, signed: SignedDocument) -> Non
         raise InvalidInput("doc.bad_field", "procedure_commit")
     if row.state != "policy_fixed":
         raise Conflict("the attempt is specified")
+    seated = len(seated_experts(uow.connection, row.tender_id))
+    if (spec.previous, spec.committee.seated) != (previous_of(uow.connection, row), seated):
+        raise Conflict("seats have changed since this spec was prepared; it is to be prepared again")
     newest = queries.newest_snapshot(uow.connection)
     if newest is not None and spec.register_size < newest[1]:
         raise RuleBroken("draw.pool_stale", "ED1 D3", register_size=spec.register_size)

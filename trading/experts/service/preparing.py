@@ -1,13 +1,15 @@
 """Policy, pool, exclusions and spec of a draw: everything that is fixed before any randomness exists (ED1 D2 to D6).
 
-The keys of pool and exclusions live in one transaction of this process; what stays is sealed to the contact service and
-dealt to the custodians. Nobody who serves pages can tell afterwards who stands at an index.
+The keys of pool and exclusions live in one transaction of one process; what stays is sealed to the contact service and
+dealt to the custodians. Nobody who serves pages can tell afterwards who stands at an index. Once an earlier attempt has
+seated somebody, that process is the contact service, which alone may know whom: see docs/adr/0037-who-is-seated.md.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
@@ -25,6 +27,7 @@ from trading.experts.rules.exclusions import Grounds
 from trading.experts.rules.fields import EXCLUSION_KEY, POOL_KEY
 from trading.experts.rules.policy import Policy, parse_custodian_key, parse_policy, write_policy
 from trading.experts.rules.pool import (
+    Entrant,
     Pool,
     Stratum,
     excluded_counts,
@@ -38,10 +41,19 @@ from trading.experts.rules.register import fold
 from trading.experts.rules.request import DrawRequest
 from trading.experts.rules.spec import PERSON, UNIT, default_min_valid, parse_spec, write_spec
 from trading.experts.service.committees import LEAST_TIMES, plan_and_procedure, request_of
+from trading.experts.service.open_seats import (
+    ESCROW,
+    HANDOVER,
+    SHORTFALL,
+    SPEC,
+    open_needs,
+    previous_of,
+    seated_experts,
+)
 from trading.experts.service.register import settled_size
 from trading.kernel.canonical import dumps, loads_object
-from trading.kernel.digests import EXPERTS_DRAW_KEYS
-from trading.kernel.encoding import b64u
+from trading.kernel.digests import EXPERTS_DRAW_HANDOVER, EXPERTS_DRAW_KEYS
+from trading.kernel.encoding import b64u, b64u_decode
 from trading.kernel.errors import RuleBroken
 from trading.kernel.signed import SignedDocument
 from trading.openings.tables import opening
@@ -51,10 +63,9 @@ from trading.procedures.service import edition_of
 from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition
 
-SPEC: Final = "ed1.spec"
-ESCROW: Final = "ed1.escrow"
 _SUITE: Final = "SB1-XWING-AGE"
 _YEAR_MS: Final = 366 * 24 * 3_600_000
+_MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 def draft_policy(conn: Connection, committee: CommitteeRow, *, demo: bool) -> SignedDocument | None:
@@ -73,46 +84,135 @@ def draft_policy(conn: Connection, committee: CommitteeRow, *, demo: bool) -> Si
     return SignedDocument(raw)
 
 
-def prepare(uow: UnitOfWork, row: DrawRow, previous: str | None = None) -> None:
-    """Freeze pool and exclusions and put spec and escrows before their signers; the draw row is locked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """All that a spec needs and that names nobody who is seated.
+
+    Attributes:
+        fixed: Fields of the spec that depend neither on the pool nor on its keys.
+        needs: Experts wanted, by stratum.
+        grounds: What the rules of exclusion look at, but for those who are seated.
+    """
+
+    fixed: Mapping[str, Any]
+    needs: Mapping[str, int]
+    grounds: Grounds
+
+    def encode(self) -> bytes:
+        """Return it as canonical JSON."""
+        found = {name: value if isinstance(value, str) else sorted(value) for name, value in _fields(self.grounds)}
+        needs = [{"id": stratum, "need": self.needs[stratum]} for stratum in sorted(self.needs)]
+        return dumps({"fixed": dict(self.fixed), "grounds": found, "needs": needs})
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Preparation:
+        """Return what ``encode`` wrote."""
+        content = loads_object(raw, _MOST_BYTES)
+        found = {
+            name: value if isinstance(value, str) else frozenset(value) for name, value in content["grounds"].items()
+        }
+        needs = {item["id"]: item["need"] for item in content["needs"]}
+        return cls(fixed=content["fixed"], needs=needs, grounds=Grounds(**found))
+
+
+def _fields(grounds: Grounds) -> list[tuple[str, Any]]:
+    return list(asdict(grounds).items())
+
+
+def prepare(uow: UnitOfWork, row: DrawRow) -> None:
+    """Freeze pool and exclusions of an attempt, or hand that to the contact service if somebody is seated already.
+
+    The draw row is locked.
 
     Raises:
         NotYet: The newest change of the register is not in the log yet.
-        RuleBroken: ``draw.pool_small`` (a stratum has fewer than twice as many eligible experts as it needs: another
-            plan must widen it), ``draw.no_stratum``, ``contact.no_key``.
+        RuleBroken: ``draw.attempt_hidden``, ``draw.no_stratum``, ``contact.no_key``.
     """
     conn = uow.connection
+    prepared = gather(conn, row, uow.at)
+    if prepared.fixed["committee"]["seated"]:
+        sealed = hpke_seal(queries.contact_public(conn), handover_info(row.draw, row.attempt), prepared.encode())
+        paper = SignedDocument(dumps({"sealed": b64u(sealed), "typ": HANDOVER}))
+        store.add_paper(conn, row.draw, row.attempt, HANDOVER, paper, uow.at)
+    else:
+        freeze(conn, row, prepared, uow.at)
+
+
+def gather(conn: Connection, row: DrawRow, at: int) -> Preparation:
+    """Return what an attempt is prepared from, as the records have it at ``at`` (ms)."""
     committee = queries.committee_of_draw(conn, row.draw)
     plan, procedure = plan_and_procedure(conn, committee)
-    request = request_of(conn, committee)
-    size = settled_size(conn)
-    register = fold(queries.changes_before(conn, size, REGISTER_KINDS))
-    need = {item.id: item.need for item in plan.strata}
-    k_draw, k_x = secrets.token_bytes(32), secrets.token_bytes(32)
-    pool = make_pool(k_draw, register.entrants(need))
-    if {entrant.stratum for entrant in pool.entrants} != set(need):
-        raise RuleBroken("draw.no_stratum", "EXP-10")
-    strata = pool.strata(need)
-    edition = edition_of(conn, procedure, uow.at)
-    grounds = grounds_of(conn, procedure, edition, uow.at, suspended=register.suspended)
-    reasons = exclusions.reasons(pool.entrants, grounds)
-    _require_large_enough(strata, reasons)
+    request, size = request_of(conn, committee), settled_size(conn)
     policy = parse_policy(queries.signed_document(conn, row.policy_sha256).doc)
-    body = {
-        **_fixed(row, request, plan.representatives, previous),
-        **_pool_fields(row, pool, strata, reasons, k_draw, k_x),
-        "parties": _parties(conn, request, procedure, policy),
-        "procedure_commit": procedure_commit(row.salt, procedure.reference).hex(),
-        "register_size": size,
-    }
-    body["min_valid"] = default_min_valid(len(body["parties"]))
+    seated = seated_experts(conn, procedure.id)
+    parties = _parties(conn, request, procedure, policy)
+    suspended = fold(queries.changes_before(conn, size, REGISTER_KINDS)).suspended
+    return Preparation(
+        fixed={
+            **_fixed(row, request),
+            "committee": {"appointed": 0, "representatives": plan.representatives, "seated": len(seated)},
+            "min_valid": default_min_valid(len(parties)),
+            "parties": parties,
+            "previous": previous_of(conn, row),
+            "procedure_commit": procedure_commit(row.salt, procedure.reference).hex(),
+            "register_size": size,
+        },
+        needs=open_needs(plan, seated),
+        grounds=grounds_of(conn, procedure, edition_of(conn, procedure, at), at, suspended=suspended),
+    )
+
+
+def freeze(conn: Connection, row: DrawRow, prepared: Preparation, at: int, seated: Collection[Entrant] = ()) -> None:
+    """Draw both keys, compute pool and exclusions, and put spec and escrows before their signers.
+
+    A stratum with fewer than twice as many eligible experts as it needs is told as a shortfall instead: the agency
+    widens it, or the regulator admits more experts, and the attempt is prepared again (D5).
+
+    Args:
+        conn: Of the unit of work that holds the draw row.
+        row: The attempt.
+        prepared: What it is prepared from.
+        at: Instant, ms.
+        seated: Who is seated by earlier attempts; nobody but the contact service can say.
+
+    Raises:
+        RuleBroken: ``draw.no_stratum``.
+    """
+    register = fold(queries.changes_before(conn, prepared.fixed["register_size"], REGISTER_KINDS))
+    k_draw, k_x = secrets.token_bytes(32), secrets.token_bytes(32)
+    pool = make_pool(k_draw, register.entrants(prepared.needs))
+    if {entrant.stratum for entrant in pool.entrants} != set(prepared.needs):
+        raise RuleBroken("draw.no_stratum", "EXP-10")
+    strata = pool.strata(prepared.needs)
+    reasons = exclusions.reasons(pool.entrants, _with_seated(prepared.grounds, seated))
+    short = _too_small(strata, reasons)
+    if short:
+        told = SignedDocument(dumps({"created": at, "strata": short, "typ": SHORTFALL}))
+        store.add_paper(conn, row.draw, row.attempt, SHORTFALL, told, at)
+        return
+    body = {**prepared.fixed, **_pool_fields(row, pool, strata, reasons, k_draw, k_x)}
     spec = parse_spec(write_spec(body))
-    store.drop_papers(conn, row.draw, row.attempt, (SPEC, ESCROW))
+    policy = parse_policy(queries.signed_document(conn, row.policy_sha256).doc)
     store.put_key(conn, row.draw, row.attempt, seal_keys(conn, row, k_draw, k_x, reasons))
-    store.add_paper(conn, row.draw, row.attempt, SPEC, SignedDocument(spec.raw), uow.at)
+    store.add_paper(conn, row.draw, row.attempt, SPEC, SignedDocument(spec.raw), at)
     for use, key in ((POOL_KEY, k_draw), (EXCLUSION_KEY, k_x)):
         escrow = make_escrow(spec, policy, use, key, deal=deal, seal=seal_share)
-        store.add_paper(conn, row.draw, row.attempt, ESCROW, SignedDocument(escrow), uow.at)
+        store.add_paper(conn, row.draw, row.attempt, ESCROW, SignedDocument(escrow), at)
+
+
+def _with_seated(grounds: Grounds, seated: Collection[Entrant]) -> Grounds:
+    units = frozenset(each.unit for each in seated if each.unit)
+    return replace(grounds, seated=frozenset(each.id for each in seated), seated_units=units)
+
+
+def handover_info(draw: str, attempt: int) -> bytes:
+    """Return what the sealing of a handover binds to."""
+    return EXPERTS_DRAW_HANDOVER.encode() + b"\0" + f"{draw}\0{attempt}".encode("ascii")
+
+
+def open_handover(doc: bytes) -> bytes:
+    """Return the sealed bytes of a handover."""
+    return b64u_decode(loads_object(doc, _MOST_BYTES)["sealed"])
 
 
 def seal_share(public_key: bytes, i: int, ctx: bytes, share: bytes) -> bytes:
@@ -120,17 +220,15 @@ def seal_share(public_key: bytes, i: int, ctx: bytes, share: bytes) -> bytes:
     return hpke_seal(public_key, share_info(i, ctx), share)
 
 
-def _fixed(row: DrawRow, request: DrawRequest, representatives: int, previous: str | None) -> dict[str, Any]:
+def _fixed(row: DrawRow, request: DrawRequest) -> dict[str, Any]:
     return {
         "attempt": row.attempt,
         "beacon": None,
         "call_ms": request.call_ms,
         "commit_ms": request.commit_ms,
-        "committee": {"appointed": 0, "representatives": representatives, "seated": 0},
         "draw": row.draw,
         "limits": [PERSON, UNIT],
         "policy_sha256": row.policy_sha256,
-        "previous": previous,
         "reveal_ms": request.reveal_ms,
         "rule_version": exclusions.RULE_VERSION,
     }
@@ -151,12 +249,15 @@ def _pool_fields(
     }
 
 
-def _require_large_enough(strata: tuple[Stratum, ...], reasons: Mapping[int, str]) -> None:
+def _too_small(strata: tuple[Stratum, ...], reasons: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Return the strata that must be widened before a spec may be signed (D5)."""
     told = excluded_counts(strata, reasons)
-    for item in strata:
-        eligible = item.b - item.a - told[item.id]
-        if eligible < LEAST_TIMES * item.need:
-            raise RuleBroken("draw.pool_small", "ED1 D5", stratum=item.id, eligible=eligible, need=item.need)
+    sizes = ((item, item.b - item.a - told[item.id]) for item in strata)
+    return [
+        {"eligible": eligible, "id": item.id, "need": item.need}
+        for item, eligible in sizes
+        if eligible < LEAST_TIMES * item.need
+    ]
 
 
 def _parties(conn: Connection, request: DrawRequest, procedure: ProcedureRow, policy: Policy) -> list[dict[str, str]]:

@@ -212,6 +212,8 @@ def plan(reference: str) -> Answer:
     form.offer()
     with runtime().ledger.read() as conn:
         page = pages.plan_page(conn, current_actor(), reference)
+    if page.plan is not None and not form.is_submitted():
+        form.show(page.plan)
     if form.is_submitted():
         status = _WRONG
         if form.validate():
