@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Connection
 
 from tests.support.made_committee import CommitteeMaker, custody_key
 from tests.support.market import Market
+from trading.crypto.contact import code_sha256
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.custody import queries as custody
-from trading.experts import queries
+from trading.evaluation.model import of_procedure
+from trading.experts import queries, store
 from trading.experts.rules.checks import CheckCode, Finding, make_adjudication, make_share_check
-from trading.experts.service import advance, custodians, papers
+from trading.experts.service import advance, custodians, papers, seats
 from trading.kernel.errors import RuleBroken
 
 
@@ -84,3 +87,76 @@ def _report(maker: CommitteeMaker, draw: str, custodian: int, digest: str) -> No
     )
     answer = sign_document(raw, institution.signer).wire()
     custodians.answer(maker.ledger, key, job, {"answer": answer, "job": job.id})
+
+
+def test_a_seat_that_was_left_is_not_taken_by_a_sign_in_under_way(
+    market: Market, maker: CommitteeMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker.admit(12, accounts_for=12)
+    maker.plan(market.tender)
+    maker.drawn(market.tender)
+    address, code = min(maker.seat_codes().items())
+    with maker.ledger.upkeep() as conn:
+        held = store.seat_code_of(conn, code_sha256(code))
+    assert held is not None
+    take = store.take_seat_code
+
+    def late(conn: Connection, digest: bytes) -> str | None:
+        seats.replace(maker.ledger, maker.actor("centre"), market.tender, held[0], "ill")
+        return take(conn, digest)
+
+    monkeypatch.setattr(store, "take_seat_code", late)
+    with refused("seat.left"):
+        seats.sign_in(maker.ledger, maker.account_of(address), code)
+    assert member(maker, market, held[0]).state == "replaced"
+    assert "seat.signed_in" not in market.kinds()
+
+
+def member(maker: CommitteeMaker, market: Market, seat: str) -> queries.MemberRow:
+    with maker.ledger.read() as conn:
+        return next(row for row in queries.members(conn, market.procedure_id) if row.seat == seat)
+
+
+def test_nobody_is_absent_who_came_or_before_it_begins(market: Market, maker: CommitteeMaker) -> None:
+    maker.admit(12, accounts_for=12)
+    maker.plan(market.tender)
+    maker.drawn(market.tender)
+    with maker.ledger.read() as conn:
+        committee = queries.committee_row(conn, market.procedure_id)
+        assert committee is not None
+        begins_at = queries.plan_of(conn, committee).evaluation_at
+    address, code = min(maker.seat_codes().items())
+    seats.sign_in(maker.ledger, maker.account_of(address), code)
+    with maker.ledger.read() as conn:
+        rows = queries.members(conn, market.procedure_id)
+    here = next(row.seat for row in rows if row.state == "present")
+    away = next(row.seat for row in rows if row.state == "expected")
+
+    def replace(seat: str, reason: str = "absent") -> None:
+        seats.replace(maker.ledger, maker.actor("centre"), market.tender, seat, reason)
+
+    for seat in (here, away):
+        with refused("seat.not_absent"):
+            replace(seat)
+    market.advance_to(begins_at)
+    with refused("seat.not_absent"):
+        replace(here)
+    replace(away)
+    assert member(maker, market, away).state == "replaced"
+    event = of_procedure("evaluation.reported", market.tender, market.procedure_id, report_sha256="0" * 64)
+    with maker.ledger.begin(maker.actor("drafter")) as uow:
+        uow.record(event)
+    with refused("seat.evaluated"):  # or the result would name somebody who never evaluated
+        replace(here, "ill")
+
+
+def test_a_representative_who_leaves_ends_no_draw(market: Market, maker: CommitteeMaker) -> None:
+    maker.admit(24)
+    maker.plan(market.tender)
+    maker.begin(market.tender)
+    who = maker.representative(market.tender)
+    seats.declare(maker.ledger, who, market.tender, seats.CONFLICT)
+    with maker.ledger.read() as conn:
+        committee = queries.committee_row(conn, market.procedure_id)
+    assert committee is not None
+    assert committee.state == "drawing"

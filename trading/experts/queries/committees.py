@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
+from trading.audit.tables import audit_entry
 from trading.experts.queries.draws import signed_document
 from trading.experts.queries.values import CommitteeRow, MemberRow, PanelName, committee_row_of
 from trading.experts.rules.composition import Committee, Member
@@ -107,6 +108,14 @@ def own_seats(conn: Connection, actor: Actor) -> list[tuple[int, str]]:
     as_person(conn, actor.account)
     query = select(seat_holder.c.procedure_id, seat_holder.c.seat).where(seat_holder.c.account == actor.account)
     return [(row.procedure_id, row.seat) for row in conn.execute(query.order_by(seat_holder.c.entry_id))]
+
+
+def evaluation_ended(conn: Connection, procedure_id: int) -> bool:
+    """Whether the report of the evaluation is signed by all; the records tell, its rows stand above this package."""
+    query = select(audit_entry.c.id).where(
+        audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "evaluation.reported"
+    )
+    return conn.execute(query.limit(1)).first() is not None
 
 
 def published_leaves(conn: Connection, agency_code: str, since: int) -> list[bytes]:

@@ -16,11 +16,13 @@ from trading.crypto.contact import binding, code_sha256
 from trading.experts import queries, store
 from trading.experts.model import committee_event
 from trading.experts.queries import CallRow, MemberRow
+from trading.experts.queries.committees import evaluation_ended
 from trading.experts.rules.walk import REPLACEMENT_REASONS, State
 from trading.experts.service.calls import dispose
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.procedures import queries as procedures
+from trading.procedures import store as procedure_rows
 from trading.procedures.queries import ProcedureRow
 
 NONE, CONFLICT = "none", "conflict"
@@ -103,6 +105,7 @@ def _present(uow: UnitOfWork, procedure: ProcedureRow, seat: str, *, second_fact
     committee = store.lock_committee(uow, procedure.id)
     if committee is None:
         raise NotFound("committee")
+    _require_state(uow, procedure, seat, "expected")
     event = committee_event("seat.signed_in", procedure.reference, procedure.id, seat=seat, second_factor=second_factor)
     recorded = uow.record(event)
     store.move_member(uow, recorded, seat, "present")
@@ -110,6 +113,13 @@ def _present(uow: UnitOfWork, procedure: ProcedureRow, seat: str, *, second_fact
     if committee.state == "drawn" and "expected" not in states:
         store.move_committee(uow, recorded, committee, state="seated")
     return recorded
+
+
+def _require_state(uow: UnitOfWork, procedure: ProcedureRow, seat: str, *states: str) -> None:
+    """Look once more, now that the committee's row is held: a seat that was left is never taken again."""
+    (found,) = (row.state for row in queries.members(uow.connection, procedure.id) if row.seat == seat)
+    if found not in states:
+        raise RuleBroken("seat.left", "EXP-17", state=found)
 
 
 def declare(ledger: Ledger, actor: Actor, reference: str, declaration: str) -> Recorded:
@@ -153,7 +163,8 @@ def replace(ledger: Ledger, actor: Actor, reference: str, seat: str, reason: str
     Raises:
         NotPermitted: Not of the centre.
         InvalidInput: ``draw.reason``.
-        RuleBroken: ``seat.left``; ``draw.not_pending``.
+        RuleBroken: ``seat.left``; ``draw.not_pending``; ``seat.not_absent``: he has signed in, or the evaluation is
+            yet to begin; ``seat.evaluated``: the committee has finished.
     """
     if Role.CENTRE not in actor.roles:
         raise NotPermitted("members are replaced by the trading centre")
@@ -166,20 +177,34 @@ def replace(ledger: Ledger, actor: Actor, reference: str, seat: str, reason: str
             raise NotFound(seat)
         if found[0].state not in {"expected", "present"}:
             raise RuleBroken("seat.left", "EXP-17", state=found[0].state)
+        if reason == "absent":
+            _require_absent(uow, procedure, found[0])
         return _leave(uow, procedure, found[0], reason, "replaced")
+
+
+def _require_absent(uow: UnitOfWork, procedure: ProcedureRow, member: MemberRow) -> None:
+    """Refuse what the record itself contradicts: nobody is absent who has signed in, or before it begins (D10)."""
+    committee = queries.committee_row(uow.connection, procedure.id)
+    begins_at = 0 if committee is None else queries.plan_of(uow.connection, committee).evaluation_at
+    if member.state == "present" or uow.at < begins_at:
+        raise RuleBroken("seat.not_absent", "ED1 D10", begins_at=begins_at)
 
 
 def _leave(uow: UnitOfWork, procedure: ProcedureRow, member: MemberRow, reason: str, state: str) -> Recorded:
     """Take a member off: his index is REPLACED in the draw, which opens its stratum again."""
     conn = uow.connection
+    procedure_rows.lock_for_share(uow, procedure.reference)
+    if evaluation_ended(conn, procedure.id):  # whoever evaluated is named with the result, nobody else (EXP-14)
+        raise RuleBroken("seat.evaluated", "EXP-17")
     if member.attempt is None or member.index is None:
         committee = store.lock_committee(uow, procedure.id)
+        _require_state(uow, procedure, member.seat, "expected", "present")
         event = committee_event(
             "seat.left", procedure.reference, procedure.id, reason_commit=None, seat=member.seat, state=state
         )
         recorded = uow.record(event)
         store.move_member(uow, recorded, member.seat, state)
-        if committee is not None:
+        if committee is not None and committee.state == "seated":  # a draw under way stays under way
             store.move_committee(uow, recorded, committee, state="drawn")
         return recorded
     known = queries.committee_row(conn, procedure.id)
