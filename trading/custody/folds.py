@@ -9,10 +9,8 @@ from sqlalchemy import Connection, select
 
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
 from trading.custody.tables import custodian_key
-from trading.documents.folds import content_of
+from trading.documents.folds import content_of, signer_of
 from trading.documents.tables import document
-from trading.kernel.errors import InvalidInput
-from trading.kernel.signed import SignedDocument
 
 REPLAYED: Final = (Replayed(table=custodian_key.name, key=("doc_sha256",)),)
 
@@ -46,18 +44,10 @@ def compare_keys(conn: Connection, state: State) -> Iterator[Mismatch]:
         if content is None:
             continue
         expected = {name: content[name] for name in ("lot", "stage", "name", "role")}
-        expected["kid"] = _signer(bytes(row["bytes"]), bytes(row["sigs"]))
+        expected["kid"] = signer_of(bytes(row["bytes"]), bytes(row["sigs"]))
         for column, value in expected.items():
             if row[column] != value:
                 yield Mismatch(table="custodian_key", id=row["id"], column=column, stored=row[column], expected=value)
-
-
-def _signer(doc: bytes, sigs: bytes) -> str | None:
-    try:
-        signed = SignedDocument.from_parts(doc, sigs)
-    except InvalidInput:
-        return None
-    return signed.sigs[0]["kid"] if len(signed.sigs) == 1 else None
 
 
 COMPARE: Final[tuple[Compare, ...]] = (compare_keys,)

@@ -11,6 +11,8 @@ from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
 from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
+from trading.kernel.errors import InvalidInput
+from trading.kernel.signed import SignedDocument
 
 REPLAYED: Final[tuple[Replayed, ...]] = ()
 
@@ -49,6 +51,15 @@ FOLDS: Final[Mapping[str, Fold]] = {kind: _names(field) for kind, field in _NAME
 def content_of(doc: bytes, digest: bytes) -> dict[str, Any] | None:
     """Return what a stored document says; None if its bytes were changed, which ``compare_documents`` reports."""
     return loads_object(doc) if sha256(doc) == digest else None
+
+
+def signer_of(doc: bytes, sigs: bytes) -> str | None:
+    """Return the key id of the one signature of a stored document; None if there is not exactly one."""
+    try:
+        signed = SignedDocument.from_parts(doc, sigs)
+    except InvalidInput:
+        return None
+    return signed.sigs[0]["kid"] if len(signed.sigs) == 1 else None
 
 
 def compare_documents(conn: Connection, state: State) -> Iterator[Mismatch]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
-
-from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
-from trading.documents.tables import document
-from trading.experts.model import REGISTER_KINDS, identities_root_of
-from trading.experts.rules.register import fold as fold_register
-from trading.experts.rules.register import parse_register_change
+from trading.audit.replay import Compare, Fold, Replayed, State
+from trading.experts import comparing
+from trading.experts.model import REGISTER_KINDS
 from trading.experts.tables import (
     committee,
     committee_member,
@@ -19,12 +15,9 @@ from trading.experts.tables import (
     draw_answer,
     draw_share_key,
     draw_step,
-    expert,
-    expert_identity,
     panel_name,
     pool_snapshot,
 )
-from trading.kernel.errors import MingbiaoError
 
 REPLAYED: Final = (
     Replayed(table=pool_snapshot.name, key=("seq",)),
@@ -45,7 +38,7 @@ def _names(state: State, digest: str) -> None:
 def _register(state: State, record: Mapping[str, Any]) -> None:
     digest = record["body"]["change_sha256"]
     _names(state, digest)
-    state.facts.setdefault("register", []).append(digest)
+    state.facts.setdefault("register", []).append((digest, state.entry_id))
 
 
 def _identities(state: State, record: Mapping[str, Any]) -> None:
@@ -81,6 +74,8 @@ def _specified(state: State, record: Mapping[str, Any]) -> None:
 
 def _sealed(state: State, record: Mapping[str, Any]) -> None:
     _draw(state, record).update(state="sealed", sealed_at=record["at"])
+    key = record["body"]["draw"], record["body"]["attempt"]
+    state.facts.setdefault("sealed", {})[key] = state.entry_id
 
 
 def _seeded(state: State, record: Mapping[str, Any]) -> None:
@@ -92,7 +87,7 @@ def _seeded(state: State, record: Mapping[str, Any]) -> None:
 def _result(state: State, record: Mapping[str, Any]) -> None:
     row = _draw(state, record)
     row.update(state="resulted", result_sha256=bytes.fromhex(record["body"]["result_sha256"]))
-    row.pop("result_seq", None)  # the number stands in the result itself
+    row.pop("result_seq", None)  # the number stands in the result itself, which comparing.py reads
     _answer("result", "result_sha256")(state, record)
 
 
@@ -115,7 +110,8 @@ def _answer(kind: str, field: str, **columns: str) -> Fold:
         body = record["body"]
         _names(state, body[field])
         row = state.row("draw_answer", body["draw"], body["attempt"], kind, bytes.fromhex(body[field]))
-        row.update({column: body[name] for column, name in columns.items()})
+        given = {column: body[name] for column, name in columns.items()}
+        row.update({"party": "", "custodian": 0, "via": "platform", **given})
 
     return fold
 
@@ -164,7 +160,8 @@ def _drawing(state: State, record: Mapping[str, Any]) -> None:
 
 
 def _appointed(state: State, record: Mapping[str, Any]) -> None:
-    state.row("committee_member", record["body"]["seat"]).update(kind="representative", state="expected")
+    drawn = dict.fromkeys(("stratum", "attempt", "index_no"), None)
+    state.row("committee_member", record["body"]["seat"]).update(kind="representative", state="expected", **drawn)
 
 
 def _formed(state: State, record: Mapping[str, Any]) -> None:
@@ -232,41 +229,4 @@ FOLDS: Final[Mapping[str, Fold]] = {
 }
 
 
-def compare_register(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield every expert whose row is not what the signed changes say."""
-    if state.procedure_id is not None:
-        return
-    digests = [bytes.fromhex(each) for each in state.facts.get("register", [])]
-    query = select(document.c.sha256, document.c.bytes).where(document.c.sha256.in_(digests))
-    found = {bytes(row.sha256): bytes(row.bytes) for row in conn.execute(query)}
-    try:
-        register = fold_register([parse_register_change(found[each]) for each in digests])
-    except (MingbiaoError, KeyError) as error:
-        yield Mismatch(table="expert", id=None, column="*", stored=repr(error), expected="signed changes in order")
-        return
-    for row in conn.execute(select(expert)):
-        item = register.experts.get(row.expert_id)
-        if item is None:
-            expected: dict[str, object] = {"state": "removed"}
-        else:
-            standing = "suspended" if row.expert_id in register.suspended else "active"
-            expected = {"strata": list(item.strata), "unit": item.unit, "state": standing}
-        for column, value in expected.items():
-            stored = row._mapping[column]
-            if stored != value:
-                yield Mismatch(table="expert", id=row.id, column=column, stored=stored, expected=value)
-
-
-def compare_identities(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield every entry whose sealed identities are not those that it commits to; nobody needs to open one."""
-    if state.procedure_id is not None and not state.facts.get("identities"):
-        return
-    kept: dict[int, str] = state.facts.get("identities", {})
-    for entry_id, root in kept.items():
-        query = select(expert_identity.c.sealed_sha256).where(expert_identity.c.entry_id == entry_id)
-        stored = identities_root_of(bytes(each) for each in conn.execute(query).scalars()).hex()
-        if stored != root:
-            yield Mismatch(table="expert_identity", id=entry_id, column="*", stored=stored, expected=root)
-
-
-COMPARE: Final[tuple[Compare, ...]] = (compare_register, compare_identities)
+COMPARE: Final[tuple[Compare, ...]] = comparing.COMPARE

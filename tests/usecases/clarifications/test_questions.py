@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Table, text
 from sqlalchemy.exc import ProgrammingError
 
+from tests.support.columns import missed_columns, owner_of, tables_of
 from tests.support.databases import Database, Server, clone
-from tests.support.market import CLOSE, Market, open_market
+from tests.support.market import CLOSE, LOT, Market, open_market
 from trading.audit.replay import replay
 from trading.clarifications import queries, service
 from trading.clarifications.rules.answering import Content, Effect
@@ -46,8 +47,8 @@ def bidder(market: Market, place: int = 0) -> Actor:
     return market.stage.actors[cast.BIDDERS[place].key]
 
 
-def ask(market: Market, place: int = 0, words: str = "质保期从哪一天算起？") -> str:
-    return service.ask(market.runtime.ledger, bidder(market, place), market.tender, lot=None, text=words)[0]
+def ask(market: Market, place: int = 0, words: str = "质保期从哪一天算起？", lot: str | None = None) -> str:
+    return service.ask(market.runtime.ledger, bidder(market, place), market.tender, lot=lot, text=words)[0]
 
 
 def test_a_question_is_answered_to_everybody(market: Market) -> None:
@@ -160,6 +161,18 @@ def test_own_questions_are_those_of_the_organisation(market: Market) -> None:
     assert mine in {each.reference for each in shown}
     others = service.own_questions(market.runtime.ledger, bidder(market, 0), market.procedure_id)
     assert mine not in {each.reference for each in others}
+
+
+@pytest.mark.parametrize("table", tables_of("question", "answer"), ids=lambda table: table.name)
+def test_every_column_is_covered(market: Market, table: Table) -> None:
+    """``verify-audit`` finds a change of any column (AL1 L11.3)."""
+    ledger, actors = market.runtime.ledger, market.stage.actors
+    question = ask(market, words=f"第一包的验收标准是什么？（{table.name}）", lot=LOT)
+    service.draft_answer(ledger, actors["drafter"], question, CONTENT, version=0)
+    service.publish_answer(ledger, actors["reviewer"], question, version=1, corrections={})
+    empty = {("answer", "notice")}  # this answer amends nothing
+    with owner_of(market.database, [table]) as owner:
+        assert missed_columns(owner, table) == {each for each in empty if each[0] == table.name}
 
 
 def test_history_and_rows_agree_and_a_changed_text_is_found(market: Market) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, NullPool, Table, create_engine
+from sqlalchemy import Connection, Table
 
-from tests.journeys.test_verify_audit import audited, is_missed
+from tests.support.columns import missed_columns, owner_of, tables_of
 from tests.support.sitting import SEATS, seat_everybody, sitting_on
 from tests.usecases.evaluation.conftest import Opened
-from trading.db import metadata, psycopg_url
 from trading.evaluation import service
 from trading.evaluation.folds import REPLAYED
 
-TABLES = [metadata.tables[f"record.{each.table}"] for each in REPLAYED if each.table != "ranking"]
+TABLES = tables_of(*(each.table for each in REPLAYED if each.table != "ranking"))
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +34,8 @@ def owner(opened: Opened) -> Iterator[Connection]:
         )
         sitting.sign_report(dissent={"m-c3": "Too vague."})
         assert sitting.database is not None
-        engine = create_engine(psycopg_url(sitting.database.url("postgres")), poolclass=NullPool)
-        with engine.connect() as conn:
-            conn.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            for table in TABLES:
-                conn.exec_driver_sql(f"ALTER TABLE record.{table.name} DISABLE TRIGGER ALL")
+        with owner_of(sitting.database, TABLES) as conn:
             yield conn
-            conn.rollback()
 
 
 # Votes, reasons and deductions that no bid of this sitting has: the same fold writes them beside the others.
@@ -50,8 +44,4 @@ EMPTY_HERE = {("examination_vote", "reason"), ("sheet_signature", "reason"), ("e
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_column_is_covered(owner: Connection, table: Table) -> None:
-    assert audited(owner) == []
-    missed = {
-        (table.name, column.name) for column in table.c if column.name != "id" and is_missed(owner, table, column)
-    }
-    assert missed == {each for each in EMPTY_HERE if each[0] == table.name}
+    assert missed_columns(owner, table) == {each for each in EMPTY_HERE if each[0] == table.name}

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.columns import missed_columns, owner_of, tables_of
 from tests.support.databases import Database
 from tests.support.publishing import Publisher
 from trading.assembly import ERRANDS, REGISTRY, SUBSCRIPTIONS
@@ -95,6 +96,15 @@ def test_the_stored_state_is_the_fold_of_its_history(publisher: Publisher, demo_
             superuser.exec_driver_sql("ALTER TABLE record.publication DISABLE TRIGGER USER")
             superuser.exec_driver_sql(TAMPERED[column])
         assert ("publication", column) in mismatches(demo_database)
+
+
+def test_every_column_is_covered(publisher: Publisher, demo_database: Database) -> None:
+    """``verify-audit`` finds a change of any column (AL1 L11.3)."""
+    publisher.market.publish()
+    publisher.work()
+    (table,) = tables_of("publication")
+    with owner_of(demo_database, [table]) as owner:
+        assert missed_columns(owner, table) == set()
 
 
 def test_workers_at_the_same_time_have_one_effect(publisher: Publisher) -> None:
