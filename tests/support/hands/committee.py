@@ -1,4 +1,4 @@
-"""The committee: planned by the agency, drawn by the centre, papers signed in browsers, calls answered on their page."""
+"""The committee: planned by the agency, drawn by the centre, papers signed in browsers, calls answered on pages."""
 
 from __future__ import annotations
 
