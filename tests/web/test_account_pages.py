@@ -184,6 +184,16 @@ def test_registering_tells_nothing_about_who_is_registered(client: FlaskClient, 
     assert number.sub("", known.text) == number.sub("", fresh.text)
 
 
+def test_nobody_lists_the_experts_whose_accounts_the_centre_keeps(app: Flask, ledger: Ledger) -> None:
+    """Their colleagues on paper would otherwise read the pool by name (security 9.2, 12)."""
+    for login, role in (("clerk", Role.CENTRE), ("clerk2", Role.CENTRE), ("lu", Role.EXPERT), ("xu", Role.EXPERT)):
+        accounts.create_account(ledger, login=login, org_code=DESK, roles=(role,), name=f"姓名{login}")
+    for login in ("clerk", "lu"):
+        page = signed_in(app.test_client(), login).get("/account").text
+        assert "姓名clerk2" in page
+        assert "姓名xu" not in page
+
+
 def test_the_people_of_a_demonstration_are_nowhere_else(client: FlaskClient) -> None:
     assert client.get("/demo/people").status_code == HTTPStatus.NOT_FOUND
     assert client.post("/demo/people", data={"login": "li.wen"}).status_code == HTTPStatus.NOT_FOUND

@@ -82,8 +82,20 @@ def actor_of(conn: Connection, login_or_id: str) -> Actor:
 
 
 def people_of(conn: Connection, org_code: str) -> list[AccountShown]:
-    """Return the open accounts of an organisation, by name."""
-    return _shown(conn, (account.c.org_code == org_code) & account.c.active)
+    """Return the open accounts of an organisation, by name.
+
+    Experts are nobody's colleagues: their accounts are kept by one organisation, and the list of them would be the list
+    of the pool, which nobody may have (security 9.2, 12).
+    """
+    experts = select(membership.c.account_id).where(membership.c.role == Role.EXPERT.value)
+    return _shown(conn, (account.c.org_code == org_code) & account.c.active & account.c.id.not_in(experts))
+
+
+def accounts_of_person(conn: Connection, account_id: str) -> dict[str, str]:
+    """Return every open account of the human being behind an account, with its organisation; itself included."""
+    behind = select(account.c.person).where(account.c.id == account_id).scalar_subquery()
+    query = select(account.c.id, account.c.org_code).where(account.c.person == behind, account.c.active)
+    return {row.id: row.org_code for row in conn.execute(query)}
 
 
 def find_accounts(conn: Connection, wanted: str) -> list[AccountShown]:
