@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from tests.support.made_committee import CommitteeMaker, custody_key
 from tests.support.market import Market
+from trading.accounts import service as accounts
+from trading.accounts.tables import account
 from trading.crypto.contact import code_sha256
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.custody import queries as custody
+from trading.demo import cast
 from trading.evaluation.model import of_procedure
 from trading.experts import queries, store
 from trading.experts.rules.checks import CheckCode, Finding, make_adjudication, make_share_check
-from trading.experts.service import advance, custodians, papers, seats
+from trading.experts.rules.identity import Identity
+from trading.experts.service import advance, committees, custodians, papers, seats
 from trading.kernel.errors import RuleBroken
+from trading.kernel.roles import Actor, Role
 
 
 def refused(code: str) -> pytest.RaisesExc[RuleBroken]:
@@ -160,3 +165,34 @@ def test_a_representative_who_leaves_ends_no_draw(market: Market, maker: Committ
         committee = queries.committee_row(conn, market.procedure_id)
     assert committee is not None
     assert committee.state == "drawing"
+
+
+def test_nobody_gives_himself_a_seat_and_no_staff_of_the_agency_sits(market: Market, maker: CommitteeMaker) -> None:
+    """Persons are compared, not accounts (EXP-06)."""
+    maker.plan(market.tender)
+    buyer = maker.account("buyer", cast.BUYER, Role.AGENCY)
+    same = _further_account(maker, "buyer", "buyer-again", cast.BUYER.code)
+    double = _further_account(maker, "drafter", "drafter-at-buyer", cast.BUYER.code)
+
+    def appoint(by: Actor, who: Actor) -> str:
+        identity = Identity(name="甲", mail="none@localhost", phone="", employer=cast.BUYER.code)
+        return committees.appoint_representative(maker.ledger, by, market.tender, who, identity)
+
+    for who in (buyer, same):
+        with refused("committee.own_seat"):
+            appoint(buyer, who)
+    for who in (double, maker.actor("drafter")):
+        with refused("committee.not_buyer_staff"):
+            appoint(buyer, who)
+    assert "committee.appointed" not in market.kinds()
+    assert appoint(maker.actor("drafter"), same).startswith("m-")
+
+
+def _further_account(maker: CommitteeMaker, login: str, further: str, organisation: str) -> Actor:
+    """Give the human being behind an account another one."""
+    with maker.ledger.upkeep() as conn:
+        query = select(account.c.person).where(account.c.login == login)
+        person: str = conn.execute(query).scalar_one()
+    accounts.create_account(maker.ledger, login=further, org_code=organisation, roles=(Role.AGENCY,), person_id=person)
+    with maker.ledger.upkeep() as conn:
+        return accounts.actor_of(conn, further)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, any_, literal, select
 
+from trading.accounts import queries as accounts
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.crypto.keys import hpke_seal
@@ -15,6 +16,7 @@ from trading.custody import store as jobs
 from trading.documents import store as documents
 from trading.experts import model, queries, store
 from trading.experts.queries import CommitteeRow, DrawRow, MemberRow
+from trading.experts.queries.committees import evaluation_ended
 from trading.experts.rules.composition import require_draw_time, require_numbers
 from trading.experts.rules.identity import Identity, identity_info
 from trading.experts.rules.plan import Plan, parse_plan, write_plan
@@ -285,7 +287,8 @@ def appoint_representative(ledger: Ledger, actor: Actor, reference: str, account
         who: The representative's name, sealed until the result.
 
     Raises:
-        RuleBroken: ``committee.not_buyer_staff`` (EXP-06), ``committee.seats_taken``, ``committee.not_planned``.
+        RuleBroken: ``committee.not_buyer_staff`` and ``committee.own_seat`` (EXP-06), ``committee.seats_taken``,
+            ``committee.not_planned``; ``seat.evaluated``: the committee has finished.
         Conflict: The account has a seat already.
     """
     with ledger.begin(actor) as uow:
@@ -294,8 +297,9 @@ def appoint_representative(ledger: Ledger, actor: Actor, reference: str, account
         known = store.lock_committee(uow, row.id)
         if known is None:
             raise RuleBroken("committee.not_planned", "EXP-10")
-        if account.organisation != row.buyer_code:
-            raise RuleBroken("committee.not_buyer_staff", "EXP-06", organisation=account.organisation)
+        _require_buyers_other_person(uow, row, account)
+        if evaluation_ended(uow.connection, row.id):
+            raise RuleBroken("seat.evaluated", "EXP-17")
         taken = [each for each in queries.members(uow.connection, row.id) if each.kind == "representative"]
         if (
             len([each for each in taken if each.state in {"expected", "present"}])
@@ -314,6 +318,16 @@ def appoint_representative(ledger: Ledger, actor: Actor, reference: str, account
         kept = uow.record(model.identities_kept(1, model.identities_root([sealed]).hex()))
         store.add_identities(uow, kept, {model.representative_number(seat): sealed})
     return seat
+
+
+def _require_buyers_other_person(uow: UnitOfWork, row: ProcedureRow, account: Actor) -> None:
+    """Staff of the buyer sit, whatever other accounts they have; nobody gives a seat to himself (EXP-06, 87-45)."""
+    own = accounts.accounts_of_person(uow.connection, account.account)
+    of_agency = row.agency_code != row.buyer_code and row.agency_code in own.values()
+    if account.organisation != row.buyer_code or of_agency:
+        raise RuleBroken("committee.not_buyer_staff", "EXP-06", organisation=account.organisation)
+    if uow.actor.account in {account.account, *own}:
+        raise RuleBroken("committee.own_seat", "EXP-06")
 
 
 def form(uow: UnitOfWork, row: DrawRow, result: Result, committee: CommitteeRow) -> None:
