@@ -18,6 +18,7 @@ from tests.support.market import SYSTEM, Market, open_market
 from tests.support.people import code_of, signed_in
 from trading.assembly import REGISTRY
 from trading.audit.demo_clock import jump
+from trading.experts.rules.register import Act, Item
 from trading.kernel.events import Registry
 
 PLANTED = ("隐名专家", "planted-", "隐名单位")
@@ -168,3 +169,57 @@ def test_an_expert_signs_in_and_declares(market: Market, maker: CommitteeMaker) 
     stranger = next(name for name in maker.stage.actors if name.startswith("expert-") and name != login)
     assert market.tender not in Person(market, stranger).get("/draws/mine").text
     assert Person(market, stranger).get(taken.location).status_code == HTTPStatus.SEE_OTHER
+
+
+def test_pages_of_a_procedure_lead_to_its_committee_and_draw(market: Market, maker: CommitteeMaker) -> None:
+    """Agency, supervisor, centre and everybody find the pages of the draw from those of the procedure."""
+    maker.admit(24)
+    maker.plan(market.tender)
+    draw = maker.begin(market.tender)
+    reference = market.tender
+    proof, public = f'href="/procedures/{reference}/draw"', f'href="/procedures/{reference}"'
+    desk = Person(market, "drafter").get(f"/agency/procedures/{reference}").text
+    assert f'href="/agency/{reference}/committee"' in desk
+    assert proof in desk
+    assert f'href="/evaluation/{reference}"' not in desk  # no bid is opened, so there is no evaluation
+    for login in ("supervisor", "centre"):
+        watched = Person(market, login).get(f"/supervision/procedures/{reference}").text
+        assert f'href="/draws/{draw}"' in watched
+        assert proof in watched
+        page = Person(market, login).get(f"/draws/{draw}").text
+        assert public in page
+        assert f'href="/supervision/procedures/{reference}"' in page
+    shown = Person(market, None).get(f"/procedures/{reference}").text
+    assert 'href="/feed.atom' in shown
+    assert draw not in shown  # which draw serves the procedure stays secret until the result
+
+
+def test_a_shortfall_and_open_seats_say_what_to_do(market: Market, maker: CommitteeMaker) -> None:
+    maker.admit(8)
+    maker.admit(8, stratum="A0501-N", prefix="N")
+    maker.plan(market.tender)
+    draw = maker.begin(market.tender)
+    maker.until(lambda: maker._offers(draw, "ed1.policy"))
+    maker.change(Act.SUSPENDED, [Item(id="E0000003", strata=(STRATUM,), unit="UNIT000003")])
+    maker.sign(draw)
+    agency = Person(market, "drafter")
+    committee = f"/agency/{market.tender}/committee"
+    maker.until(lambda: "回避之后只有 7 人可以邀请" in agency.get(committee).text)
+    assert "回避之后只有 7 人可以邀请" in Person(market, "centre").get(f"/draws/{draw}").text
+    fields = {
+        "stratum1": STRATUM,
+        "need1": "3",
+        "stratum2": "A0501-N",
+        "need2": "1",
+        "need3": "0",
+        "representatives": "1",
+        "evaluation_at": "2026-03-03T09:30",
+        "place_zh": "三号评标室",
+        "place_en": "Room 3",
+    }
+    assert (
+        agency.post(committee, **{**fields, "need1": "5", "need2": "1"}).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    )
+    assert agency.post(committee, **fields).status_code == HTTPStatus.SEE_OTHER
+    maker.until(lambda: maker._offers(draw, "ed1.spec"))
+    assert "回避之后只有" not in agency.get(committee).text

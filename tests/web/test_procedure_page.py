@@ -193,7 +193,7 @@ def test_query_budget(records: Records, client: FlaskClient, count_queries: Coun
     item = {"bid": bids[0], "bidder": bidder(1), "evaluated_price": 1, "price": 1, "rank": 1, "reason": None}
     records.rank("1", [item], (bids[0], bidder(1), 1))
     for path, most in (
-        (BASE, 6),
+        (BASE, 7),
         (f"{BASE}/notices/1", 2),
         (f"{BASE}/lots/1/opening", 9),
         (f"{BASE}/lots/1/result", 10),

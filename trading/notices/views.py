@@ -21,6 +21,8 @@ from trading.notices.queries import result as results
 from trading.notices.queries import search as searches
 from trading.notices.queries.values import Page
 from trading.notices.rules import changes
+from trading.notices.rules.channels import Channel
+from trading.notices.rules.ocds import ocid
 from trading.notices.rules.progress import LotState, Stage
 from trading.web.downloads import attachment
 from trading.web.instants import day_start
@@ -77,6 +79,7 @@ def procedure(reference: str) -> str:
     with _runtime().ledger.read() as conn:
         found = pages.page(conn, reference, now)
         answers = clarifications.published(conn, reference)
+        announced = publications.of_procedure(conn, reference, Channel.OCDS)
     return render_template(
         "notices/procedure.html",
         page=found,
@@ -84,6 +87,7 @@ def procedure(reference: str) -> str:
         bundle_url=_bundle_url(found),
         answers=answers,
         questions_end_at=_questions_end_at(found),
+        ocid=ocid(_runtime().ocid_prefix, reference) if announced else None,
     )
 
 

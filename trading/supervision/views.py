@@ -8,6 +8,7 @@ from typing import Final, cast
 from flask import Blueprint, Response, current_app, render_template, request, url_for
 
 from trading.audit.runtime import Runtime
+from trading.experts import queries as experts
 from trading.kernel.digests import sha256_hex
 from trading.kernel.roles import Actor, Role
 from trading.openings.service import desk as desks
@@ -133,7 +134,10 @@ def procedure(reference: str) -> str:
     with _runtime().ledger.read() as conn:
         found = service.one(conn, _scope(), reference, now)
         told = queries.log_page(conn, _scope(), Wish(reference=reference))
-    return render_template("supervision/procedure.html", supervised=found, told=told, now=now)
+        committee = experts.committee_row(conn, found.watched.row.id)
+    holds = bool(current_actor().roles & {Role.SUPERVISOR, Role.CENTRE})
+    draw = committee.draw if committee is not None and holds else None  # auditors have the log instead of this page
+    return render_template("supervision/procedure.html", supervised=found, told=told, now=now, draw=draw)
 
 
 # ------------------------------------------------------------------ the log

@@ -249,8 +249,8 @@ def test_who_may_do_what(market: Market, maker: CommitteeMaker) -> None:
     draw = maker.begin(market.tender)
     with refused("committee.drawing"):
         maker.begin(market.tender)
-    with refused("committee.drawing"):
-        maker.plan(market.tender)
+    with refused("committee.only_widened"):
+        maker.plan(market.tender, need=6)
     maker.until(lambda: maker._offers(draw, "ed1.policy"))
     with maker.ledger.read() as conn:
         paper, needs = papers.pending(conn, draw)[0]
