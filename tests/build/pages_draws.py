@@ -9,6 +9,7 @@ from typing import Any
 
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
+from tests.build import draws as vectors
 from tests.build.pages import DAY, HOUR, NOW, Sample, digest
 from trading.experts.forms import (
     AppointForm,
@@ -31,10 +32,13 @@ from trading.experts.queries import (
     StratumCount,
 )
 from trading.experts.rules.composition import Member
+from trading.experts.rules.contributions import contribution_commit
+from trading.experts.rules.finals import FINAL, parse_final, seed
 from trading.experts.rules.plan import Need, Plan
 from trading.experts.rules.pool import Stratum
 from trading.experts.rules.spec import Composition, Excluded, Party, Spec
 from trading.experts.rules.strata import stratum_title
+from trading.experts.rules.tickets import order
 from trading.experts.service.calls import OpenCall
 from trading.experts.service.pages import (
     GUESSABLE,
@@ -46,6 +50,7 @@ from trading.experts.service.pages import (
     StratumRow,
     Waiting,
 )
+from trading.experts.service.recomputing import AttemptProof
 from trading.kernel.canonical import dumps
 from trading.kernel.errors import RuleBroken
 from trading.procedures.queries import ProcedureRow
@@ -275,6 +280,32 @@ def names() -> tuple[PanelName, ...]:
     return (*found, representative)
 
 
+def attempt_proof(number: int) -> AttemptProof:
+    """Return an attempt over the pool of the vectors; every number gives other contributions, so another order."""
+    rs = {party: bytes.fromhex(digest(("r", party, number))) for party in vectors.PARTIES}
+    spec = vectors.SPEC
+    commits = [
+        {"commit": contribution_commit(spec.sha256, party, rs[party]).hex(), "party": party} for party in sorted(rs)
+    ]
+    final = parse_final(FINAL.write({"commits": commits, "spec_sha256": spec.sha256}))
+    drawn = seed(final, [rs[party] for party in sorted(rs)])
+    steps = [
+        StepRow(index=index, stratum=item.id, state=state, reason_commit=None, at=NOW, h=bytes(32))
+        for item in spec.strata
+        for index in order(drawn, item.id, item.a, item.b)[: item.need]
+        for state in ("CALLED", "SELECTED")
+    ]
+    return AttemptProof(
+        number=number,
+        spec=spec.raw.decode(),
+        final=final.raw.decode(),
+        revealed=tuple((party, rs[party].hex()) for party in sorted(rs)),
+        seed=drawn.hex(),
+        strata=spec.strata,
+        trail=tuple(steps),
+    )
+
+
 def replace_form(page: DrawPage) -> ReplaceForm:
     form = ReplaceForm(formdata=None)
     form.seat.choices = [SelectChoice(each.seat, each.seat) for each in page.members]
@@ -438,6 +469,7 @@ def _public() -> Iterator[Sample]:
     pages = {
         "secret": None,
         "naming": draw_page("disclosed"),
+        "recomputed": replace(draw_page("disclosed"), proofs=tuple(map(attempt_proof, range(1, 6)))),
         "full": replace(
             draw_page("disclosed"),
             names=names(),
@@ -445,6 +477,7 @@ def _public() -> Iterator[Sample]:
                 AttemptRow(number=1, state="cancelled", reason="custodian_silent"),
                 AttemptRow(number=2, state="disclosed", reason=None),
             ),
+            proofs=(attempt_proof(2),),
         ),
     }
     for name, page in pages.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -19,6 +19,7 @@ from trading.experts.service.attempts import outcomes_of, spec_of
 from trading.experts.service.committees import plan_and_procedure, request_of
 from trading.experts.service.custodians import checks_of, listed_contributions, policy_of
 from trading.experts.service.open_seats import SHORTFALL, falls_short, may_widen, open_needs, seated_experts
+from trading.experts.service.recomputing import AttemptProof, proofs_of
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor, Role
@@ -100,7 +101,7 @@ class DrawPage:
     """Everything of a draw that its pages show. ``procedure`` only for those who may know it.
 
     ``shortfall`` while the newest attempt waits for a wider plan; ``open_seats`` when a further attempt may follow its
-    incomplete result.
+    incomplete result. ``proofs`` on the public page alone, after the disclosure.
     """
 
     draw: str
@@ -119,6 +120,7 @@ class DrawPage:
     names: tuple[PanelName, ...] = ()
     shortfall: tuple[Short, ...] = ()
     open_seats: int = 0
+    proofs: tuple[AttemptProof, ...] = ()
 
     @property
     def done(self) -> frozenset[str]:
@@ -352,7 +354,11 @@ def public_page(conn: Connection, reference: str) -> DrawPage | None:
     if procedure.published_at is None:
         raise NotFound(reference)
     disclosed = [row for row in queries.draws_of(conn, procedure.id) if row.state == "disclosed"]
-    return _page(conn, disclosed[-1].draw) if disclosed else None
+    if not disclosed:
+        return None
+    draw = disclosed[-1].draw
+    rows = [row for row in disclosed if row.draw == draw]
+    return replace(_page(conn, draw), proofs=proofs_of(conn, rows))
 
 
 def sealed_draws(conn: Connection) -> list[DrawRow]:
