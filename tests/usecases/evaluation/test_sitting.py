@@ -92,6 +92,12 @@ def test_records_name_seats_and_no_account(sitting: Sitting) -> None:  # EXP-14
         (committee(seats=(*SEATS, SPARE)), ("committee.even", "EXP-03")),
         (committee({"m-b2": "recused"}), ("committee.too_small", "EXP-03")),
         (committee({"m-b2": "expected"}), ("committee.absent", "EXP-18")),
+        (
+            replace(
+                committee(), members=tuple(replace(each, declared=each.seat != "m-b2") for each in committee().members)
+            ),
+            ("committee.undeclared", "EXP-16"),
+        ),
         (replace(committee(), draw=None), ("committee.not_drawn", "EXP-10")),
         (replace(committee(), large=True), ("committee.too_small", "EXP-04")),
         (

@@ -16,6 +16,7 @@ from trading.demo import cast
 from trading.evaluation.model import of_procedure
 from trading.experts import queries, store
 from trading.experts.rules.checks import CheckCode, Finding, make_adjudication, make_share_check
+from trading.experts.rules.composition import Committee, require_declared
 from trading.experts.rules.identity import Identity
 from trading.experts.service import advance, committees, custodians, papers, seats
 from trading.kernel.errors import RuleBroken
@@ -196,3 +197,25 @@ def _further_account(maker: CommitteeMaker, login: str, further: str, organisati
     accounts.create_account(maker.ledger, login=further, org_code=organisation, roles=(Role.AGENCY,), person_id=person)
     with maker.ledger.upkeep() as conn:
         return accounts.actor_of(conn, further)
+
+
+def test_the_records_tell_who_has_declared(market: Market, maker: CommitteeMaker) -> None:
+    """An expert who said nothing about his interests does not evaluate (EXP-15, EXP-16)."""
+    maker.admit(12, accounts_for=12)
+    maker.plan(market.tender)
+    maker.drawn(market.tender)
+    codes = sorted(maker.seat_codes().items())
+    for address, code in codes:
+        seats.sign_in(maker.ledger, maker.account_of(address), code)
+
+    def found() -> Committee:
+        with maker.ledger.read() as conn:
+            committee = queries.committee_of(conn, market.procedure_id)
+        assert committee is not None
+        return committee
+
+    for address, _ in codes:
+        with refused("committee.undeclared"):
+            require_declared(found())
+        seats.declare(maker.ledger, maker.account_of(address), market.tender, seats.NONE)
+    require_declared(found())

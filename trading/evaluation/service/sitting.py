@@ -12,7 +12,7 @@ from trading.evaluation.queries import sitting_of
 from trading.evaluation.service.members import require_agency, require_sitting, require_unreported
 from trading.evaluation.service.state import LotState, load_lots
 from trading.experts import queries as experts
-from trading.experts.rules.composition import Committee, require_lawful, require_present
+from trading.experts.rules.composition import Committee, require_declared, require_lawful, require_present
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
@@ -71,6 +71,7 @@ def _lawful(conn: Connection, row: ProcedureRow, at: int) -> Committee:
     edition = procedures.edition_of(conn, row, at)
     require_lawful(committee, edition, Regime(row.regime), budget_of(row))
     require_present(committee)
+    require_declared(committee)
     return committee
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import Connection, func, select
 
 from trading.audit.tables import audit_entry
@@ -69,20 +71,30 @@ def committee_of(conn: Connection, procedure_id: int) -> Committee | None:
     row = committee_row(conn, procedure_id)
     if row is None:
         return None
+    declared = _declared(conn, procedure_id)
     return Committee(
         draw=row.draw,
-        members=tuple(_member(each) for each in members(conn, procedure_id)),
+        members=tuple(_member(each, declared) for each in members(conn, procedure_id)),
         state=row.state,  # type: ignore[arg-type]  # the column holds only these
         large=plan_of(conn, row).large,
     )
 
 
-def _member(row: MemberRow) -> Member:
+def _declared(conn: Connection, procedure_id: int) -> frozenset[str]:
+    """Return the seats that have declared to have no interest; only the records keep it."""
+    query = select(audit_entry.c.record).where(
+        audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "seat.declared"
+    )
+    return frozenset(json.loads(record)["body"]["seat"] for record in conn.execute(query).scalars())
+
+
+def _member(row: MemberRow, declared: frozenset[str]) -> Member:
     return Member(
         seat=row.seat,
         kind=row.kind,  # type: ignore[arg-type]  # the column holds only these
         stratum=row.stratum,
         state=row.state,  # type: ignore[arg-type]
+        declared=row.seat in declared,
     )
 
 
@@ -100,7 +112,8 @@ def seat_of(conn: Connection, procedure_id: int, actor: Actor) -> Member | None:
     seat = conn.execute(query).scalar_one_or_none()
     if seat is None:
         return None
-    return next((_member(row) for row in members(conn, procedure_id) if row.seat == seat), None)
+    declared = _declared(conn, procedure_id)
+    return next((_member(row, declared) for row in members(conn, procedure_id) if row.seat == seat), None)
 
 
 def own_seats(conn: Connection, actor: Actor) -> list[tuple[int, str]]:

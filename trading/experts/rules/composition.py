@@ -22,12 +22,16 @@ SITTING: Final = frozenset({"expected", "present"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One seat. ``seat`` (``m-…``, random) is the only name of a member in records before the result."""
+    """One seat. ``seat`` (``m-…``, random) is the only name of a member in records before the result.
+
+    ``declared`` is whether its expert has declared to have no interest in any bidder.
+    """
 
     seat: str
     kind: MemberKind
     stratum: str | None
     state: MemberState
+    declared: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,17 @@ def require_present(committee: Committee) -> None:
     missing = [member.seat for member in committee.sitting if member.state != "present"]
     if missing:
         raise RuleBroken("committee.absent", "EXP-18", missing=len(missing))
+
+
+def require_declared(committee: Committee) -> None:
+    """Require that every expert who sits has declared his interests; who has one does not sit (EXP-15, EXP-16).
+
+    Raises:
+        RuleBroken: ``committee.undeclared`` (EXP-16).
+    """
+    missing = [member.seat for member in committee.experts if not member.declared]
+    if missing:
+        raise RuleBroken("committee.undeclared", "EXP-16", missing=len(missing))
 
 
 def require_draw_time(at: int, evaluation_at: int, edition: Edition, regime: Regime, calendar: WorkCalendar) -> None:
