@@ -70,8 +70,7 @@ def enrol(world: World, login: str, label: str) -> None:
     owner.press("Make the key in this browser", says="The key has proved itself.")
     (waiting,) = requests.waiting(world.play.stage.runtime.ledger)
     for name in DESK:
-        desk = world.person(name).open("/desk/requests").open(f"/desk/requests/{waiting.id}")
-        desk.confirm().press("Approve")
+        world.person(name).open(f"/desk/requests/{waiting.id}").confirm().press("Approve")
     owner.open("/account")
     owner.page.locator("[data-here]:visible").wait_for()
 

@@ -90,5 +90,9 @@ class Keyboard:
         """Press a button or follow a link with Enter, and wait for the page that comes."""
         target = self._page.locator(within).get_by_role(role, name=name, exact=True).first
         self.to(target)
+        self.enter()
+
+    def enter(self) -> None:
+        """Send the form of the field in hand with Enter, and wait for the page that comes."""
         with self._page.expect_navigation():
             self._page.keyboard.press("Enter")
