@@ -15,6 +15,7 @@ from trading.accounts.service.sessions import ABSOLUTE_MS, IDLE_MS, sessions_of
 from trading.accounts.tables import session
 from trading.audit.ledger import Ledger
 from trading.kernel.roles import Role
+from trading.web.sessions import safe_next
 
 ORG = "12110108MA0DEM0025"
 
@@ -29,6 +30,17 @@ def test_a_page_of_people_sends_strangers_to_sign_in_and_back(client: FlaskClien
     assert answer.status_code == HTTPStatus.SEE_OTHER
     assert answer.headers["Location"] == "/signin?next=/workspace?lang%3Den"
     assert client.get("/workspace", headers={"Accept": "application/json"}).status_code == HTTPStatus.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["//[", "//evil.example", "/\\evil.example", "/\t/evil.example", "/\t/[evil", "https://evil.example", "evil"],
+)
+def test_nobody_is_sent_elsewhere_after_signing_in(app: Flask, target: str) -> None:
+    """An address that cannot be parsed is no fault of the platform either."""
+    for asked, kept in ((target, "/workspace"), ("/bidder?lot=1", "/bidder?lot=1")):
+        with app.test_request_context("/signin", query_string={"next": asked}):
+            assert safe_next("/workspace") == kept
 
 
 @pytest.mark.usefixtures("drafter")
