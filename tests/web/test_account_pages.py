@@ -18,6 +18,7 @@ from tests.support.people import code_of, signed_in
 from trading.accounts import service as accounts
 from trading.accounts.rules import codes
 from trading.accounts.service import Part, credentials, requests
+from trading.accounts.service.credentials import SetupKind
 from trading.audit.ledger import Ledger
 from trading.crypto.passwords import Passwords
 from trading.crypto.signatures import Es256Signer
@@ -95,6 +96,22 @@ def test_from_registration_to_the_workspace(
     assert "李雯" in client.get("/workspace").text
     assert client.post("/signout").headers["Location"] == "/signed-out"
     assert client.get("/workspace").status_code == HTTPStatus.SEE_OTHER
+
+
+@pytest.mark.parametrize("kind", list(SetupKind))
+def test_a_new_authenticator_ends_the_tokens_of_programs(ledger: Ledger, kind: SetupKind) -> None:
+    """Whoever took an account over may have made a token, which is good for a year."""
+    quick = Passwords(memory_kib=64, passes=1)
+    account = accounts.create_account(ledger, login="li.wen", org_code=FIRM, roles=(Role.BIDDER,))
+    with ledger.upkeep() as conn:
+        recovery = credentials.set_factors(conn, account, quick.hash(PASSWORD), codes.new_secret())
+        link = credentials.issue_setup(conn, account, kind)
+    token = accounts.issue_token(ledger, "li.wen", ("read:own",))
+    secret = credentials.setup_of(ledger, link).secret
+    typed = digits(secret, ledger) if kind is SetupKind.FACTORS else recovery[0]
+    credentials.complete_setup(ledger, quick, link, password=f"{PASSWORD}, another", code=typed)
+    with ledger.upkeep() as conn:
+        assert (accounts.authenticate(conn, token) is None) is (kind is SetupKind.FACTORS)
 
 
 def test_a_mistyped_code_is_found_and_everything_typed_stays(client: FlaskClient) -> None:

@@ -21,7 +21,7 @@ from trading.accounts.rules.passwords import require_good
 from trading.accounts.service import limits
 from trading.accounts.service.factors import spend
 from trading.accounts.service.sessions import end_other_sessions
-from trading.accounts.tables import account, credential, recovery_code, setup_link
+from trading.accounts.tables import account, api_token, credential, recovery_code, setup_link
 from trading.audit.ledger import Ledger
 from trading.crypto.passwords import Passwords
 from trading.kernel.errors import NotFound, RuleBroken
@@ -83,7 +83,8 @@ def setup_of(ledger: Ledger, token: str) -> Setup:
 def complete_setup(ledger: Ledger, passwords: Passwords, token: str, *, password: str, code: str) -> list[str]:
     """Use a link: set the password and, with a new authenticator, return fresh recovery codes, shown once.
 
-    Every session of the account ends. The link is consumed by one statement (F57).
+    Every session of the account ends, and with a new authenticator every token of its programs: whoever took the
+    account over may have made one. The link is consumed by one statement (F57).
 
     Raises:
         NotFound: The link is unknown, used or too old.
@@ -111,6 +112,7 @@ def complete_setup(ledger: Ledger, passwords: Passwords, token: str, *, password
             _set_password(conn, setup.account, encoded)
             recovery = []
         else:
+            conn.execute(delete(api_token).where(api_token.c.account_id == setup.account))
             recovery = set_factors(conn, setup.account, encoded, setup.secret)
     limits.give_back(ledger, "factor", setup.account)
     return recovery
