@@ -107,7 +107,7 @@ def test_a_seat_that_was_left_is_not_taken_by_a_sign_in_under_way(
     assert held is not None
     take = store.take_seat_code
 
-    def late(conn: Connection, digest: bytes) -> str | None:
+    def late(conn: Connection, digest: bytes) -> tuple[str, bytes | None] | None:
         seats.replace(maker.ledger, maker.actor("centre"), market.tender, held[0], "ill")
         return take(conn, digest)
 
