@@ -24,6 +24,7 @@ GUARDED = {
     "record.pool_snapshot": None,
     "record.draw": None,
     "record.draw_answer": None,
+    "record.draw_contest": None,
     "record.draw_share_key": None,
     "record.draw_step": None,
     "record.committee": "procedure_id",
@@ -38,6 +39,7 @@ DESK = (
     "draw_key",
     "draw_paper",
     "draw_reason",
+    "draw_statement",
     "draw_told",
     "expert_account",
     "pool_key",
@@ -106,9 +108,20 @@ CREATE TABLE desk.draw_reason (
     CONSTRAINT pk_draw_reason PRIMARY KEY (draw, attempt, index_no, state)
 );
 
+CREATE TABLE desk.draw_statement (
+    statement_commit BYTEA NOT NULL,
+    step_h BYTEA NOT NULL,
+    salt BYTEA NOT NULL,
+    statement TEXT NOT NULL,
+    CONSTRAINT pk_draw_statement PRIMARY KEY (statement_commit),
+    CONSTRAINT uq_draw_statement_step_h UNIQUE (step_h)
+);
+
 CREATE TABLE desk.draw_told (
     h BYTEA NOT NULL,
-    CONSTRAINT pk_draw_told PRIMARY KEY (h)
+    code_sha256 BYTEA NOT NULL,
+    CONSTRAINT pk_draw_told PRIMARY KEY (h),
+    CONSTRAINT uq_draw_told_code_sha256 UNIQUE (code_sha256)
 );
 
 CREATE TABLE desk.expert_account (
@@ -225,6 +238,20 @@ CREATE TABLE record.draw_share_key (
     CONSTRAINT fk_draw_share_key_entry_id_audit_entry FOREIGN KEY(entry_id) REFERENCES log.audit_entry (id)
 );
 
+CREATE TABLE record.draw_contest (
+    id BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL,
+    draw TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    index_no BIGINT NOT NULL,
+    stratum TEXT NOT NULL,
+    statement_commit BYTEA NOT NULL,
+    state TEXT NOT NULL,
+    CONSTRAINT pk_draw_contest PRIMARY KEY (id),
+    CONSTRAINT uq_draw_contest_statement_commit UNIQUE (statement_commit),
+    CONSTRAINT fk_draw_contest_entry_id_audit_entry FOREIGN KEY(entry_id) REFERENCES log.audit_entry (id)
+);
+
 CREATE TABLE record.draw_step (
     id BIGINT NOT NULL,
     entry_id BIGINT NOT NULL,
@@ -338,6 +365,9 @@ GRANT SELECT, INSERT, DELETE ON desk.draw_key, desk.draw_paper TO trading_contac
 GRANT SELECT, INSERT, DELETE ON desk.draw_call, desk.draw_key, desk.draw_paper, desk.draw_reason, desk.pool_key,
     desk.seat_code TO trading_web, trading_worker;
 GRANT UPDATE ON desk.draw_paper TO trading_web, trading_worker;
+GRANT SELECT ON desk.draw_statement, desk.draw_told TO trading_web, trading_reader;
+GRANT INSERT ON desk.draw_statement TO trading_web;
+GRANT SELECT ON desk.draw_statement TO trading_auditor;
 GRANT INSERT ON desk.contact_mail TO trading_web, trading_worker;
 GRANT SELECT ON desk.expert_account TO trading_web, trading_worker;
 GRANT SELECT ON desk.draw_call, desk.draw_paper, desk.draw_reason, desk.pool_key TO trading_reader;

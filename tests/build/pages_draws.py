@@ -16,6 +16,8 @@ from trading.experts.forms import (
     BeginForm,
     CallForm,
     CancelForm,
+    ContestForm,
+    DecideContestForm,
     DeclareForm,
     PlanForm,
     ReplaceForm,
@@ -24,12 +26,14 @@ from trading.experts.forms import (
 from trading.experts.queries import (
     CallRow,
     CommitteeRow,
+    ContestRow,
     DrawRow,
     MemberRow,
     PanelName,
     PaperRow,
     StepRow,
     StratumCount,
+    ToldRow,
 )
 from trading.experts.rules.composition import Member
 from trading.experts.rules.contributions import contribution_commit
@@ -40,6 +44,7 @@ from trading.experts.rules.spec import Composition, Excluded, Party, Spec
 from trading.experts.rules.strata import stratum_title
 from trading.experts.rules.tickets import order
 from trading.experts.service.calls import OpenCall
+from trading.experts.service.contests import Notice
 from trading.experts.service.pages import (
     GUESSABLE,
     AttemptRow,
@@ -47,6 +52,7 @@ from trading.experts.service.pages import (
     DrawPage,
     PartyRow,
     PlanPage,
+    Short,
     StratumRow,
     Waiting,
 )
@@ -280,6 +286,9 @@ def names() -> tuple[PanelName, ...]:
     return (*found, representative)
 
 
+SHORT = (Short(id=AUDIT, title=stratum_title(AUDIT), eligible=3, need=2),)
+
+
 def attempt_proof(number: int) -> AttemptProof:
     """Return an attempt over the pool of the vectors; every number gives other contributions, so another order."""
     rs = {party: bytes.fromhex(digest(("r", party, number))) for party in vectors.PARTIES}
@@ -340,6 +349,7 @@ def samples() -> Iterator[Sample]:
     yield from _draws()
     yield from _people()
     yield from _public()
+    yield from _contests()
 
 
 def _lists() -> Iterator[Sample]:
@@ -382,13 +392,16 @@ def _draws() -> Iterator[Sample]:
         "walk": draw_page("seeded"),
         "result": draw_page("resulted"),
         "again": replace(draw_page("policy_fixed"), attempts=cancelled),
+        "short": replace(draw_page("policy_fixed"), pending=(), shortfall=SHORT),
+        "open": replace(draw_page("resulted"), open_seats=1),
+        "contested": replace(draw_page("seeded"), contests=(contested("open"), contested("upheld"))),
     }
     for name, page in pages.items():
         context: dict[str, Any] = {
             "page": page,
             "cancel": partial(CancelForm, formdata=None),
             "replace": partial(replace_form, page),
-            "role": "supervisor" if name == "walk" else "centre",
+            "role": "supervisor" if name in {"walk", "contested"} else "centre",
         }
         yield Sample(f"draw-{name}", f"/draws/{DRAW}", "experts/draw.html", context)
     for typ, mine in (("ed1.spec", True), ("ed1.result", False), ("ed1.policy", False), ("ed1.escrow", False)):
@@ -406,6 +419,7 @@ def _draws() -> Iterator[Sample]:
         ("none", None, (), False),
         ("wrong", None, (), True),
         ("planned", "planned", (), False),
+        ("widen", "drawing", (), False),
         ("drawn", "drawn", members("expected", "present", "present", "expected", "replaced"), False),
     ):
         planning = PlanPage(
@@ -414,6 +428,8 @@ def _draws() -> Iterator[Sample]:
             plan=None if planned is None else PLAN,
             members=seats,
             counts=(),
+            may_widen=name == "widen",
+            shortfall=SHORT if name == "widen" else (),
         )
         context = {
             "page": planning,
@@ -457,6 +473,44 @@ def _people() -> Iterator[Sample]:
         seat = Member(seat="m-3f6h7k9m2q4d", kind="expert", stratum=FURNITURE, state=state)
         context = {"form": partial(DeclareForm, formdata=None), "procedure": PROCEDURE, "seat": seat}
         yield Sample(f"declare-{state}", f"/draws/mine/{REFERENCE}", "experts/declare.html", context)
+
+
+def contested(state: str) -> ContestRow:
+    return ContestRow(
+        commit=digest("statement"),
+        draw=DRAW,
+        attempt=1,
+        index=203,
+        stratum=FURNITURE,
+        state=state,
+        statement="我没有接到任何邀请，也没有打开过链接。",
+        said="REFUSED",
+        said_at=NOW - HOUR // 4,
+        step_h=bytes(32),
+    )
+
+
+def _contests() -> Iterator[Sample]:
+    told = ToldRow(draw=DRAW, attempt=1, index=203, stratum=FURNITURE, state="REFUSED", at=NOW - HOUR // 4, h=bytes(32))
+    path, notice = "/draws/contest/code", Notice(told=told, ends_at=NOW + 6 * HOUR, over=False, contest=None)
+    found = {
+        "open": notice,
+        "sent": replace(notice, contest=contested("open")),
+        "upheld": replace(notice, contest=contested("upheld")),
+        "late": replace(notice, over=True),
+        "unknown": None,
+    }
+    for name, shown in found.items():
+        context: dict[str, Any] = {"found": shown, "form": partial(ContestForm, formdata=None)}
+        yield Sample(f"contest-{name}", path, "experts/contest.html", context)
+    path = f"/draws/{DRAW}/contests/{digest('statement')}"
+    for state in ("open", "dismissed"):
+        context = {
+            "page": draw_page("resulted"),
+            "found": contested(state),
+            "form": partial(DecideContestForm, formdata=None),
+        }
+        yield Sample(f"contest-decide-{state}", path, "experts/decide_contest.html", context)
 
 
 def _public() -> Iterator[Sample]:

@@ -223,3 +223,31 @@ def test_a_shortfall_and_open_seats_say_what_to_do(market: Market, maker: Commit
     assert agency.post(committee, **fields).status_code == HTTPStatus.SEE_OTHER
     maker.until(lambda: maker._offers(draw, "ed1.spec"))
     assert "回避之后只有" not in agency.get(committee).text
+
+
+def test_an_expert_contests_by_his_link_and_the_supervisor_decides(market: Market, maker: CommitteeMaker) -> None:
+    maker.admit(24)
+    maker.plan(market.tender)
+    draw = maker.seeded(market.tender)
+    maker.until(lambda: bool(maker.postbox.codes("/draws/contest/")))
+    _, code = maker.postbox.codes("/draws/contest/")[0]
+    anybody, link, words = Person(market, None), f"/draws/contest/{code}", "我没有接到任何邀请。"
+    shown = anybody.get(link)
+    assert shown.headers["Cache-Control"] == "no-store"
+    assert "已邀请，尚未答复" in shown.text
+    assert market.tender not in shown.text
+    assert "链接没有对应的记录" in anybody.get("/draws/contest/guessed").text
+    assert anybody.post(link, statement=" ").status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert anybody.post(link, statement=words).status_code == HTTPStatus.SEE_OTHER
+    assert "等待监督部门决定" in anybody.get(link).text
+    supervisor, centre = Person(market, "supervisor"), Person(market, "centre")
+    found = re.search(rf"/draws/{draw}/contests/[0-9a-f]{{64}}", supervisor.get(f"/draws/{draw}").text)
+    assert found is not None
+    assert words in supervisor.get(found[0]).text
+    page = centre.get(f"/draws/{draw}").text
+    assert "等待监督部门决定" in page
+    assert words not in page
+    assert found[0] not in page
+    assert centre.get(found[0]).status_code in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+    assert supervisor.post(found[0], decision="upheld").status_code == HTTPStatus.SEE_OTHER
+    assert "异议成立" in anybody.get(link).text

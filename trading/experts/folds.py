@@ -13,6 +13,7 @@ from trading.experts.tables import (
     committee_member,
     draw,
     draw_answer,
+    draw_contest,
     draw_share_key,
     draw_step,
     panel_name,
@@ -23,6 +24,7 @@ REPLAYED: Final = (
     Replayed(table=pool_snapshot.name, key=("seq",)),
     Replayed(table=draw.name, key=("draw", "attempt")),
     Replayed(table=draw_answer.name, key=("draw", "attempt", "kind", "sha256")),
+    Replayed(table=draw_contest.name, key=("statement_commit",)),
     Replayed(table=draw_share_key.name, key=("doc_sha256",)),
     Replayed(table=draw_step.name, key=("draw", "attempt", "index_no", "state")),
     Replayed(table=committee.name, key=("procedure_id",)),
@@ -124,6 +126,22 @@ def _step(state: State, record: Mapping[str, Any]) -> None:
     )
 
 
+def _contested(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    commit = bytes.fromhex(body["statement_commit"])
+    state.facts.setdefault("contested", {})[body["draw"], body["attempt"], body["index"]] = commit
+    state.row("draw_contest", commit).update(
+        draw=body["draw"], attempt=body["attempt"], index_no=body["index"], stratum=body["stratum"], state="open"
+    )
+
+
+def _contest_decided(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    # Of one index one contest at a time is open: the newest.
+    commit = state.facts.get("contested", {}).get((body["draw"], body["attempt"], body["index"]))
+    state.row("draw_contest", commit).update(state="upheld" if body["upheld"] else "dismissed")
+
+
 def _challenged(state: State, record: Mapping[str, Any]) -> None:
     if state.procedure_id is not None:
         return  # of a lot: custody's own table
@@ -213,6 +231,8 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "draw.seeded": _seeded,
     "draw.called": _step,
     "draw.disposed": _step,
+    "draw.contested": _contested,
+    "draw.contest_decided": _contest_decided,
     "draw.result": _result,
     "draw.key_ordered": _answer("key_order", "order_sha256"),
     "draw.cancelled": _cancelled,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField
+from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from trading.experts.rules.plan import Plan
 from trading.experts.rules.strata import STRATA, stratum_title
 from trading.experts.service.committees import Windows
+from trading.experts.service.contests import MOST_WORDS
 from trading.kernel.calendar import CHINA
 from trading.web.forms import Form, StepUpForm
 from trading.web.locale import current_language
@@ -153,6 +154,27 @@ class CallForm(Form):
             SelectChoice("away", _("out of town")),
             SelectChoice("other", _("another reason")),
         ],
+    )
+
+
+class ContestForm(Form):
+    """What an expert says about a record that he contests."""
+
+    statement = TextAreaField(
+        _("What happened instead"), [DataRequired(), Length(max=MOST_WORDS)], render_kw={"rows": 6}
+    )
+
+
+class DecideContestForm(StepUpForm):
+    """The supervisor's decision about a contest."""
+
+    decision = RadioField(
+        _("Your decision"),
+        choices=[
+            SelectChoice("upheld", _("The record is false; the contest is upheld")),
+            SelectChoice("dismissed", _("The record is right; the contest is dismissed")),
+        ],
+        validators=[DataRequired()],
     )
 
 

@@ -114,6 +114,20 @@ draw_share_key = Table(
     schema="record",
 )
 
+draw_contest = Table(
+    "draw_contest",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    entry_column(),
+    Column("draw", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("index_no", BigInteger, nullable=False),
+    Column("stratum", Text, nullable=False),
+    Column("statement_commit", LargeBinary, nullable=False, unique=True),
+    Column("state", Text, nullable=False),  # open, upheld, dismissed
+    schema="record",
+)
+
 draw_step = Table(
     "draw_step",
     metadata,
@@ -238,6 +252,17 @@ draw_told = Table(
     "draw_told",
     metadata,
     Column("h", LargeBinary, primary_key=True),  # of the step about which its person has been told (D10 b)
+    Column("code_sha256", LargeBinary, nullable=False, unique=True),  # of the code with which he contests it
+    schema="desk",
+)
+
+draw_statement = Table(
+    "draw_statement",
+    metadata,
+    Column("statement_commit", LargeBinary, primary_key=True),
+    Column("step_h", LargeBinary, nullable=False, unique=True),  # of the step that is contested, once
+    Column("salt", LargeBinary, nullable=False),
+    Column("statement", Text, nullable=False),  # for the supervisor and auditors; records carry the commitment
     schema="desk",
 )
 

@@ -145,7 +145,7 @@ def test_mails_speak_both_languages_and_name_no_project() -> None:
     mails = (
         call_mail("a@example.org", meeting, "http://localhost/draws/call/CODE", 1_778_551_800_000),
         seat_mail("a@example.org", meeting, "CODE"),
-        told_mail("a@example.org", "REFUSED", 1_778_551_200_000),
+        told_mail("a@example.org", "REFUSED", 1_778_551_200_000, "http://localhost/draws/contest/code"),
     )
     for mail in mails:
         assert "2026-05-12 10:00 (UTC+08:00)" in mail.text

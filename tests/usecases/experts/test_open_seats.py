@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,8 @@ def widen(market: Market, maker: CommitteeMaker, **fields: object) -> None:
         assert committee is not None
         before = queries.plan_of(conn, committee)
     meeting = {"evaluation_at": before.evaluation_at, "place_en": before.place_en, "place_zh": before.place_zh}
-    maker.plan(market.tender, **{**meeting, "strata": NEED, **fields})
+    body: dict[str, Any] = {**meeting, "strata": NEED, **fields}
+    maker.plan(market.tender, **body)
 
 
 def seated_ids(maker: CommitteeMaker) -> set[str]:

@@ -19,6 +19,13 @@ from trading.experts.queries.committees import (
     published_leaves,
     seat_of,
 )
+from trading.experts.queries.contests import (
+    ContestRow,
+    ToldRow,
+    contest_of_step,
+    contests,
+    told_by_code,
+)
 from trading.experts.queries.draws import (
     answers,
     call_by_code,
@@ -70,6 +77,7 @@ __all__ = [
     "CallRow",
     "Committee",
     "CommitteeRow",
+    "ContestRow",
     "DrawRow",
     "Member",
     "MemberRow",
@@ -79,6 +87,7 @@ __all__ = [
     "ShareKeyRow",
     "StepRow",
     "StratumCount",
+    "ToldRow",
     "answers",
     "as_person",
     "call_by_code",
@@ -91,6 +100,8 @@ __all__ = [
     "committee_row_of",
     "committees",
     "contact_public",
+    "contest_of_step",
+    "contests",
     "counts",
     "documents_of_type",
     "draw_of",
@@ -116,4 +127,5 @@ __all__ = [
     "share_keys",
     "signed_document",
     "steps",
+    "told_by_code",
 ]

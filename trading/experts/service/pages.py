@@ -9,7 +9,16 @@ from typing import Final
 from sqlalchemy import Connection
 
 from trading.experts import queries
-from trading.experts.queries import CommitteeRow, DrawRow, MemberRow, PanelName, PaperRow, StepRow, StratumCount
+from trading.experts.queries import (
+    CommitteeRow,
+    ContestRow,
+    DrawRow,
+    MemberRow,
+    PanelName,
+    PaperRow,
+    StepRow,
+    StratumCount,
+)
 from trading.experts.rules.plan import Plan
 from trading.experts.rules.results import parse_cancel
 from trading.experts.rules.spec import Spec
@@ -101,7 +110,8 @@ class DrawPage:
     """Everything of a draw that its pages show. ``procedure`` only for those who may know it.
 
     ``shortfall`` while the newest attempt waits for a wider plan; ``open_seats`` when a further attempt may follow its
-    incomplete result. ``proofs`` on the public page alone, after the disclosure.
+    incomplete result. ``proofs`` on the public page alone, after the disclosure; ``contests``
+    without the words of the experts.
     """
 
     draw: str
@@ -120,6 +130,7 @@ class DrawPage:
     names: tuple[PanelName, ...] = ()
     shortfall: tuple[Short, ...] = ()
     open_seats: int = 0
+    contests: tuple[ContestRow, ...] = ()
     proofs: tuple[AttemptProof, ...] = ()
 
     @property
@@ -187,6 +198,7 @@ def _page(conn: Connection, draw: str) -> DrawPage:
         names=tuple(queries.panel_of(conn, procedure.id)),
         shortfall=shortfall_of(conn, row),
         open_seats=_open_seats(conn, row, plan),
+        contests=tuple(replace(each, statement="") for each in queries.contests(conn, draw)),
     )
 
 

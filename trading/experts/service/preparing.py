@@ -108,7 +108,7 @@ class Preparation:
     def decode(cls, raw: bytes) -> Preparation:
         """Return what ``encode`` wrote."""
         content = loads_object(raw, _MOST_BYTES)
-        found = {
+        found: dict[str, Any] = {
             name: value if isinstance(value, str) else frozenset(value) for name, value in content["grounds"].items()
         }
         needs = {item["id"]: item["need"] for item in content["needs"]}

@@ -249,7 +249,8 @@ def tell(contact: Contact, row: DrawRow) -> int:
     waiting = [each for each in trail if each.h not in done]
     for each in waiting:
         with contact.ledger.begin(ACTOR) as uow:
-            if not store.add_told(uow.connection, each.h):
+            code = contact.key.code("contest", row.draw, str(row.attempt), str(each.index), each.h.hex())
+            if not store.add_told(uow.connection, each.h, code_sha256(code)):
                 continue
             spec = spec_of(uow.connection, row)
             pool, _ = contact.pool(uow.connection, row, spec)
@@ -257,7 +258,7 @@ def tell(contact: Contact, row: DrawRow) -> int:
             require_opened(leaf, spec.pool_size, spec.pool_root)
             person = contact.identity(uow.connection, str(loads_object(leaf.attrs)["id"]))
             uow.record(model.identity_read(f"notice {row.draw} {row.attempt} index {each.index}"))
-            mail = told_mail(person.mail, each.state, each.at)
+            mail = told_mail(person.mail, each.state, each.at, f"{contact.public_url}/draws/contest/{code}")
             outbox.put(uow.connection, contact.key.public, "told", mail, uow.at)
     return len(waiting)
 

@@ -16,6 +16,11 @@ from trading.experts.store.committees import (
     seat_code_of,
     take_seat_code,
 )
+from trading.experts.store.contests import (
+    add_contest,
+    add_statement,
+    decide_contest,
+)
 from trading.experts.store.draws import (
     add_answer,
     add_call,
@@ -52,6 +57,7 @@ __all__ = [
     "add_answer",
     "add_call",
     "add_committee",
+    "add_contest",
     "add_draw",
     "add_holder",
     "add_identities",
@@ -63,9 +69,11 @@ __all__ = [
     "add_seat_code",
     "add_share_key",
     "add_snapshot",
+    "add_statement",
     "add_step",
     "add_told",
     "coded_seats",
+    "decide_contest",
     "drop_papers",
     "has_errand",
     "held_seats",

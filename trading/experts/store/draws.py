@@ -218,10 +218,10 @@ def add_call(conn: Connection, code: bytes, call: CallRow) -> None:
     )
 
 
-def add_told(conn: Connection, h: bytes) -> bool:
-    """Note that a step's person is told; False if it was noted before."""
-    row = insert(draw_told).values(h=h).on_conflict_do_nothing().returning(draw_told.c.h)
-    return conn.execute(row).scalar_one_or_none() is not None
+def add_told(conn: Connection, h: bytes, code: bytes) -> bool:
+    """Note that a step's person is told, with the hash of the code for contesting; False if it was noted before."""
+    query = insert(draw_told).values(h=h, code_sha256=code).on_conflict_do_nothing(index_elements=[draw_told.c.h])
+    return conn.execute(query.returning(draw_told.c.h)).scalar_one_or_none() is not None
 
 
 def told(conn: Connection, hs: Iterable[bytes]) -> set[bytes]:

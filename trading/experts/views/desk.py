@@ -12,9 +12,9 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 from trading.accounts import service as accounts
 from trading.audit.runtime import Runtime
 from trading.experts import queries
-from trading.experts.forms import AppointForm, BeginForm, CancelForm, PlanForm, ReplaceForm
+from trading.experts.forms import AppointForm, BeginForm, CancelForm, DecideContestForm, PlanForm, ReplaceForm
 from trading.experts.rules.identity import Identity
-from trading.experts.service import advance, committees, pages, papers, seats
+from trading.experts.service import advance, committees, contests, pages, papers, seats
 from trading.experts.service.pages import DrawPage
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Role
@@ -185,6 +185,26 @@ def again(draw: str) -> Answer:
     else:
         advance.prepare_again(runtime().ledger, current_actor(), draw)
     return redirect(url_for("draws.draw", draw=draw), HTTPStatus.SEE_OTHER)
+
+
+@blueprint.route("/draws/<draw>/contests/<commit>", methods=["GET", "POST"])
+@allow(Role.SUPERVISOR, relation="jurisdiction", step_up=True)
+def contest(draw: str, commit: str) -> Answer:
+    """What an expert says about a record, and the supervisor's decision; the centre does not read his words."""
+    page, form, status = _page(draw), DecideContestForm(), HTTPStatus.OK
+    if form.is_submitted():
+        status = _WRONG
+        if form.validate():
+            upheld = form.decision.data == contests.UPHELD
+            try:
+                contests.decide(runtime().ledger, current_actor(), draw, commit, upheld=upheld)
+            except (RuleBroken, InvalidInput) as error:
+                form.refuse(error)
+            else:
+                return redirect(url_for("draws.contest", draw=draw, commit=commit), HTTPStatus.SEE_OTHER)
+    with runtime().ledger.read() as conn:
+        found = contests.find_contest(conn, current_actor(), draw, commit)
+    return render_template("experts/decide_contest.html", page=page, found=found, form=form), status
 
 
 @blueprint.post("/draws/<draw>/replace")

@@ -10,9 +10,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from trading.audit.service import platform_ms
 from trading.experts import queries
-from trading.experts.forms import CallForm, DeclareForm, SeatForm
+from trading.experts.forms import CallForm, ContestForm, DeclareForm, SeatForm
 from trading.experts.rules.strata import stratum_title
-from trading.experts.service import calls, seats
+from trading.experts.service import calls, contests, seats
 from trading.experts.views.desk import runtime
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import InvalidInput, RuleBroken
@@ -48,6 +48,27 @@ def call(code: str) -> AnyResponse:
     specialty = ("", "") if shown is None else stratum_title(shown.call.stratum)
     page = render_template("experts/call.html", found=shown, meeting=meeting, specialty=specialty, form=form)
     response = make_response(page, status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.route("/draws/contest/<code>", methods=["GET", "POST"])
+@public
+def contest(code: str) -> AnyResponse:
+    """Contest what was recorded, by the code of the supervisor's notice. An unknown code tells nothing."""
+    form, status = ContestForm(), HTTPStatus.OK
+    if form.is_submitted():
+        status = _WRONG
+        if form.validate():
+            try:
+                contests.contest(runtime().ledger, code, form.statement.data or "")
+            except (RuleBroken, InvalidInput) as error:
+                form.refuse(error, "statement")
+            else:
+                return redirect(url_for("calls.contest", code=code), HTTPStatus.SEE_OTHER)
+    with runtime().ledger.read() as conn:
+        found = contests.find(conn, code, platform_ms(conn))
+    response = make_response(render_template("experts/contest.html", found=found, form=form), status)
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -59,16 +59,18 @@ def seat_mail(to: str, meeting: Meeting, code: str) -> Mail:
     return _mail(to, "席位码 / Seat code", zh, en)
 
 
-def told_mail(to: str, state: str, recorded_at: int) -> Mail:
-    """Return the supervisor's notice of what was recorded about an expert, so that nobody can invent an answer."""
+def told_mail(to: str, state: str, recorded_at: int, link: str) -> Mail:
+    """Return the supervisor's notice of what was recorded about an expert, with the link for contesting it."""
     said_zh, said_en = _STATES[state]
     zh = (
         f"监督部门通知：{_moment(recorded_at)} 的抽取记录写明——{said_zh}。\n"
-        "如果这与事实不符，请在本工作日内向监督部门提出，由监督部门决定。"
+        f"如果这与事实不符，请在本工作日内打开下面的链接提出异议，由监督部门决定：\n{link}\n"
+        "链接只对你有效，不要转发。"
     )
     en = (
         f"Notice of the supervisor: the record of {_moment(recorded_at)} says that {said_en}.\n"
-        "If that is not so, tell the supervisor within this working day; the supervisor decides."
+        f"If that is not so, contest it within this working day; the supervisor decides:\n{link}\n"
+        "The link is yours alone; do not pass it on."
     )
     return _mail(to, "监督通知 / Notice of the supervisor", zh, en)
 
