@@ -159,7 +159,8 @@ def schedule(*, may_extend: bool = True) -> Schedule:
 
 _DONE = {
     LotState.OPEN: 1, LotState.CLOSING: 1, LotState.CLOSED: 2, LotState.OPENING: 2, LotState.OPENED: 3,
-    LotState.RANKED: 4, LotState.AWARDED: 5, LotState.PUBLISHED: 6, LotState.CONTRACTED: 7, LotState.FAILED: 1, LotState.CANCELLED: 1,
+    LotState.RANKED: 4, LotState.AWARDED: 5, LotState.PUBLISHED: 6, LotState.CONTRACTED: 7,
+    LotState.FAILED: 1, LotState.CANCELLED: 1,
 }  # fmt: skip
 _STEP = {
     LotState.OPENING: "factor", LotState.OPENED: "completed", LotState.RANKED: "completed",

@@ -119,7 +119,14 @@ class Bidder:
         annex = self.folder / "annex" / FOLDER_FILE
         annex.parent.mkdir(exist_ok=True)
         annex.write_bytes(content())
-        files = ("--file", self.folder / FILE_NAME, "--folder", annex.parent, "--price-file", self.folder / "price.json")
+        files = (
+            "--file",
+            self.folder / FILE_NAME,
+            "--folder",
+            annex.parent,
+            "--price-file",
+            self.folder / "price.json",
+        )
         self.run("seal", "--key", self.folder / "key", *files)
         self.run("submit", "--token-file", self.folder / "token", "--wait", 30)
         (package,) = (self.folder / "bid").glob(f"*-{seq}.mbkey")

@@ -120,11 +120,13 @@ def _check_names(outline: Outline) -> None:
 
 
 def _check_nothing_runs(text: str, outline: Outline) -> None:
-    """No script in the page, no inline style, nothing from elsewhere: the content security policy would stop all of it."""
+    """No script in the page, no inline style, nothing from elsewhere: the content security policy would stop it all."""
     for tag, values in outline.tags:
         assert tag not in {"style", "iframe", "object", "embed"}
         if tag == "script":
-            assert re.fullmatch(r"/static/[a-z]+\.js", values.get("src") or ""), "a file of our own, never a script in the page"
+            assert re.fullmatch(r"/static/[a-z]+\.js", values.get("src") or ""), (
+                "a file of our own, never a script in the page"
+            )
         assert "style" not in values
         assert not [name for name in values if name.startswith("on")]
         for name in ("src", "href", "action"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trading.audit.ledger import Ledger
@@ -25,5 +25,5 @@ class Runtime:
     ack: Es256Signer | None = None
     witness_policy: str = ""  # C2SP tlog-policy text of the trust file
     public_url: str = "http://localhost"  # of the pages, without a final slash; what is published names it
-    passwords: Passwords = Passwords()
+    passwords: Passwords = field(default_factory=Passwords)
     ocid_prefix: str = "ocds-000000"  # registered for the publisher with the Open Contracting Partnership

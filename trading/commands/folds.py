@@ -21,7 +21,8 @@ from trading.parties import folds as parties
 from trading.procedures import folds as procedures
 
 _PACKAGES: Final = (
-    *(documents, parties, accounts, custody, procedures, notices, bids, clarifications, openings, experts, evaluation, awards, contracts),
+    *(documents, parties, accounts, custody, procedures, notices, bids),
+    *(clarifications, openings, experts, evaluation, awards, contracts),
 )
 
 
