@@ -16,6 +16,7 @@ from tests.support.databases import Database
 from tests.support.made_committee import STRATUM, CommitteeMaker, contact_ledger
 from tests.support.market import SYSTEM, Market, open_market
 from tests.support.people import code_of, signed_in
+from tests.usecases.experts.test_open_seats import exhausted
 from trading.assembly import REGISTRY
 from trading.audit.demo_clock import jump
 from trading.experts.rules.register import Act, Item
@@ -251,3 +252,14 @@ def test_an_expert_contests_by_his_link_and_the_supervisor_decides(market: Marke
     assert centre.get(found[0]).status_code in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
     assert supervisor.post(found[0], decision="upheld").status_code == HTTPStatus.SEE_OTHER
     assert "异议成立" in anybody.get(link).text
+
+
+def test_the_centre_begins_a_further_attempt_for_open_seats(market: Market, maker: CommitteeMaker) -> None:
+    draw = exhausted(market, maker)
+    centre = Person(market, "centre")
+    page = centre.get(f"/draws/{draw}").text
+    assert "有专业已全部邀请完毕，仍缺 1 人" in page
+    assert "开始下一次抽取" in page
+    assert "有专业已全部邀请完毕，仍缺 1 人" in Person(market, "drafter").get(f"/agency/{market.tender}/committee").text
+    assert centre.post(f"/draws/{draw}/again", f"/draws/{draw}").status_code == HTTPStatus.SEE_OTHER
+    assert (maker.row(draw).attempt, maker.row(draw).state) == (2, "policy_fixed")

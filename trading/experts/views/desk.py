@@ -178,9 +178,9 @@ def cancel(draw: str) -> Answer:
 @blueprint.post("/draws/<draw>/again")
 @allow(Role.CENTRE)
 def again(draw: str) -> Answer:
-    """Begin the next attempt after a cancellation, or freeze pool and exclusions anew before the first signature."""
+    """Begin the next attempt after a cancellation or for open seats, or freeze the pool anew before any signature."""
     page = _page(draw)
-    if page.row is not None and page.row.state == "cancelled":
+    if page.row is not None and page.row.state != "policy_fixed":
         advance.next_attempt(runtime().ledger, current_actor(), draw)
     else:
         advance.prepare_again(runtime().ledger, current_actor(), draw)
