@@ -77,6 +77,6 @@ def test_the_arithmetic() -> None:
 def test_the_style_sheet_loads_nothing_and_stays_small() -> None:
     assert "url(" not in CSS
     assert "@import" not in CSS
-    assert len(CSS.encode()) < 30_000
+    assert len(CSS.encode()) < 40_000  # it serves every desk; a whole page may weigh 150 kB (ux 3.1)
     for feature in ("prefers-color-scheme: dark", "@media print", "forced-colors: active", ":focus-visible"):
         assert feature in CSS
