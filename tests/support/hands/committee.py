@@ -13,7 +13,7 @@ from trading.accounts import service as accounts
 from trading.demo import pool
 from trading.demo.scenes import committee
 from trading.experts import queries as experts
-from trading.experts.service import seats
+from trading.experts.service import papers, seats
 from trading.kernel.calendar import CHINA
 from trading.kernel.errors import NotFound
 
@@ -122,7 +122,9 @@ def _is_drawn(world: World) -> bool:
 
 def _sign_waiting(world: World) -> None:
     """Sign what waits for centre and supervisor; the keys of the pool are escrowed under the signed specification."""
-    for login in ("centre", "supervisor"):
+    with world.read() as conn:
+        waiting_for = {role for _paper, needs in papers.pending(conn, world.play.draw) for role in needs}
+    for login in sorted(waiting_for):  # the people are called by their roles
         person = world.person(login).open(f"/draws/{world.play.draw}")
         while waiting := person.page.locator(".row", has_text="Waits for your signature").get_by_role("link").all():
             titles = [each.inner_text() for each in waiting]
