@@ -19,8 +19,12 @@ def test_every_route_declares_itself(samples_app: Flask) -> None:
     assert [row.rule for row in rows if row.permission is None] == []
 
 
-# What a stranger may send: attempts to sign in and to register, an answer to a call. Else what is public only reads.
-FROM_STRANGERS = {"/signin", "/register", "/account/setup/<token>", "/demo/people", "/draws/call/<code>"}
+# What a stranger may send: attempts to sign in and to register, an answer to a call or a statement against its record,
+# by the code that was mailed. Else what is public only reads.
+FROM_STRANGERS = {
+    *("/signin", "/register", "/account/setup/<token>", "/demo/people"),
+    *("/draws/call/<code>", "/draws/contest/<code>"),
+}
 
 
 def test_public_pages_only_read(samples_app: Flask) -> None:
