@@ -482,7 +482,7 @@ def test_a_price_file_with_items(desk: Desk) -> None:
     desk.seal("--price-file", prices)
     given = {"currency": "CNY", "total": 1}
     terms = ({"delivery_days": 0}, {"delivery_days": True}, {"delivery_days": "30"}, {"sme": "large"}, [1])
-    kinds = ({"currency": "CNY", "total": 3.5}, {"currency": "CNY"}, {**given, "x": 1}, [])
+    kinds: tuple[object, ...] = ({"currency": "CNY", "total": 3.5}, {"currency": "CNY"}, {**given, "x": 1}, [])
     for bad in (*kinds, *({**given, "terms": each} for each in terms)):
         prices.write_text(json.dumps(bad))
         assert "price.malformed" in desk.seal("--price-file", prices, code=1).output

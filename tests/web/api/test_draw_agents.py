@@ -102,7 +102,7 @@ def test_a_draw_by_its_programs(draw: Draw) -> None:
 
     def all_said(act: str, who: list[str]) -> bool:
         draw.go(*who)
-        return sum(told["act"] == act for told in draw.said) >= len(who)
+        return [told["act"] for told in draw.said].count(act) >= len(who)
 
     maker.until(lambda: all_said("commit", list(everybody)), seconds=60)
     maker.until(lambda: reached("sealed"), seconds=60)
