@@ -142,6 +142,7 @@ class Readers:
                     "<request_id>",
                     "<bid>",
                     "<code>",
+                    "<commit>",
                 ),
                 ("0" * 16,),
             ),

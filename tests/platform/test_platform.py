@@ -73,11 +73,13 @@ def test_a_directory_with_files_of_somebody_else_is_refused_and_left_alone(tmp_p
 
 def test_keys_are_private_and_the_log_key_is_the_sequencers_alone(platform: Platform) -> None:
     keys = platform.data_dir / "keys"
-    assert {path.name for path in keys.iterdir()} == {"ack.key", "cookie.secret", "log.key", "origin"}
-    for name in ("ack.key", "cookie.secret", "log.key"):
+    secrets = ("ack.key", "contact.key", "cookie.secret", "log.key")
+    assert {path.name for path in keys.iterdir()} == {*secrets, "origin"}
+    for name in secrets:
         assert stat.S_IMODE((keys / name).stat().st_mode) == 0o600
-    holders = [name for name in ("web", "worker", "clock", "sequencer") if platform.settings(name).log_key_file]
-    assert holders == ["sequencer"]
+    settings = {name: platform.settings(name) for name in ("web", "worker", "contact", "clock", "sequencer")}
+    assert [name for name, each in settings.items() if each.log_key_file] == ["sequencer"]
+    assert [name for name, each in settings.items() if each.contact_key_file] == ["contact"]
 
 
 @pytest.mark.skipif(
@@ -99,7 +101,8 @@ def test_no_program_gets_an_address_or_key_of_another(platform: Platform) -> Non
             "RULEBOOK_DIR",
         }
         allowed |= set() if name.startswith("witness") else {"DATA_DIR"}
-        allowed |= {"web": {"LISTEN", "PUBLIC_URL"}, "worker": {"PUBLIC_URL"}}.get(name, set())
+        allowed |= {"PUBLIC_URL"} if name in {"web", "worker", "contact"} else set()
+        allowed |= {"LISTEN"} if name == "web" else set()
         assert names <= allowed, name
 
 
