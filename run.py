@@ -346,7 +346,7 @@ def run_tests(paths: list[str], *, parallel: bool) -> None:
     say("测试", "tests")
     report = VENV / "mingbiao-tests.xml"
     report.unlink(missing_ok=True)
-    options = ["-n", WORKERS, "--dist", "loadfile"] if parallel else []
+    options = ["-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder"] if parallel else []
     words = [str(PYTHON), "-m", "pytest", "-q", f"--junitxml={report}", *options, *paths]
     code = subprocess.run(words, cwd=ROOT, env=clean_environment(), check=False).returncode
     if not report.exists():
