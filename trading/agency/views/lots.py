@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -16,12 +18,27 @@ from trading.agency.views.blueprint import blueprint, many_fields, own_draft, pa
 from trading.agency.views.drafts import Page, keep, save
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Role
+from trading.web.forms import Form
 from trading.web.permissions import allow, current_actor
 
 LOT = ("title_zh", "title_en", "category", "budget", "ceiling")
 METHOD = ("method", "small_micro", "consortium")
 MOST_ROWS = 200
 ADD = "add"  # name of the button that keeps what was typed and shows one more row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A step about one lot: its single fields, and the list whose rows are of one form."""
+
+    step: Step
+    texts: tuple[str, ...]
+    rows: str
+    empty: Mapping[str, str]
+
+
+_ITEMS = _Part(step=Step.LOTS, texts=LOT, rows="items", empty=ITEM)
+_CRITERIA = _Part(step=Step.METHOD, texts=METHOD, rows="criteria", empty=CRITERION)
 
 
 def _lot_of(draft: WorkingDraft, number: int) -> dict[str, Any]:
@@ -74,22 +91,23 @@ def lot(draft_id: str, number: int) -> Page | Response:
     typed = _lot_of(draft, number)
     rows = [*typed["items"], dict(ITEM)]
     form = LotForm(data={**typed, "items": rows, "version": draft.version})
-    if form.validate_on_submit():
-        values = {**texts_of(form, LOT), "items": rows_of(form.items, ITEM)}
-        content = service.with_section(draft, "lots", _with_lot(draft, number, **values))
-        if ADD in request.form:
-            save(form, draft, content)
-            _add_row(form.items, dict(ITEM))
-        else:
-            done = keep(form, draft, content, Step.LOTS, number - 1)
-            if done is not None:
-                return done
-    return page("lot.html", form, draft=draft, number=number, act=ActForm(prefix="act"))
+    done = _kept(form, draft, number, _ITEMS)
+    return done if done is not None else page("lot.html", form, draft=draft, number=number, act=ActForm(prefix="act"))
 
 
-def _add_row(fields: Any, empty: dict[str, str]) -> None:  # noqa: ANN401 - a list of parts
-    if len(fields.entries) < MOST_ROWS:
-        fields.append_entry(empty)
+def _kept(form: Form, draft: WorkingDraft, number: int, part: _Part) -> Response | None:
+    """Save what was typed about a lot; go on, or return None to show the form again, perhaps with one more row."""
+    if not form.validate_on_submit():
+        return None
+    rows: Any = form[part.rows]
+    values = {**texts_of(form, part.texts), part.rows: rows_of(rows, part.empty)}
+    content = service.with_section(draft, "lots", _with_lot(draft, number, **values))
+    if ADD not in request.form:
+        return keep(form, draft, content, part.step, number - 1)
+    save(form, draft, content)
+    if len(rows.entries) < MOST_ROWS:
+        rows.append_entry(dict(part.empty))
+    return None
 
 
 @blueprint.route("/drafts/<draft_id>/lots/<int:number>/method", methods=["GET", "POST"])
@@ -101,14 +119,5 @@ def method(draft_id: str, number: int) -> Page | Response:
     typed = _lot_of(draft, number)
     rows = [*typed["criteria"], dict(CRITERION)]
     form = MethodForm(data={**typed, "criteria": rows, "version": draft.version})
-    if form.validate_on_submit():
-        values = {**texts_of(form, METHOD), "criteria": rows_of(form.criteria, CRITERION)}
-        content = service.with_section(draft, "lots", _with_lot(draft, number, **values))
-        if ADD in request.form:
-            save(form, draft, content)
-            _add_row(form.criteria, dict(CRITERION))
-        else:
-            done = keep(form, draft, content, Step.METHOD, number - 1)
-            if done is not None:
-                return done
-    return page("method.html", form, draft=draft, number=number, sample=BANDS_SAMPLE)
+    done = _kept(form, draft, number, _CRITERIA)
+    return done if done is not None else page("method.html", form, draft=draft, number=number, sample=BANDS_SAMPLE)
