@@ -7,9 +7,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from trading.audit.queries import records_of
 from trading.demo import cast
 from trading.demo.people import command, environment
 from trading.demo.play import Play
@@ -22,13 +21,9 @@ from trading.disclosure.service import BundleExtras
 from trading.evaluation.queries import ranking_of
 from trading.kernel.digests import sha256_hex
 from trading.kernel.signed import SignedDocument
-from trading.notices.queries import publications
-from trading.notices.rules.channels import Channel
 from trading.notices.service.exporting import write_ocds
 from trading.up.programs import ROOT
 from verifier.build import single_file_source
-
-_MANY: Final = 1_000  # more publications than a demonstration has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +57,6 @@ def keep(play: Play, target: Path) -> None:
     _receipts(stage, target / "receipts")
     for lot in LOTS:
         shutil.copytree(station_home(play, lot) / "revealed", target / "revealed", dirs_exist_ok=True)
-
-
-def published(play: Play) -> bool:
-    """Return whether the workers have published the last notice, the contracts, everywhere."""
-    with play.stage.runtime.ledger.read() as conn:
-        records = records_of(conn, play.procedure_id)
-        wanted = {record.h.hex() for record in records if record.kind == "contract.published"}
-        return all(
-            wanted <= {each.entry_h for each in publications.after(conn, channel, 0, _MANY)} for channel in Channel
-        )
 
 
 def _receipts(stage: Stage, target: Path) -> None:
