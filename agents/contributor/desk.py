@@ -64,7 +64,7 @@ def create_desk(directory: Path, *, api: str, name: str, passphrase: str | None,
     directory.chmod(0o700)
     config = _CONFIG.write({"api": api, "name": name})
     signer = key or Es256Signer.generate()
-    State.create(directory)
+    State.create(directory).close()
     Vault.create(directory / VAULT_FILE, passphrase)
     save_es256(directory / KEY_FILE, signer, passphrase)
     write_secret(directory / _CONFIG_FILE, config)

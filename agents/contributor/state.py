@@ -6,17 +6,12 @@ that lost it stays silent in that attempt, and its random number is recovered fr
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from trading.kernel.errors import Conflict, IntegrityFailure
+from agents.memory import Memory
 
 DATABASE: Final = "contributor.sqlite3"
-_BUSY_S: Final = 10.0
 _SCHEMA: Final = """
 CREATE TABLE attempt (
   draw TEXT NOT NULL, attempt INTEGER NOT NULL,
@@ -75,51 +70,11 @@ class Answered:
     reveal: bytes
 
 
-class State:
+class State(Memory):
     """The opened file."""
 
-    def __init__(self, directory: Path) -> None:
-        """Open the memory of a contributor.
-
-        Raises:
-            IntegrityFailure: It is missing.
-        """
-        path = directory / DATABASE
-        if not path.exists():
-            raise IntegrityFailure(f"{path} is missing: never begin again with an empty memory")
-        self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA secure_delete = ON")
-
-    @classmethod
-    def create(cls, directory: Path) -> None:
-        """Make the memory of a new contributor.
-
-        Raises:
-            Conflict: There is one already.
-        """
-        path = directory / DATABASE
-        if path.exists():
-            raise Conflict(f"{path} exists")
-        path.touch(mode=0o600)
-        with sqlite3.connect(path) as made:
-            made.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        made.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Hold the write lock for the block."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    FILE = DATABASE
+    SCHEMA = _SCHEMA
 
     def attempt(self, draw: str, attempt: int) -> Attempt | None:
         """Return the spec that was answered for an attempt."""

@@ -10,17 +10,14 @@ Seeds and factors are sealed by the vault before they come here; answers contain
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from typing_extensions import override
 
-from trading.kernel.errors import Conflict, IntegrityFailure
+from agents.memory import Memory
+from trading.kernel.errors import Conflict
 
 DATABASE = "state.sqlite3"
-_BUSY_S = 10.0
 _SCHEMA = """
 CREATE TABLE share_key (
   sha256 TEXT PRIMARY KEY,
@@ -133,48 +130,12 @@ class Seen:
     note: bytes
 
 
-class State:
+class State(Memory):
     """The memory of one agent. Every method is one transaction unless it runs inside ``transaction()``."""
 
-    def __init__(self, directory: Path) -> None:
-        path = directory / DATABASE
-        if not path.exists():
-            raise IntegrityFailure(f"{path} is missing: an agent never starts again with an empty memory")
-        self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA synchronous = FULL")
-        # A destroyed seed must not linger in a free page.
-        self._db.execute("PRAGMA secure_delete = ON")
-
-    @classmethod
-    def create(cls, directory: Path) -> State:
-        """Make the memory of a new agent.
-
-        Raises:
-            Conflict: There is one already.
-        """
-        path = directory / DATABASE
-        if path.exists():
-            raise Conflict(f"{path} exists")
-        path.touch(mode=0o600)
-        with sqlite3.connect(path) as made:
-            made.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        made.close()
-        return cls(directory)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Hold the write lock for the block: what is decided in it and what it stores belong together."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    FILE = DATABASE
+    SCHEMA = _SCHEMA
+    ONE_THREAD = False
 
     # Share keys.
 

@@ -36,7 +36,7 @@ _LOOK_S: Final = 0.1
 @signed("custodian")
 def jobs() -> Response:
     """Return the unanswered jobs of the institution after a cursor, oldest first, at most 50."""
-    institution = tokens.institution()
+    institution = tokens.institution("custodian")
     with runtime().ledger.read() as conn:
         found = _open_jobs(conn, institution.kid, _number("after"))
     return answer({"jobs": [_listed(job) for job in found]})
@@ -75,7 +75,7 @@ def _number(name: str) -> int:
 @signed("custodian")
 def job(job_id: str) -> Response:
     """Return one job of the institution as a ZIP with proofs from ``seen`` on; 409 while the log is not that far."""
-    institution, seen = tokens.institution(), _number("seen")
+    institution, seen = tokens.institution("custodian"), _number("seen")
     with runtime().ledger.read() as conn:
         found = queries.job(conn, job_id)
     if found is None or found.kid != institution.kid:
@@ -103,7 +103,7 @@ def _built(found: WaitingJob, seen: int) -> bytes:
 @body_limit(DOCUMENT_BODY)
 def take() -> Response:
     """Take the answer to a job, a refusal, or a statement without a job; the same one again is accepted again."""
-    institution, content = tokens.institution(), body()
+    institution, content = tokens.institution("custodian"), body()
     job = _job_of_draw(content, institution.kid)
     if job is None:
         answers.answer(runtime().ledger, institution, content)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from sqlalchemy import Connection
-from werkzeug.exceptions import Unauthorized
 
 from trading.api.bodies import DOCUMENT_BODY, answer, runtime, signed_body
 from trading.api.submissions import Submission, respond
+from trading.api.tokens import institution
 from trading.audit.queries import records_of_draw
 from trading.audit.rules.proof import ReceiptState
 from trading.audit.service import reader, receipt
@@ -20,41 +20,18 @@ from trading.experts.rules.policy import parse_policy
 from trading.experts.service import contributions
 from trading.experts.service.contributions import Taken
 from trading.experts.service.custodians import listed_contributions
-from trading.kernel.encoding import b64u_decode
-from trading.kernel.errors import InvalidInput
 from trading.kernel.signed import SignedDocument
-from trading.parties.model import SigningKey
 from trading.web.limits import body_limit
 from trading.web.permissions import signed
 
 blueprint = Blueprint("draw_api", __name__, url_prefix="/api/v1/draws")
-
-_POLL = "MB-ES256 "
-
-
-def _contributor() -> SigningKey:
-    """Return the contributor's key that signed the poll in the header; the nonce is spent.
-
-    Raises:
-        Unauthorized: There is no such header.
-        InvalidInput, RuleBroken: ``poll.…``, ``sig.…``, ``doc.…``.
-    """
-    header = request.headers.get("Authorization", "")
-    if not header.startswith(_POLL):
-        raise Unauthorized
-    try:
-        wire = b64u_decode(header.removeprefix(_POLL))
-    except ValueError as error:
-        raise InvalidInput("poll.malformed", "the header is not base64url") from error
-    process = runtime()
-    return contributions.admit_poll(process.ledger, SignedDocument.from_wire(wire), origin=process.origin)
 
 
 @blueprint.get("")
 @signed("contributor")
 def listed() -> Response:
     """Return the draws whose spec names the key."""
-    key = _contributor()
+    key = institution("contributor")
     with runtime().ledger.read() as conn:
         found = contributions.own_draws(conn, key)
     rows = [{"attempt": row.attempt, "draw": row.draw, "party": party.id, "state": row.state} for row, party in found]
@@ -65,7 +42,7 @@ def listed() -> Response:
 @signed("contributor")
 def package(draw: str, attempt: int) -> Response:
     """Return what a contributor checks before it commits: policy, custodian keys, spec, and their receipts."""
-    key = _contributor()
+    key = institution("contributor")
     with runtime().ledger.read() as conn:
         row, _, _ = contributions.own_draw(conn, key, draw, attempt)
         policy = queries.signed_document(conn, row.policy_sha256)
@@ -90,7 +67,7 @@ def package(draw: str, attempt: int) -> Response:
 @body_limit(DOCUMENT_BODY)
 def contribute(draw: str, attempt: int) -> Response:
     """Take a contribution; the last one before the seal counts."""
-    key, document = _contributor(), signed_body()
+    key, document = institution("contributor"), signed_body()
     return _taken(contributions.contribute(runtime().ledger, key, draw, attempt, document), document)
 
 
@@ -98,7 +75,7 @@ def contribute(draw: str, attempt: int) -> Response:
 @signed("contributor")
 def seal(draw: str, attempt: int) -> Response:
     """Return the witnessed seal with the contributions it lists; 409 before there is one."""
-    key = _contributor()
+    key = institution("contributor")
     with runtime().ledger.read() as conn:
         row, _, _ = contributions.own_draw(conn, key, draw, attempt)
         proof = _need(_proof(conn, row, "draw.sealed"))
@@ -111,7 +88,7 @@ def seal(draw: str, attempt: int) -> Response:
 @body_limit(DOCUMENT_BODY)
 def reveal(draw: str, attempt: int) -> Response:
     """Take a reveal after the seal."""
-    key, document = _contributor(), signed_body()
+    key, document = institution("contributor"), signed_body()
     return _taken(contributions.reveal(runtime().ledger, key, draw, attempt, document), document)
 
 
@@ -119,7 +96,7 @@ def reveal(draw: str, attempt: int) -> Response:
 @signed("contributor")
 def outcome(draw: str, attempt: int) -> Response:
     """Return final document and seed with their proofs, for ``confirm``; 409 before the seed."""
-    key = _contributor()
+    key = institution("contributor")
     with runtime().ledger.read() as conn:
         row, _, _ = contributions.own_draw(conn, key, draw, attempt)
         bodies = [record.data["body"] for record in records_of_draw(conn, draw) if record.kind == "draw.seeded"]

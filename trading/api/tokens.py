@@ -110,8 +110,10 @@ def actor() -> Actor:
     return current_access().actor
 
 
-def institution() -> SigningKey:
-    """Return the custodian institution that signed the poll in the header; the nonce is spent.
+def institution(role: str) -> SigningKey:
+    """Return the key of this role, ``custodian`` or ``contributor``, that signed the poll in the header.
+
+    The nonce is spent.
 
     Raises:
         Unauthorized: There is no such header.
@@ -125,4 +127,4 @@ def institution() -> SigningKey:
     except ValueError as error:
         raise InvalidInput("poll.malformed", "the header is not base64url") from error
     process = runtime()
-    return custody.admit_poll(process.ledger, SignedDocument.from_wire(wire), origin=process.origin)
+    return custody.admit_poll(process.ledger, SignedDocument.from_wire(wire), origin=process.origin, role=role)

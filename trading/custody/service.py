@@ -44,8 +44,8 @@ def ask_for_key(
         )
 
 
-def admit_poll(ledger: Ledger, signed: SignedDocument, *, origin: str) -> SigningKey:
-    """Return the institution key that signed a fresh ``mb.poll`` for this log (S13.3).
+def admit_poll(ledger: Ledger, signed: SignedDocument, *, origin: str, role: str) -> SigningKey:
+    """Return the key of this role that signed a fresh ``mb.poll`` for this log (S13.3).
 
     Raises:
         InvalidInput: Malformed, or the signature does not verify.
@@ -56,7 +56,7 @@ def admit_poll(ledger: Ledger, signed: SignedDocument, *, origin: str) -> Signin
         raise RuleBroken("sig.missing", "SB1 S13.3")
     with ledger.upkeep() as conn:
         key = keys.key_by_kid(conn, signed.sigs[0]["kid"])
-        if key is None or key.role != "custodian" or not key.active:
+        if key is None or key.role != role or not key.active:
             raise RuleBroken("sig.key_unknown", "SB1 S13.3", kid=signed.sigs[0]["kid"])
         verify_es256(key.spki, signed.doc, signed.sigs[0])
         at = platform_ms(conn)

@@ -204,11 +204,6 @@ def make_waiver(custodians: Collection[int], *, draw: str, spec_sha256: str, cre
     )
 
 
-def make_ack(doc_sha256: str, *, draw: str, created: int) -> bytes:
-    """Return the acknowledgement of a contribution, reveal or recovery that was handed in."""
-    return ACK.write({"created": created, "doc_sha256": doc_sha256, "draw": draw})
-
-
 def require_waiver(waiver: Waiver, policy: Policy) -> None:
     """Refuse a waiver that would leave so few ``ok`` that one more loss could block a recovery (D7).
 

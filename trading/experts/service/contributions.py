@@ -9,10 +9,7 @@ from sqlalchemy import Connection
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.audit.queries import recorded_by_id
-from trading.audit.service import platform_ms
 from trading.crypto.signatures import verify_es256
-from trading.custody import store as polls
-from trading.custody.rules.documents import POLL_TOLERANCE_MS, parse_poll, require_fresh_poll
 from trading.documents import store as documents
 from trading.experts import queries, store
 from trading.experts.model import NotYet, draw_event
@@ -35,29 +32,6 @@ class Taken:
 
     recorded: Recorded
     repeated: bool
-
-
-def admit_poll(ledger: Ledger, signed: SignedDocument, *, origin: str) -> SigningKey:
-    """Return the contributor's key that signed a fresh ``mb.poll`` for this log (SB1 S13.3).
-
-    Raises:
-        InvalidInput: Malformed, or the signature does not verify.
-        RuleBroken: ``sig.…``, ``poll.…``.
-    """
-    poll = parse_poll(signed.doc)
-    if len(signed.sigs) != 1:
-        raise RuleBroken("sig.missing", "SB1 S13.3")
-    with ledger.upkeep() as conn:
-        key = keys.key_by_kid(conn, signed.sigs[0]["kid"])
-        if key is None or key.role != "contributor" or not key.active:
-            raise RuleBroken("sig.key_unknown", "SB1 S13.3", kid=signed.sigs[0]["kid"])
-        verify_es256(key.spki, signed.doc, signed.sigs[0])
-        at = platform_ms(conn)
-        require_fresh_poll(poll, origin=origin, kid=key.kid, at=at)
-        too_old = at - 2 * POLL_TOLERANCE_MS
-        if not polls.add_nonce(conn, key.kid, poll.nonce, poll.created, forget_before=too_old):
-            raise RuleBroken("poll.replayed", "SB1 S13.3")
-    return key
 
 
 def own_draw(conn: Connection, key: SigningKey, draw: str, attempt: int) -> tuple[DrawRow, Spec, Party]:
