@@ -358,7 +358,7 @@ GRANT SELECT ON record.document, record.expert, record.organisation, record.proc
 GRANT SELECT, INSERT, UPDATE ON record.draw, record.draw_step, record.committee, record.committee_member,
     record.panel_name TO trading_contact;
 GRANT SELECT, INSERT ON desk.errand TO trading_contact;
-GRANT SELECT ON desk.draw_reason TO trading_contact;
+GRANT SELECT, INSERT ON desk.draw_reason TO trading_contact;
 GRANT SELECT, INSERT, UPDATE, DELETE ON desk.contact_mail, desk.draw_call, desk.draw_told, desk.expert_account,
     desk.seat_code TO trading_contact;
 GRANT SELECT, INSERT, DELETE ON desk.draw_key, desk.draw_paper TO trading_contact;

@@ -54,6 +54,7 @@ from trading.experts.service import (
     job_bundles,
     naming,
     papers,
+    recusing,
     register,
     seats,
     walking,
@@ -277,6 +278,7 @@ class CommitteeMaker:
         while before != (before := self._progress()):
             self._run_errands()
             self._answer_jobs()
+            recusing.recuse_bidders(self.contact)
             walking.work(self.contact)
             continuing.freeze_attempts(self.contact)
             walking.link_accounts(self.contact)
@@ -440,7 +442,7 @@ class CommitteeMaker:
         return next(actor for actor in self.stage.actors.values() if actor.account == identity.account)
 
     def seated(self, reference: str, *, need: int = 4, pool: int = 12) -> Committee:
-        """Make a whole committee that is present and has declared no conflict; return it.
+        """Make a whole committee that is present and, if the bidders are known, has declared no conflict; return it.
 
         Everybody of the small pool has an account. The buyer's representative is the account ``representative``.
         """
@@ -453,12 +455,17 @@ class CommitteeMaker:
         for address, code in self.seat_codes().items():
             who = self.account_of(address)
             seats.sign_in(self.ledger, who, code)
-            seats.declare(self.ledger, who, reference, seats.NONE)
+            if self.bidders_are_known(reference):
+                seats.declare(self.ledger, who, reference, seats.NONE)
         self.representative(reference)
         with self.ledger.read() as conn:
             found = queries.committee_of(conn, self.procedure_id(reference))
         assert found is not None
         return found
+
+    def bidders_are_known(self, reference: str) -> bool:
+        with self.ledger.read() as conn:
+            return queries.bidders_told(conn, self.procedure_id(reference)) is not None
 
     def representative(self, reference: str) -> Actor:
         """Appoint and sign in the buyer's representative."""

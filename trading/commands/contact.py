@@ -23,7 +23,7 @@ from trading.config import ConfigError, Settings
 from trading.crypto.contact import ContactKey
 from trading.db import open_engine
 from trading.experts import queries
-from trading.experts.service import continuing, naming, walking
+from trading.experts.service import continuing, naming, recusing, walking
 from trading.experts.service.walking import Contact
 from trading.kernel.errors import MingbiaoError, RuleBroken
 from trading.messages.service.delivery import deliver
@@ -105,6 +105,7 @@ def round_of_work(opened: Contact, sender: Sender) -> float:
             _log.error("the key in hand is not the one that the desk registered; nothing is done")
             return AWAY_S
         walking.link_accounts(opened)
+        recusing.recuse_bidders(opened)
         walking.work(opened)
         continuing.freeze_attempts(opened)
         naming.disclose_members(opened)

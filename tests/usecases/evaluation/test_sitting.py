@@ -342,6 +342,8 @@ def test_a_replaced_member_leaves_nothing_behind(sitting: Sitting, monkeypatch: 
     assert refusal(replace_member) == ("committee.absent", "EXP-18")
     seat_everybody(monkeypatch, left)
     assert refusal(lambda: replace_member(" ")) == ("member.reason_missing", "EXP-17")
+    assert refusal(lambda: sitting.sign_report_as("m-b2")) == ("report.member_left", "EXP-17")
+    assert refusal(lambda: sitting.sign_report_as("m-c3")) == ("report.member_left", "EXP-17")
     replace_member()
     assert mismatches(sitting) == []
     assert refusal(lambda: sitting.sign_report_as("m-c3")) == ("report.not_drafted", "B10.7")

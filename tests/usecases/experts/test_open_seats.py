@@ -123,9 +123,7 @@ def test_open_seats_are_drawn_by_a_further_attempt_and_nobody_sits_twice(
 def _verified(market: Market, maker: CommitteeMaker, draw: str, tmp_path: Path) -> None:
     """Disclose, and let the offline verifier recompute both attempts; the records alone give the stored state."""
     for address, code in maker.seat_codes().items():
-        who = maker.account_of(address)
-        seats.sign_in(maker.ledger, who, code)
-        seats.declare(maker.ledger, who, market.tender, seats.NONE)
+        seats.sign_in(maker.ledger, maker.account_of(address), code)
     maker.representative(market.tender)
     with market.database.connect("trading_auditor") as conn:
         assert list(replay(conn, FOLDS, REPLAYED, COMPARES)) == []

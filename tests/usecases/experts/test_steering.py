@@ -21,6 +21,7 @@ from trading.experts.rules.identity import Identity
 from trading.experts.service import advance, committees, custodians, papers, seats
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor, Role
+from trading.openings.model import Place, lot_event
 
 
 def refused(code: str) -> pytest.RaisesExc[RuleBroken]:
@@ -200,7 +201,7 @@ def _further_account(maker: CommitteeMaker, login: str, further: str, organisati
 
 
 def test_the_records_tell_who_has_declared(market: Market, maker: CommitteeMaker) -> None:
-    """An expert who said nothing about his interests does not evaluate (EXP-15, EXP-16)."""
+    """An expert who said nothing about his interests in the bidders does not evaluate (EXP-15, EXP-16)."""
     maker.admit(12, accounts_for=12)
     maker.plan(market.tender)
     maker.drawn(market.tender)
@@ -214,8 +215,17 @@ def test_the_records_tell_who_has_declared(market: Market, maker: CommitteeMaker
         assert committee is not None
         return committee
 
-    for address, _ in codes:
-        with refused("committee.undeclared"):
-            require_declared(found())
+    def declare(address: str) -> None:
         seats.declare(maker.ledger, maker.account_of(address), market.tender, seats.NONE)
-    require_declared(found())
+
+    with refused("seat.bidders_unknown"):
+        declare(codes[0][0])
+    for _ in range(2):  # what was said before a further lot's bidders were known is said again
+        with maker.ledger.begin(maker.actor("centre")) as uow:
+            place = Place(procedure=market.tender, procedure_id=market.procedure_id, lot="1", stage="all")
+            uow.record(lot_event("open.ordered", place, "招标投标法 34", order_sha256="0" * 64))
+        for address, _ in codes:
+            with refused("committee.undeclared"):
+                require_declared(found())
+            declare(address)
+        require_declared(found())

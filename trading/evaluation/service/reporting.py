@@ -11,10 +11,13 @@ from trading.audit.model import Recorded
 from trading.documents import store as documents
 from trading.evaluation import queries, store
 from trading.evaluation.model import of_procedure
+from trading.evaluation.queries import SittingRow
 from trading.evaluation.rules.documents import REPORT
 from trading.evaluation.rules.recheck import Doubt, Ground, recheck, require_settled
 from trading.evaluation.service.members import require_seat, require_sitting
 from trading.evaluation.service.state import LotState, load_lots, open_sheets
+from trading.experts import queries as experts
+from trading.experts import store as seats
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
@@ -127,6 +130,7 @@ def sign_report(
             raise RuleBroken("report.not_drafted", "B10.7")
         if report.sha256 != report_sha256:
             raise RuleBroken("report.changed", "B10.7")
+        _require_whole(uow, row.id, sitting)
         if seat in report.signatures:
             raise RuleBroken("report.signed_already", "EXP-20")
         words = None if dissent is None else dissent.strip()
@@ -139,3 +143,12 @@ def sign_report(
             done = uow.record(of_procedure("evaluation.reported", reference, row.id, report_sha256=report.sha256))
             store.set_sitting(uow, done, row.id, reported_at=done.at)
     return recorded
+
+
+def _require_whole(uow: UnitOfWork, procedure_id: int, sitting: SittingRow) -> None:
+    """Refuse signatures while a seat stands empty; the committee's row is held, so nobody leaves meanwhile (EXP-17)."""
+    seats.lock_committee(uow, procedure_id)
+    committee = experts.committee_of(uow.connection, procedure_id)
+    members = () if committee is None else committee.members
+    if not {each.seat for each in members if each.state == "present"}.issuperset(sitting.seats):
+        raise RuleBroken("report.member_left", "EXP-17")

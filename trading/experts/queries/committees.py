@@ -14,6 +14,7 @@ from trading.experts.rules.plan import Plan, parse_plan
 from trading.experts.tables import committee, committee_member, panel_name, seat_holder
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor
+from trading.openings.rules.orders import parse_order
 from trading.procedures.tables import procedure
 
 
@@ -80,10 +81,34 @@ def committee_of(conn: Connection, procedure_id: int) -> Committee | None:
     )
 
 
-def _declared(conn: Connection, procedure_id: int) -> frozenset[str]:
-    """Return the seats that have declared to have no interest; only the records keep it."""
+def bidders_told(conn: Connection, procedure_id: int) -> int | None:
+    """Return the row id of the record that last told who the bidders are; None before any opening was ordered."""
+    query = select(func.max(audit_entry.c.id)).where(
+        audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "open.ordered"
+    )
+    found: int | None = conn.execute(query).scalar_one()
+    return found
+
+
+def known_bidders(conn: Connection, procedure_id: int) -> frozenset[str]:
+    """Return the bidders' organisation codes as the open orders name them; before those even a count would hint."""
     query = select(audit_entry.c.record).where(
-        audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "seat.declared"
+        audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "open.ordered"
+    )
+    digests = [json.loads(record)["body"]["order_sha256"] for record in conn.execute(query).scalars()]
+    orders = [parse_order(signed_document(conn, digest).doc) for digest in digests]
+    return frozenset(bid.bidder for order in orders for bid in order.bids)
+
+
+def _declared(conn: Connection, procedure_id: int) -> frozenset[str]:
+    """Return the seats that have declared to have no interest, knowing the bidders; only the records keep it.
+
+    What was said before an opening of the procedure was about bidders nobody knew: it is said again (EXP-15).
+    """
+    query = select(audit_entry.c.record).where(
+        audit_entry.c.procedure_id == procedure_id,
+        audit_entry.c.kind == "seat.declared",
+        audit_entry.c.id > (bidders_told(conn, procedure_id) or 0),
     )
     return frozenset(json.loads(record)["body"]["seat"] for record in conn.execute(query).scalars())
 

@@ -15,7 +15,6 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from trading.audit.ledger import UnitOfWork
-from trading.bids.tables import bid
 from trading.crypto.keys import hpke_seal, share_info
 from trading.crypto.shares import deal
 from trading.experts import queries, store
@@ -56,7 +55,6 @@ from trading.kernel.digests import EXPERTS_DRAW_HANDOVER, EXPERTS_DRAW_KEYS
 from trading.kernel.encoding import b64u, b64u_decode
 from trading.kernel.errors import RuleBroken
 from trading.kernel.signed import SignedDocument
-from trading.openings.tables import opening
 from trading.parties.tables import organisation, signing_key
 from trading.procedures.queries import ProcedureRow
 from trading.procedures.service import edition_of
@@ -311,25 +309,10 @@ def grounds_of(
         buyer=procedure.buyer_code,
         agency=procedure.agency_code,
         supervisor=procedure.supervisor_code,
-        bidders=known_bidders(conn, procedure.id),
+        bidders=queries.known_bidders(conn, procedure.id),
         suspended=suspended,
         worked=_worked(conn, procedure, edition, at),
     )
-
-
-def known_bidders(conn: Connection, procedure_id: int) -> frozenset[str]:
-    """Return the bidders' codes, only of lots whose opening has been ordered: before it even a count would hint."""
-    query = (
-        select(bid.c.bidder_code)
-        .join(
-            opening,
-            (opening.c.procedure_id == bid.c.procedure_id)
-            & (opening.c.lot == bid.c.lot)
-            & (opening.c.stage == bid.c.stage),
-        )
-        .where(bid.c.procedure_id == procedure_id, bid.c.head_kind == "envelope")
-    )
-    return frozenset(conn.execute(query).scalars())
 
 
 def _worked(conn: Connection, procedure: ProcedureRow, edition: Edition, at: int) -> frozenset[str]:

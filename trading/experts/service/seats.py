@@ -15,17 +15,16 @@ from trading.audit.model import Recorded
 from trading.crypto.contact import binding, code_sha256
 from trading.experts import queries, store
 from trading.experts.model import committee_event
-from trading.experts.queries import CallRow, MemberRow
-from trading.experts.queries.committees import evaluation_ended
+from trading.experts.queries import CallRow, DrawRow, MemberRow
 from trading.experts.rules.walk import REPLACEMENT_REASONS, State
 from trading.experts.service.calls import dispose
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.procedures import queries as procedures
-from trading.procedures import store as procedure_rows
 from trading.procedures.queries import ProcedureRow
 
 NONE, CONFLICT = "none", "conflict"
+SITTING: Final = frozenset({"expected", "present"})
 _LONGEST_CODE: Final = 64
 
 
@@ -134,7 +133,8 @@ def declare(ledger: Ledger, actor: Actor, reference: str, declaration: str) -> R
     Raises:
         NotFound: He has no seat there.
         InvalidInput: ``seat.bad_declaration``.
-        RuleBroken: ``seat.left``: he is not present.
+        RuleBroken: ``seat.left``: he is not present; ``seat.bidders_unknown``: nobody can deny an interest in bidders
+            whom nobody knows.
     """
     if declaration not in {NONE, CONFLICT}:
         raise InvalidInput("seat.bad_declaration", declaration)
@@ -143,7 +143,9 @@ def declare(ledger: Ledger, actor: Actor, reference: str, declaration: str) -> R
         raise RuleBroken("seat.left", "EXP-15", state=seat.state)
     with ledger.begin(_as_seat(seat.seat)) as uow:
         if declaration == CONFLICT:
-            return _leave(uow, procedure, seat, "conflict", "recused")
+            return leave(uow, procedure, seat, "conflict", "recused")
+        if queries.bidders_told(uow.connection, procedure.id) is None:
+            raise RuleBroken("seat.bidders_unknown", "EXP-15")
         event = committee_event(
             "seat.declared", procedure.reference, procedure.id, declaration=declaration, seat=seat.seat
         )
@@ -175,11 +177,11 @@ def replace(ledger: Ledger, actor: Actor, reference: str, seat: str, reason: str
         found = [row for row in queries.members(uow.connection, procedure.id) if row.seat == seat]
         if not found:
             raise NotFound(seat)
-        if found[0].state not in {"expected", "present"}:
+        if found[0].state not in SITTING:
             raise RuleBroken("seat.left", "EXP-17", state=found[0].state)
         if reason == "absent":
             _require_absent(uow, procedure, found[0])
-        return _leave(uow, procedure, found[0], reason, "replaced")
+        return leave(uow, procedure, found[0], reason, "replaced")
 
 
 def _require_absent(uow: UnitOfWork, procedure: ProcedureRow, member: MemberRow) -> None:
@@ -190,43 +192,37 @@ def _require_absent(uow: UnitOfWork, procedure: ProcedureRow, member: MemberRow)
         raise RuleBroken("seat.not_absent", "ED1 D10", begins_at=begins_at)
 
 
-def _leave(uow: UnitOfWork, procedure: ProcedureRow, member: MemberRow, reason: str, state: str) -> Recorded:
-    """Take a member off: his index is REPLACED in the draw, which opens its stratum again."""
-    conn = uow.connection
-    procedure_rows.lock_for_share(uow, procedure.reference)
-    if evaluation_ended(conn, procedure.id):  # whoever evaluated is named with the result, nobody else (EXP-14)
-        raise RuleBroken("seat.evaluated", "EXP-17")
-    if member.attempt is None or member.index is None:
-        committee = store.lock_committee(uow, procedure.id)
-        _require_state(uow, procedure, member.seat, "expected", "present")
-        event = committee_event(
-            "seat.left", procedure.reference, procedure.id, reason_commit=None, seat=member.seat, state=state
-        )
-        recorded = uow.record(event)
-        store.move_member(uow, recorded, member.seat, state)
-        if committee is not None and committee.state == "seated":  # a draw under way stays under way
-            store.move_committee(uow, recorded, committee, state="drawn")
-        return recorded
-    known = queries.committee_row(conn, procedure.id)
-    if known is None or known.draw is None:
-        raise NotFound("committee")
-    row = store.lock_draw(uow, known.draw, member.attempt)
+def leave(uow: UnitOfWork, procedure: ProcedureRow, member: MemberRow, reason: str, state: str) -> Recorded:
+    """Take a member off: his index is REPLACED in the draw, which opens its stratum again.
+
+    Raises:
+        RuleBroken: ``seat.evaluated``: the committee has finished; ``seat.left``; ``draw.not_pending``.
+    """
+    row = _lock_attempt(uow, procedure, member)
     committee = store.lock_committee(uow, procedure.id)
-    call = _call_of(queries.calls(conn, row.draw, row.attempt), member.index)
-    disposed = dispose(uow, row, call, State.REPLACED, reason)
-    event = committee_event(
-        "seat.left",
-        procedure.reference,
-        procedure.id,
-        reason_commit=disposed.body["reason_commit"],
-        seat=member.seat,
-        state=state,
-    )
-    recorded = uow.record(event)
+    if queries.evaluation_ended(uow.connection, procedure.id):  # whoever evaluated is named with the result (EXP-14)
+        raise RuleBroken("seat.evaluated", "EXP-17")
+    _require_state(uow, procedure, member.seat, *SITTING)
+    commit = None
+    if row is not None and member.index is not None:
+        call = _call_of(queries.calls(uow.connection, row.draw, row.attempt), member.index)
+        commit = dispose(uow, row, call, State.REPLACED, reason).body["reason_commit"]
+    body = {"reason_commit": commit, "seat": member.seat, "state": state}
+    recorded = uow.record(committee_event("seat.left", procedure.reference, procedure.id, **body))
     store.move_member(uow, recorded, member.seat, state)
-    if committee is not None:
+    if committee is not None and row is not None:
         store.move_committee(uow, recorded, committee, state="drawing")
+    elif committee is not None and committee.state == "seated":  # a draw under way stays under way
+        store.move_committee(uow, recorded, committee, state="drawn")
     return recorded
+
+
+def _lock_attempt(uow: UnitOfWork, procedure: ProcedureRow, member: MemberRow) -> DrawRow | None:
+    """Take the attempt in which a member was drawn; None for one who was appointed."""
+    known = queries.committee_row(uow.connection, procedure.id)
+    if member.attempt is None or known is None or known.draw is None:
+        return None
+    return store.lock_draw(uow, known.draw, member.attempt)
 
 
 def _call_of(calls: list[CallRow], index: int) -> CallRow:

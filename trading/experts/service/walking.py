@@ -38,7 +38,7 @@ from trading.messages.service import outbox
 
 CALLED: Final = "CALLED"
 ACTOR: Final = Actor.system("contact")
-_WALKING: Final = ("seeded", "resulted")
+WALKING: Final = ("seeded", "resulted")
 #: Dispositions about somebody who was called; excluded and limited people were never spoken to.
 _PERSONAL: Final = frozenset({CALLED, "SELECTED", "REFUSED", "RECUSED", "UNREACHABLE", "REPLACED"})
 
@@ -91,7 +91,7 @@ class Contact:
 def work(contact: Contact) -> int:
     """Do everything that is due in all draws; return how many steps were taken."""
     with contact.ledger.read() as conn:
-        rows = queries.draws_in(conn, *_WALKING)
+        rows = queries.draws_in(conn, *WALKING)
     count = 0
     for row in rows:
         while step(contact, row.draw, row.attempt):
@@ -107,7 +107,7 @@ def step(contact: Contact, draw: str, attempt: int) -> bool:
     """
     with contact.ledger.begin(ACTOR) as uow:
         row = store.lock_draw(uow, draw, attempt)
-        if row.state not in _WALKING or row.seed is None or on_hold(uow.connection):
+        if row.state not in WALKING or row.seed is None or on_hold(uow.connection):
             return False
         spec = spec_of(uow.connection, row)
         pool, reasons = contact.pool(uow.connection, row, spec)
