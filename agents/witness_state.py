@@ -115,8 +115,9 @@ class WitnessState:
         return cls(directory)
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file, when no other thread is in the middle of a statement: SQLite would not survive that."""
+        with self._lock:
+            self._db.close()
 
     @contextmanager
     def _locked(self) -> Iterator[sqlite3.Connection]:

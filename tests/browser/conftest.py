@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from werkzeug.serving import make_server
 
 from tests.build.gallery import gallery
 from tests.support.browsers import open_browser
+from tests.support.serving import serving
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +21,5 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def gallery_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the gallery on a port of its own."""
-    folder: Path = tmp_path_factory.mktemp("gallery")
-    server = make_server("127.0.0.1", 0, gallery(folder), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(gallery(tmp_path_factory.mktemp("gallery"))) as address:
+        yield address

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page
-from werkzeug.serving import make_server
 
 from tests.support.databases import Database
 from tests.support.people import code_of, session_cookie
+from tests.support.serving import serving
 from trading.accounts import service as accounts
 from trading.accounts.service import requests
 from trading.app import create_app
@@ -61,19 +58,6 @@ def app(database: Database, tmp_path: Path) -> Flask:
     return create_app(settings, runtime)
 
 
-@contextmanager
-def served(app: Flask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def session_cookie_of(app: Flask, base: str, login: str) -> Any:  # noqa: ANN401 - a type that playwright keeps
     name, value = session_cookie(app, login)
     return {"url": base, "name": name, "value": value}
@@ -90,7 +74,7 @@ def test_enrol_approve_sign(browser: Browser, app: Flask) -> None:
     accounts.create_account(ledger, login="drafter", org_code=AGENCY, roles=(Role.AGENCY,))
     for login in ("desk1", "desk2"):
         accounts.create_account(ledger, login=login, org_code=DESK, roles=(Role.DESK,))
-    with served(app) as base:
+    with serving(app) as base:
         page = enter(browser, app, base, "drafter")
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -123,7 +107,7 @@ def test_enrol_approve_sign(browser: Browser, app: Flask) -> None:
 def test_without_script_the_page_offers_files(browser: Browser, app: Flask) -> None:
     ledger: Ledger = app.extensions["runtime"].ledger
     accounts.create_account(ledger, login="drafter", org_code=AGENCY, roles=(Role.AGENCY,))
-    with served(app) as base:
+    with serving(app) as base:
         context = browser.new_context(base_url=base, locale="en-GB", java_script_enabled=False)
         context.add_cookies([session_cookie_of(app, base, "drafter")])
         page = context.new_page()

@@ -5,22 +5,21 @@ The desk is set up by the services, as on a real platform; time moves by jumps b
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
 from sqlalchemy import select
-from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from agents.sealing import SealedBid, seal_bid
 from tests.build.tenders import ms
 from tests.support.databases import Database
 from tests.support.logs import LogWorld
+from tests.support.serving import serving
 from trading.app import create_app
 from trading.assembly import ERRANDS, REGISTRY
 from trading.audit import errands
@@ -182,18 +181,9 @@ class Market:
         with self.runtime.ledger.read() as conn:
             return list(conn.execute(select(errand.c.name).where(errand.c.done_at.is_(None))).scalars())
 
-    @contextmanager
-    def serving(self) -> Iterator[str]:
+    def serving(self) -> AbstractContextManager[str]:
         """Serve the application on a free port of the loopback interface; yield its address."""
-        server = make_server("127.0.0.1", 0, self.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        return serving(self.app)
 
 
 @dataclass
