@@ -29,6 +29,7 @@ MINIMUM = (3, 11)
 PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
 WORKERS = "2"
+CAMPAIGNS = ("tests/campaigns", "tests/browser/test_accessibility.py", "tests/verifier/test_agreement.py")
 
 
 class Failure(Exception):
@@ -216,8 +217,7 @@ def test(*arguments: str) -> None:
         run_tests(["tests/rules"], parallel=False)
     elif arguments[0] == "long":
         os.environ["MINGBIAO_CAMPAIGN"] = "long"
-        names = arguments[1:] or ("",)
-        run_tests([f"tests/campaigns/test_{name}.py" if name else "tests/campaigns" for name in names], parallel=False)
+        run_tests([f"tests/campaigns/test_{name}.py" for name in arguments[1:]] or [*CAMPAIGNS], parallel=False)
     else:
         run_tests([*arguments], parallel=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,16 @@ def test_a_fault_gets_a_reference_of_its_own(client: FlaskClient) -> None:
     assert first.startswith("E-")
     assert first != second
     assert "reference" not in client.get("/api/v1/raise/missing").get_json()
+
+
+def test_the_log_names_the_route_and_never_the_code_in_the_address(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "trading.web.errors"):
+        assert client.get("/raise/bug?code=kept-secret").status_code == 500
+    (line,) = (record.getMessage() for record in caplog.records if "fault" in record.getMessage())
+    assert line.endswith("on GET /raise/<name>")
+    assert "bug" not in line
 
 
 @pytest.mark.parametrize("status", STATUSES)

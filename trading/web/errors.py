@@ -107,7 +107,7 @@ def problem_of(error: Exception, article_of: ArticleOf = no_article) -> Problem:
         return _of_status(HTTPStatus(error.code), error)
     if isinstance(error, OperationalError | InterfaceError):
         # The database went away in the middle. What became of the act is not known: the same bytes may be sent again.
-        log.warning("no database for %s", request.path, exc_info=error)
+        log.warning("no database for %s", _route(), exc_info=error)
         return _of_status(HTTPStatus.SERVICE_UNAVAILABLE, ServiceUnavailable())
     if isinstance(error, HTTPException) and error.code == HTTPStatus.SERVICE_UNAVAILABLE:
         return _of_status(HTTPStatus.SERVICE_UNAVAILABLE, error)
@@ -143,13 +143,18 @@ def _of_status(status: HTTPStatus, error: HTTPException) -> Problem:
 
 def _fault(code: str, error: Exception) -> Problem:
     reference = f"E-{secrets.token_hex(4).upper()}"
-    log.error("fault %s on %s", reference, request.path, exc_info=error)
+    log.error("fault %s on %s", reference, _route(), exc_info=error)
     return Problem(
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
         code=code,
         refusal=refusals.find(code, "internal"),
         reference=reference,
     )
+
+
+def _route() -> str:
+    """Return the pattern of the address: the address itself may carry the code of a call, which no log may tell."""
+    return "an unknown address" if request.url_rule is None else f"{request.method} {request.url_rule.rule}"
 
 
 def _retry(code: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ POOL = 64  # at least thirty of each specialty, so that nobody can guess a panel
 LEAST_PAGES = 55
 
 pytestmark = pytest.mark.skipif(
-    os.environ.get("MINGBIAO_CAMPAIGN") != "long", reason="takes longer than a minute: `python3 run.py test long`"
+    os.environ.get("MINGBIAO_CAMPAIGN") != "long", reason="takes minutes: `python3 run.py test long by_hand`"
 )
 
 
