@@ -16,7 +16,10 @@ from tests.support.ocds_schema import DATA, checker
 from trading.assembly import SUBSCRIPTIONS
 from trading.audit.queries import is_relayed
 from trading.audit.relay import relay
+from trading.crypto.signatures import sign_document
 from trading.embedded.processes import wait_until
+from trading.kernel.canonical import dumps, loads_object
+from trading.kernel.errors import RuleBroken
 from trading.notices.queries import publications
 from trading.notices.rules import exact_json
 from trading.notices.rules.channels import Channel
@@ -98,7 +101,9 @@ def test_a_tender_is_told_step_by_step(told: Told) -> None:
     require_valid(opened)
     require_bids(opened[-1], tender)
 
-    tender.rank()
+    tender.award()
+    require_nobody_else_is_announced(tender)
+    tender.announce(tender.closing_notice("result"))
     awarded = told.publish()
     assert [each["tag"] for each in awarded] == [["tender"], ["tenderUpdate"], ["award"]]
     require_valid(awarded)
@@ -106,6 +111,18 @@ def test_a_tender_is_told_step_by_step(told: Told) -> None:
     assert award["value"] == {"amount": Decimal("96000.50"), "currency": "CNY"}
     assert award["relatedBids"] == [tender.bidders["songtao"].bid]
     assert awarded[:2] == opened  # what was released never changes
+
+
+def require_nobody_else_is_announced(tender: Tender) -> None:
+    """What the agency signs about the award is what the record says of it, or it is not published (NOT-09)."""
+    notice = loads_object(tender.closing_notice("result").doc)
+    agency = tender.market.stage.signers["agency", "agency"]
+    line = notice["lots"][0]
+    second = {"bid": tender.bidders["qinghe"].bid, "bidder": tender.bidders["qinghe"].organisation.code}
+    for change in ({"price": line["award"]["price"] - 1}, second, {"winner": notice["buyer"]}):
+        changed = {**notice, "lots": [{**line, "award": {**line["award"], **change}}]}
+        with pytest.raises(RuleBroken, match=r"notice\.award_differs"):
+            tender.announce(sign_document(dumps(changed), agency))
 
 
 def require_bids(release: dict[str, Any], tender: Tender) -> None:

@@ -278,14 +278,24 @@ class Tender:
 
     def rank(self) -> Ranking:
         """Rank, determine the award, publish the result; a lot that fails ends there."""
+        ranking = self.award()
+        if ranking.failure is None:
+            self.announce(self.closing_notice("result"))
+        return ranking
+
+    def award(self) -> Ranking:
+        """Rank, and determine the award if there is one."""
         market, place = self.market, (LOT, STAGE)
         drafter = market.stage.actors["drafter"]
         ranking, _ = evaluation.evaluate(market.runtime.ledger, drafter, market.tender, *place)
         if ranking.failure is None:
             awards.determine(market.runtime.ledger, drafter, market.tender, *place)
-            signed = self.closing_notice("result")
-            notices.publish_result(market.runtime.ledger, market.stage.actors["reviewer"], market.tender, signed)
         return ranking
+
+    def announce(self, signed: SignedDocument) -> None:
+        """Publish the result notice."""
+        market = self.market
+        notices.publish_result(market.runtime.ledger, market.stage.actors["reviewer"], market.tender, signed)
 
     # What custodians do other than the honest rounds of ``Institutions``.
 

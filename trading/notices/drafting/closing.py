@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
 from trading.contracts import queries as contracts
 from trading.contracts.rules.documents import parse_contract
 from trading.documents import queries as documents
-from trading.evaluation.queries import RankingRow, ranking_of
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import IntegrityFailure, NotFound
-from trading.notices.drafting.head import head, party
+from trading.notices.drafting.head import head
 from trading.notices.drafting.tender import said
+from trading.notices.queries.outcomes import outcome
 from trading.notices.rules.documents import build_notice
-from trading.parties.queries import organisations
 from trading.procedures import queries as procedures
-from trading.procedures.queries import LotRow, ProcedureRow
-from trading.procedures.rules.criteria import decimal_of
 from trading.procedures.rules.spec import parse_spec
-
-_AWARDED: Final = frozenset({"determined", "concluded", "contracted", "contract_published"})
 
 
 def closing_draft(
@@ -50,7 +44,7 @@ def closing_draft(
     """
     row = procedures.find(conn, reference)
     lots = [
-        _lot(conn, row, lot)
+        outcome(conn, row, lot)
         for lot in procedures.lots_of(conn, row.id)
         if kind == "cancellation" or lot.phase == {"result": "determined", "failed": "failed"}[kind]
     ]
@@ -59,29 +53,6 @@ def closing_draft(
         # NOT-09: the tender documents stand with the result, and who evaluated.
         fields |= {"documents": said(parse_spec(loads_object(row.spec)))["documents"], "experts": list(experts)}
     return build_notice(fields)
-
-
-def _lot(conn: Connection, row: ProcedureRow, lot: LotRow) -> dict[str, Any]:
-    ranking = ranking_of(conn, row.id, lot.number, lot.stage)
-    award = None if ranking is None or lot.phase not in _AWARDED else _award(conn, ranking)
-    return {
-        "award": award,
-        "lot": lot.number,
-        "ranked_h": None if ranking is None else ranking.h,
-        "reason": None if award is not None else lot.phase,
-        "stage": lot.stage,
-    }
-
-
-def _award(conn: Connection, ranking: RankingRow) -> dict[str, Any]:
-    """Return the award with what NOT-09 asks: winner, price, and by which number it won."""
-    first = ranking.first
-    known = organisations(conn, (first["bidder"],))
-    award = {name: first[name] for name in ("bid", "bidder", "evaluated_price", "price")}
-    # Documents write decimals without superfluous zeros (P3 rule 3); the ranking writes all places of a score.
-    more = {} if first.get("score") is None else {"score": decimal_of(Fraction(first["score"]))}
-    # The deduction that was granted is the declaration of a small enterprise that NOT-09 wants published.
-    return {**award, **more, "sme": first.get("preference"), "winner": party(known, first["bidder"])}
 
 
 def contract_notice_draft(

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from trading.kernel.errors import NotFound
 from trading.notices.queries.chain import newest_notice
-from trading.parties.queries import Organisation, organisations
+from trading.notices.queries.outcomes import party
+from trading.parties.queries import organisations
 from trading.procedures.queries import ProcedureRow
 from trading.procedures.service import edition_of
 
@@ -32,10 +32,3 @@ def head(conn: Connection, row: ProcedureRow, *, at: int, kind: str) -> dict[str
         "title_en": row.title_en,
         "title_zh": row.title_zh,
     }
-
-
-def party(known: dict[str, Organisation], code: str) -> dict[str, str]:
-    """Return an organisation as notices name it; ``NotFound`` if the register does not have it."""
-    if code not in known:
-        raise NotFound(f"organisation {code}")
-    return {"code": code, "name_en": known[code].name_en, "name_zh": known[code].name_zh}

@@ -8,12 +8,13 @@ from typing import Final
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.contracts.queries import contract_of
-from trading.kernel.errors import InvalidInput
+from trading.kernel.errors import InvalidInput, RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.notices import store
-from trading.notices.rules.documents import parse_notice
+from trading.notices.queries.outcomes import outcome
+from trading.notices.rules.documents import Notice, parse_notice
 from trading.notices.service.checks import errand_arg, require_notice
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
@@ -33,6 +34,7 @@ def cancel(ledger: Ledger, actor: Actor, reference: str, signed: SignedDocument,
             for lot in rows.lots(uow, row.id)
             if not LotPhase(lot.phase).finished
         ]
+        _require_outcomes(uow, row, [lot for lot, _ in lots], notice)
         event = Event(
             kind="procedure.cancelled",
             subject=f"procedure:{reference}",
@@ -87,10 +89,24 @@ def _announce(ledger: Ledger, actor: Actor, reference: str, signed: SignedDocume
         ]
         if len(moves) != len(named) or not moves:
             raise InvalidInput("doc.bad_field", "the notice names a lot that the procedure does not have")
+        _require_outcomes(uow, row, [lot for lot, _ in moves], notice)
         recorded = [_end_lot(uow, row, lot, move, signed, last) for lot, move in moves]
         store.add(uow, recorded[0], row.id, notice, signed)
         rows.move_procedure(uow, recorded[0], row)
     return recorded[0]
+
+
+def _require_outcomes(uow: UnitOfWork, row: ProcedureRow, lots: list[LotRow], notice: Notice) -> None:
+    """Refuse a notice that tells another award than the record has, whoever signed it.
+
+    Raises:
+        RuleBroken: ``notice.award_differs`` (NOT-09).
+    """
+    told = {(line["lot"], line["stage"]): (line["award"], line["ranked_h"]) for line in notice.lots}
+    for lot in lots:
+        line = outcome(uow.connection, row, lot)
+        if told.get((lot.number, lot.stage)) != (line["award"], line["ranked_h"]):
+            raise RuleBroken("notice.award_differs", "NOT-09", lot=lot.number)
 
 
 def _end_lot(
