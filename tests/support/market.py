@@ -135,14 +135,18 @@ class Market:
 
     def publish(self) -> None:
         """Review, sign and publish; from now on bids are taken."""
-        ledger, actors = self.runtime.ledger, self.stage.actors
-        procedure_service.submit_for_review(ledger, actors["drafter"], self.tender)
+        procedure_service.submit_for_review(self.runtime.ledger, self.stage.actors["drafter"], self.tender)
+        self.publish_as(self.stage.actors["reviewer"])
+
+    def publish_as(self, reviewer: Actor) -> None:
+        """Sign and publish what was submitted."""
+        ledger = self.runtime.ledger
         with ledger.read() as conn:
             drafted = drafting.tender_draft(conn, self.tender, at=platform_ms(conn), demo=True)
         agency, lot = self.stage.signers["agency", "agency"], drafted.lots[0]
         documents = LotDocuments(policy=sign_document(lot.policy, agency), schedule=sign_document(lot.schedule, agency))
         notice = sign_document(drafted.notice, agency)
-        notices.publish_tender(ledger, actors["reviewer"], self.tender, notice, {(LOT, STAGE): documents}, demo=True)
+        notices.publish_tender(ledger, reviewer, self.tender, notice, {(LOT, STAGE): documents}, demo=True)
         self.policy = parse_policy(lot.policy)
 
     def work(self) -> None:

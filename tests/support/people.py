@@ -6,12 +6,14 @@ from typing import cast
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from trading.accounts import service as accounts
 from trading.accounts.rules import codes
-from trading.accounts.tables import recovery_code
+from trading.accounts.tables import account, recovery_code
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
+from trading.kernel.roles import Actor, Role
 from trading.web.sessions import TOKEN
 
 
@@ -19,8 +21,8 @@ def signed_in(client: FlaskClient, login: str) -> FlaskClient:
     """Return ``client`` with a session of the account called ``login``."""
     runtime = cast("Runtime", client.application.extensions["runtime"])
     with runtime.ledger.upkeep() as conn:
-        account = accounts.actor_of(conn, login).account
-    token = accounts.open_session(runtime.ledger, account)
+        actor = accounts.actor_of(conn, login)
+    token = accounts.open_session(runtime.ledger, actor.account)
     with client.session_transaction() as session:
         session.clear()
         session[TOKEN] = token
@@ -34,9 +36,18 @@ def code_of(ledger: Ledger, login: str) -> str:
     """
     fresh = codes.new_recovery_codes()[0]
     with ledger.upkeep() as conn:
-        account = accounts.actor_of(conn, login).account
-        conn.execute(recovery_code.insert().values(account_id=account, sha256=codes.recovery_digest(fresh)))
+        actor = accounts.actor_of(conn, login)
+        conn.execute(recovery_code.insert().values(account_id=actor.account, sha256=codes.recovery_digest(fresh)))
     return fresh
+
+
+def further_account(ledger: Ledger, login: str, further: str, organisation: str, *roles: Role) -> Actor:
+    """Give the human being behind an account another one, at another organisation."""
+    with ledger.upkeep() as conn:
+        person: str = conn.execute(select(account.c.person).where(account.c.login == login)).scalar_one()
+    accounts.create_account(ledger, login=further, org_code=organisation, roles=roles, person_id=person)
+    with ledger.upkeep() as conn:
+        return accounts.actor_of(conn, further)
 
 
 def session_cookie(app: Flask, login: str) -> tuple[str, str]:

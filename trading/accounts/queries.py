@@ -98,6 +98,15 @@ def accounts_of_person(conn: Connection, account_id: str) -> dict[str, str]:
     return {row.id: row.org_code for row in conn.execute(query)}
 
 
+def same_person(conn: Connection, one: str, other: str) -> bool:
+    """Whether two accounts, open or closed, are of one human being: four eyes need two people, not two accounts."""
+    if one == other:
+        return True
+    query = select(account.c.id, account.c.person).where(account.c.id.in_((one, other)))
+    people = {row.id: row.person for row in conn.execute(query)}
+    return one in people and people[one] == people.get(other)
+
+
 def find_accounts(conn: Connection, wanted: str) -> list[AccountShown]:
     """Return at most 200 accounts whose name, login or organisation code contains ``wanted``; the open ones first."""
     pattern = "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

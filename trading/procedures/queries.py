@@ -97,12 +97,12 @@ def by_id(conn: Connection, procedure_id: int) -> ProcedureRow:
     return procedure_of(row)
 
 
-def has_drafted(conn: Connection, procedure_id: int, account: str) -> bool:
-    """Say whether an account drafted any version of a procedure: such a person never approves it (MB-01)."""
+def drafters(conn: Connection, procedure_id: int) -> frozenset[str]:
+    """Return the accounts that drafted any version of a procedure: such a person never approves it (MB-01)."""
     query = select(audit_entry.c.record).where(
         audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "procedure.drafted"
     )
-    return any(loads_object(bytes(record))["actor"] == account for record in conn.execute(query).scalars())
+    return frozenset(loads_object(bytes(record))["actor"] for record in conn.execute(query).scalars())
 
 
 def published(conn: Connection, *, before: tuple[int, str] | None, limit: int) -> list[ProcedureRow]:

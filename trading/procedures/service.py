@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine
 
+from trading.accounts.queries import same_person
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.documents import queries as document_queries
@@ -262,12 +263,17 @@ def step(
         edition=edition,
         regime=Regime(row.regime),
         calendar=work_calendar(conn),
-        drafted_by=actor.account if queries.has_drafted(conn, row.id, actor.account) else row.drafted_by,
+        drafted_by=actor.account if has_drafted(conn, row, actor) else row.drafted_by,
     )
     if lot is not None:
         known = replace(known, ceiling=lot.ceiling, close_at=lot.close_at, terms=declared_lot(row, lot.number))
     phase = ProcedurePhase(row.phase) if lot is None else LotPhase(lot.phase)
     return advance(kind_of(row.kind, edition), phase, act, _in(row, actor, supplier), replace(known, **facts))
+
+
+def has_drafted(conn: Connection, row: ProcedureRow, actor: Actor) -> bool:
+    """Whether the human being behind the actor drafted any version, with whichever account (MB-01)."""
+    return any(same_person(conn, actor.account, each) for each in queries.drafters(conn, row.id))
 
 
 def declared_lot(row: ProcedureRow, number: str) -> LotSpec:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 from tests.support.columns import missed_columns, owner_of, tables_of
 from tests.support.databases import Database, Server, clone
 from tests.support.market import CLOSE, LOT, Market, open_market
+from tests.support.people import further_account
 from trading.audit.replay import replay
 from trading.clarifications import queries, service
 from trading.clarifications.rules.answering import Content, Effect
@@ -92,6 +93,9 @@ def test_only_the_agency_answers_and_only_two_people_publish(market: Market) -> 
         service.publish_answer(ledger, drafter, question, version=1, corrections={})
     with pytest.raises(RuleBroken, match=r"review\.same_person"):
         service.publish_answer(ledger, both, question, version=1, corrections={})
+    again = further_account(ledger, "drafter", "drafter-at-buyer", cast.BUYER.code, Role.REVIEWER)
+    with pytest.raises(RuleBroken, match=r"review\.same_person"):  # four eyes are two people, not two accounts
+        service.publish_answer(ledger, again, question, version=1, corrections={})
     with pytest.raises(NotFound):
         service.draft_answer(ledger, drafter, "q-0000000000000000", CONTENT, version=0)
 

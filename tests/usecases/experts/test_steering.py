@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from tests.support.made_committee import CommitteeMaker, custody_key
 from tests.support.market import Market
-from trading.accounts import service as accounts
-from trading.accounts.tables import account
+from tests.support.people import further_account
 from trading.crypto.contact import code_sha256
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.custody import queries as custody
@@ -173,8 +172,8 @@ def test_nobody_gives_himself_a_seat_and_no_staff_of_the_agency_sits(market: Mar
     """Persons are compared, not accounts (EXP-06)."""
     maker.plan(market.tender)
     buyer = maker.account("buyer", cast.BUYER, Role.AGENCY)
-    same = _further_account(maker, "buyer", "buyer-again", cast.BUYER.code)
-    double = _further_account(maker, "drafter", "drafter-at-buyer", cast.BUYER.code)
+    same = further_account(maker.ledger, "buyer", "buyer-again", cast.BUYER.code, Role.AGENCY)
+    double = further_account(maker.ledger, "drafter", "drafter-at-buyer", cast.BUYER.code, Role.AGENCY)
 
     def appoint(by: Actor, who: Actor) -> str:
         identity = Identity(name="甲", mail="none@localhost", phone="", employer=cast.BUYER.code)
@@ -188,16 +187,6 @@ def test_nobody_gives_himself_a_seat_and_no_staff_of_the_agency_sits(market: Mar
             appoint(buyer, who)
     assert "committee.appointed" not in market.kinds()
     assert appoint(maker.actor("drafter"), same).startswith("m-")
-
-
-def _further_account(maker: CommitteeMaker, login: str, further: str, organisation: str) -> Actor:
-    """Give the human being behind an account another one."""
-    with maker.ledger.upkeep() as conn:
-        query = select(account.c.person).where(account.c.login == login)
-        person: str = conn.execute(query).scalar_one()
-    accounts.create_account(maker.ledger, login=further, org_code=organisation, roles=(Role.AGENCY,), person_id=person)
-    with maker.ledger.upkeep() as conn:
-        return accounts.actor_of(conn, further)
 
 
 def test_the_records_tell_who_has_declared(market: Market, maker: CommitteeMaker) -> None:

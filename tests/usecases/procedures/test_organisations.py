@@ -11,6 +11,7 @@ import pytest
 from agents.keys import enrolment
 from tests.support.databases import Server, clone
 from tests.support.market import CLOSE, LOT, STAGE, WINDOWS, Market, open_market
+from tests.support.people import further_account
 from trading.accounts import service as accounts
 from trading.awards import service as awards
 from trading.crypto.signatures import Es256Signer, sign_document
@@ -57,7 +58,11 @@ def test_nobody_acts_for_another_organisation(market: Market) -> None:
     procedures.return_to_drafter(ledger, market.stage.actors["reviewer"], market.tender, "why")
     assert phase(market) == before
     market.prove_local_keys()
-    market.publish()
+    procedures.submit_for_review(ledger, market.stage.actors["drafter"], market.tender)
+    again = further_account(ledger, "drafter", "drafter-at-buyer", cast.BUYER.code, Role.REVIEWER)
+    with pytest.raises(RuleBroken, match=r"review\.same_person"):  # four eyes are two people, not two accounts
+        market.publish_as(again)
+    market.publish_as(market.stage.actors["reviewer"])
     with ledger.read() as conn:
         texts = {"text_zh": "采购任务取消。", "text_en": "The purchase is cancelled."}
         raw = drafting.closing_draft(conn, market.tender, at=market.now(), kind="cancellation", texts=texts)

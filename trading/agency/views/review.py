@@ -21,8 +21,9 @@ from trading.agency.views.drafts import Page
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
 from trading.notices.rules.changes import Piece, compare
-from trading.procedures.queries import ProcedureRow, has_drafted
+from trading.procedures.queries import ProcedureRow
 from trading.procedures.rules.spec import ProcedureSpec, parse_spec
+from trading.procedures.service import has_drafted
 from trading.rulebook.loader import edition_at
 from trading.web.locale import gettext as _
 from trading.web.locale import ngettext, pick
@@ -74,10 +75,10 @@ def review(reference: str) -> Page | Response:
     with reading() as (conn, at):
         row = own_procedure(conn, reference)
         draft = queries.draft_of(conn, reference, TENDER)
-        drafted = has_drafted(conn, row.id, current_actor().account)
         refused = _refused(conn, row, at)
     with runtime().ledger.upkeep() as conn:  # the reading role knows no names of people
         author = names_of(conn, (row.drafted_by,)).get(row.drafted_by, row.drafted_by)
+        drafted = has_drafted(conn, row, current_actor())
     if form.validate_on_submit():
         try:
             service.give_back(runtime().ledger, current_actor(), reference, plain(form.reason.data))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trading.accounts.queries import same_person
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.bids.rules.schedule import Schedule, parse_schedule, require_successor
@@ -128,8 +129,8 @@ def _require_amendable(
     if new_close != correction.specification.close:
         raise InvalidInput("doc.bad_field", f"the schedule of lot {lot.number} has another deadline")
     facts: dict[str, Any] = {"new_close_at": new_close, "affects_bids": affects_bids}
-    if uow.actor.account == correction.author:
-        facts["drafted_by"] = correction.author
+    if same_person(uow.connection, uow.actor.account, correction.author):
+        facts["drafted_by"] = uow.actor.account
     procedures.step(uow.connection, row, Act.AMEND, uow.actor, at=uow.at, lot=lot, **facts)
 
 
