@@ -14,13 +14,37 @@ from tests.support.databases import SERVER_VARIABLE, Database, Server, clone, se
 from tests.support.logs import LogWorld
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
+from trading.embedded.places import admit_server
 from trading.kernel.events import Registry
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
+ROOM = 4 * 2**30  # bytes; a whole run needs less than one of them
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the folder of the run's server; workers of xdist inherit it and share one server."""
     if not hasattr(config, "workerinput"):
-        os.environ[SERVER_VARIABLE] = tempfile.mkdtemp(prefix="mingbiao-tests-")
+        _keep_files_in_memory()
+        folder = Path(tempfile.mkdtemp(prefix="mingbiao-tests-"))
+        admit_server(folder)
+        os.environ[SERVER_VARIABLE] = str(folder)
+
+
+def _keep_files_in_memory() -> None:
+    """Let files of the run lie in memory where there is room.
+
+    No test here proves anything about a disk; those that do name a folder of theirs. And there are file systems that
+    take half a second to make the thousand files of one more database.
+    """
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and _free() > ROOM:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # look again
+
+
+def _free() -> int:
+    """Return how many bytes can be kept in memory."""
+    told = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+    return min(shutil.disk_usage(MEMORY).free, int(told["MemAvailable"].split()[0]) * 1024)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

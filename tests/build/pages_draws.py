@@ -11,6 +11,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 
 from tests.build import draws as vectors
 from tests.build.pages import DAY, HOUR, NOW, Sample, digest
+from trading.demo import cast
 from trading.experts.forms import (
     AppointForm,
     BeginForm,
@@ -469,10 +470,11 @@ def _people() -> Iterator[Sample]:
     for name, seats in (("none", []), ("some", mine)):
         context = {"form": partial(SeatForm, formdata=None), "seats": seats}
         yield Sample(f"seats-{name}", "/draws/mine", "experts/mine.html", context)
-    for state in ("present", "recused"):
+    bidders = [(each.name_zh, each.name_en) for each in cast.BIDDERS]
+    for name, state, known in (("present", "present", bidders), ("early", "present", None), ("recused", "recused", [])):
         seat = Member(seat="m-3f6h7k9m2q4d", kind="expert", stratum=FURNITURE, state=state)
-        context = {"form": partial(DeclareForm, formdata=None), "procedure": PROCEDURE, "seat": seat}
-        yield Sample(f"declare-{state}", f"/draws/mine/{REFERENCE}", "experts/declare.html", context)
+        context = {"form": partial(DeclareForm, formdata=None), "procedure": PROCEDURE, "seat": seat, "bidders": known}
+        yield Sample(f"declare-{name}", f"/draws/mine/{REFERENCE}", "experts/declare.html", context)
 
 
 def contested(state: str) -> ContestRow:

@@ -152,7 +152,9 @@ def test_a_call_is_answered_by_its_code_alone(market: Market, maker: CommitteeMa
     assert unknown.text == late.text.replace(over, "nobody")  # a code that is over tells no more than none at all
 
 
-def test_an_expert_signs_in_and_declares(market: Market, maker: CommitteeMaker) -> None:
+def test_an_expert_signs_in_and_declares_nothing_about_bidders_whom_nobody_knows(
+    market: Market, maker: CommitteeMaker
+) -> None:
     maker.admit(12, accounts_for=12)
     maker.plan(market.tender)
     maker.drawn(market.tender)
@@ -164,8 +166,10 @@ def test_an_expert_signs_in_and_declares(market: Market, maker: CommitteeMaker) 
     taken = expert.post("/draws/mine", seat_code=code)
     assert taken.status_code == HTTPStatus.SEE_OTHER
     assert taken.location == f"/draws/mine/{market.tender}"
-    declared = expert.post(taken.location, declaration="none")
-    assert declared.status_code == HTTPStatus.SEE_OTHER
+    assert "come back then" in expert.get(f"{taken.location}?lang=en").text
+    early = expert.post(taken.location, declaration="none")
+    assert early.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "Nobody knows the bidders before the opening" in early.text
     assert market.tender in expert.get("/draws/mine").text
     stranger = next(name for name in maker.stage.actors if name.startswith("expert-") and name != login)
     assert market.tender not in Person(market, stranger).get("/draws/mine").text

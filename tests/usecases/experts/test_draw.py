@@ -28,6 +28,8 @@ from trading.experts.service import (
 )
 from trading.experts.service.committees import Windows
 from trading.kernel.errors import InvalidInput, MingbiaoError, NotFound, NotPermitted, RuleBroken
+from trading.notices import drafting
+from trading.notices import service as notices
 
 DAY = 24 * 3_600_000
 
@@ -202,6 +204,27 @@ def test_nothing_after_the_seal_can_be_cancelled_at_will(market: Market, maker: 
             advance.draft_cancel(maker.ledger, maker.actor("centre"), draw, reason)
     with refused("draw.not_cancelled"):
         advance.next_attempt(maker.ledger, maker.actor("centre"), draw)
+
+
+def test_whoever_is_called_by_a_draw_that_was_stopped_cannot_answer_any_more(
+    market: Market, maker: CommitteeMaker
+) -> None:
+    market.prove_local_keys()
+    market.publish()
+    maker.admit(24)
+    maker.plan(market.tender)
+    draw = maker.seeded(market.tender)
+    maker.work()
+    _, code = maker.open_calls()[0]
+    texts = {"text_en": "The purchase is given up.", "text_zh": "采购任务取消。"}
+    with maker.ledger.read() as conn:
+        raw = drafting.closing_draft(conn, market.tender, at=market.now(), kind="cancellation", texts=texts)
+    signed = sign_document(raw, market.stage.signers["agency", "agency"])
+    notices.cancel(maker.ledger, maker.actor("reviewer"), market.tender, signed, "采购任务取消")
+    advance.draft_cancel(maker.ledger, maker.actor("centre"), draw, "stopped")
+    maker.sign(draw, "ed1.cancel")
+    with refused("draw.not_pending"):
+        calls.answer(maker.ledger, code, calls.ACCEPT)
 
 
 def test_before_the_seal_an_attempt_is_cancelled_and_the_next_one_names_it(

@@ -20,6 +20,8 @@ from trading.kernel.errors import InvalidInput, RuleBroken
 from trading.kernel.roles import Actor, Role
 
 CALLED: Final = "CALLED"
+#: States of an attempt in which its trail grows.
+WALKING: Final = ("seeded", "resulted")
 ACCEPT, DECLINE, CONFLICT = "accept", "decline", "conflict"
 _STATES: Final = {ACCEPT: State.SELECTED, DECLINE: State.REFUSED, CONFLICT: State.RECUSED}
 #: Registered reasons of a refusal; what an expert writes more is between him and the supervisor.
@@ -83,8 +85,11 @@ def dispose(uow: UnitOfWork, row: DrawRow, call: CallRow, state: State, reason: 
     """Record a disposition that a person gave, under the lock of the draw row; the reason is committed to, not told.
 
     Raises:
-        RuleBroken: ``draw.not_pending``: nobody waits for this answer; ``draw.answer_late``: its time is over.
+        RuleBroken: ``draw.not_pending``: nobody waits for this answer, or the attempt was cancelled;
+            ``draw.answer_late``: its time is over.
     """
+    if row.state not in WALKING:
+        raise RuleBroken("draw.not_pending", "ED1 D13", state=row.state)
     expected = State.SELECTED.value if state is State.REPLACED else CALLED
     if _last(uow.connection, call) != expected:
         raise RuleBroken("draw.not_pending", "ED1 D10")

@@ -12,8 +12,8 @@ from trading.experts.queries import CallRow, DrawRow, MemberRow
 from trading.experts.rules.walk import State
 from trading.experts.service import seats
 from trading.experts.service.attempts import spec_of
-from trading.experts.service.calls import dispose
-from trading.experts.service.walking import ACTOR, WALKING, Contact
+from trading.experts.service.calls import WALKING, dispose
+from trading.experts.service.walking import ACTOR, Contact
 from trading.procedures import queries as procedures
 
 

@@ -26,6 +26,7 @@ from trading.experts.rules.spec import Spec
 from trading.experts.rules.strata import stratum_title
 from trading.experts.rules.walk import Entry, Facts, State, Step, Walk
 from trading.experts.service.attempts import spec_of
+from trading.experts.service.calls import CALLED, WALKING
 from trading.experts.service.custodians import attempt_of
 from trading.experts.service.preparing import keys_info
 from trading.kernel.canonical import dumps, loads_object
@@ -36,9 +37,7 @@ from trading.kernel.signed import SignedDocument
 from trading.messages.rules.calls import Meeting, call_mail, seat_mail, told_mail
 from trading.messages.service import outbox
 
-CALLED: Final = "CALLED"
 ACTOR: Final = Actor.system("contact")
-WALKING: Final = ("seeded", "resulted")
 #: Dispositions about somebody who was called; excluded and limited people were never spoken to.
 _PERSONAL: Final = frozenset({CALLED, "SELECTED", "REFUSED", "RECUSED", "UNREACHABLE", "REPLACED"})
 

@@ -17,6 +17,7 @@ from trading.experts.views.desk import runtime
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import InvalidInput, RuleBroken
 from trading.kernel.roles import Role
+from trading.parties.queries import organisations
 from trading.procedures import queries as procedures
 from trading.web.permissions import allow, current_actor, public
 
@@ -103,6 +104,10 @@ def declare(reference: str) -> Answer:
     with runtime().ledger.read() as conn:
         procedure = procedures.find(conn, reference)
         seat = queries.seat_of(conn, procedure.id, current_actor())
+        bidders = None
+        if queries.bidders_told(conn, procedure.id) is not None:
+            known = organisations(conn, tuple(queries.known_bidders(conn, procedure.id)))
+            bidders = sorted((each.name_zh, each.name_en) for each in known.values())
     if seat is None:
         return redirect(url_for("calls.mine"), HTTPStatus.SEE_OTHER)
     if form.is_submitted():
@@ -114,4 +119,5 @@ def declare(reference: str) -> Answer:
                 form.refuse(error)
             else:
                 return redirect(url_for("calls.declare", reference=reference), HTTPStatus.SEE_OTHER)
-    return render_template("experts/declare.html", form=form, procedure=procedure, seat=seat), status
+    shown = render_template("experts/declare.html", form=form, procedure=procedure, seat=seat, bidders=bidders)
+    return shown, status
