@@ -472,7 +472,7 @@ def _people() -> Iterator[Sample]:
         yield Sample(f"seats-{name}", "/draws/mine", "experts/mine.html", context)
     bidders = [(each.name_zh, each.name_en) for each in cast.BIDDERS]
     for name, state, known in (("present", "present", bidders), ("early", "present", None), ("recused", "recused", [])):
-        seat = Member(seat="m-3f6h7k9m2q4d", kind="expert", stratum=FURNITURE, state=state)
+        seat = Member(seat="m-3f6h7k9m2q4d", kind="expert", stratum=FURNITURE, state=state)  # type: ignore[arg-type]  # one of its words
         context = {"form": partial(DeclareForm, formdata=None), "procedure": PROCEDURE, "seat": seat, "bidders": known}
         yield Sample(f"declare-{name}", f"/draws/mine/{REFERENCE}", "experts/declare.html", context)
 
