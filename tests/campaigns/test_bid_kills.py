@@ -24,8 +24,7 @@ from tests.build.market import Market, OpenLot, open_market
 from tests.support import bid_checker as checker
 from tests.support.bid_clients import Crowd, Step, crowd_before
 from tests.support.kills import HEAL_S, Draws, is_whole, pid_of, pids, require_sound, web_workers
-from tests.support.platforms import strike, temporary_platform
-from trading.assembly import open_runtime
+from tests.support.platforms import runtime_on, strike, temporary_platform
 from trading.audit.demo_clock import jump
 from trading.audit.service import platform_ms
 from trading.crypto.keyfiles import load_es256
@@ -54,10 +53,8 @@ def platform() -> Iterator[Platform]:
 
 @pytest.fixture
 def market(platform: Platform) -> Iterator[Market]:
-    runtime = open_runtime(platform.settings("worker"), pool_size=BIDDERS + 2)
-    yield open_market(runtime, bidders=BIDDERS)
-    for engine in (runtime.ledger._engine, runtime.ledger._reader):
-        engine.dispose()
+    with runtime_on(platform, pool_size=BIDDERS + 2) as runtime:
+        yield open_market(runtime, bidders=BIDDERS)
 
 
 @pytest.fixture

@@ -23,9 +23,8 @@ from tests.build.market import Market, open_market
 from tests.support import publication_checker as checker
 from tests.support.early_publication import EFFECTS
 from tests.support.kills import HEAL_S, Draws, is_whole, pid_of, pids, require_sound
-from tests.support.platforms import strike, temporary_platform
+from tests.support.platforms import runtime_on, strike, temporary_platform
 from tests.support.publishing import Publisher
-from trading.assembly import open_runtime
 from trading.embedded.processes import wait_until
 from trading.kernel.errors import MingbiaoError
 from trading.notices.rules.channels import Channel
@@ -50,10 +49,8 @@ def platform() -> Iterator[Platform]:
 
 @pytest.fixture
 def market(platform: Platform) -> Iterator[Market]:
-    runtime = open_runtime(platform.settings("worker"), pool_size=4)
-    yield open_market(runtime, bidders=1)
-    for engine in (runtime.ledger._engine, runtime.ledger._reader):
-        engine.dispose()
+    with runtime_on(platform) as runtime:
+        yield open_market(runtime, bidders=1)
 
 
 class Stream:

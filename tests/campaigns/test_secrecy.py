@@ -24,9 +24,8 @@ from sqlalchemy import NullPool, create_engine
 from agents.bid.commands import main
 from tests.build.market import Market, OpenLot, Party, open_market
 from tests.support import leaks
-from tests.support.platforms import temporary_platform
+from tests.support.platforms import runtime_on, temporary_platform
 from trading.accounts import service as accounts
-from trading.assembly import open_runtime
 from trading.bids.rules.context import BidContext
 from trading.bids.rules.package import parse_package
 from trading.crypto.envelope import derive_identity, recipient_string
@@ -142,20 +141,18 @@ def platform() -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def secrets(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Secrets:
     """Two bidders have bid, one has replaced its bid; people have read pages."""
-    runtime = open_runtime(platform.settings("worker"), pool_size=4)
-    market = open_market(runtime, bidders=2)
-    (lot,) = market.publish()
     found = Secrets()
     found.add_content()
-    for number, (party, totals) in enumerate(zip(market.bidders, (TOTALS[:2], TOTALS[2:]), strict=True), 1):
-        bidder = Bidder(folder=tmp_path_factory.mktemp("bidder"), party=party, platform=platform, lot=lot)
-        bidder.start(market, f"bidder{number}")
-        for seq, total in enumerate(totals, 1):
-            found.add_package(bidder.bid(total, seq))
-    for path in ("/", "/procedures", f"/procedures/{lot.tender}", "/log", f"/nowhere?q={lot.tender}"):
-        read(platform, path)
-    for engine in (runtime.ledger._engine, runtime.ledger._reader):
-        engine.dispose()
+    with runtime_on(platform) as runtime:
+        market = open_market(runtime, bidders=2)
+        (lot,) = market.publish()
+        for number, (party, totals) in enumerate(zip(market.bidders, (TOTALS[:2], TOTALS[2:]), strict=True), 1):
+            bidder = Bidder(folder=tmp_path_factory.mktemp("bidder"), party=party, platform=platform, lot=lot)
+            bidder.start(market, f"bidder{number}")
+            for seq, total in enumerate(totals, 1):
+                found.add_package(bidder.bid(total, seq))
+        for path in ("/", "/procedures", f"/procedures/{lot.tender}", "/log", f"/nowhere?q={lot.tender}"):
+            read(platform, path)
     return found
 
 

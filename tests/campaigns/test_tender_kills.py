@@ -20,9 +20,8 @@ from rich.console import Console
 
 from tests.support import publication_checker as checker
 from tests.support.kills import HEAL_S, Draws, is_whole, pid_of, pids, require_sound
-from tests.support.platforms import strike, temporary_platform
+from tests.support.platforms import runtime_on, strike, temporary_platform
 from tests.support.stubborn import Stubborn
-from trading.assembly import open_runtime
 from trading.audit.queries import is_relayed
 from trading.audit.runtime import Runtime
 from trading.demo import keepsakes
@@ -92,10 +91,8 @@ def platform() -> Iterator[Platform]:
 
 @pytest.fixture
 def runtime(platform: Platform) -> Iterator[Runtime]:
-    runtime = open_runtime(platform.settings("worker"), pool_size=4)
-    yield runtime
-    for engine in (runtime.ledger._engine, runtime.ledger._reader):
-        engine.dispose()
+    with runtime_on(platform) as runtime:
+        yield runtime
 
 
 def test_a_whole_tender_under_fire(

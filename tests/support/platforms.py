@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from trading.assembly import open_runtime
+from trading.audit.runtime import Runtime
 from trading.embedded.places import admit_server
 from trading.up import Platform
 from trading.up.platform import discard_platform
@@ -31,6 +33,17 @@ def temporary_platform(*, fsync: bool = True, demo_shift_ms: int = 0) -> Iterato
             platform.stop()
     finally:
         discard_platform(folder)
+
+
+@contextmanager
+def runtime_on(platform: Platform, *, pool_size: int = 4) -> Iterator[Runtime]:
+    """Yield a runtime of this process on a platform, as a worker has it; its connections end with it."""
+    runtime = open_runtime(platform.settings("worker"), pool_size=pool_size)
+    try:
+        yield runtime
+    finally:
+        for engine in (runtime.ledger._engine, runtime.ledger._reader):
+            engine.dispose()
 
 
 def strike(pid: int) -> None:

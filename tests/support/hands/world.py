@@ -16,10 +16,9 @@ from sqlalchemy import Connection, update
 from tests.support.browsers import open_browser
 from tests.support.hands.person import Looked, Person
 from tests.support.people import code_of
-from tests.support.platforms import temporary_platform
+from tests.support.platforms import runtime_on, temporary_platform
 from trading.accounts.service.demonstration import Part, WayIn, code_now, open_ways_in
 from trading.accounts.tables import credential
-from trading.assembly import open_runtime
 from trading.demo import cast
 from trading.demo.play import Play
 from trading.demo.stage import set_stage
@@ -93,13 +92,13 @@ def open_world() -> Iterator[World]:
 @contextmanager
 def world_of(platform: Platform, browser: Browser) -> Iterator[World]:
     """Set the stage on a running platform."""
-    runtime = open_runtime(platform.settings("worker"), pool_size=4)
-    stage = set_stage(runtime, platform.data_dir / "people", START.year, BIDDERS)
-    shift_file = platform.data_dir / "demo-shift"
-    play = Play(
-        stage=stage, base_url=platform.base_url, shift_file=shift_file, console=Console(file=StringIO(), quiet=True)
-    )
-    try:
-        yield World(platform=platform, browser=browser, play=play)
-    finally:
-        play.standing.stop()
+    with runtime_on(platform) as runtime:
+        stage = set_stage(runtime, platform.data_dir / "people", START.year, BIDDERS)
+        shift_file = platform.data_dir / "demo-shift"
+        play = Play(
+            stage=stage, base_url=platform.base_url, shift_file=shift_file, console=Console(file=StringIO(), quiet=True)
+        )
+        try:
+            yield World(platform=platform, browser=browser, play=play)
+        finally:
+            play.standing.stop()
