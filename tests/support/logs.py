@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -145,7 +146,12 @@ class LogWorld:
 
     @contextmanager
     def sequencer(
-        self, *, hook: Callable[[str], None] = lambda _step: None, options: Options = FAST, clock: Clock | None = None
+        self,
+        *,
+        hook: Callable[[str], None] = lambda _step: None,
+        options: Options = FAST,
+        clock: Clock | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> Iterator[Sequencer]:
         """Yield a sequencer that has not started; let go of everything afterwards, as the end of a process does."""
         with ExitStack() as stack:
@@ -160,6 +166,7 @@ class LogWorld:
                 clock=clock or self.clock,
                 options=options,
                 hook=hook,
+                monotonic=monotonic,
             )
             stack.pop_all()
             try:

@@ -1,8 +1,8 @@
 """The public log: its files, its page, and how to check everything without the platform.
 
 Files are served as they stand. What would tell how much happened lately stays back: entry bundles and cosigned notes
-follow thirty days later (AL1 L6, L9), and the working head is not for the public: it moves with every bid. Without a
-public head that grows at a fixed rate, only a demonstration shows its log, and says what that gives away.
+follow thirty days later (AL1 L6, L9), and the working head is not for the public: it moves with every bid. The public
+head grows at a fixed rate. A demonstration has none: it shows its working head, and says what that gives away.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_no
 from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.tiles import TILE_WIDTH, parse_tile_path
 from trading.audit.runtime import Runtime
+from trading.kernel.canonical import loads_object
 from trading.kernel.clock import SystemClock
 from trading.kernel.encoding import b64
 from trading.kernel.errors import InvalidInput, NotFound
-from trading.storage.tiles import CHECKPOINT
+from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE
 from trading.web.permissions import public
 
 blueprint = Blueprint("log", __name__)
 
-PUBLIC_HEAD: Final = "public"  # folder below the tiles
 HELD_BACK_MS: Final = 30 * 24 * 3600 * 1000  # AL1 L6
 _NOTE_FILE: Final = re.compile(r"checkpoints/(0|[1-9][0-9]{0,18})-(first|last)")
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
@@ -55,13 +55,13 @@ def _runtime() -> Runtime:
 
 def _covered() -> bool:
     """Whether the sequencer keeps a public head whose growth tells nothing (AL1 L6)."""
-    return (_runtime().log_dir / PUBLIC_HEAD).is_dir()
+    return (_runtime().log_dir / PUBLIC).is_dir()
 
 
 def _folder() -> Path | None:
     """Return the folder that the public may read; None if there is none."""
     if _covered():
-        return _runtime().log_dir / PUBLIC_HEAD
+        return _runtime().log_dir / PUBLIC
     return _runtime().log_dir if _runtime().demo else None
 
 
@@ -103,19 +103,35 @@ def checkpoint() -> Response:
 @public
 def file(name: str) -> Response:
     """A tile, or a note or entry bundle that is old enough."""
-    if _NOTE_FILE.fullmatch(name):
+    note = _NOTE_FILE.fullmatch(name)
+    if note is not None:
+        if _covered() and not _is_boundary(int(note[1])):
+            raise NotFound(name)
         return _file(name, _FRESH, held_back=True)
     try:
         tile = parse_tile_path(name)
     except InvalidInput as error:
         raise NotFound(name) from error
     full = tile.width == TILE_WIDTH
+    if tile.level is None and _covered() and not (full and (tile.index + 1) * TILE_WIDTH <= _public_size()):
+        raise NotFound(name)  # which partial bundles there are tells where the log stood
     return _file(name, _IMMUTABLE if full else _FRESH, held_back=tile.level is None)
+
+
+def _public_size() -> int:
+    found = head()
+    return 0 if found is None else found.checkpoint.size
+
+
+def _is_boundary(size: int) -> bool:
+    """Whether the public head stood at this size: every other note tells where the working head stood (AL1 L6)."""
+    rate = loads_object((_runtime().log_dir / PUBLIC / RATE).read_bytes())
+    return size <= _public_size() and (_public_size() - size) % int(rate["quantum"]) == 0
 
 
 def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
     """Serve one file whose name was checked above; a file that is not public yet is not found."""
-    folder = _folder()
+    folder = _runtime().log_dir if held_back and _covered() else _folder()
     if folder is None:
         raise NotFound(name)
     path = folder / name

@@ -14,6 +14,8 @@ from trading.storage.durable import make_directory, replace_file
 
 CHECKPOINT: Final = "checkpoint"  # newest note that the log signed
 WITNESSED: Final = "witnessed"  # newest note with a quorum of cosignatures
+PUBLIC: Final = "public"  # folder of the public head, below the working tiles (AL1 L6)
+RATE: Final = "rate.json"  # in it: how the public head grows
 _NOTES: Final = "checkpoints"
 
 
@@ -29,6 +31,15 @@ class TileStore:
             return (self.root / path).read_bytes()
         except FileNotFoundError:
             return None
+
+    def read_wider(self, path: str, width: int) -> bytes | None:
+        """Return the narrowest partial tile of ``path`` with ``width`` hashes or more; None if there is none."""
+        try:
+            widths = [int(each.name) for each in (self.root / f"{path}.p").iterdir() if each.name.isdigit()]
+        except FileNotFoundError:
+            return None
+        fitting = [each for each in widths if each >= width]
+        return self.read(f"{path}.p/{min(fitting)}") if fitting else None
 
     def write(self, path: str, data: bytes, *, durable: bool = False) -> None:
         """Replace a file atomically."""

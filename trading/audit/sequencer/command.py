@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import psycopg
 
+from trading.audit.rules.cover import Rate
 from trading.audit.rules.policy import parse_policy
-from trading.audit.sequencer.loop import Sequencer
+from trading.audit.sequencer.loop import Options, Sequencer
 from trading.audit.sequencer.writer import LogFiles, LogSigner
 from trading.config import ConfigError, Settings
 from trading.crypto.keyfiles import load_note_seed
@@ -41,6 +42,8 @@ def _build(settings: Settings) -> Sequencer:
         signer=LogSigner(settings.log_origin, load_note_seed(settings.log_key_file)),
         policy=parse_policy(settings.witness_policy.read_text()),
         clock=settings.clock(),
+        # A demonstration shows its working head and says so: whoever tries it wants to see the log grow.
+        options=Options(cover=None if settings.demo else Rate()),
     )
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from trading.audit.files import LogProofs
 from trading.audit.rules.chain import parse_entry
+from trading.audit.rules.cover import Rate
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
 from trading.audit.sequencer import recovery
 from trading.audit.sequencer.client import WitnessClient, clients_of
 from trading.audit.sequencer.interview import ask_all, interview
+from trading.audit.sequencer.publishing import PublicHead, Publisher
 from trading.audit.sequencer.queue import AuditQueue
 from trading.audit.sequencer.witnessing import MISSED_S, WitnessLoop
 from trading.audit.sequencer.writer import Hook, LogFiles, LogSigner, LogWriter, SignedHead
@@ -48,6 +51,7 @@ class Options:
     retry_s: float = _RETRY_S
     missed_s: float = MISSED_S
     lock_s: float = 10.0
+    cover: Rate | None = None  # how the public head grows; without it there is none
 
 
 def _no_hook(_step: str) -> None:
@@ -67,6 +71,7 @@ class Sequencer:
         clock: Clock,
         options: Options | None = None,
         hook: Hook = _no_hook,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options or Options()
         self._files = files
@@ -90,6 +95,10 @@ class Sequencer:
         )
         self._writer = LogWriter(files, signer, hook)
         self._is_held = False
+        self._publisher: Publisher | None = None
+        if self._options.cover is not None:
+            head = PublicHead(files.tiles, signer)
+            self._publisher = Publisher(self._options.cover, head, self._queue, monotonic)
 
     def stop(self) -> None:
         """Ask the loop to end after the present batch; may be called from a signal handler."""
@@ -108,11 +117,15 @@ class Sequencer:
         self._writer, tail = recovery.load(self._files, self._signer, self._hook)
         adopted = recovery.settle(self._writer, self._queue, tail)
         self._wait_for_witnesses()
+        if self._publisher is not None:
+            self._publisher.check(self._writer.size)
         self._is_held = self._queue.is_held(HOST)
         for frame in adopted:
             self._adopt(frame)
         if self._writer.head is not None:
             self._announce(self._writer.sign_head())
+        if self._publisher is not None:
+            self._publisher.start(self._writer.size)
         self._witnesses.start()
 
     def run(self) -> None:
@@ -140,6 +153,8 @@ class Sequencer:
         self._hook("B1")
         if rows:
             self._log_batch(rows)
+        if self._publisher is not None:
+            self._publisher.keep(self._writer.size)
         is_full = len(rows) == self._options.batch
         self._note_delay(is_full=is_full)
         self._record_events()
@@ -156,7 +171,11 @@ class Sequencer:
         entries, signed = self._writer.append([h for _, h in rows], now)
         self._place(first, [row_id for row_id, _ in rows], entries)
         self._hook("B9")
-        self._announce(signed)
+        inside = []
+        if self._publisher is not None:
+            self._publisher.logged([row_id for row_id, _ in rows])
+            inside = self._publisher.inside(first, self._writer.size)
+        self._announce(signed, inside)
         self._hook("B10")
 
     def _place(self, first: int, ids: list[int], entries: list[bytes]) -> None:
@@ -169,9 +188,10 @@ class Sequencer:
         recovery.complete(self._writer, self._queue)
         self._announce(signed)
 
-    def _announce(self, signed: SignedHead) -> None:
+    def _announce(self, signed: SignedHead, inside: Sequence[SignedHead] = ()) -> None:
+        """Store the newest head and show it to the witnesses, after those that the public will see one day."""
         self._writer.publish(signed)
-        self._witnesses.offer(signed)
+        self._witnesses.offer(signed, inside)
 
     def _require_forward(self, now: int) -> None:
         """Stop when the clock has gone back by more than 2 s: a hold, not a silent wait (L5.4)."""

@@ -48,6 +48,11 @@ _UNSEQUENCED: Final = """
 _PLACED: Final = """
     SELECT p.n, e.h FROM log.log_position p JOIN log.audit_entry e ON e.id = p.entry_id WHERE p.n >= %s ORDER BY p.n
 """
+_PAD: Final = """
+    INSERT INTO log.audit_entry (kind, record, nonce)
+    SELECT 'log.pad', %(record)s, nonce FROM unnest(%(nonces)s::bytea[]) AS nonce
+    RETURNING id
+"""
 _CLOCK_RECORDS: Final = """
     SELECT e.kind, e.record FROM log.audit_entry e WHERE e.kind IN ('clock.hold', 'clock.released') ORDER BY e.id DESC
 """
@@ -152,6 +157,12 @@ class AuditQueue:
             "INSERT INTO log.audit_entry (kind, record, nonce) VALUES (%s, %s, %s)",
             (event.kind, record, secrets.token_bytes(NONCE_BYTES)),
         )
+
+    def pad(self, count: int) -> list[int]:
+        """Insert pads, records like all others with a nonce of their own, and return their row ids (AL1 L6)."""
+        record = record_bytes(Event(kind="log.pad", subject="log", body={}), actor=ACTOR, at=self.now_ms())
+        nonces = [secrets.token_bytes(NONCE_BYTES) for _ in range(count)]
+        return [row[0] for row in self._cursor.execute(_PAD, {"nonces": nonces, "record": record}).fetchall()]
 
     def _integer(self, query: str, *values: object) -> int:
         value = self._value(query, *values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from trading.storage.tiles import TileStore
 
 HEARTBEAT_S: Final = 1.0
 MISSED_S: Final = 60.0
+_MOST_BOUNDARIES: Final = 64  # heads of the public that may wait for witnesses
 _GRACE_S: Final = 0.1  # once a quorum has cosigned, how long the others may still join this note
 _log = logging.getLogger("mingbiao.witnessing")
 
@@ -68,6 +70,7 @@ class WitnessLoop:
         self._proofs = LogProofs(tiles)
         self._changed = threading.Condition()
         self._newest: SignedHead | None = None
+        self._boundaries: deque[SignedHead] = deque()
         self._stopped = False
         self._busy: dict[Future[Lines], WitnessClient] = {}
         self._missed_s = missed_s
@@ -91,10 +94,13 @@ class WitnessLoop:
         for client in self._clients:
             client.close()
 
-    def offer(self, signed: SignedHead) -> None:
-        """Make ``signed`` the head to be shown next."""
+    def offer(self, signed: SignedHead, boundaries: Sequence[SignedHead] = ()) -> None:
+        """Make ``signed`` the newest head; smaller boundaries are shown one by one before it (AL1 L6)."""
         with self._changed:
             self._newest = signed
+            self._boundaries.extend(boundaries)
+            if len(self._boundaries) > _MOST_BOUNDARIES:
+                self._boundaries.clear()  # too far behind: skipped boundaries have no cosignatures
             self._changed.notify()
 
     def _run(self) -> None:
@@ -113,6 +119,9 @@ class WitnessLoop:
         """Wait for a head larger than ``shown`` or for the heartbeat; return None at the end."""
         with self._changed:
             while not self._stopped:
+                while self._boundaries:
+                    if (boundary := self._boundaries.popleft()).checkpoint.size > shown:
+                        return boundary
                 newest = self._newest
                 left = due - time.monotonic()
                 if newest is not None and (newest.checkpoint.size > shown or left <= 0):

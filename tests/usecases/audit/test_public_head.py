@@ -1,0 +1,125 @@
+"""What lies in the folder of the public head, and that the sequencer goes on from it (AL1 L6, L9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.support.logs import FAST, LogWorld
+from tests.support.polling import eventually
+from trading.audit.ledger import Ledger
+from trading.audit.rules.cover import Rate
+from trading.audit.rules.note import parse_checkpoint_text, parse_note
+from trading.audit.rules.tiles import TiledNodes, file_reader, parse_tile_path
+from trading.audit.sequencer.loop import Sequencer
+from trading.kernel.errors import IntegrityFailure
+from trading.kernel.events import Event
+from trading.kernel.roles import Actor
+from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE, TileStore
+
+QUANTUM = 100
+WINDOW_S = 10.0
+
+
+class Time:
+    """Seconds that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def covered(world: LogWorld, time: Time) -> Iterator[Sequencer]:
+    """Yield a running sequencer with a public head."""
+    options = replace(FAST, cover=Rate(quantum=QUANTUM, window_s=WINDOW_S))
+    with world.sequencer(options=options, monotonic=time) as sequencer:
+        sequencer.start()
+        yield sequencer
+
+
+def windows(sequencer: Sequencer, time: Time, count: int) -> None:
+    """Let windows pass: the first step inserts pads, the second logs them and moves the head."""
+    for _ in range(count):
+        time.now += WINDOW_S
+        sequencer.step()
+        time.now += 1.0
+        sequencer.step()
+        time.now -= 1.0
+
+
+def public(world: LogWorld) -> TileStore:
+    return TileStore(world.log_dir / "tiles" / PUBLIC)
+
+
+def head(world: LogWorld) -> tuple[int, bytes]:
+    data = public(world).read(CHECKPOINT)
+    assert data is not None
+    note = parse_note(data)
+    assert [line.name for line in note.signatures] == [world.database.origin]  # no cosignature: their times tell
+    checkpoint = parse_checkpoint_text(note.text)
+    return checkpoint.size, checkpoint.root
+
+
+def act(ledger: Ledger, count: int) -> None:
+    for _ in range(count):
+        with ledger.begin(Actor.system("test")) as uow:
+            uow.record(Event(kind="config.changed", subject="setting:x", body={"what": "x"}))
+
+
+def test_the_folder_holds_hash_tiles_up_to_the_boundary_and_nothing_more(world: LogWorld, ledger: Ledger) -> None:
+    time = Time()
+    act(ledger, 37)
+    with covered(world, time) as sequencer:
+        sequencer.step()
+        assert public(world).read(CHECKPOINT) is None
+        assert public(world).read(RATE) == b'{"quantum":100,"window_ms":10000}'
+        for number in range(1, 4):
+            windows(sequencer, time, 1)
+            size, root = head(world)
+            assert size == QUANTUM * number
+            assert TiledNodes(size, file_reader(public(world).read, size)).root() == root
+        working = parse_checkpoint_text(parse_note(world.tiles.read(CHECKPOINT) or b"").text).size
+        assert working >= 300
+        eventually(lambda: {100, 200, 300} <= {size for size, _ in world.tiles.notes()})  # each is witnessed in turn
+    root_folder = public(world).root
+    found = sorted(path.relative_to(root_folder).as_posix() for path in root_folder.rglob("*") if path.is_file())
+    tiles = [parse_tile_path(path) for path in found if path.startswith("tile/")]
+    assert {tile.level for tile in tiles} == {0, 1}
+    assert {tile.path for tile in tiles} == {"tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1"}
+    assert set(found) - {tile.path for tile in tiles} == {CHECKPOINT, RATE}
+    assert world.fsck().exit_code == 0
+    assert [path for path in found if "entries" in path] == []
+
+
+def test_a_restart_goes_on_from_the_public_head(world: LogWorld, ledger: Ledger) -> None:
+    time = Time()
+    with covered(world, time) as sequencer:
+        windows(sequencer, time, 2)
+    assert head(world)[0] == 200
+    act(ledger, 250)
+    time.now += 1_000.0  # nobody counts while it is down
+    with covered(world, time) as sequencer:
+        sequencer.step()
+        windows(sequencer, time, 1)
+        assert head(world)[0] == 300
+        windows(sequencer, time, 1)
+    assert head(world)[0] == 400
+
+
+def test_a_public_head_that_is_not_of_the_log_stops_the_sequencer(world: LogWorld, ledger: Ledger) -> None:
+    time = Time()
+    with covered(world, time) as sequencer:
+        windows(sequencer, time, 1)
+    checkpoint = (public(world).read(CHECKPOINT) or b"").decode()
+    lines = checkpoint.split("\n")
+    lines[2] = "A" * 43 + "="  # another root
+    public(world).write(CHECKPOINT, "\n".join(lines).encode())
+    act(ledger, 1)
+    with pytest.raises(IntegrityFailure, match="set back"), covered(world, time):
+        pass
