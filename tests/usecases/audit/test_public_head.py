@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.logs import FAST, LogWorld
+from tests.support.logs import FAST, Killed, LogWorld, kill_at
 from tests.support.polling import eventually
 from trading.audit.ledger import Ledger
 from trading.audit.rules.cover import Rate
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import TiledNodes, file_reader, parse_tile_path
 from trading.audit.sequencer.loop import Sequencer
+from trading.audit.sequencer.writer import Hook
 from trading.kernel.errors import IntegrityFailure
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
@@ -35,10 +36,10 @@ class Time:
 
 
 @contextmanager
-def covered(world: LogWorld, time: Time) -> Iterator[Sequencer]:
+def covered(world: LogWorld, time: Time, hook: Hook = lambda _step: None) -> Iterator[Sequencer]:
     """Yield a running sequencer with a public head."""
     options = replace(FAST, cover=Rate(quantum=QUANTUM, window_s=WINDOW_S))
-    with world.sequencer(options=options, monotonic=time) as sequencer:
+    with world.sequencer(options=options, monotonic=time, hook=hook) as sequencer:
         sequencer.start()
         yield sequencer
 
@@ -110,6 +111,23 @@ def test_a_restart_goes_on_from_the_public_head(world: LogWorld, ledger: Ledger)
         assert head(world)[0] == 300
         windows(sequencer, time, 1)
     assert head(world)[0] == 400
+
+
+@pytest.mark.parametrize("step", [f"B{number}" for number in range(1, 11)])
+def test_a_death_at_any_step_costs_the_public_head_nothing(world: LogWorld, ledger: Ledger, step: str) -> None:
+    time = Time()
+    with covered(world, time) as sequencer:
+        windows(sequencer, time, 1)
+    act(ledger, 150)
+    with covered(world, time, kill_at(step)) as sequencer:
+        time.now += WINDOW_S / 2
+        with pytest.raises(Killed):
+            sequencer.step()
+    assert head(world)[0] == 100
+    with covered(world, time) as sequencer:
+        windows(sequencer, time, 2)
+    assert head(world)[0] == 300
+    assert world.fsck().findings == []
 
 
 def test_a_public_head_that_is_not_of_the_log_stops_the_sequencer(world: LogWorld, ledger: Ledger) -> None:
