@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "fsck": "trading.commands.audits:fsck",
     "key": "agents.keys:main",
     "log": "agents.logkeys:main",
+    "monitor": "agents.monitor:main",
     "outbox": "trading.commands.outbox:outbox",
     "release": "trading.up.commands:release",
     "sign": "agents.signing:sign",
