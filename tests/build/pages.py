@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.build.signed_log import policy_text
 from trading.audit.rules.note import Checkpoint
 from trading.audit.views import Head
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
@@ -550,13 +551,18 @@ def _openings() -> Iterator[Sample]:
 
 
 def _others() -> Iterator[Sample]:
-    log_page = {"origin": "demo.log.example/audit", "policy": None, "covered": False}
+    origin = "demo.log.example/audit"
+    log_page = {"origin": origin, "policy": None, "covered": False}
     yield Sample("log-empty", "/log", "log/index.html", {"head": None, **log_page})
     yield Sample("log", "/log", "log/index.html", {"head": head(), **log_page})
     yield Sample("log-covered", "/log", "log/index.html", {"head": head(), **log_page, "covered": True})
-    verifier = {"verifier_sha256": digest("verify.py"), "verifier_size": 98_412}
-    yield Sample("verify", "/verify", "log/verify.html", {"head": head(), "origin": log_page["origin"], **verifier})
-    absent = {"head": None, "origin": log_page["origin"], "verifier_sha256": None, "verifier_size": 0}
+    verifier = {
+        "policy_text": policy_text(origin),
+        "verifier_sha256": digest("verify.py"),
+        "verifier_size": 98_412,
+    }
+    yield Sample("verify", "/verify", "log/verify.html", {"head": head(), "origin": origin, **verifier})
+    absent = {"head": None, **log_page, "policy_text": "", "verifier_sha256": None, "verifier_size": 0}
     yield Sample("verify-absent", "/verify", "log/verify.html", absent)
     yield Sample("receipts", "/receipts", "log/receipts.html", {"asked": "", "problem": False})
     yield Sample("receipts-problem", "/receipts?h=12", "log/receipts.html", {"asked": "12", "problem": True})

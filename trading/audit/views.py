@@ -160,6 +160,7 @@ def verify() -> str:
         "log/verify.html",
         head=head(),
         origin=_runtime().origin,
+        policy_text=_runtime().witness_policy,
         verifier_sha256=digest,
         verifier_size=len(source) if source is not None else 0,
     )

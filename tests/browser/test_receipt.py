@@ -1,0 +1,197 @@
+"""A receipt checked on the reader's device: as the verifier finds it, and red for every change (AL1 L8.3)."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page, Request, expect
+
+from tests.build.recorded_log import RecordedLog
+from tests.build.signed_log import VECTORS, policy_text
+from tests.support.browsers import violations
+from trading.kernel.canonical import dumps
+from trading.kernel.digests import sha256_hex
+
+ORIGIN = "demo.log.example/audit"
+AT = 1_778_558_400_000
+ENVELOPE = b"sealed bytes"
+ENTRIES = 7
+
+
+@pytest.fixture(scope="module")
+def log() -> RecordedLog:
+    log = RecordedLog(ORIGIN)
+    for number in range(ENTRIES):
+        body = {"bid": f"b-{number}", "envelope_sha256": sha256_hex(ENVELOPE + bytes([number]))}
+        log.add("bid.submitted", body, at=AT + number, procedure="T-2026-7k3m9q2d")
+    return log
+
+
+@pytest.fixture
+def page(browser: Browser, gallery_url: str) -> Iterator[Page]:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{gallery_url}/gallery/verify?lang=en", wait_until="networkidle")
+    yield page
+    context.close()
+
+
+def file(name: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
+def trust(origin: str = ORIGIN, policy: str = "") -> bytes:
+    return dumps({"log_policy": policy or policy_text(origin), "origin": origin})
+
+
+def verdict(page: Page, receipt: bytes, trusted: bytes | None = None, own: bytes | None = None) -> tuple[str, str]:
+    """Return what the page says of a receipt: ``true``, ``false`` or ``null``, and its words."""
+    shown = page.locator("[data-verdict]")
+    page.evaluate("document.querySelector('[data-verdict]').removeAttribute('data-holds')")
+    for name, data in (("trust", trusted), ("own", own)):
+        if data is not None:
+            page.set_input_files(f"#{name}-file", file("trust.json" if name == "trust" else "bid.mbid", data))
+    page.evaluate("document.querySelector('[data-verdict]').removeAttribute('data-holds')")
+    page.set_input_files("#receipt-file", file("bid.tlog-proof", receipt))
+    expect(shown).to_have_attribute("data-holds", re.compile("true|false|null"))
+    return str(shown.get_attribute("data-holds")), shown.inner_text()
+
+
+def receipt(log: RecordedLog, n: int, size: int = ENTRIES, witnesses: tuple[int, ...] = (1, 2, 3)) -> bytes:
+    return log.receipt(n, log.note(AT + 60_000, size, witnesses), size)
+
+
+def test_receipts_of_every_place_and_size_hold_and_nothing_is_sent(page: Page, log: RecordedLog) -> None:
+    asked: list[Request] = []
+
+    def note(request: Request) -> None:  # playwright takes no method of a list
+        asked.append(request)
+
+    page.on("request", note)
+    for size in range(1, ENTRIES + 1):
+        for n in range(size):
+            assert verdict(page, receipt(log, n, size), trust())[0] == "true", (n, size)
+    facts = page.locator("[data-facts]").inner_text()
+    assert "bid.submitted" in facts
+    assert "T-2026-7k3m9q2d" in facts
+    assert "w1: 2026-05-12" in facts
+    assert asked == []
+    assert violations(page) == []
+
+
+def test_the_receipt_of_the_protocol_holds(page: Page) -> None:
+    vector = VECTORS["al1_log"]
+    told = trust(vector["origin"], vector["policy"])
+    holds, words = verdict(page, vector["receipt"].encode(), told)
+    assert holds == "true", words
+
+
+def test_without_a_trust_file_the_page_says_whose_keys_it_used(page: Page, log: RecordedLog) -> None:
+    holds, words = verdict(page, receipt(log, 2))
+    assert (holds, "keys that this platform names" in words) == ("null", True)
+
+
+def test_too_few_witnesses_leave_it_logged(page: Page, log: RecordedLog) -> None:
+    holds, words = verdict(page, receipt(log, 2, witnesses=(3,)), trust())
+    assert (holds, "not enough witnesses" in words) == ("null", True)
+
+
+def test_the_own_file_must_be_the_one_that_the_record_names(page: Page, log: RecordedLog) -> None:
+    assert verdict(page, receipt(log, 2), trust(), ENVELOPE + b"\2")[0] == "true"
+    holds, words = verdict(page, receipt(log, 2), trust(), ENVELOPE + b"\3")
+    assert (holds, "does not name the file" in words) == ("false", True)
+
+
+def line(at: int, change: Callable[[str], str]) -> Callable[[str], str]:
+    """Change one line of a receipt."""
+
+    def changed(text: str) -> str:
+        lines = text.split("\n")
+        lines[at] = change(lines[at])
+        return "\n".join(lines)
+
+    return changed
+
+
+def flipped(data: str, at: int = -1) -> str:
+    raw = bytearray(b64decode(data))
+    raw[at] ^= 1
+    return b64encode(bytes(raw)).decode()
+
+
+def extra(**fields: Any) -> Callable[[str], str]:  # noqa: ANN401 - JSON values
+    def change(old: str) -> str:
+        told = json.loads(b64decode(old.removeprefix("extra ")))
+        return "extra " + b64encode(dumps({**told, **fields})).decode()
+
+    return line(1, change)
+
+
+def signature(old: str) -> str:
+    dash, name, data = old.split(" ")
+    return f"{dash} {name} {flipped(data)}"
+
+
+# What is changed in the receipt of entry 2 among 7: two path hashes of three lines, the note after the blank line.
+CHANGES: dict[str, tuple[Callable[[str], str], str]] = {
+    "other record": (extra(record=b64encode(b'{"v":1}').decode().rstrip("=")), "does not lead"),
+    "other nonce": (extra(nonce="00" * 32), "does not lead"),
+    "other time": (extra(t=AT), "does not lead"),
+    "other previous": (extra(p="11" * 32), "does not lead"),
+    "other index": (lambda text: line(2, lambda _: "index 3")(extra(n=3)(text)), "does not lead"),
+    "index against extra": (line(2, lambda _: "index 3"), "no receipt"),
+    "one field more": (extra(w=1), "no receipt"),
+    "path": (line(3, flipped), "does not lead"),
+    "shorter path": (lambda text: "\n".join([*text.split("\n")[:3], *text.split("\n")[4:]]), "does not lead"),
+    "root": (line(9, flipped), "does not lead"),
+    "size": (line(8, lambda _: "8"), "signature"),  # the same path leads there; nobody signed it
+    "signature of the log": (line(11, signature), "signature"),
+    "signature of a witness": (line(12, signature), "signature"),
+    "no signature of the log": (
+        lambda text: "\n".join([*text.split("\n")[:11], *text.split("\n")[12:]]),
+        "signature",
+    ),
+    "a witness twice": (lambda text: text + text.split("\n")[12] + "\n", "signature"),
+    "cut off": (lambda text: text[: len(text) // 2], "no receipt"),
+}
+
+
+def test_the_lines_are_where_the_changes_think(log: RecordedLog) -> None:
+    lines = receipt(log, 2).decode().split("\n")
+    assert (lines[6], lines[7], lines[8]) == ("", ORIGIN, str(ENTRIES))
+    assert lines[11].startswith(f"— {ORIGIN} ")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_change_is_red(page: Page, log: RecordedLog, name: str) -> None:
+    change, words = CHANGES[name]
+    changed = change(receipt(log, 2).decode()).encode()
+    assert changed != receipt(log, 2)
+    holds, said = verdict(page, changed, trust())
+    assert (holds, words in said) == ("false", True), said
+
+
+def test_other_keys_and_another_log_are_red(page: Page, log: RecordedLog) -> None:
+    holds, said = verdict(page, receipt(log, 2), trust("other.example/audit"))
+    assert (holds, "another log" in said) == ("false", True)
+    strangers = policy_text("other.example/audit")
+    holds, said = verdict(page, receipt(log, 2), trust(ORIGIN, strangers))
+    assert (holds, "signature" in said) == ("false", True)
+    assert verdict(page, receipt(log, 2), b"{}")[0] == "false"
+
+
+def test_files_can_be_dropped(page: Page, log: RecordedLog) -> None:
+    drop = """([receipt, trust]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([receipt], "bid.tlog-proof"));
+        data.items.add(new File([trust], "trust.json"));
+        const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+        document.querySelector("[data-receipt-check]").dispatchEvent(event);
+    }"""
+    page.evaluate(drop, [receipt(log, 4).decode(), trust().decode()])
+    expect(page.locator("[data-verdict]")).to_have_attribute("data-holds", "true")
