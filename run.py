@@ -29,7 +29,7 @@ MINIMUM = (3, 11)
 PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
 WORKERS = "2"
-CAMPAIGNS = tuple(f"tests/{it}" for it in ("campaigns", "browser/test_accessibility.py", "properties", "verifier"))
+WHOLE = ("tests/browser/test_accessibility.py", "tests/properties", "tests/verifier")  # besides campaigns, in long runs
 
 
 class Failure(Exception):
@@ -212,14 +212,14 @@ def test(*arguments: str) -> None:
     find_browser()
     if not arguments:
         run_checks()
-        run_tests([], parallel=True)
-    elif arguments == ("rules",):
-        run_tests(["tests/rules"], parallel=False)
+        run_tests([], dist="loadfile")
     elif arguments[0] == "long":
         os.environ["MINGBIAO_CAMPAIGN"] = "long"
-        run_tests([f"tests/campaigns/test_{name}.py" for name in arguments[1:]] or [*CAMPAIGNS], parallel=False)
-    else:
-        run_tests([*arguments], parallel=False)
+        run_tests([f"tests/campaigns/test_{name}.py" for name in arguments[1:]] or ["tests/campaigns"])
+        if not arguments[1:]:
+            run_tests([*WHOLE], dist="load")
+    else:  # a folder of tests by its name, or any path
+        run_tests([f"tests/{each}" if (ROOT / "tests" / each).is_dir() else each for each in arguments])
 
 
 def check() -> None:
@@ -229,7 +229,7 @@ def check() -> None:
     """
     prepare(EVERYTHING)
     run_checks()
-    run_tests(["tests/repo", "tests/rules"], parallel=False)
+    run_tests(["tests/repo", "tests/rules"])
 
 
 def fix(*arguments: str) -> None:
@@ -337,8 +337,8 @@ def run_checks() -> None:
         raise Failure(f"检查未通过 / These checks failed: {'; '.join(failed)}")
 
 
-def run_tests(paths: list[str], *, parallel: bool) -> None:
-    """Run pytest and print how many tests ran.
+def run_tests(paths: list[str], *, dist: str = "") -> None:
+    """Run pytest, with a ``dist`` of xdist on all workers, and print how many tests ran.
 
     Raises:
         Failure: A test failed, or none ran.
@@ -346,7 +346,7 @@ def run_tests(paths: list[str], *, parallel: bool) -> None:
     say("测试", "tests")
     report = VENV / "mingbiao-tests.xml"
     report.unlink(missing_ok=True)
-    options = ["-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder"] if parallel else []
+    options = ["-n", WORKERS, "--dist", dist, "--no-loadscope-reorder"] if dist else []
     words = [str(PYTHON), "-m", "pytest", "-q", f"--junitxml={report}", *options, *paths]
     code = subprocess.run(words, cwd=ROOT, env=clean_environment(), check=False).returncode
     if not report.exists():
