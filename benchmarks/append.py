@@ -47,11 +47,10 @@ class Writers:
 
     def _write(self, number: int) -> None:
         record = record_bytes(_EVENT, actor="system:bench", at=0)
-        with psycopg.connect(self._url) as connection:
+        with psycopg.connect(self._url, autocommit=True) as connection:  # a statement is a transaction
             while not self._stop.is_set():
                 nonces = [secrets.token_bytes(32) for _ in range(self._size)]
                 connection.execute(_INSERT, {"nonces": nonces, "record": record})
-                connection.commit()
                 self._counts[number] += self._size
 
     def run(self, seconds: float) -> int:

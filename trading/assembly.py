@@ -12,6 +12,7 @@ from trading.audit.errands import Handler
 from trading.audit.ledger import Ledger
 from trading.audit.relay import Subscription
 from trading.audit.runtime import Runtime
+from trading.awards import jobs as award_jobs
 from trading.awards import model as awards
 from trading.bids import jobs as bid_jobs
 from trading.bids import model as bids
@@ -60,6 +61,7 @@ SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (*notice_jobs.SUBSCRIPTIONS,)
 relay.require_known(SUBSCRIPTIONS, REGISTRY)
 
 ERRANDS: Final[Mapping[str, Handler]] = {
+    **award_jobs.ERRANDS,
     **bid_jobs.ERRANDS,
     **opening_jobs.ERRANDS,
     **expert_jobs.ERRANDS,

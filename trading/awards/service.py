@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
 from trading.audit.ledger import Ledger
 from trading.audit.model import Recorded
+from trading.audit.queries import entry_by_h, recorded_by_id
+from trading.audit.runtime import Runtime
 from trading.awards import store
-from trading.evaluation.queries import ranking_of
-from trading.kernel.errors import NotFound
+from trading.evaluation.queries import RankingRow, ranking_of
+from trading.kernel.errors import IntegrityFailure, NotFound, RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.procedures import service as procedures
@@ -22,7 +29,7 @@ def determine(
 
     Raises:
         NotFound: There is no such lot, or it has no ranking.
-        RuleBroken: ``award.not_first``, ``act.wrong_phase``.
+        RuleBroken: ``award.not_first``, ``act.wrong_phase``; ``award.buyer_decides`` for the platform itself.
     """
     with ledger.begin(actor) as uow:
         row = rows.lock_for_update(uow, reference)
@@ -38,6 +45,7 @@ def determine(
             actor,
             at=uow.at,
             lot=lot,
+            ranked_at=_ranked_at(uow.connection, ranking),
             first_ranked=first["bid"],
             chosen=chosen or first["bid"],
         )
@@ -61,3 +69,24 @@ def determine(
         store.add(uow, recorded, row.id, body)
         procedures.move_lot(uow, recorded, lot, LotPhase(move.target))
     return recorded
+
+
+def _ranked_at(conn: Connection, ranking: RankingRow) -> int:
+    entry = entry_by_h(conn, bytes.fromhex(ranking.h))
+    if entry is None:
+        raise IntegrityFailure(f"the ranking {ranking.h} has no record")
+    return recorded_by_id(conn, entry.id).at
+
+
+def deem(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
+    """Award the lot to the first of its ranking when the buyer has said nothing in time (AWD-09): the errand.
+
+    Nothing is left to do where somebody has decided, or the procedure has ended otherwise.
+    """
+    place = (arg["procedure"], arg["lot"], arg["stage"])
+    try:
+        determine(runtime.ledger, Actor.system("worker"), *place)
+    except RuleBroken as refusal:
+        if refusal.code != "act.wrong_phase":
+            raise
+    return None

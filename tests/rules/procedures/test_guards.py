@@ -30,6 +30,7 @@ from trading.procedures.rules.catalogue import KINDS, kind_of
 from trading.procedures.rules.failure import failure_after_opening, failure_at_close
 from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
 from trading.procedures.rules.lifecycle import Act, Facts, Guard, LotPhase, ProcedurePhase, advance
+from trading.procedures.rules.silence import silence_ends
 from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition, Parameter
 
@@ -286,6 +287,28 @@ def test_award_goes_to_the_first() -> None:  # AWD-09
 def test_a_missing_fact_is_a_bug_and_no_pass(guard: Guard, missing: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="needs the fact"):
         guard(facts(**missing), REVIEWER)
+
+
+# Ranked on Monday 11 May 2026: two working days to send the report, five more to decide, both to their last moment.
+RANKED_AT, SILENT_AT = ms("2026-05-11 10:00:00"), ms("2026-05-21 00:00:00")
+
+
+@pytest.mark.parametrize(("at", "allowed"), [(RANKED_AT, False), (SILENT_AT - 1, False), (SILENT_AT, True)])
+def test_the_platform_awards_when_the_buyers_time_is_over_and_no_moment_earlier(at: int, *, allowed: bool) -> None:
+    refused = refusal(guards.require_silence, facts(at=at, ranked_at=RANKED_AT), PLATFORM)
+    assert refused == (None if allowed else ("award.buyer_decides", "AWD-09"))
+    assert (
+        refusal(guards.require_silence, facts(at=at, ranked_at=RANKED_AT), AGENCY) is None
+    )  # who decides
+
+
+def test_without_a_rule_or_a_calendar_nobody_is_taken_to_be_silent() -> None:
+    beyond = ms("2031-01-06 10:00:00")
+    assert silence_ends(beyond, NATIONAL, Regime.GP, CALENDAR) is None
+    assert refusal(guards.require_silence, facts(at=beyond, ranked_at=beyond), PLATFORM) == (
+        "award.buyer_decides",
+        "AWD-09",
+    )
 
 
 def test_a_whole_procedure() -> None:

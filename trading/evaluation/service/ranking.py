@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from trading.audit.ledger import Ledger
+from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
@@ -20,7 +20,10 @@ from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
+from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.lifecycle import Act, LotPhase
+from trading.procedures.rules.silence import silence_ends
+from trading.rulebook.keys import Regime
 
 
 def evaluate(ledger: Ledger, actor: Actor, reference: str, number: str, stage: str) -> tuple[Ranking, Recorded]:
@@ -48,6 +51,7 @@ def evaluate(ledger: Ledger, actor: Actor, reference: str, number: str, stage: s
             body = ranking.body(state.rules)
             recorded = uow.record(_event(body, state))
             store.add(uow, recorded, row.id, body)
+            _wake_for_silence(uow, row, lot)
         procedures.move_lot(uow, recorded, lot, LotPhase(move.target))
     return ranking, recorded
 
@@ -67,3 +71,11 @@ def _ranked(conn: Connection, state: LotState) -> Ranking:
 def _reported(conn: Connection, procedure_id: int) -> bool:
     sitting = queries.sitting_of(conn, procedure_id)
     return sitting is not None and sitting.reported_at is not None
+
+
+def _wake_for_silence(uow: UnitOfWork, row: ProcedureRow, lot: LotRow) -> None:
+    """Look again when the buyer's time to decide is over (AWD-09)."""
+    edition, regime = procedures.edition_of(uow.connection, row, uow.at), Regime(row.regime)
+    ends_at = silence_ends(uow.at, edition, regime, procedures.work_calendar(uow.connection))
+    if ends_at is not None:
+        uow.wake("awards.deem", {"lot": lot.number, "procedure": row.reference, "stage": lot.stage}, ends_at)

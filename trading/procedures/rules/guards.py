@@ -15,6 +15,7 @@ from trading.procedures.rules.criteria import require_lawful_deduction, require_
 from trading.procedures.rules.failure import failure_after_opening, failure_at_close
 from trading.procedures.rules.lifecycle import Facts
 from trading.procedures.rules.policies import Method
+from trading.procedures.rules.silence import silence_ends
 from trading.rulebook.keys import Key
 
 EXTENSION_MARGIN_MS: Final = 1_800_000  # TE1 T2: a change takes effect 30 minutes or more after its record
@@ -237,6 +238,15 @@ def require_ranking_order(facts: Facts, _actor: Actor) -> None:
     first, chosen = _need(facts.first_ranked, "first_ranked"), _need(facts.chosen, "chosen")
     if chosen != first:
         raise RuleBroken("award.not_first", "AWD-09", chosen=chosen, first=first)
+
+
+def require_silence(facts: Facts, actor: Actor) -> None:
+    """Refuse an award by the platform while the buyer may still decide, ``award.buyer_decides`` (AWD-09)."""
+    if Role.SYSTEM not in actor.roles:
+        return
+    ends_at = silence_ends(_need(facts.ranked_at, "ranked_at"), facts.edition, facts.regime, facts.calendar)
+    if ends_at is None or facts.at < ends_at:
+        raise RuleBroken("award.buyer_decides", "AWD-09", ends_at=ends_at)
 
 
 def require_contract_of_award(facts: Facts, _actor: Actor) -> None:

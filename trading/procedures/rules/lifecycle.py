@@ -110,6 +110,7 @@ class Facts:
         conforming_bids: Effective bids that examination found valid.
         report_signed: Whether every member of the committee has signed the report of the evaluation.
         terms: What the documents say about the lot: method, criteria, deductions.
+        ranked_at: When the bids were ranked (ms).
         first_ranked: Bid that the ranking puts first.
         chosen: Bid to which the award goes.
         concluded_at: When the result was published, and the award letter with it (ms).
@@ -136,6 +137,7 @@ class Facts:
     conforming_bids: int | None = None
     report_signed: bool | None = None
     terms: LotSpec | None = None
+    ranked_at: int | None = None
     first_ranked: str | None = None
     chosen: str | None = None
     concluded_at: int | None = None

@@ -158,8 +158,8 @@ _AWARD: Final = (
         act=Act.DETERMINE,
         source=LotPhase.EVALUATED,
         target=LotPhase.DETERMINED,
-        by=_AGENCY,
-        guards=(guards.require_ranking_order,),
+        by=_AGENCY | _PLATFORM,
+        guards=(guards.require_silence, guards.require_ranking_order),
         rules=("AWD-09", "AWD-10"),
     ),
     Step(

@@ -1,0 +1,7 @@
+"""Errands of awards."""
+
+from __future__ import annotations
+
+from trading.awards import service
+
+ERRANDS = {"awards.deem": service.deem}
