@@ -297,9 +297,7 @@ RANKED_AT, SILENT_AT = ms("2026-05-11 10:00:00"), ms("2026-05-21 00:00:00")
 def test_the_platform_awards_when_the_buyers_time_is_over_and_no_moment_earlier(at: int, *, allowed: bool) -> None:
     refused = refusal(guards.require_silence, facts(at=at, ranked_at=RANKED_AT), PLATFORM)
     assert refused == (None if allowed else ("award.buyer_decides", "AWD-09"))
-    assert (
-        refusal(guards.require_silence, facts(at=at, ranked_at=RANKED_AT), AGENCY) is None
-    )  # who decides
+    assert refusal(guards.require_silence, facts(at=at, ranked_at=RANKED_AT), AGENCY) is None  # who decides
 
 
 def test_without_a_rule_or_a_calendar_nobody_is_taken_to_be_silent() -> None:

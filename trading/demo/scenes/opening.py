@@ -69,8 +69,8 @@ def _release(play: Play) -> None:
     for lot in LOTS:
         play.until(lambda lot=lot: _done(play, lot, "collect"), "collected shares")  # type: ignore[misc]  # bound now
     play.until(lambda: all(play.step(lot) == "release_closed" for lot in LOTS), "the end of the release")
-    for act in ("combine", "open"):
-        play.run_together([_station(play, lot, act, *_token(play, "drafter")) for lot in LOTS])
+    for act in ("combine", "open"):  # the station waits for witnesses of what the platform tells it
+        at_once([lambda lot=lot, act=act: play.until(lambda: _done(play, lot, act), act) for lot in LOTS])  # type: ignore[misc]  # bound now
 
 
 def _transcripts(play: Play) -> None:
