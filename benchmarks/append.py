@@ -1,7 +1,8 @@
 """Entries that the log takes per second through a whole platform: eight writers, the sequencer, three witnesses.
 
 Writers insert under the guard as the web does, a hundred entries a transaction or one; the log has taken an entry when
-it has its position. Meanwhile somebody waits for receipts: from the commit until a quorum of witnesses has cosigned.
+it has its position. First they write as fast as they can. Then they keep to the rate that is asked for, and somebody
+waits for receipts: from the commit until a quorum of witnesses has cosigned.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ _PROBE_S: Final = 0.2
 
 
 class Writers:
-    """Eight connections that insert until they are stopped."""
+    """Eight connections that insert until they are stopped, together at most ``per_s`` entries a second."""
 
-    def __init__(self, url: str, size: int) -> None:
-        self._url, self._size = url, size
+    def __init__(self, url: str, size: int, per_s: float = float("inf")) -> None:
+        self._url, self._size, self._pause = url, size, _WRITERS * size / per_s
         self._stop = threading.Event()
         self._counts = [0] * _WRITERS
         self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(_WRITERS)]
@@ -48,7 +49,9 @@ class Writers:
     def _write(self, number: int) -> None:
         record = record_bytes(_EVENT, actor="system:bench", at=0)
         with psycopg.connect(self._url, autocommit=True) as connection:  # a statement is a transaction
-            while not self._stop.is_set():
+            due = time.monotonic()
+            while not self._stop.wait(max(0.0, due - time.monotonic())):
+                due += self._pause
                 nonces = [secrets.token_bytes(32) for _ in range(self._size)]
                 connection.execute(_INSERT, {"nonces": nonces, "record": record})
                 self._counts[number] += self._size
@@ -100,13 +103,14 @@ def measure(seconds: float) -> dict[str, Any]:
     """Run both sizes of transaction on one platform and return the figures."""
     figures: dict[str, Any] = {}
     with temporary_platform() as platform, runtime_on(platform) as runtime:
-        for size in _GOALS:
+        for size, per_s in _GOALS.items():
+            before, began = _positions(runtime), time.perf_counter()
+            written = Writers(_url(platform), size).run(seconds)
+            while _positions(runtime) < before + written:
+                time.sleep(0.01)
+            taken = time.perf_counter() - began
             with Probe(runtime) as probe:
-                before, began = _positions(runtime), time.perf_counter()
-                written = Writers(_url(platform), size).run(seconds)
-                while _positions(runtime) < before + written:
-                    time.sleep(0.01)
-                taken = time.perf_counter() - began
+                Writers(_url(platform), size, per_s).run(seconds)
             figures |= {
                 f"entries_per_s_at_{size}": round(written / taken),
                 f"entries_at_{size}": written,
