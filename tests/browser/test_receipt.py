@@ -32,7 +32,7 @@ def log() -> RecordedLog:
     return log
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(browser: Browser, gallery_url: str) -> Iterator[Page]:
     context = browser.new_context()
     page = context.new_page()
@@ -52,7 +52,7 @@ def trust(origin: str = ORIGIN, policy: str = "") -> bytes:
 def verdict(page: Page, receipt: bytes, trusted: bytes | None = None, own: bytes | None = None) -> tuple[str, str]:
     """Return what the page says of a receipt: ``true``, ``false`` or ``null``, and its words."""
     shown = page.locator("[data-verdict]")
-    page.evaluate("document.querySelector('[data-verdict]').removeAttribute('data-holds')")
+    page.evaluate("document.querySelector('[data-receipt-check]').reset()")
     for name, data in (("trust", trusted), ("own", own)):
         if data is not None:
             page.set_input_files(f"#{name}-file", file("trust.json" if name == "trust" else "bid.mbid", data))
