@@ -20,30 +20,23 @@ class Stubborn(Play):
 
     @override
     def run(self, *words: str) -> str:
+        return self._repeat(words, polling=True)
+
+    @override
+    def run_together(self, commands: Sequence[Sequence[str]]) -> None:
+        """Nobody polls here: "not yet" means that what a command waits for is being started again."""
+        with ThreadPoolExecutor(max_workers=max(1, len(commands))) as pool:
+            list(pool.map(lambda words: self._repeat(words, polling=False), commands))
+
+    def _repeat(self, words: Sequence[str], *, polling: bool) -> str:
         for _ in range(ATTEMPTS - 1):
             try:
                 return people.run(*words)
             except people.ProgramRefused as refusal:
-                if refusal.code == people.NOT_YET:
+                if polling and refusal.code == people.NOT_YET:
                     raise
                 time.sleep(1.0)
         return people.run(*words)
-
-    @override
-    def run_together(self, commands: Sequence[Sequence[str]]) -> None:
-        with ThreadPoolExecutor(max_workers=max(1, len(commands))) as pool:
-            list(pool.map(self._persist, commands))
-
-    def _persist(self, words: Sequence[str]) -> str:
-        """Repeat a command that is not possible yet, too: what it waits for is being started again."""
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self.run(*words)
-            except people.ProgramRefused as refusal:
-                if refusal.code != people.NOT_YET:
-                    raise
-                time.sleep(1.0)
-        return self.run(*words)
 
     @override
     def _jumped(self, to_ms: int) -> bool:
