@@ -70,13 +70,12 @@ class Monitor:
         note = self._fetch(NEWEST)
         checkpoint = self._verified(note)
         path = self._directory / NEWEST
-        known = path.read_bytes() if path.exists() else None
-        for kept in (known, other):
-            if kept is not None:
-                self._require_same_history(kept, note, checkpoint)
-        before = None if known is None else self._verified(known).size
+        kept = [each for each in (path.read_bytes() if path.exists() else None, other) if each is not None]
+        known = [(each, self._verified(each)) for each in kept]
+        before = known[0][1].size if path.exists() else None
+        self._require_same_history(known, note, checkpoint)
         make_directory(self._directory)
-        if known != note and (before is None or checkpoint.size > before):
+        if before is None or checkpoint.size > before:
             replace_file(path, note, durable=True)
         return Accepted(checkpoint=checkpoint, before=before)
 
@@ -87,19 +86,19 @@ class Monitor:
     def _verified(self, note: bytes) -> Checkpoint:
         return verify_checkpoint(note, self._key.name, (self._key,), (), verify_note_signature).checkpoint
 
-    def _require_same_history(self, kept: bytes, note: bytes, shown: Checkpoint) -> None:
-        """Compare roots of the smaller size, recomputed within the larger log."""
-        known = self._verified(kept)
-        if known.size > shown.size:
-            raise self._rewritten(f"the log had {known.size} entries and is shown with {shown.size} now", kept, note)
-        if known.size == shown.size and known.root != shown.root:  # proved without any tile
-            raise self._rewritten(f"two histories of {known.size} entries were shown", kept, note)
+    def _require_same_history(self, known: list[tuple[bytes, Checkpoint]], note: bytes, shown: Checkpoint) -> None:
+        """Compare the roots of smaller sizes, recomputed within the larger log; what needs no tile is told first."""
+        for kept, old in known:
+            if old.size > shown.size:
+                raise self._rewritten(f"the log had {old.size} entries and is shown with {shown.size} now", kept, note)
+            if old.size == shown.size and old.root != shown.root:
+                raise self._rewritten(f"two histories of {old.size} entries were shown", kept, note)
         nodes = TiledNodes(shown.size, self._read)
-        if shown.size and nodes.root() != shown.root:
+        if known and nodes.root() != shown.root:
             raise InvalidInput("tile.malformed", f"the tiles do not lead to the root at size {shown.size}")
-        root = range_root(0, known.size, nodes) if known.size else known.root
-        if root != known.root:
-            raise self._rewritten(f"the first {known.size} entries are not those that were shown before", kept, note)
+        for kept, old in known:
+            if range_root(0, old.size, nodes) != old.root:
+                raise self._rewritten(f"the first {old.size} entries are not those that were shown before", kept, note)
 
     def _rewritten(self, what: str, kept: bytes, note: bytes) -> Rewritten:
         folder = self._directory / EVIDENCE / sha256_hex(kept + note)[:16]

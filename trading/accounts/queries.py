@@ -98,13 +98,13 @@ def accounts_of_person(conn: Connection, account_id: str) -> dict[str, str]:
     return {row.id: row.org_code for row in conn.execute(query)}
 
 
-def same_person(conn: Connection, one: str, other: str) -> bool:
-    """Whether two accounts, open or closed, are of one human being: four eyes need two people, not two accounts."""
-    if one == other:
+def same_person(conn: Connection, one: str, others: Collection[str]) -> bool:
+    """Whether any of these accounts, open or closed, is of the human being behind ``one``: four eyes are two people."""
+    if one in others:
         return True
-    query = select(account.c.id, account.c.person).where(account.c.id.in_((one, other)))
-    people = {row.id: row.person for row in conn.execute(query)}
-    return one in people and people[one] == people.get(other)
+    behind = select(account.c.person).where(account.c.id == one).scalar_subquery()
+    query = select(account.c.id).where(account.c.person == behind, account.c.id.in_(others))
+    return conn.execute(query.limit(1)).first() is not None
 
 
 def find_accounts(conn: Connection, wanted: str) -> list[AccountShown]:

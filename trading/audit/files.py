@@ -4,45 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Final
 
-from trading.audit.rules.tiles import Tile, TiledNodes, TileReader
+from trading.audit.rules.tiles import TiledNodes, file_reader
 from trading.audit.rules.tree import consistency_proof, inclusion_proof, range_root
-from trading.kernel.errors import InvalidInput
 from trading.storage.tiles import TileStore
 
 _KEPT_SIZES: Final = 4  # the newest logged and witnessed checkpoints, and those just before them
-
-
-def tile_reader(tiles: TileStore) -> TileReader:
-    """Return a reader of hash tiles that finds a partial tile also as the beginning of a wider one.
-
-    Not every size has partial tiles of its own: they are written once a batch, and dropped when the full tile exists.
-    """
-
-    def looks(tile: Tile) -> Iterator[bytes | None]:
-        full = Tile(tile.level, tile.index).path
-        yield tiles.read(tile.path)
-        yield tiles.read(full)
-        yield tiles.read_wider(full, tile.width)
-        yield tiles.read(full)  # a wider one may have become full while we looked for it
-
-    def read(level: int, index: int, width: int) -> bytes:
-        tile = Tile(level, index, width)
-        found = next((data for data in looks(tile) if data is not None), None)
-        if found is None:
-            raise InvalidInput("tile.missing", tile.path)
-        return found
-
-    return read
 
 
 class LogProofs:
     """Roots and consistency proofs of our own log, read from its tiles."""
 
     def __init__(self, tiles: TileStore) -> None:
-        self._read = tile_reader(tiles)
+        self._read = file_reader(tiles.read, wider=tiles.read_wider)
         self._nodes: OrderedDict[int, TiledNodes] = OrderedDict({0: TiledNodes(0, self._read)})
         self._lock = threading.Lock()
 

@@ -125,8 +125,8 @@ def _public_size() -> int:
 
 def _is_boundary(size: int) -> bool:
     """Whether the public head stood at this size: every other note tells where the working head stood (AL1 L6)."""
-    rate = loads_object((_runtime().log_dir / PUBLIC / RATE).read_bytes())
-    return size <= _public_size() and (_public_size() - size) % int(rate["quantum"]) == 0
+    rate, public = loads_object((_runtime().log_dir / PUBLIC / RATE).read_bytes()), _public_size()
+    return size <= public and (public - size) % int(rate["quantum"]) == 0
 
 
 def _file(name: str, cache: str, *, held_back: bool = False) -> Response:

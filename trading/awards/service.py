@@ -9,10 +9,11 @@ from sqlalchemy import Connection
 
 from trading.audit.ledger import Ledger
 from trading.audit.model import Recorded
-from trading.audit.queries import entry_by_h, recorded_by_id
+from trading.audit.queries import entry_by_h
 from trading.audit.runtime import Runtime
 from trading.awards import store
 from trading.evaluation.queries import RankingRow, ranking_of
+from trading.kernel.canonical import loads_object
 from trading.kernel.errors import IntegrityFailure, NotFound, RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
@@ -75,7 +76,7 @@ def _ranked_at(conn: Connection, ranking: RankingRow) -> int:
     entry = entry_by_h(conn, bytes.fromhex(ranking.h))
     if entry is None:
         raise IntegrityFailure(f"the ranking {ranking.h} has no record")
-    return recorded_by_id(conn, entry.id).at
+    return int(loads_object(entry.record)["at"])
 
 
 def deem(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:

@@ -190,7 +190,7 @@ def _require_lawful(
     corrections: dict[int, int],
 ) -> None:
     edition, regime = procedure_service.edition_of(uow.connection, row, uow.at), Regime(row.regime)
-    if edition.flag(Key.SECOND_PERSON, regime) and same_person(uow.connection, uow.actor.account, drafted_by):
+    if edition.flag(Key.SECOND_PERSON, regime) and same_person(uow.connection, uow.actor.account, (drafted_by,)):
         raise RuleBroken("review.same_person", "MB-01", account=drafted_by)
     lots = [lot for lot in procedures.lots_of(uow.connection, row.id) if found.lot in {None, lot.number}]
     closes_at = min((lot.close_at for lot in lots if lot.close_at is not None), default=0)

@@ -273,7 +273,7 @@ def step(
 
 def has_drafted(conn: Connection, row: ProcedureRow, actor: Actor) -> bool:
     """Whether the human being behind the actor drafted any version, with whichever account (MB-01)."""
-    return any(same_person(conn, actor.account, each) for each in queries.drafters(conn, row.id))
+    return same_person(conn, actor.account, queries.drafters(conn, row.id))
 
 
 def declared_lot(row: ProcedureRow, number: str) -> LotSpec:

@@ -34,6 +34,8 @@ _PATH = re.compile(r"tile/(?:(entries)|(0|[1-9][0-9]?))/((?:x[0-9]{3}/)*[0-9]{3}
 TileReader: TypeAlias = Callable[[int, int, int], bytes]
 #: path → bytes of the file, or ``None`` if there is none.
 FileReader: TypeAlias = Callable[[str], bytes | None]
+#: ``(path, width)`` → bytes of a partial tile of ``path`` with that many hashes or more, or ``None``.
+WiderReader: TypeAlias = Callable[[str, int], bytes | None]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -152,7 +154,7 @@ def tile_width(level: int, index: int, size: int) -> int:
     return max(0, min(TILE_WIDTH, (size >> TILE_HEIGHT * level) - index * TILE_WIDTH))
 
 
-def file_reader(read: FileReader, head: int = 0) -> TileReader:
+def file_reader(read: FileReader, head: int = 0, *, wider: WiderReader | None = None) -> TileReader:
     """Return a tile reader over files that finds a partial tile also as the beginning of a wider one.
 
     Not every size has its own partial tiles: they are written once a batch, and dropped when the full tile exists.
@@ -160,6 +162,7 @@ def file_reader(read: FileReader, head: int = 0) -> TileReader:
     Args:
         read: Returns a file or ``None``.
         head: Size up to which the files are known to stand, e.g. that of the newest checkpoint.
+        wider: Looks for any wider partial tile, where no size is known.
 
     Raises:
         InvalidInput: ``tile.missing`` (from the reader it returns).
@@ -168,6 +171,11 @@ def file_reader(read: FileReader, head: int = 0) -> TileReader:
     def read_tile(level: int, index: int, width: int) -> bytes:
         for candidate in dict.fromkeys((width, tile_width(level, index, head), TILE_WIDTH)):
             data = read(Tile(level, index, candidate).path) if candidate >= width else None
+            if data is not None:
+                return data
+        if wider is not None:
+            full = Tile(level, index).path
+            data = wider(full, width) or read(full)  # it may have become full while we looked for it
             if data is not None:
                 return data
         raise InvalidInput("tile.missing", Tile(level, index, width).path)

@@ -95,10 +95,9 @@ class Sequencer:
         )
         self._writer = LogWriter(files, signer, hook)
         self._is_held = False
+        self._monotonic = monotonic
+        self._public = PublicHead(files.tiles, signer)
         self._publisher: Publisher | None = None
-        if self._options.cover is not None:
-            head = PublicHead(files.tiles, signer)
-            self._publisher = Publisher(self._options.cover, head, self._queue, monotonic)
 
     def stop(self) -> None:
         """Ask the loop to end after the present batch; may be called from a signal handler."""
@@ -117,15 +116,16 @@ class Sequencer:
         self._writer, tail = recovery.load(self._files, self._signer, self._hook)
         adopted = recovery.settle(self._writer, self._queue, tail)
         self._wait_for_witnesses()
-        if self._publisher is not None:
-            self._publisher.check(self._writer.size)
+        cover = self._options.cover
+        public = 0 if cover is None else self._public.size(self._writer.size)
         self._is_held = self._queue.is_held(HOST)
         for frame in adopted:
             self._adopt(frame)
         if self._writer.head is not None:
             self._announce(self._writer.sign_head())
-        if self._publisher is not None:
-            self._publisher.start(self._writer.size)
+        if cover is not None:
+            size, monotonic = self._writer.size, self._monotonic
+            self._publisher = Publisher(cover, self._public, self._queue, size=size, public=public, monotonic=monotonic)
         self._witnesses.start()
 
     def run(self) -> None:

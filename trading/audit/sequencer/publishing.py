@@ -10,18 +10,16 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from trading.audit.files import LogProofs, tile_reader
+from trading.audit.files import LogProofs
 from trading.audit.rules.cover import Cover, Rate
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
-from trading.audit.rules.tiles import TILE_WIDTH, changed_tiles
+from trading.audit.rules.tiles import TILE_WIDTH, changed_tiles, file_reader
 from trading.audit.rules.tree import HASH_BYTES
 from trading.audit.sequencer.queue import AuditQueue
 from trading.audit.sequencer.writer import LogSigner, SignedHead
 from trading.kernel import canonical
 from trading.kernel.errors import IntegrityFailure
 from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE, TileStore
-
-_chance: Final = secrets.SystemRandom().random
 
 
 class PublicHead:
@@ -59,7 +57,7 @@ class PublicHead:
 
     def move(self, old: int, size: int, within: int) -> None:
         """Publish the tiles from ``old`` to ``size`` and then the checkpoint of ``size``."""
-        read = tile_reader(self._working)
+        read = file_reader(self._working.read, wider=self._working.read_wider)
         for tile in changed_tiles(old, size):
             if tile.level is None:
                 continue  # entries tell their times: they follow thirty days later
@@ -72,25 +70,14 @@ class PublicHead:
 class Publisher:
     """Keeps pads and public head at their rate while a sequencer runs; it is called between two batches."""
 
-    def __init__(self, rate: Rate, head: PublicHead, queue: AuditQueue, monotonic: Callable[[], float]) -> None:
-        """Keep what is needed; ``monotonic`` tells seconds."""
-        self._rate, self._head, self._queue, self._monotonic = rate, head, queue, monotonic
-        self._cover = Cover(rate, size=0, public=0, now=monotonic(), chance=_chance)
+    def __init__(
+        self, rate: Rate, head: PublicHead, queue: AuditQueue, *, size: int, public: int, monotonic: Callable[[], float]
+    ) -> None:
+        """Begin the first window: ``size`` entries in the log, ``public`` below the public head; ``monotonic`` in s."""
+        self._head, self._queue, self._monotonic = head, queue, monotonic
+        self._cover = Cover(rate, size=size, public=public, now=monotonic(), chance=secrets.SystemRandom().random)
         self._slot_pads: set[int] = set()
-
-    def check(self, size: int) -> None:
-        """Compare what was published with the log of ``size`` entries, before anything more is signed.
-
-        Raises:
-            IntegrityFailure: It is not of this log.
-        """
-        self._head.size(size)
-
-    def start(self, size: int) -> None:
-        """Begin the first window over a log of ``size`` entries."""
-        self._head.say(self._rate)
-        public, now = self._head.size(size), self._monotonic()
-        self._cover = Cover(self._rate, size=size, public=public, now=now, chance=_chance)
+        head.say(rate)
 
     def logged(self, ids: Sequence[int]) -> None:
         """Count what was logged towards the public head; a pad of a slot is what its slot took already."""

@@ -27,7 +27,10 @@ def recuse_bidders(contact: Contact) -> int:
 def _selected_by_bidders(contact: Contact, row: DrawRow) -> list[tuple[int, CallRow]]:
     with contact.ledger.read() as conn:
         procedure_id = queries.committee_of_draw(conn, row.draw).procedure_id
-        bidders = queries.known_bidders(conn, procedure_id)
+        # The pool is recomputed only where somebody may still have to leave.
+        bidders = (
+            frozenset() if queries.evaluation_ended(conn, procedure_id) else queries.known_bidders(conn, procedure_id)
+        )
         if not bidders:
             return []
         pool, _ = contact.pool(conn, row, spec_of(conn, row))

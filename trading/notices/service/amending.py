@@ -129,7 +129,7 @@ def _require_amendable(
     if new_close != correction.specification.close:
         raise InvalidInput("doc.bad_field", f"the schedule of lot {lot.number} has another deadline")
     facts: dict[str, Any] = {"new_close_at": new_close, "affects_bids": affects_bids}
-    if same_person(uow.connection, uow.actor.account, correction.author):
+    if same_person(uow.connection, uow.actor.account, (correction.author,)):
         facts["drafted_by"] = uow.actor.account
     procedures.step(uow.connection, row, Act.AMEND, uow.actor, at=uow.at, lot=lot, **facts)
 
