@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, select, text
+from sqlalchemy import Connection, Row, Select, func, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
@@ -72,6 +72,7 @@ _ENTRY = select(
 )
 _WITH_POSITION = _ENTRY.outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
 _LOGGED = _ENTRY.join_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
+_UNLOGGED: Final = ~select(log_position.c.n).where(log_position.c.entry_id == audit_entry.c.id).exists()
 
 _QUEUE_FAULTS = """
     SELECT e.id FROM log.audit_entry e
@@ -145,8 +146,7 @@ def newest_h(conn: Connection) -> bytes | None:
 
 def unlogged(conn: Connection, limit: int = 1000) -> list[tuple[int, bytes]]:
     """Return id and record of the oldest entries that have no position yet."""
-    waiting = ~select(log_position.c.n).where(log_position.c.entry_id == audit_entry.c.id).exists()
-    query = select(audit_entry.c.id, audit_entry.c.record).where(waiting).order_by(audit_entry.c.id).limit(limit)
+    query = select(audit_entry.c.id, audit_entry.c.record).where(_UNLOGGED).order_by(audit_entry.c.id).limit(limit)
     return [(row.id, bytes(row.record)) for row in conn.execute(query)]
 
 
@@ -166,11 +166,19 @@ def unrelayed_head(conn: Connection) -> int | None:
 
 
 def is_relayed(conn: Connection) -> bool:
-    """Whether every entry is logged and every subscriber has done what it can: what is parked is the operator's."""
-    waiting = (errand.c.entry_id.is_not(None), errand.c.done_at.is_(None), errand.c.parked_at.is_(None))
-    if conn.execute(select(errand.c.id).where(*waiting).limit(1)).scalar_one_or_none() is not None:
-        return False
-    return unrelayed_head(conn) is None and not unlogged(conn, limit=1)
+    """Whether every entry is logged and every subscriber has done what it can: what is parked is the operator's.
+
+    One statement, one snapshot: work moves from the queue over the cursors to the errands, and three statements in a
+    row could each look where it has just been.
+    """
+    waiting = errand.c.entry_id.is_not(None) & errand.c.done_at.is_(None) & errand.c.parked_at.is_(None)
+    end = select(func.coalesce(func.max(log_position.c.n) + 1, 0)).scalar_subquery()
+    left = or_(
+        select(audit_entry.c.id).where(_UNLOGGED).exists(),
+        select(cursor.c.name).where(cursor.c.n < end).exists(),
+        select(errand.c.id).where(waiting).exists(),
+    )
+    return not conn.execute(select(left)).scalar_one()
 
 
 def queue_faults(conn: Connection) -> list[int]:

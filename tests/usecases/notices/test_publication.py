@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from tests.support.columns import missed_columns, owner_of, tables_of
 from tests.support.databases import Database
@@ -221,3 +223,23 @@ def test_the_clock_rings_while_a_cursor_is_behind(publisher: Publisher) -> None:
     publisher.work()
     with publisher.market.ledger.read() as conn:
         assert is_relayed(conn)
+
+
+@pytest.mark.parametrize("begun", ["unlogged", "logged", "relayed"])
+def test_work_that_moves_on_between_two_statements_is_still_work(publisher: Publisher, begun: str) -> None:
+    """The question is asked while an entry goes from the queue over the cursors to the errands, a step a statement."""
+    publisher.work()
+    steps: Iterator[Callable[[], object]] = iter([publisher.wait_for_log, publisher.relay])
+    publisher.market.publish()
+    for _ in range(("unlogged", "logged", "relayed").index(begun)):
+        next(steps)()
+    with publisher.market.ledger.read() as conn:
+
+        def move_on(*_: object) -> None:
+            next(steps, int)()
+
+        event.listen(conn, "after_cursor_execute", move_on)
+        try:
+            assert not is_relayed(conn)
+        finally:
+            event.remove(conn, "after_cursor_execute", move_on)
