@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from trading.accounts import model as accounts
+from trading.audit import clocks, relay
 from trading.audit import model as audit
-from trading.audit import relay
 from trading.audit.errands import Handler
 from trading.audit.ledger import Ledger
 from trading.audit.relay import Subscription
@@ -61,6 +61,7 @@ SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (*notice_jobs.SUBSCRIPTIONS,)
 relay.require_known(SUBSCRIPTIONS, REGISTRY)
 
 ERRANDS: Final[Mapping[str, Handler]] = {
+    **clocks.ERRANDS,
     **award_jobs.ERRANDS,
     **bid_jobs.ERRANDS,
     **opening_jobs.ERRANDS,

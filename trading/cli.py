@@ -16,6 +16,7 @@ from typing_extensions import override
 # name of the command -> where it is: "module:attribute", a click command or group
 COMMANDS: Mapping[str, str] = {
     "clock": "trading.clockwork:clock",
+    "clock-state": "trading.commands.clock_state:clock_state",
     "desk": "trading.commands.desk:desk",
     "procedure": "trading.commands.procedure:procedure",
     "bid": "agents.bid.commands:main",

@@ -48,6 +48,7 @@ MODULES = (
     "verdicts",
     "checks_verdicts",
     "checks_time",
+    "checks_clocks",
     "drawing",
     "draw",
     "walking",

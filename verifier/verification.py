@@ -23,6 +23,7 @@ from verifier.checks_bids import (
     check_schedule,
     check_versions,
 )
+from verifier.checks_clocks import check_clocks
 from verifier.checks_documents import check_demo, check_documents, check_named_documents, load_documents
 from verifier.checks_draw import check_contributions, check_draw_order, check_draw_policy, check_spec
 from verifier.checks_log import (
@@ -130,7 +131,6 @@ LATER_CHECKS = (
     ("AL-13", "personal values and their commitments"),
     ("SB-20", "key destruction"),
     ("TE-02", "derived schedules recomputed from their evidence"),
-    ("TE-07", "clock states around the deadline"),
     ("TE-08", "time-stamp tokens against witness bounds"),
 )
 
@@ -174,6 +174,8 @@ def verify_bundle(bundle: Bundle, trust: Trust, report: Report, options: Options
     guarded(report, "AL-12", lambda: check_demo(evidence, production=options.production))
     entry_times = report.check("TE-06", "times of entries: monotone, within 60 s of their transaction")
     guarded(report, "TE-06", lambda: check_entry_times(evidence, entry_times))
+    clocks = report.check("TE-07", "clock states around every deadline, none inside a hold")
+    guarded(report, "TE-07", lambda: check_clocks(evidence, clocks))
     _check_lots(evidence, report, progress)
     _check_draws(evidence, report, progress, shown=options.draws)
     for check_id, title in LATER_CHECKS:

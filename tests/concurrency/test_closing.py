@@ -15,6 +15,7 @@ from tests.support.databases import Database
 from tests.support.logs import LogWorld
 from tests.support.polling import eventually
 from trading import db
+from trading.audit import clocks
 from trading.audit import ledger as ledgers
 from trading.audit.queries import on_hold
 from trading.bids import closing
@@ -154,23 +155,48 @@ def waits_for_longer_than(database: Database, *, milliseconds: int) -> bool:
         return bool(superuser.exec_driver_sql(query, (milliseconds,)).scalar_one())
 
 
+def disagree(deadline: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the closer find witnesses that know another time, until it holds the clock."""
+    with monkeypatch.context() as disagreeing:
+        disagreeing.setattr(clocks, "AHEAD_MS", -60_000)
+        eventually(lambda: closes(deadline) or held(deadline))
+        assert not closes(deadline)
+        assert held(deadline)
+
+
+def closes(deadline: Deadline) -> bool:
+    return closing.run(deadline.market.runtime, deadline.lot.arg) is None
+
+
 def test_the_closers_own_hold_ends_when_the_witnesses_agree_again(
     deadline: Deadline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody else would ever end it, and no lot of the platform would be closed any more (TE1 T3)."""
-    tender, lot, stage = deadline.lot.place
-
-    def look() -> bool:
-        return closing.run(deadline.market.runtime, {"tender": tender, "lot": lot, "stage": stage}) is None
-
     with deadline.world.running():
-        with monkeypatch.context() as disagreeing:
-            disagreeing.setattr(closing, "_AHEAD_MS", -60_000)
-            eventually(lambda: look() or held(deadline))
-            assert not look()
-            assert held(deadline)
-        eventually(look)
+        disagree(deadline, monkeypatch)  # after the drain: the deadline itself was sound
+        eventually(lambda: closes(deadline))
     assert not held(deadline)
+    assert (deadline.records("closing.blocked"), deadline.records("tender.closed")) == (0, 1)
+
+
+def test_a_deadline_inside_a_hold_is_void_until_it_is_moved(
+    deadline: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accepting or refusing by a bad clock would be arbitrary: the lot stays open, for everyone alike (TE1 T3, T5)."""
+    deadline.extension()()
+    deadline.time.move_to(deadline.close_ms)
+    with deadline.world.running():
+        disagree(deadline, monkeypatch)
+        deadline.pass_by()
+        eventually(lambda: closes(deadline) or deadline.records("closing.blocked") == 1)
+        assert not held(deadline)
+        assert not closes(deadline)
+        with pytest.raises(RuleBroken, match=r"closing\.void"):
+            deadline.close()
+        assert (deadline.records("closing.blocked"), deadline.records("tender.closed")) == (1, 0)
+        deadline.extension()()
+        deadline.pass_by()
+        eventually(lambda: closes(deadline))
     assert deadline.records("tender.closed") == 1
 
 

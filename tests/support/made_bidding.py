@@ -10,6 +10,8 @@ from tests.support.made_log import mth, sha256
 from tests.support.made_tender import LOT, TENDER, Bid, Tender
 from trading.kernel.canonical import dumps
 
+STATES_BEFORE_MS = (180_000, 120_000, 60_000)  # when the database host reports its clock, before the deadline
+
 
 def bid_round(tender: Tender) -> None:
     """Everybody seals and submits; one replaces, one withdraws (S6, S7)."""
@@ -105,8 +107,27 @@ def withdraw(tender: Tender, bid: Bid) -> None:
     bid.withdrawn = True
 
 
+def report_clock(tender: Tender) -> None:
+    """The states of the database clock around the deadline (TE1 T3)."""
+    for before in STATES_BEFORE_MS:
+        tender.wait(tender.close - before)
+        body = {
+            "dispersion_us": 900,
+            "host": "database",
+            "leap": "normal",
+            "offset_us": -40,
+            "sources": [{"name": "ntp.example", "offset_us": -35, "reach": 255}],
+            "stratum": 2,
+            "synchronised": True,
+        }
+        twisted = tender.twist("clock.state", body)
+        entry = tender.log.append("clock.state", twisted, at=tender.now, subject="host:database", procedure=None)
+        tender.hidden.add(entry.n)
+
+
 def close_bidding(tender: Tender) -> None:
     """Heartbeat and close (T5, S8); with ``objected`` the operator leaves one bid out."""
+    report_clock(tender)
     tender.wait(tender.close)
     tender.record("deadline.reached", {"close": tender.close, **LOT})
     size = len(tender.log.entries)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from trading.audit import queries, service
 from trading.audit.ledger import Ledger
+from trading.audit.rules.clocks import DATABASE_HOST
 from trading.audit.service import LogAccess
 from trading.audit.tables import errand, origin
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
@@ -22,7 +23,6 @@ from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.storage.durable import replace_file
 
-DATABASE_HOST: Final = "database"
 _DEMO_LOCK: Final = 0x6D62_6A75  # as in log.platform_time() of a demonstration database
 _WAIT_S: Final = 10.0
 _RELAY_S: Final = 5.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
+from trading.audit.rules.clocks import DATABASE_HOST, ClockState
 from trading.audit.tables import audit_entry, cursor, errand, log_position
 
 _HOSTS: Final = 8  # more than the hosts that report their clocks
@@ -72,6 +73,7 @@ _ENTRY = select(
 )
 _WITH_POSITION = _ENTRY.outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
 _LOGGED = _ENTRY.join_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
+_HOLDS: Final = text("audit_entry.kind IN ('clock.hold', 'clock.released')")  # as in the index audit_entry_hold
 _UNLOGGED: Final = ~select(log_position.c.n).where(log_position.c.entry_id == audit_entry.c.id).exists()
 
 _QUEUE_FAULTS = """
@@ -186,16 +188,18 @@ def queue_faults(conn: Connection) -> list[int]:
     return list(conn.exec_driver_sql(_QUEUE_FAULTS).scalars())
 
 
-def clock_uncertainty_ms(conn: Connection, host: str = "database") -> int | None:
-    """Return how far the clock of a host may be from UTC, in ms, rounded up; None if nobody says so (TE1 T3)."""
+def clock_state(conn: Connection, host: str) -> ClockState | None:
+    """Return the newest state that a host reported of its clock; None if it reported none of late (TE1 T3)."""
     newest = text("audit_entry.kind = 'clock.state'")  # written as in the partial index audit_entry_clock
     query = select(audit_entry.c.record).where(newest).order_by(audit_entry.c.id.desc()).limit(_HOSTS)
-    for record in conn.execute(query).scalars():
-        body = json.loads(record)["body"]
-        if body["host"] == host:
-            bound_us: int = abs(body["offset_us"]) + body["dispersion_us"]
-            return -(-bound_us // 1000)
-    return None
+    told = (json.loads(record) for record in conn.execute(query).scalars())
+    return next((ClockState.of(each) for each in told if each["body"]["host"] == host), None)
+
+
+def clock_uncertainty_ms(conn: Connection, host: str = DATABASE_HOST) -> int | None:
+    """Return how far the clock of a host may be from UTC, in ms, rounded up; None if nobody says so (TE1 T3)."""
+    state = clock_state(conn, host)
+    return None if state is None else -(-state.error_us // 1000)
 
 
 def on_hold(conn: Connection) -> bool:
@@ -204,14 +208,18 @@ def on_hold(conn: Connection) -> bool:
     return held
 
 
+def clock_holds(conn: Connection) -> Iterator[dict[str, Any]]:
+    """Yield every ``clock.hold`` and ``clock.released`` in the order in which they were recorded."""
+    query = select(audit_entry.c.record).where(_HOLDS).order_by(audit_entry.c.id)
+    return map(json.loads, conn.execute(query).scalars())
+
+
 def hold_reason(conn: Connection, host: str) -> str | None:
     """Return why the clock of a host is on hold; None if its newest record is no hold."""
-    kinds = text("audit_entry.kind IN ('clock.hold', 'clock.released')")  # as in the partial index audit_entry_hold
-    query = select(audit_entry.c.kind, audit_entry.c.record).where(kinds).order_by(audit_entry.c.id.desc())
-    for row in conn.execute(query):
-        body = json.loads(row.record)["body"]
-        if body["host"] == host:
-            return str(body["reason"]) if row.kind == "clock.hold" else None
+    query = select(audit_entry.c.record).where(_HOLDS).order_by(audit_entry.c.id.desc())
+    for record in map(json.loads, conn.execute(query).scalars()):
+        if record["body"]["host"] == host:
+            return str(record["body"]["reason"]) if record["kind"] == "clock.hold" else None
     return None
 
 

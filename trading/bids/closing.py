@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from trading.audit import clocks
 from trading.audit import service as log
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
-from trading.audit.queries import hold_reason, on_hold
+from trading.audit.queries import on_hold
+from trading.audit.rules.clocks import is_void
 from trading.audit.runtime import Runtime
 from trading.bids import model, queries
 from trading.kernel.errors import RuleBroken
@@ -25,13 +27,10 @@ from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.lifecycle import Act, LotPhase
 
 DRAIN_MS: Final = 5_000  # TE1 T5 step 4: longer than the lock time-out of 4 s
-_BEHIND_MS: Final = 2_000  # T5 step 3: how far a witness may be behind and ahead of the database clock
-_AHEAD_MS: Final = 1_000
-_HEARTBEAT_MS: Final = 1_000  # witnesses cosign the newest checkpoint again and again, this far apart (AL1 L7.3)
-_HOST: Final = "database"
-_DISAGREE: Final = "a witness and the database clock disagree at a deadline"
 _WAIT_S: Final = 3.0
 _AGAIN_MS: Final = 250
+_BLOCKED_MS: Final = 5_000  # an extension leaves an errand of its own; this one only notices that it is in force
+_CLOCK: Final = "clock"  # the trigger of T6 that is met
 _CLOSER: Final = Actor.system("worker")
 
 
@@ -48,7 +47,7 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         return None
     if now < lot.close_at:
         return None  # extended: the extension has left its own errand
-    if hold and not _released(runtime):
+    if hold and not clocks.released(runtime):
         return now + _AGAIN_MS  # TE1 T3: no lot is closed while the clock is on hold
     if heartbeat is None:
         heartbeat = _reach(runtime, row, lot)
@@ -57,11 +56,13 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         return now + _AGAIN_MS
     with runtime.ledger.read() as conn:
         after = log.platform_ms(conn)
-    if not all(heartbeat.at - _BEHIND_MS <= 1000 * t <= after + _AHEAD_MS for t in seen.times):
-        _hold(runtime)
+    if not clocks.agree(seen.times, heartbeat.at, after):
+        clocks.hold(runtime)
         return after + _AGAIN_MS
     if after < lot.close_at + DRAIN_MS:
         return lot.close_at + DRAIN_MS
+    if _is_blocked(runtime, row, lot, lot.close_at):
+        return after + _BLOCKED_MS
     close_lot(runtime, reference, number, stage, heartbeat_size=seen.size)
     return None
 
@@ -82,29 +83,24 @@ def _reach(runtime: Runtime, row: ProcedureRow, lot: LotRow) -> queries.Deadline
     return queries.DeadlineRecord(h=recorded.h, at=recorded.at)
 
 
-def _hold(runtime: Runtime) -> None:
-    _record_of_clock(runtime, "clock.hold", reason=_DISAGREE)
-
-
-def _released(runtime: Runtime) -> bool:
-    """End the closer's own hold once a quorum agrees with the database clock again; return whether no hold is left."""
+def _is_blocked(runtime: Runtime, row: ProcedureRow, lot: LotRow, close: int) -> bool:
+    """Whether the deadline fell into a hold and is void: it must be moved before the lot can be closed (TE1 T3, T5)."""
     with runtime.ledger.read() as conn:
-        reason, before = hold_reason(conn, _HOST), log.platform_ms(conn)
-    seen = log.witnessed(runtime)
-    with runtime.ledger.read() as conn:
-        after = log.platform_ms(conn)
-    if reason != _DISAGREE or seen is None:
-        return False
-    if not all(before - _BEHIND_MS - _HEARTBEAT_MS <= 1000 * t <= after + _AHEAD_MS for t in seen.times):
-        return False
-    _record_of_clock(runtime, "clock.released", size=seen.size)
-    with runtime.ledger.read() as conn:
-        return not on_hold(conn)
-
-
-def _record_of_clock(runtime: Runtime, kind: str, **body: Any) -> None:  # noqa: ANN401 - JSON values
-    with runtime.ledger.begin(_CLOSER) as uow:
-        uow.record(Event(kind=kind, subject=f"host:{_HOST}", body={"host": _HOST, **body}))
+        if not is_void(clocks.recorded_holds(conn), close, DRAIN_MS):
+            return False
+        told = queries.blocked_since(conn, row.id, lot.number, lot.stage, close)
+    if not told:
+        with runtime.ledger.begin(_CLOSER) as uow:
+            event = Event(
+                kind="closing.blocked",
+                subject=f"lot:{lot.number}",
+                body={"lot": lot.number, "reason": _CLOCK, "stage": lot.stage},
+                procedure=row.reference,
+                procedure_id=row.id,
+                article="招标投标法 34",
+            )
+            uow.record(event)
+    return True
 
 
 def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, heartbeat_size: int) -> Recorded | None:
@@ -114,7 +110,7 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
     share lock has just been released.
 
     Raises:
-        RuleBroken: ``close.too_early``; ``closing.hold``.
+        RuleBroken: ``close.too_early``; ``closing.hold``; ``closing.void``: a hold touched the deadline.
     """
     with runtime.ledger.begin(_CLOSER, patient=True) as uow:
         row = rows.lock_for_update(uow, reference)
@@ -126,6 +122,8 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
             raise RuleBroken("close.too_early", "TE1 T5", at=now, close=lot.close_at)
         if on_hold(uow.connection):
             raise RuleBroken("closing.hold", "TE1 T3")
+        if is_void(clocks.recorded_holds(uow.connection), lot.close_at, DRAIN_MS):
+            raise RuleBroken("closing.void", "TE1 T3", close=lot.close_at)
         uow.captured(now)
         move = procedures.step(uow.connection, row, Act.CLOSE, _CLOSER, at=now, lot=lot)
         items = queries.manifest(uow.connection, row.id, number, stage)

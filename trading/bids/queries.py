@@ -250,3 +250,16 @@ def deadline_record(
         if (body["lot"], body["stage"], body["close"]) == (lot_number, stage, close):
             return DeadlineRecord(h=bytes(row.h), at=record["at"])
     return None
+
+
+def blocked_since(conn: Connection, procedure_id: int, lot_number: str, stage: str, close: int) -> bool:
+    """Return whether the close of this very deadline is recorded as blocked (TE1 T5)."""
+    query = select(audit_entry.c.record).where(
+        audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "closing.blocked"
+    )
+    for raw in conn.execute(query).scalars():
+        record = loads_object(bytes(raw))
+        body = record["body"]
+        if (body["lot"], body["stage"]) == (lot_number, stage) and record["at"] >= close:
+            return True
+    return False

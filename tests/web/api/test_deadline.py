@@ -92,12 +92,29 @@ def test_refusals_for_time(
         assert not platform_caused(
             "bid.late", received_at=late_body["received_at"], queue_ms=late_body["queue_ms"], close=CLOSE
         )
-        one_bid_is_not_opened(market)
+        market.advance_to(CLOSE + 10_000)
+        kinds = market.kinds()
+        assert (kinds.count("closing.blocked"), kinds.count("tender.closed")) == (1, 0)  # a void deadline (TE1 T3)
+        one_bid_is_not_opened(market, extend(market))
 
 
-def one_bid_is_not_opened(market: Market) -> None:
+def extend(market: Market) -> int:
+    """Move the deadline by an hour; return the new one."""
+    later = CLOSE + 3_600_000
+    with market.runtime.ledger.read() as conn:
+        texts = {"text_en": "Moved.", "text_zh": "延期。"}
+        draft = drafting.extension_draft(conn, market.tender, at=market.now(), new_close=later, texts=texts)
+    signer = market.stage.signers["agency", "agency"]
+    schedules = {place: sign_document(raw, signer) for place, raw in draft.schedules.items()}
+    signed, reviewer = sign_document(draft.notice, signer), market.stage.actors["reviewer"]
+    ledger = market.runtime.ledger
+    notices.extend(ledger, reviewer, market.tender, signed, schedules, cause="clock", affects_bids=False)
+    return later
+
+
+def one_bid_is_not_opened(market: Market, close: int) -> None:
     """The lot fails at the close (OPN-02) and no order can be made; the bid stays sealed."""
-    market.advance_to(CLOSE + 10_000)
+    market.advance_to(close + 10_000)
     kinds = market.kinds()
     assert [kinds.count(kind) for kind in ("tender.closed", "opening.refused", "lot.failed")] == [1, 1, 1]
     lot = market.client().get(f"/api/v1/procedures/{market.tender}").get_json()["lots"][0]
