@@ -44,7 +44,7 @@ class Shown:
 @pytest.fixture
 def shown(tmp_path: Path) -> Shown:
     store = TileStore(tmp_path / "log" / PUBLIC)
-    store.write(RATE, b'{"quantum":8,"window_ms":60000}')
+    store.write(RATE, b'{"phases":[{"from":0,"quantum":8,"window_ms":60000}]}')
     return Shown(store)
 
 

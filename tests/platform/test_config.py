@@ -202,3 +202,11 @@ def test_every_variable_is_documented_and_no_other() -> None:
 def test_hashing_a_password_is_never_cheaper_than_the_default(name: str, value: str, fits: bool) -> None:  # noqa: FBT001 - a table
     context = Context(process=Process.WEB, demo=True, data_dir=Path("var"))
     assert (name in " ".join(problems_of({name: value}, context))) is not fits
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"), [("1", True), ("10000", True), ("0", False), ("10001", False), ("-1", False), ("６４", False)]
+)
+def test_the_quantum_of_the_public_head_is_a_number_of_entries(value: str, *, fits: bool) -> None:
+    context = Context(process=Process.SEQUENCER, demo=True, data_dir=Path("var"))
+    assert ("LOG_QUANTUM" in " ".join(problems_of({"LOG_QUANTUM": value}, context))) is not fits

@@ -39,7 +39,7 @@ def log_dir(tmp_path: Path) -> Path:
         if size == 2 * QUANTUM:
             public.write(CHECKPOINT, note(tree))
     working.write(CHECKPOINT, note(tree))
-    public.write(RATE, b'{"quantum":8,"window_ms":60000}')
+    public.write(RATE, b'{"phases":[{"from":0,"quantum":8,"window_ms":60000}]}')
     return tmp_path
 
 

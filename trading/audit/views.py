@@ -16,11 +16,11 @@ from typing import Final, cast
 
 from flask import Blueprint, Response, current_app, render_template
 
+from trading.audit.rules.cover import Growth
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.tiles import TILE_WIDTH, parse_tile_path
 from trading.audit.runtime import Runtime
-from trading.kernel.canonical import loads_object
 from trading.kernel.clock import SystemClock
 from trading.kernel.encoding import b64
 from trading.kernel.errors import InvalidInput, NotFound
@@ -125,8 +125,8 @@ def _public_size() -> int:
 
 def _is_boundary(size: int) -> bool:
     """Whether the public head stood at this size: every other note tells where the working head stood (AL1 L6)."""
-    rate, public = loads_object((_runtime().log_dir / PUBLIC / RATE).read_bytes()), _public_size()
-    return size <= public and (public - size) % int(rate["quantum"]) == 0
+    growth = Growth.of((_runtime().log_dir / PUBLIC / RATE).read_bytes())
+    return size <= _public_size() and growth.stood_at(size)
 
 
 def _file(name: str, cache: str, *, held_back: bool = False) -> Response:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from trading.config.demo import GENERATED
-from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES, READER, ROLES, VARIABLES, Process
+from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES, MOST_QUANTUM, READER, ROLES, VARIABLES, Process
 
 # Names that other programs read and that would weaken this one, or that put a secret where every child process sees it.
 _FORBIDDEN = {
@@ -134,6 +134,12 @@ def _check_argon2(name: str, value: str, context: Context) -> Iterator[str]:
         yield f"{name} is a whole number of at least {least}: a cheaper hash of a password is guessed sooner."
 
 
+def _check_quantum(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= MOST_QUANTUM):
+        yield f"{name} is a whole number from 1 to {MOST_QUANTUM}: entries by which the public head grows in a minute."
+
+
 def _check_listen(name: str, value: str, context: Context) -> Iterator[str]:
     url = urlsplit(f"//{value}")
     try:
@@ -201,6 +207,7 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "MAIL_FROM": _check_mail_from,
     "PUBLIC_URL": _check_public_url,
     "OCID_PREFIX": _check_ocid_prefix,
+    "LOG_QUANTUM": _check_quantum,
     "ARGON2_MEMORY_KIB": _check_argon2,
     "ARGON2_PASSES": _check_argon2,
     "LISTEN": _check_listen,

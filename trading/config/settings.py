@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from trading.config.checks import Context, misplaced, problems_of
 from trading.config.demo import demo_environment
-from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES, VARIABLES, ConfigError, Process
+from trading.config.variables import DEFAULT_QUANTUM, LEAST_MEMORY_KIB, LEAST_PASSES, VARIABLES, ConfigError, Process
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
 
 DEFAULT_LISTEN = "127.0.0.1:8000"
@@ -32,6 +32,7 @@ class Settings:
     log_dir: Path | None = None
     log_origin: str
     log_key_file: Path | None = None
+    log_quantum: int = DEFAULT_QUANTUM
     witness_policy: Path | None = None
     secret_key: str | None = field(default=None, repr=False)
     ack_key_file: Path | None = None
@@ -108,6 +109,7 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         log_dir=path("LOG_DIR"),
         log_origin=given["LOG_ORIGIN"],
         log_key_file=path("LOG_KEY_FILE"),
+        log_quantum=int(given.get("LOG_QUANTUM", DEFAULT_QUANTUM)),
         witness_policy=path("WITNESS_POLICY"),
         secret_key=secret.read_text().strip() if secret else None,
         ack_key_file=path("ACK_KEY_FILE"),

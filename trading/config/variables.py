@@ -43,6 +43,9 @@ class Variable:
 #: What hashing a password costs at least: OWASP's first recommendation for argon2id with one lane.
 LEAST_MEMORY_KIB = 19_456
 LEAST_PASSES = 2
+#: Entries a minute of the public head: by default, and at most (AL1 L6, the batch of L5.5 twice).
+DEFAULT_QUANTUM = 64
+MOST_QUANTUM = 10_000
 
 _EVERY = frozenset(Process)
 _LOG_READERS = frozenset({Process.WEB, Process.WORKER, Process.SEQUENCER, Process.AUDITOR})
@@ -67,6 +70,7 @@ VARIABLES: Mapping[str, Variable] = {
     "PUBLIC_URL": Variable(readers=frozenset({Process.WEB, Process.WORKER, Process.CONTACT})),
     "OCID_PREFIX": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
     "LISTEN": Variable(readers=frozenset({Process.WEB})),
+    "LOG_QUANTUM": Variable(readers=frozenset({Process.SEQUENCER})),
     "ARGON2_MEMORY_KIB": Variable(readers=frozenset({Process.WEB})),
     "ARGON2_PASSES": Variable(readers=frozenset({Process.WEB})),
     "JURISDICTION": Variable(readers=_EVERY),

@@ -11,9 +11,10 @@ import pytest
 from tests.support.logs import FAST, Killed, LogWorld, kill_at
 from tests.support.polling import eventually
 from trading.audit.ledger import Ledger
-from trading.audit.rules.cover import Rate
+from trading.audit.rules.cover import Growth, Rate
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import TiledNodes, file_reader, parse_tile_path
+from trading.audit.sequencer import publishing
 from trading.audit.sequencer.loop import Sequencer
 from trading.audit.sequencer.writer import Hook
 from trading.kernel.errors import IntegrityFailure
@@ -36,9 +37,11 @@ class Time:
 
 
 @contextmanager
-def covered(world: LogWorld, time: Time, hook: Hook = lambda _step: None) -> Iterator[Sequencer]:
+def covered(
+    world: LogWorld, time: Time, hook: Hook = lambda _step: None, quantum: int = QUANTUM
+) -> Iterator[Sequencer]:
     """Yield a running sequencer with a public head."""
-    options = replace(FAST, cover=Rate(quantum=QUANTUM, window_s=WINDOW_S))
+    options = replace(FAST, cover=Rate(quantum=quantum, window_s=WINDOW_S))
     with world.sequencer(options=options, monotonic=time, hook=hook) as sequencer:
         sequencer.start()
         yield sequencer
@@ -79,7 +82,7 @@ def test_the_folder_holds_hash_tiles_up_to_the_boundary_and_nothing_more(world: 
     with covered(world, time) as sequencer:
         sequencer.step()
         assert public(world).read(CHECKPOINT) is None
-        assert public(world).read(RATE) == b'{"quantum":100,"window_ms":10000}'
+        assert public(world).read(RATE) == b'{"phases":[{"from":0,"quantum":100,"window_ms":10000}]}'
         for number in range(1, 4):
             windows(sequencer, time, 1)
             size, root = head(world)
@@ -111,6 +114,42 @@ def test_a_restart_goes_on_from_the_public_head(world: LogWorld, ledger: Ledger)
         assert head(world)[0] == 300
         windows(sequencer, time, 1)
     assert head(world)[0] == 400
+
+
+def test_another_rate_is_recorded_and_keeps_the_boundaries_of_before(world: LogWorld) -> None:
+    time = Time()
+    with covered(world, time) as sequencer:
+        windows(sequencer, time, 2)
+    for _ in range(2):  # the second start changes nothing
+        with covered(world, time, quantum=30) as sequencer:
+            windows(sequencer, time, 1)
+    assert head(world)[0] == 260
+    growth = Growth.of(public(world).read(RATE))
+    assert [(each.first, each.quantum) for each in growth.phases] == [(0, 100), (200, 30)]
+    assert [size for size in range(300) if growth.stood_at(size)] == [100, 200, 230, 260, 290]
+    with world.database.connect() as superuser:
+        query = "SELECT convert_from(record, 'UTF8')::jsonb #>> '{body,what}' FROM log.audit_entry WHERE kind = %s"
+        told = superuser.exec_driver_sql(query, ("config.changed",)).scalars().all()
+    assert told == ["public head: 100 entries in 10 s until now, 30 in 10 s from size 200 on"]
+    assert world.fsck().findings == []
+
+
+def test_a_head_that_lags_for_an_hour_is_said_once(
+    world: LogWorld, ledger: Ledger, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing._log, "disabled", False)  # a library of another test may have switched it off
+    time = Time()
+    with covered(world, time, quantum=1) as sequencer:
+        act(ledger, 360)  # 360 slots an hour; the credit at the start is 0
+        sequencer.step()
+        sequencer.step()
+        assert caplog.messages == []
+        act(ledger, 1)
+        for _ in range(3):
+            sequencer.step()
+    assert [message for message in caplog.messages if "LOG_QUANTUM" in message] == [
+        "the public head is more than an hour behind the log; raise LOG_QUANTUM (AL1 L6)"
+    ]
 
 
 @pytest.mark.parametrize("step", [f"B{number}" for number in range(1, 11)])

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from trading.kernel.canonical import dumps, loads_object
+
 _NOISE_S: Final = 30.0  # mean seconds between two lots of noise
 _NOISE_MOST: Final = 4  # pads of one lot, at most
 #: After the end of a window, until the public head moves: the last pads are logged by then, so that it moves on time.
@@ -28,6 +30,54 @@ class Rate:
 
     quantum: int = 64
     window_s: float = 60.0
+
+    @property
+    def per_hour(self) -> float:
+        """Return how many slots an hour has."""
+        return self.quantum * 3600 / self.window_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """From which size on the public head has grown at which rate."""
+
+    first: int
+    quantum: int
+    window_ms: int
+
+    def holds(self, rate: Rate) -> bool:
+        """Whether this is the phase of ``rate``."""
+        return (self.quantum, self.window_ms) == (rate.quantum, round(rate.window_s * 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How the public head has grown since the log began: told to everybody, kept beside the head."""
+
+    phases: tuple[Phase, ...] = ()
+
+    @classmethod
+    def of(cls, data: bytes | None) -> Growth:
+        """Return what the file says; nothing has been said before there is one."""
+        told = () if data is None else loads_object(data)["phases"]
+        return cls(tuple(Phase(first=each["from"], **{k: each[k] for k in ("quantum", "window_ms")}) for each in told))
+
+    def document(self) -> bytes:
+        """Return the bytes of the file."""
+        phases = [{"from": each.first, "quantum": each.quantum, "window_ms": each.window_ms} for each in self.phases]
+        return dumps({"phases": phases})
+
+    def changed(self, rate: Rate, public: int) -> Growth:
+        """Return the same, grown at ``rate`` from the size ``public`` on."""
+        if self.phases and self.phases[-1].holds(rate):
+            return self
+        kept = tuple(each for each in self.phases if each.first < public)
+        return Growth((*kept, Phase(first=public, quantum=rate.quantum, window_ms=round(rate.window_s * 1000))))
+
+    def stood_at(self, size: int) -> bool:
+        """Whether the public head stood, or will stand, at ``size``; every other size tells of the working head."""
+        phase = next((each for each in reversed(self.phases) if each.first < size), None)
+        return phase is not None and (size - phase.first) % phase.quantum == 0
 
 
 class Cover:

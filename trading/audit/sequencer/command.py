@@ -43,7 +43,7 @@ def _build(settings: Settings) -> Sequencer:
         policy=parse_policy(settings.witness_policy.read_text()),
         clock=settings.clock(),
         # A demonstration shows its working head and says so: whoever tries it wants to see the log grow.
-        options=Options(cover=None if settings.demo else Rate()),
+        options=Options(cover=None if settings.demo else Rate(quantum=settings.log_quantum)),
     )
 
 

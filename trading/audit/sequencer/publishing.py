@@ -6,20 +6,23 @@ from the larger one, since none that the working head left may appear here.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from trading.audit.files import LogProofs
-from trading.audit.rules.cover import Cover, Rate
+from trading.audit.rules.cover import Cover, Growth, Phase, Rate
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import TILE_WIDTH, changed_tiles, file_reader
 from trading.audit.rules.tree import HASH_BYTES
 from trading.audit.sequencer.queue import AuditQueue
 from trading.audit.sequencer.writer import LogSigner, SignedHead
-from trading.kernel import canonical
 from trading.kernel.errors import IntegrityFailure
+from trading.kernel.events import Event
 from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE, TileStore
+
+_log = logging.getLogger("mingbiao.sequencer")
 
 
 class PublicHead:
@@ -45,10 +48,15 @@ class PublicHead:
             raise IntegrityFailure(f"the public checkpoint of size {known.size} is not of this log: it was set back")
         return known.size
 
-    def say(self, rate: Rate) -> None:
-        """Publish how the head grows from now on; the folder is there from then on."""
-        said = {"quantum": rate.quantum, "window_ms": round(rate.window_s * 1000)}
-        self._public.write(RATE, canonical.dumps(said), durable=True)
+    def say(self, rate: Rate, public: int) -> Phase | None:
+        """Publish how the head grows from the size ``public`` on; return what it did before, if that was otherwise.
+
+        The folder is there from then on.
+        """
+        before = Growth.of(self._public.read(RATE))
+        after = before.changed(rate, public)
+        self._public.write(RATE, after.document(), durable=True)
+        return before.phases[-1] if before.phases and after != before else None
 
     def sign(self, size: int, within: int) -> SignedHead:
         """Sign the checkpoint of a size that the log of ``within`` entries has passed; always the same bytes."""
@@ -77,7 +85,11 @@ class Publisher:
         self._head, self._queue, self._monotonic = head, queue, monotonic
         self._cover = Cover(rate, size=size, public=public, now=monotonic(), chance=secrets.SystemRandom().random)
         self._slot_pads: set[int] = set()
-        head.say(rate)
+        self._lags = False
+        if (before := head.say(rate, public)) is not None:
+            now = f"{rate.quantum} in {rate.window_s:g} s from size {public} on"
+            what = f"public head: {before.quantum} entries in {before.window_ms / 1000:g} s until now, {now}"
+            queue.record(Event(kind="config.changed", subject="log", body={"what": what}))
 
     def logged(self, ids: Sequence[int]) -> None:
         """Count what was logged towards the public head; a pad of a slot is what its slot took already."""
@@ -96,7 +108,14 @@ class Publisher:
             self._slot_pads.update(self._queue.pad(slots))
         if noise := self._cover.noise(now):
             self._queue.pad(noise)
+        self._warn(self._cover.credit > self._cover.rate.per_hour)
         old = self._cover.public
         while (boundary := self._cover.boundary(now, size)) is not None:
             self._head.move(old, boundary, size)
             old = boundary
+
+    def _warn(self, lags: bool) -> None:  # noqa: FBT001 - what is the case
+        """Say once when the public head falls more than an hour behind: LOG_QUANTUM is too small for this traffic."""
+        if lags and not self._lags:
+            _log.warning("the public head is more than an hour behind the log; raise LOG_QUANTUM (AL1 L6)")
+        self._lags = lags
