@@ -500,6 +500,8 @@ def _procedures() -> Iterator[Sample]:
         context = {"page": shown, "now": NOW, "bundle_url": f"{path}/bundle.zip"}
         yield Sample(f"procedure-{state}", path, "notices/procedure.html", context)
     bare = page(lot(LotState.OPEN, bare=True), text_zh="", text_en="", notices=(), documents=(), log=())
+    void = page(replace(lot(LotState.CLOSING), is_void=True))
+    yield Sample("procedure-void", path, "notices/procedure.html", {"page": void, "now": NOW})
     yield Sample("procedure-bare", path, "notices/procedure.html", {"page": bare, "now": NOW})
     states = list(LotState)
     many = page(

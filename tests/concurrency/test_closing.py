@@ -19,11 +19,13 @@ from trading.audit import clocks
 from trading.audit import ledger as ledgers
 from trading.audit.queries import on_hold
 from trading.bids import closing
+from trading.bids.rules.schedule import DRAIN_MS
 from trading.crypto.signatures import sign_document
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
 from trading.notices import service as notices
 from trading.notices.drafting import extension_draft
+from trading.notices.queries.page import page
 
 LATER_MS = 3_600_000
 TEXTS = {"text_en": "Moved.", "text_zh": "延期。"}
@@ -59,7 +61,7 @@ class Deadline:
         return publish
 
     def pass_by(self) -> None:
-        self.time.move_to(self.close_ms + closing.DRAIN_MS + 1)
+        self.time.move_to(self.close_ms + DRAIN_MS + 1)
 
     def records(self, kind: str) -> int:
         query = "SELECT count(*) FROM log.audit_entry WHERE procedure_id = %s AND kind = %s"
@@ -194,10 +196,19 @@ def test_a_deadline_inside_a_hold_is_void_until_it_is_moved(
         with pytest.raises(RuleBroken, match=r"closing\.void"):
             deadline.close()
         assert (deadline.records("closing.blocked"), deadline.records("tender.closed")) == (1, 0)
+        assert told_void(deadline)
         deadline.extension()()
+        assert not told_void(deadline)
         deadline.pass_by()
         eventually(lambda: closes(deadline))
     assert deadline.records("tender.closed") == 1
+
+
+def told_void(deadline: Deadline) -> bool:
+    """Whether the public page says that the deadline does not count."""
+    with deadline.market.ledger.read() as conn:
+        (shown,) = page(conn, deadline.lot.tender, deadline.market.now_ms()).lots
+    return shown.is_void
 
 
 def held(deadline: Deadline) -> bool:

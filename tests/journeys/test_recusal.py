@@ -26,7 +26,7 @@ from trading.kernel.errors import RuleBroken
 
 NEED = 4
 _HOUR_MS = 3_600_000
-STRANGERS = 3  # one too few to fill the seats: somebody of a bidder is always drawn, however the seed falls
+STRANGERS = 3  # one too few to fill the seats, and as many of bidders: both are drawn, however the seed falls
 
 
 @dataclass
@@ -71,7 +71,8 @@ def drawn(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         )
         maker.set_up()
         maker.admit(STRANGERS, accounts_for=STRANGERS)
-        staff = {f"B{number:07d}": each for number, each in enumerate(BIDDERS) if each.key in PRICES}
+        bidding = [each for each in BIDDERS if each.key in PRICES][:STRANGERS]
+        staff = {f"B{number:07d}": each for number, each in enumerate(bidding)}
         people = {
             name: Identity(
                 name=f"乙{name}", mail=f"{name.lower()}@example.org", phone="", employer="投标单位", account=None

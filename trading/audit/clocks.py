@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from trading.audit import queries, service
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
-from trading.audit.rules.clocks import DATABASE_HOST, DISAGREE, HOSTS, OWN_REASONS, ClockState, Hold, holds, trouble
+from trading.audit.rules.clocks import DATABASE_HOST, DISAGREE, HOSTS, OWN_REASONS, ClockState, trouble
 from trading.audit.runtime import Runtime
 from trading.audit.tables import errand
 from trading.kernel.errors import InvalidInput
@@ -115,11 +115,6 @@ def released(runtime: Runtime) -> bool:
 def agree(times: tuple[int, ...], before: int, after: int) -> bool:
     """Whether witnesses' times (s) fit the database clock read before and after them (ms; TE1 T5 step 3)."""
     return all(before - BEHIND_MS <= 1000 * t <= after + AHEAD_MS for t in times)
-
-
-def recorded_holds(conn: Connection) -> list[Hold]:
-    """Return every hold of any host."""
-    return holds(queries.clock_holds(conn))
 
 
 def _record(uow: UnitOfWork, kind: str, **body: Any) -> None:  # noqa: ANN401 - JSON values

@@ -14,9 +14,9 @@ from trading.audit import service as log
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.audit.queries import on_hold
-from trading.audit.rules.clocks import is_void
 from trading.audit.runtime import Runtime
 from trading.bids import model, queries
+from trading.bids.rules.schedule import DRAIN_MS
 from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
@@ -26,7 +26,6 @@ from trading.procedures import store as rows
 from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.lifecycle import Act, LotPhase
 
-DRAIN_MS: Final = 5_000  # TE1 T5 step 4: longer than the lock time-out of 4 s
 _WAIT_S: Final = 3.0
 _AGAIN_MS: Final = 250
 _BLOCKED_MS: Final = 5_000  # an extension leaves an errand of its own; this one only notices that it is in force
@@ -86,7 +85,7 @@ def _reach(runtime: Runtime, row: ProcedureRow, lot: LotRow) -> queries.Deadline
 def _is_blocked(runtime: Runtime, row: ProcedureRow, lot: LotRow, close: int) -> bool:
     """Whether the deadline fell into a hold and is void: it must be moved before the lot can be closed (TE1 T3, T5)."""
     with runtime.ledger.read() as conn:
-        if not is_void(clocks.recorded_holds(conn), close, DRAIN_MS):
+        if not queries.is_void(conn, close):
             return False
         told = queries.blocked_since(conn, row.id, lot.number, lot.stage, close)
     if not told:
@@ -122,7 +121,7 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
             raise RuleBroken("close.too_early", "TE1 T5", at=now, close=lot.close_at)
         if on_hold(uow.connection):
             raise RuleBroken("closing.hold", "TE1 T3")
-        if is_void(clocks.recorded_holds(uow.connection), lot.close_at, DRAIN_MS):
+        if queries.is_void(uow.connection, lot.close_at):
             raise RuleBroken("closing.void", "TE1 T3", close=lot.close_at)
         uow.captured(now)
         move = procedures.step(uow.connection, row, Act.CLOSE, _CLOSER, at=now, lot=lot)

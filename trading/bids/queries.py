@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 
+from trading.audit.queries import clock_holds
+from trading.audit.rules import clocks
 from trading.audit.tables import audit_entry
 from trading.bids.model import BidHead, ManifestItem
 from trading.bids.rules.policy import Policy, parse_policy
+from trading.bids.rules.schedule import DRAIN_MS
 from trading.bids.tables import bid, bid_version, part
 from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
@@ -263,3 +266,8 @@ def blocked_since(conn: Connection, procedure_id: int, lot_number: str, stage: s
         if (body["lot"], body["stage"]) == (lot_number, stage) and record["at"] >= close:
             return True
     return False
+
+
+def is_void(conn: Connection, close: int) -> bool:
+    """Return whether a deadline fell into a hold of some host's clock, so that it has to be moved (TE1 T3)."""
+    return clocks.is_void(clocks.holds(clock_holds(conn)), close, DRAIN_MS)

@@ -23,6 +23,7 @@ from trading.kernel.fields import (
 )
 
 CAUSES: Final = ("clock", "outage", "refusal")
+DRAIN_MS: Final = 5_000  # TE1 T5 step 4: longer than the lock time-out of 4 s
 MIN_EXTENSION_MS: Final = 1_800_000
 MIN_NOTICE_MS: Final = 1_800_000  # a change leaves at least 30 minutes; longer legal periods are rules of the procedure
 _SECOND_MS: Final = 1000

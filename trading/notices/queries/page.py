@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from trading.bids import queries as bids
 from trading.kernel.errors import NotFound
 from trading.notices.queries import AnyRow
 from trading.notices.queries.log import LogRow, public_log
@@ -33,7 +34,7 @@ from trading.notices.queries.values import (
     Sealing,
 )
 from trading.notices.rules.changes import Change
-from trading.notices.rules.progress import Happened, lot_state, timeline
+from trading.notices.rules.progress import Happened, LotState, lot_state, timeline
 
 # Proofs of publication stand with the notices that they are about.
 _PROOF: Final = "notice.publication"
@@ -54,7 +55,7 @@ def page(conn: Connection, reference: str, now: int) -> Page:
     documents, wanted = _documents(conn, head.id, digests, opened=opened)
     log = public_log(conn, head.id)
     content = _content(notices)
-    lots = tuple(_lot(row, content, wanted, log, now) for row in rows)
+    lots = tuple(_lot(conn, row, content, wanted, log, now) for row in rows)
     return Page(
         reference=head.reference,
         kind=head.kind,
@@ -134,6 +135,7 @@ def _notice(row: AnyRow, body: Mapping[str, Any]) -> Notice:
 
 
 def _lot(
+    conn: Connection,
     row: AnyRow,
     content: Mapping[str, Any],
     documents: Mapping[str, dict[str, Any]],
@@ -161,6 +163,7 @@ def _lot(
         opening_step=row.step,
         steps=timeline(state, row.close_at, happened),
         reason=next((each.reason for each in reversed(records) if each.reason is not None), None),
+        is_void=state is LotState.CLOSING and bids.is_void(conn, row.close_at),
         budget=said.get("budget"),
         category=said.get("category", ""),
         criteria=tuple(criterion_of(each) for each in said.get("criteria") or ()),
