@@ -26,7 +26,8 @@ from trading.kernel.errors import RuleBroken
 
 NEED = 4
 _HOUR_MS = 3_600_000
-STRANGERS = 3  # one too few to fill the seats, and as many of bidders: both are drawn, however the seed falls
+STRANGERS = 3  # one too few to fill the seats, and as many of bidders: both get some, however the seed falls
+ABSENT = 2  # who decline: a stratum holds twice its need
 
 
 @dataclass
@@ -71,6 +72,7 @@ def drawn(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         )
         maker.set_up()
         maker.admit(STRANGERS, accounts_for=STRANGERS)
+        maker.admit(ABSENT, prefix="A")
         bidding = [each for each in BIDDERS if each.key in PRICES][:STRANGERS]
         staff = {f"B{number:07d}": each for number, each in enumerate(bidding)}
         people = {
@@ -83,7 +85,7 @@ def drawn(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         maker.change(Act.ADMITTED, items, people)
         market.advance_to(CLOSE - _HOUR_MS)  # a draw is held at most so long before the evaluation (EXP-11)
         maker.plan(market.tender, need=NEED, evaluation_at=CLOSE + 2 * _HOUR_MS)
-        maker.drawn(market.tender)
+        maker.drawn(market.tender, declining="planted-a")
         yield Drawn(exchange, tender, maker, frozenset(staff))
 
 

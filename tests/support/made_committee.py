@@ -415,19 +415,25 @@ class CommitteeMaker:
                 found.append((address, code))
         return found
 
-    def accept_all(self, draw: str) -> None:
-        """Let everybody accept until the walk is finished and its result is offered."""
+    def accept_all(self, draw: str, declining: str = "") -> None:
+        """Let everybody accept until the walk is finished and its result is offered.
+
+        Whoever has an address that begins with ``declining`` declines.
+        """
 
         def offered() -> bool:
-            for _, code in self.open_calls():
-                calls.answer(self.ledger, code, calls.ACCEPT)
+            for address, code in self.open_calls():
+                if declining and address.startswith(declining):
+                    calls.answer(self.ledger, code, calls.DECLINE, "away")
+                else:
+                    calls.answer(self.ledger, code, calls.ACCEPT)
             return self._offers(draw, "ed1.result")
 
         self.until(offered)
 
-    def drawn(self, reference: str, windows: Windows = FAST) -> str:
+    def drawn(self, reference: str, windows: Windows = FAST, declining: str = "") -> str:
         draw = self.seeded(reference, windows)
-        self.accept_all(draw)
+        self.accept_all(draw, declining)
         self.sign(draw, "ed1.result")
         self.work()
         return draw
