@@ -34,6 +34,7 @@ CHECKS: Final[Mapping[str, tuple[str, ...]]] = {
     "chain": ("chain", "wal", "head"),
     "tiles": ("tile",),
     "notes": ("note",),
+    "tokens": ("token",),
     "positions": ("position", "overdue", "queue"),
     "records": ("record",),
 }
@@ -46,8 +47,16 @@ Progress = Callable[[int, int], None]
 class LogCheck(Fsck):
     """One run over the files that a worker may read: ``log_dir`` is the directory of tiles and notes."""
 
-    def __init__(self, conn: Connection, log_dir: Path, origin: str, policy: Policy, progress: Progress) -> None:
-        super().__init__(conn, log_dir.parent, origin, policy)
+    def __init__(
+        self,
+        conn: Connection,
+        log_dir: Path,
+        origin: str,
+        policy: Policy,
+        roots: Mapping[str, Sequence[bytes]],
+        progress: Progress,
+    ) -> None:
+        super().__init__(conn, log_dir.parent, origin, policy, roots)
         self._tell = progress
         self._read = 0
 
@@ -58,6 +67,7 @@ class LogCheck(Fsck):
         notes = self._notes()
         self._walk(notes)
         self._partial_tiles()
+        self._check_tokens()
         self._positions()
         self._overdue()
         return self._report
@@ -190,11 +200,16 @@ def save(ledger: Ledger, run: Run) -> None:
 
 
 def verify_log(
-    conn: Connection, log_dir: Path, origin: str, policy: Policy, progress: Progress
+    conn: Connection,
+    log_dir: Path,
+    origin: str,
+    policy: Policy,
+    roots: Mapping[str, Sequence[bytes]],
+    progress: Progress,
 ) -> tuple[int, Sequence[Check]]:
     """Run the check of the log; return the size that it covered, and its named checks."""
     try:
-        report = LogCheck(conn, log_dir, origin, policy, progress).run()
+        report = LogCheck(conn, log_dir, origin, policy, roots, progress).run()
     except (InvalidInput, IntegrityFailure) as error:
         return 0, [Check(name="chain", ok=False, details=(str(error),))]
     return report.size, checks_of(report)

@@ -97,7 +97,4 @@ def _extras() -> BundleExtras:
 
 def trust_file() -> SignedDocument | None:
     """Return the supervisor's trust file as it was handed to this installation (P8); None if it was not."""
-    for path in cast("tuple[Path, ...]", current_app.extensions["trust_files"]):
-        if path.is_file():
-            return SignedDocument.from_wire(path.read_bytes())
-    return None
+    return cast("SignedDocument | None", current_app.extensions["trust_file"]())
