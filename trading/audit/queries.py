@@ -14,7 +14,7 @@ from trading.audit.model import Recorded
 from trading.audit.tables import audit_entry, cursor, errand, log_position
 
 _HOSTS: Final = 8  # more than the hosts that report their clocks
-_NEWEST_ANCHORS: Final = 1_000  # more than two authorities leave in an hour
+_NEWEST_ANCHORS: Final = 500  # more than two authorities leave in an hour
 _IS_ANCHOR: Final = text("audit_entry.kind = 'tst.anchored'")  # written as in the partial index audit_entry_tst
 
 
@@ -169,11 +169,15 @@ def anchored_tokens(conn: Connection) -> set[str]:
     return {body["token_sha256"] for body in _anchors(conn, None)}
 
 
-def anchors_of(conn: Connection, sizes: Collection[int]) -> list[LoggedRecord]:
-    """Return the logged ``tst.anchored`` of tokens over these sizes, in log order."""
-    body = func.convert_from(audit_entry.c.record, "UTF8").cast(JSONB)["body"]
-    query = _LOGGED.where(_IS_ANCHOR, body["size"].astext.in_([str(size) for size in sizes]))
-    return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
+def anchors_of(conn: Connection, size: int) -> list[LoggedRecord]:
+    """Return the logged ``tst.anchored`` of tokens over the checkpoint of a size, in log order.
+
+    They were written after the last entry of that checkpoint, and soon, so few rows are looked at.
+    """
+    last = select(log_position.c.entry_id).where(log_position.c.n == size - 1).scalar_subquery()
+    later = _LOGGED.where(_IS_ANCHOR, audit_entry.c.id > last).order_by(audit_entry.c.id).limit(_NEWEST_ANCHORS)
+    found = [_logged(row) for row in conn.execute(later)]
+    return sorted((each for each in found if each.data["body"]["size"] == size), key=lambda each: each.n)
 
 
 def _anchors(conn: Connection, limit: int | None) -> Iterator[dict[str, Any]]:
