@@ -50,7 +50,7 @@ class Report:
     size: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    unchecked: list[str] = field(default_factory=list)
+    unchecked: list[Finding] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -60,6 +60,10 @@ class Report:
     def count(self, what: str, number: int = 1) -> None:
         """Add to the number of things compared."""
         self.counts[what] = self.counts.get(what, 0) + number
+
+    def skip(self, check: str, place: str, detail: str) -> None:
+        """Note what could not be compared."""
+        self.unchecked.append(Finding(check=check, place=place, detail=detail))
 
     def fault(self, check: str, place: str, detail: str) -> None:
         """Note a fault."""
@@ -171,7 +175,7 @@ class Fsck:
             data = self._tiles.read(path)
             if data is None:
                 if self._report.size:
-                    self._report.unchecked.append(f"{path}: there is none")
+                    self._report.skip("note", path, "there is none")
                 continue
             self._report.count("notes")
             try:
@@ -200,7 +204,7 @@ class Fsck:
         """Verify every time-stamp token over the checkpoint of its size, and that the log holds its hash (TE1 T8)."""
         names = list(self._tokens.within(0, self._report.size))
         if names and not self._roots:
-            self._report.unchecked.append(f"{len(names)} time stamps: no trust file names the root of an authority")
+            self._report.skip("token", names[0].path, "and all others: no trust file names the root of an authority")
             return
         anchored = queries.anchored_tokens(self._conn) if names else set()
         for name in names:

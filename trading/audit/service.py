@@ -30,7 +30,7 @@ from trading.audit.rules.proof import ReceiptState, build_receipt
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import DocumentSigner, SignedDocument, sign_document
 from trading.kernel import canonical
-from trading.kernel.errors import IntegrityFailure
+from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
@@ -190,6 +190,19 @@ def _issue(log: LogReader, row: EntryRow, position: Position) -> IssuedReceipt |
         raise IntegrityFailure(str(error)) from error
     tokens = tuple(log.tokens.of_size(checkpoint.size)) if state is ReceiptState.STAMPED else ()
     return IssuedReceipt(text=built.encode(), state=state, h=row.h, n=position.n, t=position.t, tokens=tokens)
+
+
+def token_beside(log: LogReader, issued: IssuedReceipt | None, file: str) -> bytes:
+    """Return the time-stamp token over the checkpoint of a receipt that has this file name.
+
+    Raises:
+        NotFound: There is none.
+    """
+    names = () if issued is None else issued.tokens
+    found = next((log.tokens.read(each) for each in names if each.file == file), None)
+    if found is None:
+        raise NotFound(file)
+    return found
 
 
 def wait_logged(access: LogAccess, h: bytes, seconds: float = LONGEST_WAIT_S) -> IssuedReceipt | None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 from typing_extensions import override
 
-from trading.audit.fsck import Fsck, Report
+from trading.audit.fsck import Finding, Fsck, Report
 from trading.audit.ledger import Ledger
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
@@ -168,11 +168,14 @@ def checks_of(report: Report) -> list[Check]:
     """Return the named checks of a report."""
     found = []
     for name, codes in CHECKS.items():
-        details = tuple(f"{each.place}: {each.detail}" for each in report.findings if each.check in codes)
-        unchecked = name == "notes" and bool(report.unchecked)
-        ok = False if details else None if unchecked else True
-        found.append(Check(name=name, ok=ok, details=(details or tuple(report.unchecked) * unchecked)[:MOST_FINDINGS]))
+        faults, skipped = _told(report.findings, codes), _told(report.unchecked, codes)
+        ok = False if faults else None if skipped else True
+        found.append(Check(name=name, ok=ok, details=(faults or skipped)[:MOST_FINDINGS]))
     return found
+
+
+def _told(findings: Sequence[Finding], codes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{each.place}: {each.detail}" for each in findings if each.check in codes)
 
 
 def newest(conn: Connection, limit: int = 10) -> list[Run]:

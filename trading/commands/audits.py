@@ -50,13 +50,13 @@ def fsck(*, as_json: bool) -> None:
 
 
 def _as_json(report: Report) -> str:
-    data = {"size": report.size, "counts": report.counts, "unchecked": report.unchecked}
+    data = {"size": report.size, "counts": report.counts, "unchecked": [asdict(each) for each in report.unchecked]}
     return json.dumps({**data, "findings": [asdict(finding) for finding in report.findings]}, ensure_ascii=False)
 
 
 def _as_text(report: Report) -> str:
     lines = [f"FAIL {each.check} {each.place}: {each.detail}" for each in report.findings]
-    lines += [f"not checked {each}" for each in report.unchecked]
+    lines += [f"not checked {each.place}: {each.detail}" for each in report.unchecked]
     counts = ", ".join(f"{number} {what}" for what, number in sorted(report.counts.items()))
     return "\n".join([*lines, f"size {report.size}: {counts or 'nothing stored'}"])
 

@@ -163,6 +163,7 @@ def _version(conn: Connection, log: LogReader, stored: bids.Version) -> Version:
         received_at=stored.received_at,
         state=ReceiptState.ACKNOWLEDGED if found is None else found.state,
         n=None if found is None else found.n,
+        tokens=() if found is None else found.tokens,
     )
 
 

@@ -19,7 +19,6 @@ from trading.storage.durable import make_directory, sync_directory
 
 FOLDER: Final = "tst"
 _TSA: Final = r"[a-z0-9](?:[a-z0-9.-]{0,38}[a-z0-9])?"
-_NAME: Final = re.compile(rf"{_TSA}\Z")
 _PATH: Final = re.compile(rf"{FOLDER}/(0|[1-9][0-9]{{0,15}})/({_TSA})-(0|[1-9][0-9]{{0,15}})\.tsr\Z")
 
 
@@ -34,12 +33,12 @@ class TokenName:
     @property
     def path(self) -> str:
         """Return the path below the directory of the log's files; it is the same in a bundle (AL1 L12.1)."""
-        return f"{FOLDER}/{self.size}/{self.tsa}-{self.gen_time}.tsr"
+        return f"{FOLDER}/{self.size}/{self.file}"
 
-
-def is_authority_name(name: str) -> bool:
-    """Return whether an authority may be called so: 1 to 40 of ``a-z 0-9 . -``, a letter or digit at both ends."""
-    return bool(_NAME.match(name))
+    @property
+    def file(self) -> str:
+        """Return the name of the file alone."""
+        return f"{self.tsa}-{self.gen_time}.tsr"
 
 
 def parse_token_path(path: str) -> TokenName | None:
