@@ -39,7 +39,7 @@ class Authority:
         ends = time.monotonic() + seconds
         connection = self._connect(seconds)
         try:
-            connection.request("POST", urlsplit(self.url).path or "/", request, {"Content-Type": QUERY_TYPE})
+            connection.request("POST", self._target, request, {"Content-Type": QUERY_TYPE})
             answer = connection.getresponse()
             kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
             if answer.status != HTTPStatus.OK or kind != REPLY_TYPE:
@@ -54,6 +54,11 @@ class Authority:
         finally:
             connection.close()
         return data
+
+    @property
+    def _target(self) -> str:
+        parts = urlsplit(self.url)
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def _connect(self, seconds: float) -> HTTPConnection:
         parts = urlsplit(self.url)

@@ -15,9 +15,12 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
+from trading.kernel.clock import SystemClock
 from trading.storage.durable import make_directory, sync_directory
 
 FOLDER: Final = "tst"
+_RECENT: Final = 1_000  # sizes; an authority that has not stamped for so long begins anew
+_SETTLED_MS: Final = 1_000  # dates of folders are coarse: two new folders of one moment have the same one
 _TSA: Final = r"[a-z0-9](?:[a-z0-9.-]{0,38}[a-z0-9])?"
 _PATH: Final = re.compile(rf"{FOLDER}/(0|[1-9][0-9]{{0,15}})/({_TSA})-(0|[1-9][0-9]{{0,15}})\.tsr\Z")
 
@@ -92,8 +95,8 @@ class TokenStore:
         return next((size for size in sizes[bisect_right(sizes, n) :] if self.of_size(size)), None)
 
     def latest(self, tsa: str) -> Iterator[TokenName]:
-        """Yield the tokens of an authority, those over the largest size first."""
-        for size in reversed(self._sizes()):
+        """Yield the tokens of an authority over the newest stamped sizes, the largest first."""
+        for size in reversed(self._sizes()[-_RECENT:]):
             yield from (each for each in self.of_size(size) if each.tsa == tsa)
 
     def within(self, first: int, last: int) -> Iterator[TokenName]:
@@ -108,7 +111,10 @@ class TokenStore:
             date = (self.root / FOLDER).stat().st_mtime_ns
         except FileNotFoundError:
             return []
-        if date != self._listed[0]:
-            names = (each.name for each in (self.root / FOLDER).iterdir())
-            self._listed = (date, sorted(int(name) for name in names if name.isdigit()))
-        return self._listed[1]
+        if date == self._listed[0]:
+            return self._listed[1]
+        names = (each.name for each in (self.root / FOLDER).iterdir())
+        sizes = sorted(int(name) for name in names if name.isdigit())
+        if SystemClock().now_ms() - date // 1_000_000 > _SETTLED_MS:
+            self._listed = (date, sizes)
+        return sizes
