@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from trading.crypto.files import read_secret, write_secret
 from trading.kernel import der
 from trading.kernel.errors import InvalidInput
 
@@ -27,6 +29,7 @@ CONTENT_TYPE_OID: Final = "1.2.840.113549.1.9.3"
 MESSAGE_DIGEST_OID: Final = "1.2.840.113549.1.9.4"
 CERTIFICATE_V2_OID: Final = "1.2.840.113549.1.9.16.2.47"
 POLICY_OID: Final = "1.3.6.1.4.1.32473.1"  # an example's (RFC 5612): the promises of a demonstration are nobody's
+_KEY, _SIGNER, _ROOT = "signer.key", "signer.crt", "root.crt"
 _LIFE: Final = timedelta(days=36_500)
 _CONTEXT_0: Final = 0xA0
 _DIGEST_BYTES: Final = 32
@@ -70,6 +73,37 @@ def make_stamper(name: str, root: Signer, at_ms: int) -> Signer:
     builder = _builder(name, str(issuer), key, at_ms).add_extension(purpose, critical=True)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     return Signer(certificate=builder.sign(root.key, hashes.SHA256()), key=key)
+
+
+def new_authority(folder: Path, name: str, at_ms: int) -> None:
+    """Make an authority that ``open_authority`` opens. The key of its root signs one certificate and is not kept."""
+    root = make_root(f"{name} root", at_ms)
+    signer = make_stamper(name, root, at_ms)
+    folder.mkdir(mode=0o700, parents=True)
+    secret = signer.key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_secret(folder / _KEY, secret)
+    (folder / _SIGNER).write_bytes(signer.der)
+    (folder / _ROOT).write_bytes(root.der)  # last: with it the authority is complete
+
+
+def open_authority(folder: Path) -> Signer:
+    """Return what an authority signs with.
+
+    Raises:
+        InvalidInput: ``key.file_mode``, or ``key.unreadable``.
+        FileNotFoundError: No such file.
+    """
+    key = serialization.load_der_private_key(read_secret(folder / _KEY), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise InvalidInput("key.unreadable", f"{folder / _KEY} is no key on an elliptic curve")
+    return Signer(certificate=x509.load_der_x509_certificate((folder / _SIGNER).read_bytes()), key=key)
+
+
+def roots_in(folder: Path) -> dict[str, bytes]:
+    """Return the roots (DER) of the authorities whose folders stand in ``folder``, by name; for a trust file."""
+    return {path.parent.name: path.read_bytes() for path in sorted(folder.glob(f"*/{_ROOT}"))}
 
 
 def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, at_ms: int) -> x509.CertificateBuilder:
