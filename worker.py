@@ -18,6 +18,7 @@ from rq.serializers import JSONSerializer
 
 from trading.assembly import ERRANDS, SUBSCRIPTIONS, open_runtime
 from trading.audit import errands, relay
+from trading.audit import jobs as stamps
 from trading.commands.folds import FOLDS, REPLAYED
 from trading.config import Settings
 from trading.disclosure import jobs as auditing
@@ -42,6 +43,7 @@ def run_relay() -> int:
 
 def sweep() -> None:
     """Run the relay and every errand that is due, whether or not anybody rang."""
+    stamps.arm(_RUNTIME)
     run_relay()
     with _RUNTIME.ledger.read() as conn:
         found = errands.due(conn, errands.platform_ms(conn))

@@ -10,7 +10,7 @@ from flask import Flask
 
 from trading.accounts import service as accounts
 from trading.api import tokens
-from trading.assembly import EVENTS, open_runtime
+from trading.assembly import EVENTS, open_runtime, trust_file
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Settings
@@ -31,7 +31,6 @@ from verifier.build import single_file_source
 ROOT: Final = Path(__file__).resolve().parents[1]
 # At least the threads of one web process (gunicorn.conf.py); connections are opened as they are needed.
 POOL_SIZE: Final = 64
-TRUST_FILES: Final = ("trust.wire.json", "people/trust.wire.json")
 PROCEDURE_KINDS: Final = {kind.code: kind for kind in catalogue.KINDS}
 KINDS: Final = {kind.name: kind for kind in EVENTS}
 
@@ -52,8 +51,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     app.extensions["settings"] = settings
     app.extensions["runtime"] = runtime = runtime or open_runtime(settings, pool_size=POOL_SIZE)
     app.extensions["verifier"] = single_file_source
-    # Handed over by the supervisor (P8); the play of a demonstration keeps it with its people.
-    app.extensions["trust_files"] = tuple(settings.data_dir / name for name in TRUST_FILES)
+    app.extensions["trust_file"] = lambda: trust_file(settings.data_dir)
     app.extensions["bundles"] = settings.data_dir / "bundles"
     app.extensions["readiness"] = {"database": lambda: _ask(runtime.ledger), "log": lambda: _look(runtime.log_dir)}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from trading.accounts import model as accounts
-from trading.audit import clocks, relay
+from trading.audit import jobs as audit_jobs
 from trading.audit import model as audit
+from trading.audit import relay
+from trading.audit.authorities import parse_authorities
 from trading.audit.errands import Handler
 from trading.audit.ledger import Ledger
 from trading.audit.relay import Subscription
@@ -16,6 +19,7 @@ from trading.awards import jobs as award_jobs
 from trading.awards import model as awards
 from trading.bids import jobs as bid_jobs
 from trading.bids import model as bids
+from trading.bids.rules.trust import parse_trust
 from trading.clarifications import model as clarifications
 from trading.config import Settings
 from trading.contracts import model as contracts
@@ -27,6 +31,7 @@ from trading.evaluation import model as evaluation
 from trading.experts import jobs as expert_jobs
 from trading.experts import model as experts
 from trading.kernel.events import EventKind, Registry
+from trading.kernel.signed import SignedDocument
 from trading.notices import jobs as notice_jobs
 from trading.notices import model as notices
 from trading.openings import jobs as opening_jobs
@@ -53,21 +58,39 @@ EVENTS: Final[tuple[EventKind, ...]] = (
 
 REGISTRY: Final = Registry(EVENTS)
 
+# Below DATA_DIR: the supervisor's trust file (P8); the play of a demonstration keeps it with its people.
+TRUST_FILES: Final = ("trust.wire.json", "people/trust.wire.json")
+
 # Below LOG_DIR: what every process may read; the write-ahead log beside it is the sequencer's alone (AL1 L5.1).
 TILES: Final = "tiles"
 
 # Who reacts to entries of the log a moment later (architecture 5). A process with an unknown kind here does not start.
-SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (*notice_jobs.SUBSCRIPTIONS,)
+SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (*notice_jobs.SUBSCRIPTIONS, *audit_jobs.SUBSCRIPTIONS)
 relay.require_known(SUBSCRIPTIONS, REGISTRY)
 
 ERRANDS: Final[Mapping[str, Handler]] = {
-    **clocks.ERRANDS,
+    **audit_jobs.ERRANDS,
     **award_jobs.ERRANDS,
     **bid_jobs.ERRANDS,
     **opening_jobs.ERRANDS,
     **expert_jobs.ERRANDS,
     **relay.handlers(SUBSCRIPTIONS),
 }
+
+
+def trust_file(data_dir: Path) -> SignedDocument | None:
+    """Return the supervisor's trust file as it was handed to this installation; None if it was not."""
+    for path in (data_dir / name for name in TRUST_FILES):
+        if path.is_file():
+            return SignedDocument.from_wire(path.read_bytes())
+    return None
+
+
+def authority_roots(data_dir: Path) -> dict[str, tuple[bytes, ...]]:
+    """Return the root certificates (DER) of time-stamping authorities by their names in the trust file (TE1 T8)."""
+    found = trust_file(data_dir)
+    stampers = () if found is None else parse_trust(found.doc).tsa
+    return {each.name: tuple(row.cert for row in stampers if row.name == each.name) for each in stampers}
 
 
 def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
@@ -95,5 +118,7 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         witness_policy=settings.witness_policy.read_text() if settings.witness_policy is not None else "",
         passwords=Passwords(settings.argon2_memory_kib, settings.argon2_passes),
         public_url=(settings.public_url or "http://localhost").rstrip("/"),
+        authorities=parse_authorities(settings.time_stamps),
+        authority_roots=lambda: authority_roots(settings.data_dir),
         ocid_prefix=settings.ocid_prefix,
     )

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 # name of the command -> where it is: "module:attribute", a click command or group
 COMMANDS: Mapping[str, str] = {
+    "authority": "agents.authority:main",
     "clock": "trading.clockwork:clock",
     "clock-state": "trading.commands.clock_state:clock_state",
     "desk": "trading.commands.desk:desk",

@@ -37,6 +37,8 @@ MODULES = (
     "tiles",
     "keys",
     "evidence",
+    "tokens",
+    "checks_tokens",
     "checks_log",
     "checks_documents",
     "lot",

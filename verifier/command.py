@@ -1,7 +1,8 @@
-"""The command: ``verify BUNDLE [--trust FILE] [--against CHECKPOINT]… [--production] [--json] [--envelope FILE]``.
+"""The command: ``verify BUNDLE [--trust FILE] [--against CHECKPOINT]… [--production] [--json]``.
 
-It opens no network connection and writes no file. Exit codes: 0 everything in the tier was checked with trust given by
-``--trust``, 1 something failed, 2 nothing failed but something could not be checked (AL1 L12.3).
+A receipt also takes ``[--envelope FILE] [--token FILE]…``. It opens no network connection and writes no file. Exit
+codes: 0 everything in the tier was checked with trust given by ``--trust``, 1 something failed, 2 nothing failed but
+something could not be checked (AL1 L12.3).
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--draws", action="store_true", help="also print every draw of experts as recomputed")
     parser.add_argument("--json", action="store_true", help="print the report as data")
     parser.add_argument("--envelope", type=Path, help="your own envelope, to compare with a receipt")
+    parser.add_argument(
+        "--token", type=Path, action="append", default=[], help="a time-stamp token (.tsr) over a receipt's checkpoint"
+    )
     return parser
 
 
@@ -107,10 +111,11 @@ def _run_checks(arguments: argparse.Namespace, report: Report, trust: Trust, bun
     try:
         data = arguments.bundle.read_bytes()
         envelope = arguments.envelope.read_bytes() if arguments.envelope is not None else None
+        tokens = {path.name: path.read_bytes() for path in arguments.token}
     except OSError as error:
         report.check("AL-03", "receipt").fail(arguments.bundle.name, str(error))
         return
     report.demo = trust.origin.startswith("demo.")
-    verify_receipt(data[: PROOF_LIMIT + 1], trust, report, envelope)
+    verify_receipt(data[: PROOF_LIMIT + 1], trust, report, envelope, tokens)
     if arguments.production and report.demo:
         report.check("AL-12", "demo flag").fail("receipt", "demo log with --production: results prove nothing")

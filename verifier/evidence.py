@@ -68,6 +68,16 @@ class Document:
         return next((signer for signer in self.signers if signer.role in role.split("|")), None)
 
 
+@dataclass(frozen=True)
+class Stamp:
+    """A token that verified: size of its checkpoint, genTime in ms, and where ``tst.anchored`` names it."""
+
+    place: str
+    size: int
+    gen_time: int
+    anchors: list[int]
+
+
 @dataclass
 class Evidence:
     """Everything read from a bundle. ``tier`` is one of log, public, bidders, audit in rising disclosure."""
@@ -83,6 +93,7 @@ class Evidence:
     notes: list[SignedCheckpoint] = field(default_factory=list)
     noted: dict[str, SignedCheckpoint] = field(default_factory=dict)
     consistent: dict[int, bytes] = field(default_factory=dict)
+    stamps: list[Stamp] = field(default_factory=list)
     tree: LogTree | None = None
     _by_type: dict[str, list[Document]] = field(default_factory=dict)
     _by_kind: dict[str, list[Logged]] | None = None

@@ -31,7 +31,10 @@ class Institution:
 
 @dataclass(frozen=True)
 class Trust:
-    """A read trust file; ``signed`` tells whether a supervisor key that it lists signed it."""
+    """A read trust file; ``signed`` tells whether a supervisor key that it lists signed it.
+
+    ``stampers`` are the root certificates (DER) of time-stamping authorities by name.
+    """
 
     sha256: str
     origin: str
@@ -40,6 +43,7 @@ class Trust:
     policy: LogPolicy
     institutions: dict[str, Institution]
     release_sha256: list[str]
+    stampers: dict[str, list[bytes]]
     signed: bool
 
 
@@ -67,6 +71,7 @@ def read_trust(data: bytes, signatures: bytes | None = None) -> Trust:
         policy,
         institutions,
         value["release_sha256"],
+        _stampers(value),
         signed,
     )
 
@@ -92,6 +97,13 @@ def _institutions(value: dict[str, Any]) -> dict[str, Institution]:
         if hex_digest(spki) != row["kid"]:
             raise TrustFault(f"trust file: kid of {row['name']} is not the hash of its key")
         result[row["kid"]] = Institution(row["alg"], row["kid"], row["name"], row["role"], spki)
+    return result
+
+
+def _stampers(value: dict[str, Any]) -> dict[str, list[bytes]]:
+    result: dict[str, list[bytes]] = {}
+    for row in value["tsa"]:
+        result.setdefault(row["name"], []).append(b64u_decode(row["cert"]))
     return result
 
 

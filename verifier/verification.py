@@ -55,6 +55,7 @@ from verifier.checks_time import (
     check_schedule_chain,
     check_windows,
 )
+from verifier.checks_tokens import check_receipt_tokens, check_sandwich, check_tokens
 from verifier.checks_verdicts import (
     check_factor_values,
     check_parts,
@@ -127,11 +128,9 @@ ATTEMPT_CHECK = ("ED-12", "attempts: chain of previous, causes of cancellations,
 HOLDER_CHECKS = ("SB-01", "SB-03", "SB-04", "SB-05", "TE-01")
 OTHER_KINDS = ("custodian-job",)
 LATER_CHECKS = (
-    ("AL-11", "time-stamp tokens"),
     ("AL-13", "personal values and their commitments"),
     ("SB-20", "key destruction"),
     ("TE-02", "derived schedules recomputed from their evidence"),
-    ("TE-08", "time-stamp tokens against witness bounds"),
 )
 
 
@@ -168,6 +167,8 @@ def verify_bundle(bundle: Bundle, trust: Trust, report: Report, options: Options
         lambda: check_whole_log(evidence, whole, chained=options.chained, tiled=options.tiled),
     )
     guarded(report, "AL-05", lambda: check_other_checkpoints(evidence))
+    guarded(report, "AL-11", lambda: check_tokens(evidence))
+    guarded(report, "TE-08", lambda: check_sandwich(evidence))
     guarded(report, "AL-06", lambda: check_against(evidence, list(options.against)))
     guarded(report, "AL-07", lambda: check_documents(evidence))
     guarded(report, "AL-08", lambda: check_named_documents(evidence))
@@ -235,8 +236,13 @@ def _ticker(progress: Progress, label: str) -> Tick:
     return lambda done, total: progress.tick(label, done, total)
 
 
-def verify_receipt(data: bytes, trust: Trust, report: Report, envelope: bytes | None) -> None:
-    """Check a receipt file (AL1 L8.3) and, if given, that it is about the reader's own envelope (step 5)."""
+def verify_receipt(
+    data: bytes, trust: Trust, report: Report, envelope: bytes | None, tokens: dict[str, bytes] | None = None
+) -> None:
+    """Check a receipt file (AL1 L8.3), time-stamp tokens over its checkpoint by their file names, and what it is about.
+
+    ``envelope`` is the reader's own, which the record must name (step 5).
+    """
     check = report.check("AL-03", "receipt: form, inclusion, record and entry")
     checkpoint = report.check("AL-02", "checkpoint: form, origin, log signature, quorum")
     own = report.check("RC-01", "the receipt is about this envelope (--envelope)")
@@ -254,7 +260,9 @@ def verify_receipt(data: bytes, trust: Trust, report: Report, envelope: bytes | 
         return
     check.passed()
     record = proof.record
-    report.facts["receipt"] = f"{'WITNESSED' if note.witnessed else 'LOGGED'}, entry {proof.n} of {trust.origin}"
+    stamped = check_receipt_tokens(tokens or {}, note, trust, report)
+    state = "LOGGED" if not note.witnessed else "STAMPED" if stamped else "WITNESSED"
+    report.facts["receipt"] = f"{state}, entry {proof.n} of {trust.origin}"
     report.facts["record"] = f"{record['kind']}, {record['subject']}, procedure {record['procedure']}"
     if envelope is not None:
         named = record["body"].get("envelope_sha256", record["body"].get("withdrawal_sha256"))

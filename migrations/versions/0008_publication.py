@@ -23,6 +23,8 @@ ALTER TABLE desk.errand ADD COLUMN entry_id BIGINT, ADD COLUMN parked_at TIMESTA
 
 CREATE UNIQUE INDEX uq_errand_name_entry_id ON desk.errand (name, entry_id);
 
+CREATE INDEX audit_entry_tst ON log.audit_entry (id) WHERE kind = 'tst.anchored';
+
 CREATE TABLE record.publication (
     id BIGINT NOT NULL,
     entry_id BIGINT NOT NULL,
@@ -61,6 +63,7 @@ def downgrade() -> None:
     """Drop them; only an empty database may be taken down."""
     op.execute("SET ROLE trading_owner")
     op.execute("DROP TABLE record.publication")
+    op.execute("DROP INDEX log.audit_entry_tst")
     op.execute("DROP INDEX desk.uq_errand_name_entry_id")
     op.execute("ALTER TABLE desk.errand DROP COLUMN entry_id, DROP COLUMN parked_at")
     op.execute("RESET ROLE")

@@ -9,6 +9,8 @@ from typing import Any
 
 from tests.build.signed_log import policy_text
 from trading.audit.rules.note import Checkpoint
+from trading.audit.rules.proof import ReceiptState
+from trading.audit.service import IssuedReceipt
 from trading.audit.views import Head
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
 from trading.notices.queries.ceremony import BidRow, Ceremony, Closing, Fault, KeyHolder, Windows
@@ -33,6 +35,7 @@ from trading.notices.rules import changes
 from trading.notices.rules.changes import Change
 from trading.notices.rules.channels import Channel
 from trading.notices.rules.progress import Happened, LotState, Stage, timeline
+from trading.storage.tokens import TokenName
 from trading.web import refusals
 
 NOW = 1_778_551_200_000  # 2026-05-12 10:00:00 in China
@@ -450,6 +453,13 @@ def publications(number: int) -> tuple[Publication, ...]:
     )
 
 
+def stamped_receipt(n: int) -> IssuedReceipt:
+    """A receipt with the time stamps of two authorities."""
+    tokens = tuple(TokenName(size=n + 40, tsa=tsa, gen_time=NOW + 21_000) for tsa in ("ntsc.example", "tsa.example"))
+    state = ReceiptState.STAMPED
+    return IssuedReceipt(text=b"", state=state, h=bytes(32), n=n, t=NOW, tokens=tokens)
+
+
 def head() -> Head:
     checkpoint = Checkpoint(origin="demo.log.example/audit", size=92_160, root=bytes.fromhex(digest("root")))
     note = checkpoint.text + "\n— demo.log.example/audit X0aISAAAAABqBxk" + "A" * 80 + "=\n"
@@ -571,7 +581,8 @@ def _others() -> Iterator[Sample]:
     public = Entry(h=digest(1), n=184_201, sequenced=True, procedure="T-2026-7k3m9q2d", kind="tender.published", at=NOW)
     sealed = Entry(h=digest(2), n=None, sequenced=True, procedure=None, kind=None, at=None)
     for name, entry in (("public", public), ("sealed", sealed), ("waiting", replace(sealed, sequenced=False))):
-        yield Sample(f"entry-{name}", f"/log/entries/{entry.h}", "log/entry.html", {"entry": entry})
+        context = {"entry": entry, "issued": stamped_receipt(184_201) if entry.n is not None else None}
+        yield Sample(f"entry-{name}", f"/log/entries/{entry.h}", "log/entry.html", context)
     yield Sample("help", "/help", "help/index.html", {})
     for language in refusals.LANGUAGES:
         rows = [(key, each.texts[language]) for key, each in sorted(refusals.catalogue().items())]

@@ -25,17 +25,23 @@ from trading.participation.queries.values import (
 from trading.participation.rules.commands import Case, commands
 from trading.participation.rules.tasks import Situation, tasks
 from trading.participation.service import Desk
+from trading.storage.tokens import TokenName
 
 REFERENCE = "T-2026-7k3m9q2d"
 PATH = f"/bidder/tenders/{REFERENCE}"
 ORGANISATION = "91110108MA0DEM0119"
 
 
-def version(seq: int, kind: str = "envelope", state: ReceiptState = ReceiptState.WITNESSED) -> Version:
+def version(
+    seq: int,
+    kind: str = "envelope",
+    state: ReceiptState = ReceiptState.WITNESSED,
+    tokens: tuple[TokenName, ...] = (),
+) -> Version:
     received = NOW - (6 - seq) * HOUR - 682
     n = None if state is ReceiptState.ACKNOWLEDGED else 184_201 + seq
     sha256, h = digest(("version", seq, kind)), digest(("h", seq, kind))
-    return Version(seq=seq, kind=kind, sha256=sha256, h=h, received_at=received, state=state, n=n)
+    return Version(seq=seq, kind=kind, sha256=sha256, h=h, received_at=received, state=state, n=n, tokens=tokens)
 
 
 def own(state: LotState, number: str = "1", items: int = 3, **known: Any) -> OwnLot:  # noqa: ANN401 - fields
@@ -48,7 +54,7 @@ def own(state: LotState, number: str = "1", items: int = 3, **known: Any) -> Own
         files_waiting=known.get("files_waiting", 0) > 0,
         standing=sent[-1].kind if sent else "none",
         logged=bool(sent) and sent[-1].state is not ReceiptState.ACKNOWLEDGED,
-        witnessed=bool(sent) and sent[-1].state is ReceiptState.WITNESSED,
+        witnessed=bool(sent) and sent[-1].state.is_witnessed,
         factor="none" if opening is None else opening.factor,
         read_out="opened" in known,
         ranked="outcome" in known,
@@ -107,6 +113,7 @@ OUTCOME = Outcome(
         ),
     ),
 )
+TOKENS = tuple(TokenName(size=184_260, tsa=tsa, gen_time=NOW) for tsa in ("ntsc.example", "tsa.example"))
 REHEARSALS = (
     Rehearsal(custodian="临江公采招标代理有限公司", ok=True),
     Rehearsal(custodian="临江市公共资源交易中心", ok=True),
@@ -122,6 +129,7 @@ LOTS: dict[str, OwnLot] = {
     "replaced": own(
         LotState.OPEN, items=14, versions=(version(1), version(2), version(3, state=ReceiptState.ACKNOWLEDGED))
     ),
+    "stamped": own(LotState.OPEN, versions=(version(1, state=ReceiptState.STAMPED, tokens=TOKENS),)),
     "unfinished": own(LotState.OPEN, versions=(version(3),), files_waiting=1),
     "withdrawn": own(LotState.OPEN, versions=(version(1), version(2, "withdrawal"))),
     "closed": own(LotState.CLOSED, versions=(version(1),)),

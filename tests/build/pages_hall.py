@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from tests.build.pages import BIDDERS, CLOSE, DAY, HOUR, NOW, Sample, code, digest
+from tests.build.pages import BIDDERS, CLOSE, DAY, HOUR, NOW, Sample, code, digest, stamped_receipt
 from trading.audit.verifying import Check, Run
 from trading.custody.queries import KeyRow
 from trading.disclosure.auditor import Runs
@@ -329,7 +329,7 @@ def run(state: str, **fields: object) -> Run:
 
 
 def checks(**results: bool | None) -> tuple[Check, ...]:
-    names = ("chain", "tiles", "notes", "positions", "records", "state", "apart")
+    names = ("chain", "tiles", "notes", "tokens", "positions", "records", "state", "apart")
     found = {name: (None if name == "apart" else True) for name in names} | results
     details = {
         "tiles": ("tile/0/000.p/117: not what the entries hash to",),
@@ -377,7 +377,8 @@ def _audit() -> Iterator[Sample]:
         "body": {"lot": "1", "stage": "all", "transcript_sha256s": [digest(1), digest(2)]},
     }  # fmt: skip
     for name, placed, body in (("placed", True, content), ("sealed", False, {**content, "body": {}})):
-        context = {"told": told(1)[0], "content": body, "placed": placed}
+        issued = stamped_receipt(184_201) if placed else None
+        context = {"told": told(1)[0], "content": body, "placed": placed, "issued": issued}
         yield Sample(f"audit-record-{name}", f"/audit/log/{digest(('told', 0))}", "disclosure/record.html", context)
     looks = [(NOW - n * HOUR, "a-7k3m", code("s"), f"bundle.auditor:{REFERENCE}") for n in range(6)]
     for name, found in (("none", []), ("some", looks)):

@@ -128,6 +128,7 @@ class Readers:
             "<int:number>": ("1",),
             "<h>": hashes,
             "<job_id>": ("j-0",),
+            "<file>": ("a-1.tsr",),
             "<ocid>": (f"ocds-000000-{self.lot.tender}",),
             "<release_id>": tuple(f"ocds-000000-{self.lot.tender}-{h[:16]}" for h in hashes),
             # Objects that do not exist before the opening, or are of one person: their pages must not begin to exist.
@@ -150,7 +151,7 @@ class Readers:
             "<int:custodian>": ("1",),
             "<role>": ("bidder",),
             "<jurisdiction>": ("CN",),
-            "<path:name>": ("checkpoint", "tile/0/000", "tile/entries/000", "checkpoints/1-first"),
+            "<path:name>": ("checkpoint", "tile/0/000", "tile/entries/000", "checkpoints/1-first", "tst/1/a-1.tsr"),
         }
 
     def _commitments(self) -> Iterator[str]:

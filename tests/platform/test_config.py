@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from trading.audit.authorities import parse_authorities
 from trading.config import VARIABLES, ConfigError, Process, Settings
 from trading.config.checks import Context, problems_of
 from trading.config.demo import EmbeddedServers, generate_secret
@@ -72,6 +73,40 @@ def test_without_servers_every_process_gets_the_embedded_ones_and_only_its_own_s
     assert (settings.contact_key_file is not None) == (process is Process.CONTACT)
     role = "postgres" if process is Process.RELEASE else f"trading_{process}"
     assert settings.database_url.startswith(f"postgresql+psycopg://{role}@/")
+
+
+AUTHORITIES = "ntsc=https://tsa.example/tsr other.tsa=http://127.0.0.1:318/?policy=1"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("ntsc=https://tsa.example/tsr", "two words name=URL"),
+        (f"{AUTHORITIES} third=https://third.example", "two words name=URL"),
+        ("NTSC=https://tsa.example other=https://other.example", "two words name=URL"),
+        (f"{'n' * 41}=https://tsa.example other=https://other.example", "two words name=URL"),
+        ("ntsc- =https://tsa.example", "two words name=URL"),
+        ("ntsc=https://a.example ntsc=https://b.example", "names one authority twice"),
+        ("ntsc=https://a.example/1 other=https://a.example/2", "names one authority twice"),
+        ("ntsc=ftp://a.example other=https://b.example", "no http:// or https:// address"),
+        ("ntsc other=https://b.example", "no http:// or https:// address"),
+    ],
+)
+def test_time_stamps_are_two_different_authorities(value: str, reason: str) -> None:
+    context = Context(process=Process.WORKER, demo=False, data_dir=Path("/nowhere"))
+    assert reason in "\n".join(problems_of({"TIME_STAMPS": value}, context))
+
+
+def test_time_stamps_of_a_demonstration_stay_on_the_machine(demo: Path) -> None:
+    context = Context(process=Process.WORKER, demo=True, data_dir=demo)
+    found = [each for each in problems_of({"TIME_STAMPS": AUTHORITIES}, context) if "TIME_STAMPS" in each]
+    assert found == [
+        "TIME_STAMPS: https://tsa.example/tsr must be a loopback address while no real server is configured."
+    ]
+    (demo / "time-stamps").write_text("a=http://127.0.0.1:1/ b=http://127.0.0.1:2/")
+    assert Settings.from_env("worker", {"DATA_DIR": str(demo)}).time_stamps.startswith("a=http://127.0.0.1:1/")
+    assert Settings.from_env("web", {"DATA_DIR": str(demo)}).time_stamps == ""
+    assert [each.name for each in parse_authorities(AUTHORITIES)] == ["ntsc", "other.tsa"]
 
 
 def test_a_platform_that_was_never_started_is_a_clear_message(tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ from trading.up import Platform
 from trading.up.platform import AlreadyRunning, ForeignDirectory
 from trading.up.programs import ROOT, answers
 
-PROGRAMS = {"sequencer", "clock", "contact", "worker", "web", "witness-supervisor", "witness-notary", "witness-auditor"}
+PROGRAMS = {
+    *("sequencer", "clock", "contact", "worker", "web", "authorities"),
+    *("witness-supervisor", "witness-notary", "witness-auditor"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +103,7 @@ def test_no_program_gets_an_address_or_key_of_another(platform: Platform) -> Non
             "JURISDICTION",
             "RULEBOOK_DIR",
         }
-        allowed |= set() if name.startswith("witness") else {"DATA_DIR"}
+        allowed |= set() if name.startswith(("witness", "authorities")) else {"DATA_DIR"}
         allowed |= {"PUBLIC_URL"} if name in {"web", "worker", "contact"} else set()
         allowed |= {"LISTEN"} if name == "web" else set()
         assert names <= allowed, name

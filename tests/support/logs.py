@@ -6,10 +6,11 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import make_url
@@ -197,10 +198,10 @@ class LogWorld:
             if failures:
                 raise failures[0]
 
-    def fsck(self) -> Report:
-        """Check everything as the auditor would."""
+    def fsck(self, roots: Mapping[str, Sequence[bytes]] = MappingProxyType({})) -> Report:
+        """Check everything as the auditor would; ``roots`` are those of the time-stamping authorities."""
         with self.database.connect("trading_auditor") as connection:
-            return Fsck(connection, self.log_dir, self.database.origin, self.policy).run()
+            return Fsck(connection, self.log_dir, self.database.origin, self.policy, roots).run()
 
     def log_everything(self) -> None:
         """Start a sequencer, log what waits, stop it in good order."""

@@ -116,11 +116,16 @@ class Entry:
 
 @dataclass
 class MadeLog:
-    """A log with three witnesses and a quorum of two; ``notes`` keeps the first and last witnessed note per size."""
+    """A log with three witnesses and a quorum of two; ``notes`` keeps the first and last witnessed note per size.
+
+    ``stampers`` are roots of time-stamping authorities by name, ``tokens`` their tokens by path.
+    """
 
     origin: str
     entries: list[Entry] = field(default_factory=list)
     notes: dict[int, list[str]] = field(default_factory=dict)
+    stampers: dict[str, bytes] = field(default_factory=dict)
+    tokens: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.signer = note_signer(self.origin, TYPE_LOG, 7)

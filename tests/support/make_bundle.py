@@ -38,7 +38,7 @@ def make_trust(log: MadeLog, signers: list[Signer], supervisor: Signer) -> tuple
             "release_sha256": [sha256(single_file_source()).hex()],
             "seq": 1,
             "supersedes": None,
-            "tsa": [],
+            "tsa": [{"cert": b64u(cert), "name": name} for name, cert in log.stampers.items()],
             "typ": "mb.trust",
             "v": 1,
             "x509_roots": [],
@@ -62,6 +62,7 @@ def bundle_files(tender: Tender, kind: str, tier: str) -> Files:
         "verify.py": single_file_source(),
     }
     add_checkpoints(files, log)
+    files.update(log.tokens)
     for name, (data, sigs) in tender.documents.items():
         if tier == "log" or (tier != "audit" and name in tender.secret):
             continue

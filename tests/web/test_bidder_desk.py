@@ -16,11 +16,14 @@ from tests.support.databases import Server, clone
 from tests.support.market import CLOSE, LOT, Bidder, Market, open_market
 from tests.support.people import signed_in
 from tests.support.polling import eventually
+from tests.support.stamping import stamping
 from trading.accounts import service as accounts
+from trading.audit.rules.note import parse_note
 from trading.audit.rules.policy import parse_policy
 from trading.audit.rules.proof import verify_receipt
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import SignedDocument, verify_es256
+from trading.crypto.stamps import verify_stamp
 from trading.demo import cast
 from trading.kernel.canonical import loads_object
 from trading.kernel.roles import Role
@@ -137,6 +140,32 @@ def test_a_receipt_verifies_offline_and_is_the_bidders_own(market: Market, bidde
         assert market.app.test_client().get(path).status_code in {302, 303, 401}
     for h in ("00" * 32, "zz", "0" * 63):
         assert mine.get(f"{desk_of(market)}/receipts/{h}.tlog-proof").status_code == HTTPStatus.NOT_FOUND
+
+
+def test_time_stamps_lie_beside_the_receipt_for_its_bidder_alone(market: Market, bidder: Bidder) -> None:
+    assert bidder.bid
+    mine, page = person(market, QINGHE), f"{desk_of(market)}/lots/{LOT}"
+    with stamping(market) as authorities:
+        assert authorities.stamp() == 2
+    shown = read(mine, page)
+    assert "STAMPED" in shown
+    assert "已写入日志，见证方已会签，并有时间戳" in read(mine, page, "zh")
+    paths = re.findall(r'href="(/bidder/tenders/[^"]+/receipts/[0-9a-f]{64}/[a-z.]+-[0-9]+\.tsr)"', shown)
+    assert len(set(paths)) == 4  # two versions, two authorities
+    roots = {each.name: each.root.der for each in authorities.owned}
+    for path in paths:
+        receipt, token = mine.get(path.rpartition("/")[0] + ".tlog-proof"), mine.get(path)
+        assert (token.status_code, token.mimetype) == (HTTPStatus.OK, "application/timestamp-reply")
+        text = parse_note(receipt.data.partition(b"\n\n")[2]).text.encode()
+        tsa, _, gen_time = path.rpartition("/")[2].removesuffix(".tsr").rpartition("-")
+        assert verify_stamp(token.data, text, [roots[tsa]]).gen_time == int(gen_time)
+        assert person(market, BOLIN).get(path).status_code == HTTPStatus.NOT_FOUND
+        api = f"/api/v1/receipts/{path.split('/')[-2]}"
+        asked = bidder.client.get(api).get_json()
+        assert (asked["state"], path.rpartition("/")[2] in asked["tokens"]) == ("stamped", True)
+        assert bidder.client.get(f"{api}/{path.rpartition('/')[2]}").data == token.data
+        assert market.client(BOLIN).get(f"{api}/{path.rpartition('/')[2]}").status_code == HTTPStatus.NOT_FOUND
+    assert mine.get(paths[0].replace(".tsr", "1.tsr")).status_code == HTTPStatus.NOT_FOUND
 
 
 def test_the_own_log_is_complete_and_signed(market: Market, bidder: Bidder) -> None:

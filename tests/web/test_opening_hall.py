@@ -344,7 +344,9 @@ def audited(hall: Hall) -> None:
     assert hall.person("auditor").get(f"/audit/log/{'0' * 64}").status_code == 404
     first = verified(hall)
     made = [(check.name, check.ok) for check in first.checks if check.name != verifying.APART]
-    assert made == [(name, True) for name in ("chain", "tiles", "notes", "positions", "records", "state")], first
+    assert made == [(name, True) for name in ("chain", "tiles", "notes", "tokens", "positions", "records", "state")], (
+        first
+    )
     assert first.ok is True
     text = hall.person("auditor").get("/audit/verification?lang=en").text
     assert "Verified" in text

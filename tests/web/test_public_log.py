@@ -14,6 +14,7 @@ from trading.audit.rules.tiles import GrowingTree
 from trading.audit.sequencer.writer import LogSigner
 from trading.kernel.clock import SystemClock
 from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE, TileStore
+from trading.storage.tokens import TokenName, TokenStore
 
 QUANTUM, WORKING = 8, 19
 MONTH_S = 30 * 24 * 3600
@@ -83,3 +84,21 @@ def test_without_a_public_head_nothing_is_served_but_in_a_demonstration(log_dir:
     assert client(log_dir).get("/log/checkpoint").status_code == 404
     shown = gallery(log_dir, demo=True).test_client().get("/log/checkpoint")
     assert shown.data == (log_dir / CHECKPOINT).read_bytes()
+
+
+def test_tokens_over_boundaries_follow_after_a_month(log_dir: Path) -> None:
+    visitor, store = client(log_dir), TokenStore(log_dir)
+    for size in (15, 16, 19):  # of them 16 is where the public head stood
+        store.keep(TokenName(size=size, tsa="tsa.test", gen_time=7), b"token")
+    boundary = log_dir / "tst" / "16" / "tsa.test-7.tsr"
+    for seconds in (0, MONTH_S - 60):
+        age(boundary, seconds)
+        assert visitor.get("/log/tst/16/tsa.test-7.tsr").status_code == 404
+    age(boundary, MONTH_S + 60)
+    served = visitor.get("/log/tst/16/tsa.test-7.tsr")
+    assert (served.data, served.mimetype) == (b"token", "application/timestamp-reply")
+    for name in ("tst/15/tsa.test-7.tsr", "tst/19/tsa.test-7.tsr"):
+        age(log_dir / name, MONTH_S + 60)
+        assert visitor.get(f"/log/{name}").status_code == 404, name
+    for name in ("tst/16/tsa.test-8.tsr", "tst/016/tsa.test-7.tsr", "tst/16/../16/tsa.test-7.tsr", "tst/16/x.tsr"):
+        assert visitor.get(f"/log/{name}").status_code == 404, name

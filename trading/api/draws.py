@@ -11,7 +11,6 @@ from trading.api.bodies import DOCUMENT_BODY, answer, runtime, signed_body
 from trading.api.submissions import Submission, respond
 from trading.api.tokens import institution
 from trading.audit.queries import records_of_draw
-from trading.audit.rules.proof import ReceiptState
 from trading.audit.service import reader, receipt
 from trading.experts import queries
 from trading.experts.model import NotYet
@@ -128,7 +127,7 @@ def _proof(conn: Connection, row: DrawRow, kind: str) -> str | None:
         # A policy is fixed once; a later attempt under it has a record of its own.
         if record.kind == kind and record.data["body"]["attempt"] == row.attempt:
             issued = receipt(conn, reader(runtime().log_dir), record.h)
-            return issued.text.decode() if issued is not None and issued.state is ReceiptState.WITNESSED else None
+            return issued.text.decode() if issued is not None and issued.state.is_witnessed else None
     return None
 
 

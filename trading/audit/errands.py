@@ -23,6 +23,20 @@ Handler: TypeAlias = Callable[[Runtime, Mapping[str, Any]], int | None]
 MOST_ATTEMPTS: Final = 12  # with the delays below, a little more than five minutes
 _LONGEST_DELAY_MS: Final = 60_000
 _FIRST_DELAY_MS: Final = 1_000
+_LONGEST_ERROR: Final = 500
+
+
+class Postponed(Exception):
+    """What an errand needs from outside is away: nothing is lost, the operator sees why, and it looks again later.
+
+    Args:
+        until: When to look again, ms.
+        why: For the operator.
+    """
+
+    def __init__(self, until: int, why: str) -> None:
+        super().__init__(why)
+        self.until = until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +93,11 @@ def run(runtime: Runtime, handlers: Mapping[str, Handler], errand_id: int) -> bo
         return row is None or row.done_at is not None
     try:
         again = handlers[row.name](runtime, row.arg)
+    except Postponed as error:
+        _settle(runtime, errand_id, row.due_at, due_at=error.until, last_error=str(error)[:_LONGEST_ERROR])
+        return False
     except Exception as error:
-        _settle(runtime, errand_id, row.due_at, last_error=repr(error)[:500], **_after_failure(row, now))
+        _settle(runtime, errand_id, row.due_at, last_error=repr(error)[:_LONGEST_ERROR], **_after_failure(row, now))
         raise
     if again is None:
         _settle(runtime, errand_id, row.due_at, done_at=now, last_error=None)

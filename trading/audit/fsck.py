@@ -7,7 +7,7 @@ reads only, beside a running sequencer: everything is compared up to the head th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,12 +17,16 @@ from sqlalchemy import Connection
 from trading.audit import queries, service
 from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
 from trading.audit.rules.policy import Policy
+from trading.audit.rules.stamps import stamped_text
 from trading.audit.rules.tiles import TILE_HEIGHT, TILE_WIDTH, GrowingTree, Tile, parse_bundle, parse_tile_path
 from trading.audit.rules.tree import leaf_hash
+from trading.crypto.stamps import verify_stamp
 from trading.kernel.canonical import loads_object
+from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import IntegrityFailure, InvalidInput
 from trading.storage.head import HeadStore
 from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
+from trading.storage.tokens import TokenStore
 from trading.storage.wal import read_frames
 
 OVERDUE_MS: Final = 60_000  # an older entry without a position is a fault
@@ -46,7 +50,7 @@ class Report:
     size: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    unchecked: list[str] = field(default_factory=list)
+    unchecked: list[Finding] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -57,6 +61,10 @@ class Report:
         """Add to the number of things compared."""
         self.counts[what] = self.counts.get(what, 0) + number
 
+    def skip(self, check: str, place: str, detail: str) -> None:
+        """Note what could not be compared."""
+        self.unchecked.append(Finding(check=check, place=place, detail=detail))
+
     def fault(self, check: str, place: str, detail: str) -> None:
         """Note a fault."""
         self.findings.append(Finding(check=check, place=place, detail=detail))
@@ -65,8 +73,13 @@ class Report:
 class Fsck:
     """One run over one log."""
 
-    def __init__(self, conn: Connection, log_dir: Path, origin: str, policy: Policy) -> None:
+    def __init__(
+        self, conn: Connection, log_dir: Path, origin: str, policy: Policy, roots: Mapping[str, Sequence[bytes]]
+    ) -> None:
+        """``roots`` are the certificates (DER) of the time-stamping authorities in the trust file, by name."""
         self._conn = conn
+        self._roots = roots
+        self._tokens = TokenStore(log_dir / "tiles")
         self._directory = log_dir
         self._tiles = TileStore(log_dir / "tiles")
         self._origin = origin
@@ -90,6 +103,7 @@ class Fsck:
                 "head", "head.json", f"the write-ahead log leads to size {self._tree.size} and another root"
             )
         self._partial_tiles()
+        self._check_tokens()
         self._positions()
         self._overdue()
         self._queue()
@@ -161,7 +175,7 @@ class Fsck:
             data = self._tiles.read(path)
             if data is None:
                 if self._report.size:
-                    self._report.unchecked.append(f"{path}: there is none")
+                    self._report.skip("note", path, "there is none")
                 continue
             self._report.count("notes")
             try:
@@ -185,6 +199,28 @@ class Fsck:
     def _note_root(self, notes: dict[int, bytes], size: int) -> None:
         if size in notes and notes[size] != self._tree.root():
             self._report.fault("note", f"size {size}", "the signed root is not that of the entries")
+
+    def _check_tokens(self) -> None:
+        """Verify every time-stamp token over the checkpoint of its size, and that the log holds its hash (TE1 T8)."""
+        names = list(self._tokens.within(0, self._report.size))
+        if names and not self._roots:
+            self._report.skip("token", names[0].path, "and all others: no trust file names the root of an authority")
+            return
+        anchored = queries.anchored_tokens(self._conn) if names else set()
+        for name in names:
+            note, token = self._tiles.first_witnessed(name.size), self._tokens.read(name) or b""
+            self._report.count("tokens")
+            try:
+                if note is None:
+                    raise InvalidInput("stamp.imprint", "no checkpoint of this size was kept")
+                stamp = verify_stamp(token, stamped_text(note), self._roots.get(name.tsa, ()))
+            except InvalidInput as error:
+                self._report.fault("token", name.path, str(error))
+                continue
+            if stamp.gen_time != name.gen_time:
+                self._report.fault("token", name.path, f"its genTime is {stamp.gen_time}")
+            if sha256_hex(token) not in anchored:
+                self._report.fault("token", name.path, "no tst.anchored names it")
 
     def _positions(self) -> None:
         """Compare positions with entries, and every record with its commitment."""

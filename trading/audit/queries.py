@@ -15,6 +15,8 @@ from trading.audit.rules.clocks import DATABASE_HOST, ClockState
 from trading.audit.tables import audit_entry, cursor, errand, log_position
 
 _HOSTS: Final = 8  # more than the hosts that report their clocks
+_NEWEST_ANCHORS: Final = 500  # more than two authorities leave in an hour
+_IS_ANCHOR: Final = text("audit_entry.kind = 'tst.anchored'")  # written as in the partial index audit_entry_tst
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,39 @@ def unlogged(conn: Connection, limit: int = 1000) -> list[tuple[int, bytes]]:
     """Return id and record of the oldest entries that have no position yet."""
     query = select(audit_entry.c.id, audit_entry.c.record).where(_UNLOGGED).order_by(audit_entry.c.id).limit(limit)
     return [(row.id, bytes(row.record)) for row in conn.execute(query)]
+
+
+def holds_besides(conn: Connection, first: int, last: int, kind: str) -> bool:
+    """Whether an entry of another kind stands at a position from ``first`` to ``last − 1``."""
+    span = (log_position.c.n >= first) & (log_position.c.n < last)
+    other = select(log_position.c.n).join(audit_entry, audit_entry.c.id == log_position.c.entry_id)
+    return bool(conn.execute(select(other.where(span, audit_entry.c.kind != kind).exists())).scalar_one())
+
+
+def is_anchored(conn: Connection, token_sha256: str) -> bool:
+    """Whether one of the newest ``tst.anchored`` names this token."""
+    return any(body["token_sha256"] == token_sha256 for body in _anchors(conn, _NEWEST_ANCHORS))
+
+
+def anchored_tokens(conn: Connection) -> set[str]:
+    """Return the SHA-256 of every token that a ``tst.anchored`` names."""
+    return {body["token_sha256"] for body in _anchors(conn, None)}
+
+
+def anchors_of(conn: Connection, size: int) -> list[LoggedRecord]:
+    """Return the logged ``tst.anchored`` of tokens over the checkpoint of a size, in log order.
+
+    They were written after the last entry of that checkpoint, and soon, so few rows are looked at.
+    """
+    last = select(log_position.c.entry_id).where(log_position.c.n == size - 1).scalar_subquery()
+    later = _LOGGED.where(_IS_ANCHOR, audit_entry.c.id > last).order_by(audit_entry.c.id).limit(_NEWEST_ANCHORS)
+    found = [_logged(row) for row in conn.execute(later)]
+    return sorted((each for each in found if each.data["body"]["size"] == size), key=lambda each: each.n)
+
+
+def _anchors(conn: Connection, limit: int | None) -> Iterator[dict[str, Any]]:
+    query = select(audit_entry.c.record).where(_IS_ANCHOR).order_by(audit_entry.c.id.desc()).limit(limit)
+    return (json.loads(record)["body"] for record in conn.execute(query).scalars())
 
 
 def relay_cursors(conn: Connection) -> dict[str, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trading.audit.authorities import Authority
 from trading.audit.ledger import Ledger
 from trading.crypto.passwords import Passwords
 from trading.crypto.signatures import Es256Signer
@@ -26,4 +28,6 @@ class Runtime:
     witness_policy: str = ""  # C2SP tlog-policy text of the trust file
     public_url: str = "http://localhost"  # of the pages, without a final slash; what is published names it
     passwords: Passwords = field(default_factory=Passwords)
+    authorities: tuple[Authority, ...] = ()  # of time stamps (TE1 T8); only a worker asks them
+    authority_roots: Callable[[], Mapping[str, tuple[bytes, ...]]] = dict  # by name, from the trust file as it is now
     ocid_prefix: str = "ocds-000000"  # registered for the publisher with the Open Contracting Partnership

@@ -30,10 +30,11 @@ from trading.audit.rules.proof import ReceiptState, build_receipt
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import DocumentSigner, SignedDocument, sign_document
 from trading.kernel import canonical
-from trading.kernel.errors import IntegrityFailure
+from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
+from trading.storage.tokens import TokenName, TokenStore
 
 PROMISE_MS: Final = 60_000  # the entry will be in a witnessed checkpoint within this time (AL1 L8.4)
 LONGEST_WAIT_S: Final = 2.0  # what a submission waits for LOGGED (AL1 L8.1)
@@ -72,13 +73,14 @@ class LogAccess(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedReceipt:
-    """A ``.tlog-proof`` file, how far the record has got, and where it stands."""
+    """A ``.tlog-proof`` file, how far the record has got, where it stands, and the tokens over its checkpoint."""
 
     text: bytes
     state: ReceiptState
     h: bytes
     n: int
     t: int
+    tokens: tuple[TokenName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ class LogReader:
 
     def __init__(self, log_dir: Path, *, waiting: int = _SLOTS) -> None:
         self.tiles = TileStore(log_dir)
+        self.tokens = TokenStore(log_dir)
         self.proofs = LogProofs(self.tiles)
         self.slots = threading.BoundedSemaphore(waiting)
 
@@ -117,6 +120,18 @@ class LogReader:
             return data, checkpoint, ReceiptState.WITNESSED
         logged = self.note(CHECKPOINT)
         return (*logged, ReceiptState.LOGGED) if logged is not None and logged[1].size > n else None
+
+    def best(self, n: int) -> tuple[bytes, Checkpoint, ReceiptState] | None:
+        """Return the note that proves most about entry ``n``: the first one that was stamped, else ``covering``.
+
+        Also the first stamped one stays. It bounds the time a little later than the first witnessed one, which the
+        holder of a receipt was given before (AL1 L8.1).
+        """
+        size = self.tokens.first_after(n)
+        note = None if size is None else self.tiles.first_witnessed(size)
+        if note is None:
+            return self.covering(n)
+        return note, parse_checkpoint_text(parse_note(note).text), ReceiptState.STAMPED
 
     def _first_witnessed(self, n: int, newest: int) -> bytes | None:
         """Return the smallest stored note of more than ``n`` entries; nearly always a few entries further on."""
@@ -163,7 +178,7 @@ def receipt(conn: Connection, log: LogReader, h: bytes) -> IssuedReceipt | None:
 
 
 def _issue(log: LogReader, row: EntryRow, position: Position) -> IssuedReceipt | None:
-    found = log.covering(position.n)
+    found = log.best(position.n)
     if found is None:
         return None
     note, checkpoint, state = found
@@ -173,7 +188,21 @@ def _issue(log: LogReader, row: EntryRow, position: Position) -> IssuedReceipt |
         built = build_receipt(entry, row.nonce, row.record, path, note)
     except ValueError as error:
         raise IntegrityFailure(str(error)) from error
-    return IssuedReceipt(text=built.encode(), state=state, h=row.h, n=position.n, t=position.t)
+    tokens = tuple(log.tokens.of_size(checkpoint.size)) if state is ReceiptState.STAMPED else ()
+    return IssuedReceipt(text=built.encode(), state=state, h=row.h, n=position.n, t=position.t, tokens=tokens)
+
+
+def token_beside(log: LogReader, issued: IssuedReceipt | None, file: str) -> bytes:
+    """Return the time-stamp token over the checkpoint of a receipt that has this file name.
+
+    Raises:
+        NotFound: There is none.
+    """
+    names = () if issued is None else issued.tokens
+    found = next((log.tokens.read(each) for each in names if each.file == file), None)
+    if found is None:
+        raise NotFound(file)
+    return found
 
 
 def wait_logged(access: LogAccess, h: bytes, seconds: float = LONGEST_WAIT_S) -> IssuedReceipt | None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 from typing_extensions import override
 
-from trading.audit.fsck import Fsck, Report
+from trading.audit.fsck import Finding, Fsck, Report
 from trading.audit.ledger import Ledger
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
@@ -34,6 +34,7 @@ CHECKS: Final[Mapping[str, tuple[str, ...]]] = {
     "chain": ("chain", "wal", "head"),
     "tiles": ("tile",),
     "notes": ("note",),
+    "tokens": ("token",),
     "positions": ("position", "overdue", "queue"),
     "records": ("record",),
 }
@@ -46,8 +47,16 @@ Progress = Callable[[int, int], None]
 class LogCheck(Fsck):
     """One run over the files that a worker may read: ``log_dir`` is the directory of tiles and notes."""
 
-    def __init__(self, conn: Connection, log_dir: Path, origin: str, policy: Policy, progress: Progress) -> None:
-        super().__init__(conn, log_dir.parent, origin, policy)
+    def __init__(
+        self,
+        conn: Connection,
+        log_dir: Path,
+        origin: str,
+        policy: Policy,
+        roots: Mapping[str, Sequence[bytes]],
+        progress: Progress,
+    ) -> None:
+        super().__init__(conn, log_dir.parent, origin, policy, roots)
         self._tell = progress
         self._read = 0
 
@@ -58,6 +67,7 @@ class LogCheck(Fsck):
         notes = self._notes()
         self._walk(notes)
         self._partial_tiles()
+        self._check_tokens()
         self._positions()
         self._overdue()
         return self._report
@@ -158,11 +168,14 @@ def checks_of(report: Report) -> list[Check]:
     """Return the named checks of a report."""
     found = []
     for name, codes in CHECKS.items():
-        details = tuple(f"{each.place}: {each.detail}" for each in report.findings if each.check in codes)
-        unchecked = name == "notes" and bool(report.unchecked)
-        ok = False if details else None if unchecked else True
-        found.append(Check(name=name, ok=ok, details=(details or tuple(report.unchecked) * unchecked)[:MOST_FINDINGS]))
+        faults, skipped = _told(report.findings, codes), _told(report.unchecked, codes)
+        ok = False if faults else None if skipped else True
+        found.append(Check(name=name, ok=ok, details=(faults or skipped)[:MOST_FINDINGS]))
     return found
+
+
+def _told(findings: Sequence[Finding], codes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{each.place}: {each.detail}" for each in findings if each.check in codes)
 
 
 def newest(conn: Connection, limit: int = 10) -> list[Run]:
@@ -190,11 +203,16 @@ def save(ledger: Ledger, run: Run) -> None:
 
 
 def verify_log(
-    conn: Connection, log_dir: Path, origin: str, policy: Policy, progress: Progress
+    conn: Connection,
+    log_dir: Path,
+    origin: str,
+    policy: Policy,
+    roots: Mapping[str, Sequence[bytes]],
+    progress: Progress,
 ) -> tuple[int, Sequence[Check]]:
     """Run the check of the log; return the size that it covered, and its named checks."""
     try:
-        report = LogCheck(conn, log_dir, origin, policy, progress).run()
+        report = LogCheck(conn, log_dir, origin, policy, roots, progress).run()
     except (InvalidInput, IntegrityFailure) as error:
         return 0, [Check(name="chain", ok=False, details=(str(error),))]
     return report.size, checks_of(report)

@@ -1,8 +1,9 @@
 """The public log: its files, its page, and how to check everything without the platform.
 
-Files are served as they stand. What would tell how much happened lately stays back: entry bundles and cosigned notes
-follow thirty days later (AL1 L6, L9), and the working head is not for the public: it moves with every bid. The public
-head grows at a fixed rate. A demonstration has none: it shows its working head, and says what that gives away.
+Files are served as they stand. What would tell how much happened lately stays back: entry bundles, cosigned notes and
+time-stamp tokens follow thirty days later (AL1 L6, L9), and the working head is not for the public: it moves with every
+bid. The public head grows at a fixed rate. A demonstration has none: it shows its working head, and says what that
+gives away.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from trading.kernel.clock import SystemClock
 from trading.kernel.encoding import b64
 from trading.kernel.errors import InvalidInput, NotFound
 from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE
+from trading.storage.tokens import parse_token_path
+from trading.web.downloads import STAMP_TYPE
 from trading.web.permissions import public
 
 blueprint = Blueprint("log", __name__)
@@ -102,12 +105,17 @@ def checkpoint() -> Response:
 @blueprint.get("/log/<path:name>")
 @public
 def file(name: str) -> Response:
-    """A tile, or a note or entry bundle that is old enough."""
+    """A tile, or a note, a time-stamp token or an entry bundle that is old enough."""
     note = _NOTE_FILE.fullmatch(name)
     if note is not None:
         if _covered() and not _is_boundary(int(note[1])):
             raise NotFound(name)
         return _file(name, _FRESH, held_back=True)
+    token = parse_token_path(name)
+    if token is not None:
+        if _covered() and not _is_boundary(token.size):
+            raise NotFound(name)
+        return _file(name, _IMMUTABLE, held_back=True)
     try:
         tile = parse_tile_path(name)
     except InvalidInput as error:
@@ -142,12 +150,17 @@ def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
         data = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise NotFound(name) from error
-    text = name.startswith(CHECKPOINT)
-    response = Response(data, mimetype="text/plain" if text else "application/octet-stream")
+    response = Response(data, mimetype=_type_of(name))
     response.headers["Cache-Control"] = cache
     response.headers["Access-Control-Allow-Origin"] = "*"  # anyone's verifier may read the log from a page of its own
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
+
+
+def _type_of(name: str) -> str:
+    if name.startswith(CHECKPOINT):
+        return "text/plain"
+    return STAMP_TYPE if name.endswith(".tsr") else "application/octet-stream"
 
 
 @blueprint.get("/verify")

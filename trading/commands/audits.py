@@ -13,6 +13,7 @@ from dataclasses import asdict
 import click
 from sqlalchemy import Connection, NullPool, create_engine
 
+from trading.assembly import authority_roots
 from trading.audit.fsck import Fsck, Report
 from trading.audit.replay import Mismatch, replay
 from trading.audit.rules.policy import parse_policy
@@ -42,19 +43,20 @@ def fsck(*, as_json: bool) -> None:
     engine = create_engine(psycopg_url(settings.database_url), poolclass=NullPool)
     policy = parse_policy(settings.witness_policy.read_text())
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        report = Fsck(connection, settings.log_dir, settings.log_origin, policy).run()
+        roots = authority_roots(settings.data_dir)
+        report = Fsck(connection, settings.log_dir, settings.log_origin, policy, roots).run()
     click.echo(_as_json(report) if as_json else _as_text(report))
     raise SystemExit(report.exit_code)
 
 
 def _as_json(report: Report) -> str:
-    data = {"size": report.size, "counts": report.counts, "unchecked": report.unchecked}
+    data = {"size": report.size, "counts": report.counts, "unchecked": [asdict(each) for each in report.unchecked]}
     return json.dumps({**data, "findings": [asdict(finding) for finding in report.findings]}, ensure_ascii=False)
 
 
 def _as_text(report: Report) -> str:
     lines = [f"FAIL {each.check} {each.place}: {each.detail}" for each in report.findings]
-    lines += [f"not checked {each}" for each in report.unchecked]
+    lines += [f"not checked {each.place}: {each.detail}" for each in report.unchecked]
     counts = ", ".join(f"{number} {what}" for what, number in sorted(report.counts.items()))
     return "\n".join([*lines, f"size {report.size}: {counts or 'nothing stored'}"])
 

@@ -23,6 +23,8 @@ _SECRET_CHARACTERS = 32
 _SECRET_VARIETY = 12
 _PASSWORD_CHARACTERS = 16
 _DEMO_ORIGIN = "demo."
+_AUTHORITIES = 2
+_AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,38}[a-z0-9])?\Z")
 _OCID_PREFIX = re.compile(r"ocds-[a-z0-9]{6}\Z")
 # No server variables, because a demonstration may set them; with real servers nothing stands in for them.
 _ALSO_REQUIRED = frozenset({"PUBLIC_URL", "MAIL_URL", "MAIL_FROM"})
@@ -127,6 +129,20 @@ def _check_ocid_prefix(name: str, value: str, context: Context) -> Iterator[str]
         yield f"{name} is ocds- and the six characters that were registered for the publisher."
 
 
+def _check_time_stamps(name: str, value: str, context: Context) -> Iterator[str]:
+    pairs = [word.partition("=") for word in value.split()]
+    urls = [urlsplit(url) for _, _, url in pairs]
+    if len(pairs) != _AUTHORITIES or any(not _AUTHORITY.match(authority) for authority, _, _ in pairs):
+        yield f"{name} is two words name=URL; a name has up to 40 of a-z, 0-9, dot and hyphen, as in the trust file."
+    if len({authority for authority, _, _ in pairs}) != len(pairs) or len({url.netloc for url in urls}) != len(pairs):
+        yield f"{name} names one authority twice: two different ones stamp, so that one may be away or distrusted."
+    for url in urls:
+        if url.scheme not in {"http", "https"} or not url.hostname:
+            yield f"{name}: {url.geturl()} is no http:// or https:// address."
+        elif context.demo and url.hostname not in _LOOPBACK:
+            yield f"{name}: {url.geturl()} must be a loopback address while no real server is configured."
+
+
 def _check_argon2(name: str, value: str, context: Context) -> Iterator[str]:
     del context
     least = LEAST_MEMORY_KIB if name == "ARGON2_MEMORY_KIB" else LEAST_PASSES
@@ -210,6 +226,7 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "LOG_QUANTUM": _check_quantum,
     "ARGON2_MEMORY_KIB": _check_argon2,
     "ARGON2_PASSES": _check_argon2,
+    "TIME_STAMPS": _check_time_stamps,
     "LISTEN": _check_listen,
     "JURISDICTION": _accept,  # the rule book knows the codes
     "RULEBOOK_DIR": _check_directory,

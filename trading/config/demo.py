@@ -72,4 +72,7 @@ def demo_environment(process: Process, data_dir: Path) -> dict[str, str]:
         "ACK_KEY_FILE": str(keys / "ack.key"),
         "CONTACT_KEY_FILE": str(keys / "contact.key"),
     }
+    authorities = data_dir / "time-stamps"
+    if authorities.exists():
+        everything["TIME_STAMPS"] = authorities.read_text()
     return {name: value for name, value in everything.items() if process in VARIABLES[name].readers}

@@ -41,6 +41,7 @@ class Settings:
     mail_from: str | None = None
     public_url: str | None = None
     ocid_prefix: str = DEFAULT_OCID_PREFIX
+    time_stamps: str = ""
     argon2_memory_kib: int = LEAST_MEMORY_KIB
     argon2_passes: int = LEAST_PASSES
     listen: str | None = None
@@ -118,6 +119,7 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         mail_from=given.get("MAIL_FROM"),
         public_url=given.get("PUBLIC_URL"),
         ocid_prefix=given.get("OCID_PREFIX", DEFAULT_OCID_PREFIX),
+        time_stamps=given.get("TIME_STAMPS", ""),
         argon2_memory_kib=int(given.get("ARGON2_MEMORY_KIB", LEAST_MEMORY_KIB)),
         argon2_passes=int(given.get("ARGON2_PASSES", LEAST_PASSES)),
         listen=given.get("LISTEN"),

@@ -69,6 +69,7 @@ VARIABLES: Mapping[str, Variable] = {
     "MAIL_FROM": Variable(readers=frozenset({Process.CONTACT})),
     "PUBLIC_URL": Variable(readers=frozenset({Process.WEB, Process.WORKER, Process.CONTACT})),
     "OCID_PREFIX": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
+    "TIME_STAMPS": Variable(readers=frozenset({Process.WORKER})),
     "LISTEN": Variable(readers=frozenset({Process.WEB})),
     "LOG_QUANTUM": Variable(readers=frozenset({Process.SEQUENCER})),
     "ARGON2_MEMORY_KIB": Variable(readers=frozenset({Process.WEB})),

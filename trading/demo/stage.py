@@ -11,6 +11,7 @@ from pathlib import Path
 from agents.keys import enrolment, public_file, public_half
 from trading.accounts import service as accounts
 from trading.audit.runtime import Runtime
+from trading.crypto.authority import roots_in
 from trading.crypto.keyfiles import save_es256
 from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document
 from trading.demo import cast
@@ -45,6 +46,11 @@ class Stage:
     def desk(self) -> tuple[Actor, Actor]:
         """Return the two people of the service desk."""
         return self.actors["desk1"], self.actors["desk2"]
+
+    @property
+    def authorities(self) -> Path:
+        """Return the folder of the demonstration's time-stamping authorities, which a platform makes (P13)."""
+        return self.folder.parent / "authorities"
 
     @property
     def trust_file(self) -> Path:
@@ -153,7 +159,7 @@ def trust_document(stage: Stage, release_sha256: str) -> SignedDocument:
         "release_sha256": [release_sha256],
         "seq": 1,
         "supersedes": None,
-        "tsa": [],
+        "tsa": [{"cert": b64u(cert), "name": name} for name, cert in roots_in(stage.authorities).items()],
         "typ": "mb.trust",
         "v": 1,
         "x509_roots": [],

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from trading.audit import verifying
 from trading.audit.runtime import Runtime
-from trading.audit.service import reader, receipt, record_access, witnessed
+from trading.audit.service import IssuedReceipt, reader, receipt, record_access, token_beside, witnessed
 from trading.audit.verifying import Run
 from trading.disclosure import views
 from trading.disclosure.rules.tiers import Tier
@@ -27,6 +27,7 @@ from trading.supervision import queries
 from trading.supervision.queries import Scope, Wish
 from trading.supervision.rules.visibility import Secrecy
 from trading.web import streams
+from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, evidence_file
 from trading.web.forms import Form
 from trading.web.permissions import allow, current_actor
 from trading.web.streams import Shared
@@ -93,7 +94,7 @@ def bundle(reference: str) -> Response:
     if newest.n is None or note is None or note.size <= newest.n:
         raise RuleBroken("log.not_witnessed", "AL1 L7.3")
     record_access(_runtime().ledger, current_actor(), f"bundle.auditor:{reference}")
-    path = views.made(reference, newest.h, Tier.AUDIT)
+    path = views.made(reference, newest.h, newest.n, Tier.AUDIT)
     return send_file(path, as_attachment=True, download_name=f"{reference}-audit.zip", mimetype="application/zip")
 
 
@@ -119,21 +120,32 @@ def record(h: str) -> str:
     """One record as it was hashed, and its proof where its place may be told."""
     with _runtime().ledger.read() as conn:
         told, content, placed = queries.one_record(conn, EVERYTHING, h)
-    return render_template("disclosure/record.html", told=told, content=content, placed=placed)
+        issued = receipt(conn, reader(_runtime().log_dir), bytes.fromhex(h)) if placed else None
+    return render_template("disclosure/record.html", told=told, content=content, placed=placed, issued=issued)
 
 
 @blueprint.get("/log/<h>.tlog-proof")
 @allow(Role.AUDITOR)
 def proof(h: str) -> Response:
     """The receipt of a record: the proof that it is in the log (AL1 L8.2)."""
+    issued = _receipt(h)
+    return evidence_file(issued.text, f"{issued.n}.tlog-proof", PROOF_TYPE)
+
+
+@blueprint.get("/log/<h>/<file>")
+@allow(Role.AUDITOR)
+def token(h: str, file: str) -> Response:
+    """A time-stamp token over the checkpoint of that receipt (TE1 T8)."""
+    return evidence_file(token_beside(reader(_runtime().log_dir), _receipt(h), file), file, STAMP_TYPE)
+
+
+def _receipt(h: str) -> IssuedReceipt:
     with _runtime().ledger.read() as conn:
         _told, _content, placed = queries.one_record(conn, EVERYTHING, h)
         issued = receipt(conn, reader(_runtime().log_dir), bytes.fromhex(h)) if placed else None
     if issued is None:
         raise NotFound(h)
-    response = Response(issued.text, mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{issued.n}.tlog-proof"'
-    return response
+    return issued
 
 
 @blueprint.route("/verification", methods=["GET", "POST"])

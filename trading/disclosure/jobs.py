@@ -53,7 +53,8 @@ def _log(runtime: Runtime, run: Run) -> Run:
 
     policy = parse_policy(runtime.witness_policy)
     with runtime.ledger.read() as conn:
-        size, checks = verifying.verify_log(conn, runtime.log_dir, runtime.origin, policy, progress)
+        roots = runtime.authority_roots()
+        size, checks = verifying.verify_log(conn, runtime.log_dir, runtime.origin, policy, roots, progress)
     return replace(run, size=size, checks=tuple(checks))
 
 

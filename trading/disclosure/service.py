@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from trading.audit.queries import LoggedRecord, entry_by_id, logged_records
+from trading.audit.queries import LoggedRecord, anchors_of, entry_by_id, logged_records
 from trading.audit.rules.chain import entry_bytes
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.proof import build_receipt
@@ -73,13 +73,14 @@ def export_procedure(runtime: Runtime, reference: str, tier: Tier, target: Path,
     contents.records = [record for record in contents.records if record.n < note.size]
     contents.key_records = [record for record in contents.key_records if record.n < note.size]
     _restrict(contents, tier, queries.public_kinds(runtime.ledger.registry))
+    sizes = _with_anchors(runtime, contents, log, note)
     writer = BundleWriter(target)
     _add_extras(writer, extras, note)
     for record in contents.records:
         writer.add(f"log/{record.n}.tlog-proof", _proof(runtime, log, record, note))
     _add_documents(writer, contents)
     _add_parts(runtime, writer, contents)
-    _add_checkpoints(writer, log, note, _sizes_for(contents, log))
+    _add_checkpoints(writer, log, note, sizes)
     kind = "auditor" if tier is Tier.AUDIT else "public"
     writer.finish(_header(runtime, note, kind=kind, tier=tier, procedure=reference))
 
@@ -97,12 +98,13 @@ def export_draw(runtime: Runtime, draw: str, tier: Tier, target: Path, extras: B
     contents.records = [record for record in contents.records if record.n < note.size]
     contents.key_records = [record for record in contents.key_records if record.n < note.size]
     queries.with_keys(contents)
+    sizes = _with_anchors(runtime, contents, log, note)
     writer = BundleWriter(target)
     _add_extras(writer, extras, note)
     for record in contents.records:
         writer.add(f"log/{record.n}.tlog-proof", _proof(runtime, log, record, note))
     _add_documents(writer, contents)
-    _add_checkpoints(writer, log, note, _sizes_for(contents, log))
+    _add_checkpoints(writer, log, note, sizes)
     writer.finish(_header(runtime, note, kind="draw", tier=tier, procedure=reference))
 
 
@@ -212,11 +214,24 @@ def _proof(runtime: Runtime, log: LogReader, record: LoggedRecord, note: Witness
     return build_receipt(entry, record.nonce, record.record, path, note.note).encode()
 
 
+def _with_anchors(runtime: Runtime, contents: Contents, log: LogReader, note: WitnessedNote) -> set[int]:
+    """Add the records that anchor tokens over the checkpoints of the bundle; return the sizes of these checkpoints."""
+    sizes = _sizes_for(contents, log)
+    with runtime.ledger.read() as conn:
+        for size in sorted({*sizes, note.size}):
+            if log.tokens.of_size(size):
+                contents.records += [each for each in anchors_of(conn, size) if each.n < note.size]
+    contents.records.sort(key=lambda record: record.n)
+    return sizes
+
+
 def _sizes_for(contents: Contents, log: LogReader) -> set[int]:
-    """Return the sizes of the witnessed notes that bound the disclosed records in time (TE1 T7), and of the orders."""
+    """Return the sizes of the notes that bound the disclosed records in time (TE1 T7, T8), and of the orders."""
     sizes = sorted({size for size, _ in log.tiles.notes()})
     wanted: set[int] = set()
     for record in contents.records:
+        stamped = log.tokens.first_after(record.n)
+        wanted.update(() if stamped is None else (stamped,))
         wanted.update([size for size in sizes if size > record.n][:1])
         wanted.update([size for size in sizes if size <= record.n][-1:])
         if record.kind == "tender.closed":
@@ -236,6 +251,10 @@ def _add_checkpoints(writer: BundleWriter, log: LogReader, note: WitnessedNote, 
         data = log.tiles.read(path)
         if size in sizes and data is not None and size <= note.size:
             writer.add(path, data)
+    for size in sorted({*sizes, note.size}):
+        for path, data in _tokens(log, size, size):
+            if size <= note.size:
+                writer.add(path, data)
     for size in sorted(sizes):
         if 0 < size < note.size:
             proof = log.proofs.consistency(size, note.size)
@@ -274,7 +293,8 @@ def record_file(record: LoggedRecord) -> bytes:
 def write_log_site(runtime: Runtime, target: Path) -> int:
     """Write the whole log as a static tile site with entry bundles and witnessed notes; return its size."""
     log, note = _witnessed(runtime)
-    for path, data in (("checkpoint", note.note), *tile_files(log, note.size), *_notes(log, note.size)):
+    files = (*tile_files(log, note.size), *_notes(log, note.size), *_tokens(log, 0, note.size))
+    for path, data in (("checkpoint", note.note), *files):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_bytes(data)
     return note.size
@@ -285,3 +305,11 @@ def _notes(log: LogReader, size: int) -> Iterator[tuple[str, bytes]]:
         data = log.tiles.read(path)
         if at <= size and data is not None:
             yield path, data
+
+
+def _tokens(log: LogReader, first: int, last: int) -> Iterator[tuple[str, bytes]]:
+    """Yield path and bytes of the time-stamp tokens over checkpoints of these sizes."""
+    for name in log.tokens.within(first, last):
+        data = log.tokens.read(name)
+        if data is not None:
+            yield name.path, data

@@ -13,8 +13,9 @@ from typing import Final, cast
 
 from flask import Blueprint, Response, current_app, send_file
 
+from trading.audit.queries import anchors_of
 from trading.audit.runtime import Runtime
-from trading.audit.service import witnessed
+from trading.audit.service import reader, witnessed
 from trading.disclosure.rules.tiers import Tier
 from trading.disclosure.service import BundleExtras, export_draw, export_procedure
 from trading.experts import queries as experts
@@ -45,7 +46,7 @@ def bundle(reference: str) -> Response:
     newest, note = shown.log[-1], witnessed(_runtime())
     if newest.n is None or note is None or note.size <= newest.n:
         raise RuleBroken("log.not_witnessed", "AL1 L7.3")  # in a moment; a bundle without the newest record would stay
-    path = made(reference, newest.h, Tier.BIDDERS if _runtime().demo else Tier.PUBLIC)
+    path = made(reference, newest.h, newest.n, Tier.BIDDERS if _runtime().demo else Tier.PUBLIC)
     return send_file(path, as_attachment=True, download_name=f"{reference}.zip", mimetype="application/zip")
 
 
@@ -70,10 +71,13 @@ def draw_bundle(reference: str) -> Response:
     return send_file(path, as_attachment=True, download_name=f"{reference}-draw.zip", mimetype="application/zip")
 
 
-def made(reference: str, newest_h: str, tier: Tier) -> Path:
-    """Return the bundle of a tier that holds the record ``newest_h``; older ones of the tier are removed."""
+def made(reference: str, newest_h: str, newest_n: int, tier: Tier) -> Path:
+    """Return the bundle of a tier that holds the record ``newest_h`` at position ``newest_n``.
+
+    It is made anew when that record gets another time stamp. Older ones of the tier are removed.
+    """
     folder = cast("Path", current_app.extensions["bundles"])
-    path = folder / f"{reference}-{tier.value}-{newest_h[:16]}.zip"
+    path = folder / f"{reference}-{tier.value}-{newest_h[:16]}-{_stamps(newest_n)}.zip"
     with _MAKING:
         if not path.exists():
             extras = _extras()
@@ -84,6 +88,16 @@ def made(reference: str, newest_h: str, tier: Tier) -> Path:
                 old.unlink(missing_ok=True)  # a reader who is still downloading keeps the open file
             fresh.replace(path)
     return path
+
+
+def _stamps(n: int) -> int:
+    """Return how many time stamps over the first stamped checkpoint with entry ``n`` a bundle can show by now."""
+    log, note = reader(_runtime().log_dir), witnessed(_runtime())
+    size = log.tokens.first_after(n)
+    if size is None or note is None:
+        return 0
+    with _runtime().ledger.read() as conn:
+        return sum(each.n < note.size for each in anchors_of(conn, size))
 
 
 def _extras() -> BundleExtras:
@@ -97,7 +111,4 @@ def _extras() -> BundleExtras:
 
 def trust_file() -> SignedDocument | None:
     """Return the supervisor's trust file as it was handed to this installation (P8); None if it was not."""
-    for path in cast("tuple[Path, ...]", current_app.extensions["trust_files"]):
-        if path.is_file():
-            return SignedDocument.from_wire(path.read_bytes())
-    return None
+    return cast("SignedDocument | None", current_app.extensions["trust_file"]())

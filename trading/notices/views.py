@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, redirect, render_template, r
 from werkzeug.wrappers import Response as AnyResponse
 
 from trading.audit.runtime import Runtime
-from trading.audit.service import reader, receipt
+from trading.audit.service import IssuedReceipt, reader, receipt, token_beside
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
 from trading.clarifications import queries as clarifications
 from trading.clarifications.rules.asking import cutoff
@@ -24,7 +24,7 @@ from trading.notices.rules import changes
 from trading.notices.rules.channels import Channel
 from trading.notices.rules.ocds import ocid
 from trading.notices.rules.progress import LotState, Stage
-from trading.web.downloads import attachment
+from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, attachment, evidence_file
 from trading.web.instants import day_start
 from trading.web.locale import pick
 from trading.web.permissions import public
@@ -196,28 +196,43 @@ def receipts() -> str | AnyResponse:
 @public
 def entry(h: str) -> str:
     """Whether a commitment is in the log, and where, as far as that may be told now."""
+    wanted = _commitment(h)
     with _runtime().ledger.read() as conn:
-        found = log.entry(conn, _commitment(h))
-    if found is None:
-        raise NotFound(h)
-    return render_template("log/entry.html", entry=found)
+        found = log.entry(conn, wanted)
+        if found is None:
+            raise NotFound(h)
+        issued = receipt(conn, reader(_runtime().log_dir), wanted) if _is_placed(found) else None
+    return render_template("log/entry.html", entry=found, issued=issued)
 
 
 @blueprint.get("/log/entries/<h>.tlog-proof")
 @public
 def proof(h: str) -> Response:
     """The receipt of a public record: the proof that its entry is in the log (AL1 L8.2)."""
+    issued = _public_receipt(h)
+    return evidence_file(issued.text, f"{issued.n}.tlog-proof", PROOF_TYPE)
+
+
+@blueprint.get("/log/entries/<h>/<file>")
+@public
+def token(h: str, file: str) -> Response:
+    """A time-stamp token over the checkpoint of that receipt (TE1 T8)."""
+    return evidence_file(token_beside(reader(_runtime().log_dir), _public_receipt(h), file), file, STAMP_TYPE)
+
+
+def _is_placed(found: log.Entry) -> bool:
+    """Whether an entry is public and its place in the log may be told."""
+    return found.kind is not None and found.n is not None
+
+
+def _public_receipt(h: str) -> IssuedReceipt:
     wanted = _commitment(h)
     with _runtime().ledger.read() as conn:
         found = log.entry(conn, wanted)
-        if found is None or found.kind is None or found.n is None:
-            raise NotFound(h)
-        issued = receipt(conn, reader(_runtime().log_dir), wanted)
+        issued = receipt(conn, reader(_runtime().log_dir), wanted) if found is not None and _is_placed(found) else None
     if issued is None:
         raise NotFound(h)
-    response = Response(issued.text, mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{issued.n}.tlog-proof"'
-    return response
+    return issued
 
 
 def _commitment(h: str) -> bytes:

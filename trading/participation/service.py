@@ -134,7 +134,7 @@ def _lot(process: Runtime, conn: Connection, row: ProcedureRow, lot: Lot, head: 
         files_waiting=waiting > 0,
         standing=head.head_kind,
         logged=newest is not None and newest.state is not ReceiptState.ACKNOWLEDGED,
-        witnessed=newest is not None and newest.state in {ReceiptState.WITNESSED, ReceiptState.STAMPED},
+        witnessed=newest is not None and newest.state.is_witnessed,
         needs_factor=needs_factor,
         factor="none" if own is None else own.factor,
         read_out=opened is not None,
@@ -163,6 +163,7 @@ def _version(conn: Connection, log: LogReader, stored: bids.Version) -> Version:
         received_at=stored.received_at,
         state=ReceiptState.ACKNOWLEDGED if found is None else found.state,
         n=None if found is None else found.n,
+        tokens=() if found is None else found.tokens,
     )
 
 

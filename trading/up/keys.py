@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import socket
 import subprocess
 from pathlib import Path
 
 from trading.audit.rules.note import ED25519, VerifierKey
 from trading.config.demo import generate_secret
+from trading.crypto.authority import new_authority, roots_in
 from trading.crypto.files import write_secret
 from trading.crypto.keyfiles import load_note_seed, new_note_seed, save_es256
 from trading.crypto.keys import SEED_BYTES
 from trading.crypto.notes import ed25519_public
 from trading.crypto.signatures import Es256Signer
-from trading.up.programs import ROOT, WITNESSES, base_environment, command_line
+from trading.up.programs import AUTHORITIES, ROOT, WITNESSES, base_environment, command_line
 
 _LOOPBACK = "127.0.0.1"
 
@@ -57,6 +59,22 @@ def make_witnesses(data_dir: Path, log_key: str) -> dict[str, str]:
     lines += [f"group mb 2 {' '.join(WITNESSES)}", "quorum mb"]
     (data_dir / "witness-policy").write_text("\n".join(lines) + "\n")
     return {name: known[name]["address"] for name in WITNESSES}
+
+
+def make_authorities(data_dir: Path, at_ms: int) -> dict[str, str]:
+    """Make two local time-stamping authorities unless they exist, and the setting that names them (TE1 T8).
+
+    Return their addresses, which are new at every start.
+    """
+    folder = data_dir / "authorities"
+    for name in AUTHORITIES:
+        if name not in roots_in(folder):
+            shutil.rmtree(folder / name, ignore_errors=True)  # a start that died half way
+            new_authority(folder / name, name, at_ms)
+    addresses = {name: free_address() for name in AUTHORITIES}
+    words = [f"{name}=http://{address}/" for name, address in addresses.items()]
+    (data_dir / "time-stamps").write_text(" ".join(words))
+    return addresses
 
 
 def free_address() -> str:

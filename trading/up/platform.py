@@ -12,17 +12,36 @@ from trading.config import Settings
 from trading.embedded.places import admit_server, discard_noted
 from trading.embedded.postgres import PostgresServer
 from trading.embedded.valkey import ValkeyServer
-from trading.up.keys import free_address, make_keys, make_witnesses
-from trading.up.programs import WITNESSES, Program, base_environment, command_line, platform_programs, witness_program
+from trading.kernel.clock import ShiftedClock
+from trading.up.keys import free_address, make_authorities, make_keys, make_witnesses
+from trading.up.programs import (
+    WITNESSES,
+    Program,
+    authority_program,
+    base_environment,
+    command_line,
+    platform_programs,
+    witness_program,
+)
 from trading.up.servers import Servers
 from trading.up.supervisor import Running, Supervisor
 
 # Web first, so that nobody is promised anything new; the log's writer after everybody who waits for it; servers last.
-STOP_ORDER = ("web", "worker", "contact", "clock", "sequencer", *(f"witness-{name}" for name in WITNESSES))
+STOP_ORDER = (
+    "web",
+    "worker",
+    "contact",
+    "clock",
+    "sequencer",
+    *(f"witness-{name}" for name in WITNESSES),
+    "authorities",
+)
 
 
 # What this product writes into its directory; a folder with none of it, yet not empty, is somebody else's.
-_OURS = frozenset({"lock", "keys", "demo-shift", "postgres", "valkey", "servers.json", "witnesses", "log", "objects"})
+_OURS = frozenset(
+    {"lock", "keys", "demo-shift", "postgres", "valkey", "servers.json", "witnesses", "log", "objects", "authorities"}
+)
 
 
 class AlreadyRunning(Exception):
@@ -135,6 +154,8 @@ class Platform:
         self._supervisor.run_once(self._release(shift.read_text().strip()))
         for name, address in addresses.items():
             self._supervisor.start(witness_program(self.data_dir, name, address, log_key))
+        at_ms = ShiftedClock(shift).now_ms()
+        self._supervisor.start(authority_program(self.data_dir, make_authorities(self.data_dir, at_ms)))
         for program in platform_programs(self.data_dir, self.listen):
             self._supervisor.start(program)
         self._supervisor.require_alive()  # the web server, started last, took longer than any of them needs to fail

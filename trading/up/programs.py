@@ -14,6 +14,7 @@ import trading
 
 ROOT = Path(trading.__file__).resolve().parents[1]
 WITNESSES = ("supervisor", "notary", "auditor")
+AUTHORITIES = ("demo-tsa-1", "demo-tsa-2")
 # What a program inherits from the person who starts the platform. Nothing else passes, secrets of the shell above all.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "JURISDICTION", "RULEBOOK_DIR")
 
@@ -53,6 +54,17 @@ def witness_program(data_dir: Path, name: str, address: str, log_key: str) -> Pr
         command=command_line("witness", "serve", *options, *shift),
         environment=environment,
         is_ready=lambda: answers(f"http://{address}/"),
+    )
+
+
+def authority_program(data_dir: Path, addresses: Mapping[str, str]) -> Program:
+    """Return the local time-stamping authorities of demo mode; nobody waits until they answer."""
+    served = [f"--at={data_dir / 'authorities' / name}={address}" for name, address in addresses.items()]
+    environment = base_environment(data_dir)
+    del environment["DATA_DIR"]
+    shift = ("--shift-file", str(data_dir / "demo-shift"))
+    return Program(
+        name="authorities", command=command_line("authority", "serve", *served, *shift), environment=environment
     )
 
 

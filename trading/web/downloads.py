@@ -12,6 +12,18 @@ from trading.storage.objects import ObjectStore
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
+PROOF_TYPE: Final = "text/plain"
+STAMP_TYPE: Final = "application/timestamp-reply"
+
+
+def evidence_file(data: bytes, name: str, media: str) -> Response:
+    """Return a receipt (``.tlog-proof``) or a time-stamp token (``.tsr``) as a file; a better one may come later."""
+    response = Response(data, mimetype=media)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def attachment(store: ObjectStore, name: str, media: str, digest: str, size: int) -> Response:
     """Return the bytes as an attachment; they are hashed again while they are sent.
 

@@ -19,6 +19,7 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.queries import EntryRow, is_relayed, unrelayed_head
 from trading.audit.relay import Subscription
 from trading.audit.replay import replay
+from trading.audit.rules.stamps import MOMENTS
 from trading.audit.runtime import Runtime
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.notices.queries import publications
@@ -204,7 +205,7 @@ def test_unknown_kinds_and_doubled_names_do_not_start() -> None:
         relay.require_known([first, first], REGISTRY)
     with pytest.raises(ValueError, match="no kind"):
         relay.require_known([replace(first, kinds=frozenset())], REGISTRY)
-    assert {kind for each in SUBSCRIPTIONS for kind in each.kinds} == PUBLISHED_KINDS
+    assert {kind for each in SUBSCRIPTIONS for kind in each.kinds} == PUBLISHED_KINDS | MOMENTS
 
 
 def test_the_clock_rings_while_a_cursor_is_behind(publisher: Publisher) -> None:

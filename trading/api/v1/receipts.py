@@ -13,12 +13,13 @@ from trading.api import tokens
 from trading.api.bodies import answer, runtime
 from trading.audit.queries import EntryRow, entry_by_h
 from trading.audit.rules.proof import ReceiptState
-from trading.audit.service import IssuedReceipt, reader, receipt
+from trading.audit.service import IssuedReceipt, reader, receipt, token_beside
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor
 from trading.openings import queries as openings
 from trading.openings.model import Place
+from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, evidence_file
 from trading.web.permissions import public
 
 blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1")
@@ -36,6 +37,26 @@ def one(h: str) -> Response:
 
     As JSON, or as the ``.tlog-proof`` file itself if the caller prefers ``text/plain``.
     """
+    found = _issued(h)
+    if found is None:
+        return answer({"h": h, "state": ReceiptState.ACKNOWLEDGED.value}, HTTPStatus.ACCEPTED)
+    best = request.accept_mimetypes.best_match(["application/json", "text/plain"])
+    return (
+        evidence_file(found.text, f"{found.n}.tlog-proof", PROOF_TYPE)
+        if best == "text/plain"
+        else answer(_as_json(found))
+    )
+
+
+@blueprint.get("/receipts/<h>/<file>")
+@public
+def token(h: str, file: str) -> Response:
+    """Return one of the time-stamp tokens (``.tsr``) over the checkpoint of the receipt (AL1 L8.1)."""
+    return evidence_file(token_beside(reader(runtime().log_dir), _issued(h), file), file, STAMP_TYPE)
+
+
+def _issued(h: str) -> IssuedReceipt | None:
+    """Return the receipt of a record that the caller may see, None while it is only acknowledged."""
     if not _COMMITMENT.match(h):
         raise NotFound("receipt")
     process, asking = runtime(), tokens.reader_of_this_request()
@@ -43,22 +64,17 @@ def one(h: str) -> Response:
         entry = entry_by_h(conn, bytes.fromhex(h))
         if entry is None or not _may_see(conn, entry, asking):
             raise NotFound("receipt")
-        found = receipt(conn, reader(process.log_dir), entry.h)
-    if found is None:
-        return answer({"h": h, "state": ReceiptState.ACKNOWLEDGED.value}, HTTPStatus.ACCEPTED)
-    best = request.accept_mimetypes.best_match(["application/json", "text/plain"])
-    return _file(found) if best == "text/plain" else answer(_as_json(found))
+        return receipt(conn, reader(process.log_dir), entry.h)
 
 
 def _as_json(found: IssuedReceipt) -> dict[str, Any]:
-    return {"h": found.h.hex(), "n": found.n, "receipt": found.text.decode(), "state": found.state.value}
-
-
-def _file(found: IssuedReceipt) -> Response:
-    response = Response(found.text, mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{found.n}.tlog-proof"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return {
+        "h": found.h.hex(),
+        "n": found.n,
+        "receipt": found.text.decode(),
+        "state": found.state.value,
+        "tokens": [each.file for each in found.tokens],
+    }
 
 
 def _may_see(conn: Connection, entry: EntryRow, asking: Actor | None) -> bool:

@@ -33,6 +33,11 @@ class ReceiptState(StrEnum):
     WITNESSED = "witnessed"
     STAMPED = "stamped"
 
+    @property
+    def is_witnessed(self) -> bool:
+        """Return whether a quorum has cosigned it; a stamped one is witnessed too."""
+        return self in {ReceiptState.WITNESSED, ReceiptState.STAMPED}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:

@@ -9,11 +9,15 @@ from typing import Any
 from trading.audit.rules.proof import ReceiptState
 from trading.notices.queries.values import Lot
 from trading.participation.rules.tasks import Task
+from trading.storage.tokens import TokenName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One envelope, withdrawal or rehearsal that arrived; ``n`` is its place in the log, None until it is there."""
+    """One envelope, withdrawal or rehearsal that arrived.
+
+    ``n`` is its place in the log, None until it is there; ``tokens`` are the time stamps over its checkpoint.
+    """
 
     seq: int
     kind: str
@@ -22,6 +26,7 @@ class Version:
     received_at: int
     state: ReceiptState
     n: int | None
+    tokens: tuple[TokenName, ...] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from flask import Response, flash, make_response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from trading.audit.service import IssuedReceipt, reader, token_beside
 from trading.kernel.canonical import dumps
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
@@ -17,6 +18,7 @@ from trading.participation.forms import ObjectionForm
 from trading.participation.queries.values import OwnLot, Template
 from trading.participation.service import Desk
 from trading.participation.views.blueprint import blueprint, lines, me, runtime
+from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, evidence_file
 from trading.web.locale import gettext as _
 from trading.web.locale import pick
 from trading.web.permissions import allow
@@ -88,14 +90,24 @@ def template(reference: str, lot: str) -> Response:
 @allow(Role.BIDDER, relation="own_bid")
 def receipt(reference: str, h: str) -> Response:
     """The best receipt of an own record (AL1 L8.1)."""
+    found = _own_receipt(reference, h)
+    return evidence_file(found.text, f"{found.n}.tlog-proof", PROOF_TYPE)
+
+
+@blueprint.get("/tenders/<reference>/receipts/<h>/<file>")
+@allow(Role.BIDDER, relation="own_bid")
+def token(reference: str, h: str, file: str) -> Response:
+    """A time-stamp token over the checkpoint of that receipt (TE1 T8)."""
+    found = _own_receipt(reference, h)
+    return evidence_file(token_beside(reader(runtime().log_dir), found, file), file, STAMP_TYPE)
+
+
+def _own_receipt(reference: str, h: str) -> IssuedReceipt:
     try:
         wanted = hex_bytes(h, 32)
     except ValueError as error:
         raise NotFound(h) from error
-    found = service.own_receipt(runtime(), me(), reference, wanted)
-    response = Response(found.text, mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{found.n}.tlog-proof"'
-    return response
+    return service.own_receipt(runtime(), me(), reference, wanted)
 
 
 @blueprint.post("/tenders/<reference>/lots/<lot>/objection")

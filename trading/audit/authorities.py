@@ -1,0 +1,74 @@
+"""Time-stamping authorities as a worker reaches them: RFC 3161 over HTTP (RFC 3161 3.4).
+
+An authority is the outside world: it may be slow, wrong or away. One question takes at most ``TIMEOUT_S``.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Final
+from urllib.parse import urlsplit
+
+from trading.crypto.stamps import MAX_ANSWER, QUERY_TYPE, REPLY_TYPE
+
+TIMEOUT_S: Final = 3.0
+_BLOCK: Final = 8_192
+
+
+class AuthorityUnreachable(Exception):
+    """No usable answer within the time-out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """An authority by the name that the trust file gives it, and its address."""
+
+    name: str
+    url: str
+
+    def ask(self, request: bytes, *, seconds: float = TIMEOUT_S) -> bytes:
+        """Return the answer to a request, both in DER; what it says is not looked at.
+
+        Raises:
+            AuthorityUnreachable: No connection, no answer in time, or not the answer of an authority.
+        """
+        ends = time.monotonic() + seconds
+        connection = self._connect(seconds)
+        try:
+            connection.request("POST", self._target, request, {"Content-Type": QUERY_TYPE})
+            answer = connection.getresponse()
+            kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+            if answer.status != HTTPStatus.OK or kind != REPLY_TYPE:
+                raise AuthorityUnreachable(f"status {answer.status}, {kind or 'no type'}")
+            data = b""
+            while block := answer.read1(_BLOCK):  # a server that drips must not hold the worker
+                data += block
+                if len(data) > MAX_ANSWER or time.monotonic() > ends:
+                    raise AuthorityUnreachable("an answer too long or too slow")
+        except (OSError, HTTPException) as error:
+            raise AuthorityUnreachable(repr(error)) from error
+        finally:
+            connection.close()
+        return data
+
+    @property
+    def _target(self) -> str:
+        parts = urlsplit(self.url)
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def _connect(self, seconds: float) -> HTTPConnection:
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            return HTTPSConnection(host, parts.port, timeout=seconds, context=ssl.create_default_context())
+        return HTTPConnection(host, parts.port, timeout=seconds)
+
+
+def parse_authorities(text: str) -> tuple[Authority, ...]:
+    """Return the authorities of a list ``name=URL name=URL``, as the setting ``TIME_STAMPS`` holds it."""
+    pairs = (word.partition("=") for word in text.split())
+    return tuple(Authority(name=name, url=url) for name, _, url in pairs)
