@@ -68,6 +68,7 @@ class StruckLog:
             policy=world.policy_text,
             now_ms=self._clock.ms,
         )
+        self._sites: dict[str, list[Site]] = {}
         self._committed = world.commitments()
         assert len(self._committed) == ENTRIES
         self._make_states()
@@ -91,15 +92,19 @@ class StruckLog:
             file.write(encode_frame(2 * TORN, 1, b"torn")[:-1])
         self._rewindable.keep("torn")
 
-    def sites(self, scenario: Scenario) -> list[Site]:
-        """Let one life pass without a fault and return the calls at which others can be struck."""
-        self._rewindable.rewind(scenario.state)
-        ended = self._live(scenario, None)
-        assert ended.code == 0
-        return sites(ended.calls, self._world.log_dir)
+    def sites(self, name: str) -> list[Site]:
+        """Return the calls at which lives can be struck, counted in one that passes without a fault."""
+        if name not in self._sites:
+            scenario = SCENARIOS[name]
+            self._rewindable.rewind(scenario.state)
+            ended = self._live(scenario, None)
+            assert ended.code == 0
+            self._sites[name] = sites(ended.calls, self._world.log_dir)
+        return self._sites[name]
 
-    def round(self, scenario: Scenario, strike: Strike | None, variant: Variant | None = None) -> list[str]:
+    def round(self, name: str, strike: Strike | None, variant: Variant | None = None) -> list[str]:
         """Return what is wrong after a life that was struck, and after the next one, which is not."""
+        scenario = SCENARIOS[name]
         self._rewindable.rewind(scenario.state)
         disk = Disk(self._world.log_dir)
         ended = self._live(scenario, strike, variant)
