@@ -6,7 +6,6 @@ signatures it knows them, is what the machine is set up with.
 
 from __future__ import annotations
 
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -35,23 +34,21 @@ def debian_package(name: str) -> Path | None:
 
 
 def strace() -> list[str] | None:
-    """Return the words that start strace, the machine's or Debian's; None where there is neither."""
+    """Return the words that start strace, the machine's or Debian's, to be attached; None where there is neither."""
     found = shutil.which("strace")
     if found is not None:
         return [found]
     program, library = debian_package("strace"), debian_package("libunwind8")
     if program is None or library is None:
         return None
-    places = ":".join(str(each.parent) for each in library.glob("usr/lib/**/libunwind*.so.8"))
-    # What is traced runs without the variable.
-    return ["env", f"LD_LIBRARY_PATH={places}", str(program / "usr" / "bin" / "strace"), "-E", "LD_LIBRARY_PATH"]
+    (place,) = {each.parent for each in library.glob("usr/lib/**/libunwind*.so.8")}
+    return ["env", f"LD_LIBRARY_PATH={place}", str(program / "usr" / "bin" / "strace")]
 
 
 def _unpack(name: str, folder: Path) -> None:
     apt = _apt_state()
-    variables = {"APT_CONFIG": os.devnull, "LC_ALL": "C"}
-    run("apt-get", "-qq", "-c", apt / "apt.conf", "update", variables=variables)
-    run("apt-get", "-qq", "-c", apt / "apt.conf", "download", name, folder=folder, variables=variables)
+    run("apt-get", "-qq", "-c", apt / "apt.conf", "update")
+    run("apt-get", "-qq", "-c", apt / "apt.conf", "download", name, folder=folder)
     (archive,) = folder.glob("*.deb")
     run("dpkg-deb", "-x", archive, folder)
     (folder / "mingbiao-version").write_text(archive.name)
