@@ -41,18 +41,10 @@ def die_at(world: LogWorld, step: str) -> None:
             sequencer.step()
 
 
-def log_order(database: Database) -> list[bytes]:
-    with database.connect() as superuser:
-        rows = superuser.exec_driver_sql(
-            "SELECT e.h FROM log.log_position p JOIN log.audit_entry e ON e.id = p.entry_id ORDER BY p.n"
-        )
-        return [bytes(row.h) for row in rows]
-
-
 def whole(world: LogWorld) -> None:
     report = world.fsck()
     assert report.findings == []
-    assert report.counts["entries"] == report.counts["positions"] == len(log_order(world.database))
+    assert report.counts["entries"] == report.counts["positions"] == len(world.log_order())
 
 
 def size_of(world: LogWorld, name: str) -> int:
@@ -71,7 +63,7 @@ def test_killed_after_a_step(world: LogWorld, ledger: Ledger, step: str, before:
     head_of_the_dead = HeadStore(world.log_dir / "head").read()
     acknowledged.append(act(ledger))  # commits go on while nothing is logged
     world.log_everything()
-    assert log_order(world.database) == acknowledged
+    assert world.log_order() == acknowledged
     assert size_of(world, "checkpoint") == before + 3
     head = HeadStore(world.log_dir / "head").read()
     assert head is not None
@@ -90,7 +82,7 @@ def test_killed_again_while_it_recovers(world: LogWorld, ledger: Ledger, step: s
         else:
             sequencer.start()
     world.log_everything()
-    assert log_order(world.database) == acknowledged
+    assert world.log_order() == acknowledged
     whole(world)
 
 
@@ -105,7 +97,7 @@ def test_many_batches_and_full_tiles(world: LogWorld, ledger: Ledger) -> None:
             sequencer.start()
             while sequencer.step():
                 pass
-    assert log_order(world.database) == acknowledged
+    assert world.log_order() == acknowledged
     assert len(acknowledged) == 561
     assert world.tiles.read("tile/1/000.p/2") is not None
     assert not (world.tiles.root / "tile/0/000.p").exists()  # partial tiles go when the full one exists
@@ -121,7 +113,7 @@ def test_torn_tail_of_the_write_ahead_log(world: LogWorld, ledger: Ledger, cut: 
     segment = next((world.log_dir / "wal").glob("*.wal"))
     os.truncate(segment, segment.stat().st_size - cut)
     world.log_everything()
-    assert log_order(world.database) == acknowledged
+    assert world.log_order() == acknowledged
     whole(world)
 
 
@@ -138,7 +130,7 @@ def test_a_frame_of_unknown_entries_is_cut_off(world: LogWorld, ledger: Ledger) 
     with world.database.connect() as superuser:
         superuser.exec_driver_sql("INSERT INTO log.audit_queue SELECT max(id) FROM log.audit_entry")
     world.log_everything()
-    assert log_order(world.database) == acknowledged
+    assert world.log_order() == acknowledged
     whole(world)
 
 
@@ -216,6 +208,48 @@ def test_a_log_host_that_was_set_back(world: LogWorld, ledger: Ledger, tmp_path:
     world.restore_log(tmp_path / "snapshot")
     with world.sequencer() as sequencer, pytest.raises(IntegrityFailure, match="log was set back"):
         sequencer.start()
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [(("wal", "tiles"), "write-ahead log leads to size 1"), (("head",), "log was set back")],
+    ids=["all but the head", "the head alone"],
+)
+def test_a_volume_of_the_log_host_that_was_set_back(
+    world: LogWorld, ledger: Ledger, tmp_path: Path, parts: tuple[str, ...], told: str
+) -> None:
+    act(ledger)
+    world.log_everything()
+    world.copy_log(tmp_path / "snapshot")
+    act(ledger)
+    world.log_everything()
+    for part in parts:
+        shutil.rmtree(world.log_dir / part)
+        shutil.copytree(tmp_path / "snapshot" / part, world.log_dir / part)
+    with world.sequencer() as sequencer, pytest.raises(IntegrityFailure, match=told):
+        sequencer.start()
+
+
+@pytest.mark.parametrize("left", [b"", bytes(300)], ids=["empty", "zeros"])
+def test_a_checkpoint_that_a_power_cut_took(world: LogWorld, ledger: Ledger, left: bytes) -> None:
+    """The file is never synced; head, entries and witnesses tell what it would have told."""
+    act(ledger)
+    world.log_everything()
+    (world.tiles.root / "checkpoint").write_bytes(left)
+    world.log_everything()
+    assert size_of(world, "checkpoint") == 1
+    whole(world)
+
+
+def test_what_a_dead_sequencer_left_unfinished_is_removed(world: LogWorld, ledger: Ledger) -> None:
+    act(ledger)
+    world.log_everything()
+    left = [world.tiles.root / ".unfinished" / ".000.0123456789ab", world.log_dir / "head" / ".head.json.0123456789ab"]
+    for path in left:
+        path.write_bytes(b"half")
+    world.log_everything()
+    assert [path for path in left if path.exists()] == []
+    whole(world)
 
 
 def forget_the_newest(world: LogWorld) -> None:

@@ -14,21 +14,25 @@ from typing import Any
 
 import pytest
 
-from tests.build.partners import new_python, node_packages, python_packages
+from tests.build.partners import go_driver, new_python, node_packages, python_packages
+from tests.build.signed_log import VECTORS
 from tests.support.databases import Server, clone
 from tests.support.logs import LogWorld
 from tests.support.polling import eventually
 from trading.audit.files import LogProofs
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
-from trading.audit.rules.note import parse_checkpoint_text, parse_note
+from trading.audit.rules.note import parse_checkpoint_text, parse_note, parse_vkey
 from trading.audit.rules.tiles import TILE_WIDTH, Tile, parse_bundle
+from trading.crypto.notes import sign_mldsa44
 from trading.kernel.events import Event, Registry
 from trading.kernel.roles import Actor
 
 HERE = Path(__file__).parent
 ENTRIES = 300  # more than one tile
 SIZES = (1, 2, 255, 256, 257, 299)
+KEY_ID_AND_TIME = 4 + 8  # bytes of a cosignature line before the signature
+PROOFS = {"inclusion": ("proof", "root", "entry"), "consistency": ("proof", "old_root", "new_root")}
 Case = dict[str, Any]
 
 
@@ -49,6 +53,12 @@ class Partners:
         if node is None or npm is None:
             pytest.skip("the partners of the npm registry need Node and npm")
         return self._ask([node, HERE / "node.cjs", node_packages(npm)], case, {})
+
+    def go(self, case: Case) -> dict[str, list[bool]]:
+        driver = go_driver()
+        if driver is None:
+            pytest.skip("the sources of golang.org/x/mod come from Debian: apt-get and dpkg-deb are needed")
+        return self._ask([driver], case, {})
 
     def _ask(self, program: list[Any], case: Case, variables: dict[str, str]) -> dict[str, list[bool]]:
         path = self.folder / "case.json"
@@ -100,6 +110,7 @@ def case_of(world: LogWorld) -> Case:
         "size": checkpoint.size,
         "root": root,
         "tiles": str(world.log_dir / "tiles"),
+        "entries": [text(entry) for entry in entries],
         "inclusion": [
             {
                 "n": n,
@@ -120,7 +131,21 @@ def case_of(world: LogWorld) -> Case:
             }
             for old in SIZES
         ],
+        "mldsa": lattice_lines(),
     }
+
+
+def lattice_lines() -> list[dict[str, str]]:
+    """Return two ML-DSA-44 signatures: that of the vectors (AL1 L14.2), and one that our code makes now."""
+    vector = VECTORS["al1_log"]["mldsa44"]
+    key = parse_vkey(vector["vkey"])
+    line = b64decode(vector["cosignature"].split(" ")[2])
+    message = bytes.fromhex(vector["message_hex"])
+    signatures = line[KEY_ID_AND_TIME:], sign_mldsa44(bytes.fromhex(vector["seed"]), message)
+    return [
+        {"key": text(key.public_key), "message": text(message), "signature": text(signature)}
+        for signature in signatures
+    ]
 
 
 def text(data: bytes) -> str:
@@ -145,9 +170,9 @@ def tampered_notes(case: Case) -> Iterator[Case]:
     yield {**case, "note": f"{body}\n\n" + "\n".join([f"{dash} {name} {flipped(signature)}", *others])}
 
 
-def tampered_proofs(case: Case, kind: str, roots: tuple[str, ...]) -> Iterator[Case]:
-    """Yield the case with one bit changed in every proof, and in every one of these fields."""
-    for change in ("proof", *roots):
+def tampered(case: Case, kind: str, fields: tuple[str, ...]) -> Iterator[Case]:
+    """Yield the case with one bit changed in one of these fields of every question of a kind; then in the next."""
+    for change in fields:
         changed = copy.deepcopy(case)
         for each in changed[kind]:
             if change != "proof":
@@ -171,8 +196,8 @@ def test_aics_refuses_what_was_tampered_with(partners: Partners, case: Case, tmp
     for changed in tampered_notes(case):
         assert partners.aics(changed)["checkpoint"] == [False]
     assert partners.aics({**case, "quorum": 4})["checkpoint"] == [False]  # more than there are witnesses
-    for kind, roots in (("inclusion", ("root", "entry")), ("consistency", ("old_root", "new_root"))):
-        for changed in tampered_proofs(case, kind, roots):
+    for kind, fields in PROOFS.items():
+        for changed in tampered(case, kind, fields):
             assert partners.aics(changed)[kind] == [False] * len(case[kind]), kind
     tiles = tmp_path / "tiles"
     shutil.copytree(case["tiles"], tiles)
@@ -183,13 +208,33 @@ def test_aics_refuses_what_was_tampered_with(partners: Partners, case: Case, tmp
     assert partners.aics({**case, "tiles": str(tiles)})["audit"] == [False]
 
 
+def test_go_accepts_our_checkpoint_entries_and_proofs(partners: Partners, case: Case) -> None:
+    answers = partners.go(case)
+    assert answers["checkpoint"] == [True]
+    assert answers["recomputed"] == [True]
+    assert answers["inclusion"] == [True] * len(case["inclusion"])
+    assert answers["consistency"] == [True] * len(SIZES)
+    assert answers["mldsa"] == [True, True]
+
+
+def test_go_refuses_what_was_tampered_with(partners: Partners, case: Case) -> None:
+    for changed in tampered_notes(case):
+        assert partners.go(changed)["checkpoint"] == [False]
+    first, *rest = case["entries"]
+    for entries in ([flipped(first), *rest], [rest[0], first, *rest[1:]]):
+        assert partners.go({**case, "entries": entries})["recomputed"] == [False]
+    for kind, fields in {**PROOFS, "mldsa": ("key", "message", "signature")}.items():
+        for changed in tampered(case, kind, fields):
+            assert partners.go(changed)[kind] == [False] * len(case[kind]), kind
+
+
 @pytest.mark.parametrize("partner", ["sigstore", "transmute"])
 def test_partners_of_the_npm_registry_accept_our_proofs_and_no_others(
     partners: Partners, case: Case, partner: str
 ) -> None:
     asked: Callable[[Case], list[bool]] = lambda changed: partners.node(changed)[partner]  # noqa: E731 - one line
     assert asked(case) == [True] * len(case["inclusion"])
-    for changed in tampered_proofs(case, "inclusion", ("root", "entry")):
+    for changed in tampered(case, "inclusion", PROOFS["inclusion"]):
         # What sigstore compares with is the root of the signed note, so a changed field beside it is nothing to it.
         if partner == "sigstore" and changed["inclusion"][0]["root"] != case["root"]:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 from io import BytesIO
 from pathlib import Path
@@ -80,3 +81,39 @@ def test_an_upload_that_breaks_off_leaves_nothing(store: ObjectStore, tmp_path: 
     with pytest.raises(ConnectionResetError):
         store.put_stream(cast("BinaryIO", BrokenOff(b"123456")))
     assert files(tmp_path) == []
+
+
+def test_what_dead_writers_left_is_removed_and_what_others_write_is_not(tmp_path: Path) -> None:
+    incoming = tmp_path / "objects" / "incoming"
+    store = LocalStore(tmp_path / "objects")
+    (incoming / "left").write_bytes(b"half")
+    seen = []
+
+    class Slow(BytesIO):
+        @override
+        def read(self, size: int | None = -1, /) -> bytes:
+            LocalStore(tmp_path / "objects")  # another process begins meanwhile
+            seen.append(len(list(incoming.iterdir())))
+            return super().read(size)
+
+    digest, _ = store.put_stream(Slow(b"sealed"))
+    assert seen == [1, 1]
+    assert store.get(digest) == b"sealed"
+    assert list(incoming.iterdir()) == []
+
+
+def test_a_new_file_that_was_taken_for_one_that_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process begins after the file was made and before it is held."""
+    store = LocalStore(tmp_path / "objects")
+    flock = fcntl.flock
+    taken: list[str] = []
+
+    def late(file: BinaryIO, operation: int) -> None:
+        if not taken and operation == fcntl.LOCK_EX:
+            taken.append(file.name)
+            LocalStore(tmp_path / "objects")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert store.get(store.put(b"sealed")) == b"sealed"
+    assert not Path(taken[0]).exists()

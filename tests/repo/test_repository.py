@@ -52,7 +52,7 @@ def test_no_file_names_a_download_host_or_a_path_of_one_machine() -> None:
 
 def test_locks_name_no_host_and_pin_every_package_with_a_hash() -> None:
     locks = files(".txt", "requirements")
-    assert len(locks) == 7
+    assert len(locks) == 8
     for path in locks:
         text = text_of(path)
         assert "//" not in text

@@ -21,9 +21,10 @@ from agents.witness_state import WitnessState
 from tests.support.databases import Database
 from trading.audit.files import LogProofs
 from trading.audit.fsck import Fsck, Report
-from trading.audit.rules.cosigning import Cosigned, SizeConflict
+from trading.audit.rules.cosigning import Cosigned, Seen, SizeConflict
 from trading.audit.rules.note import COSIGNATURE_V1, VerifierKey
 from trading.audit.rules.policy import Policy, parse_policy
+from trading.audit.rules.tree import EMPTY_ROOT
 from trading.audit.sequencer.client import clients_of
 from trading.audit.sequencer.command import open_files
 from trading.audit.sequencer.loop import Options, Sequencer
@@ -106,8 +107,17 @@ class RunningWitness:
             self._server = None
 
     @property
+    def seen(self) -> Seen:
+        """What it cosigned last."""
+        return next((log.seen for log in self._state.logs()), Seen(size=0, root=EMPTY_ROOT))
+
+    @property
     def size(self) -> int:
-        return next((log.seen.size for log in self._state.logs()), 0)
+        return self.seen.size
+
+    @property
+    def has_seen_fraud(self) -> bool:
+        return any(note.fraud for note in self._state.refused())
 
 
 @dataclass
@@ -202,6 +212,20 @@ class LogWorld:
         """Check everything as the auditor would; ``roots`` are those of the time-stamping authorities."""
         with self.database.connect("trading_auditor") as connection:
             return Fsck(connection, self.log_dir, self.database.origin, self.policy, roots).run()
+
+    def commitments(self) -> list[bytes]:
+        """Return ``h`` of every committed entry, in the order of their ids."""
+        return self._values("SELECT h FROM log.audit_entry ORDER BY id")
+
+    def log_order(self) -> list[bytes]:
+        """Return ``h`` of every logged entry, in the order of the log."""
+        return self._values(
+            "SELECT e.h FROM log.log_position p JOIN log.audit_entry e ON e.id = p.entry_id ORDER BY p.n"
+        )
+
+    def _values(self, query: str) -> list[bytes]:
+        with self.database.connect() as superuser:
+            return [bytes(value) for value in superuser.exec_driver_sql(query).scalars()]
 
     def log_everything(self) -> None:
         """Start a sequencer, log what waits, stop it in good order."""

@@ -33,6 +33,7 @@ class HeadStore:
     def __init__(self, directory: Path) -> None:
         self._path = directory / "head.json"
         self._lock = directory / "head.lock"
+        self._is_ready = False
 
     def read(self) -> Head | None:
         """Return the head, or None before the first swap.
@@ -55,8 +56,11 @@ class HeadStore:
             Conflict: The stored head is not ``old``, or ``new`` is smaller, of another origin, or has another root at
                 the same size.
         """
-        make_directory(self._path.parent)
+        if not self._is_ready:
+            make_directory(self._path.parent)
         with self._locked():
+            if not self._is_ready:
+                self._clear()
             stored = self.read()
             if stored != old:
                 raise Conflict(f"the head is {_told(stored)}, not {_told(old)}: another sequencer has moved it")
@@ -68,6 +72,12 @@ class HeadStore:
                 raise Conflict(f"the head never moves from {_told(stored)} to {_told(new)}")
             text = json.dumps({"origin": new.origin, "root": new.root.hex(), "size": new.size})
             replace_file(self._path, text.encode(), durable=True)
+            self._is_ready = True
+
+    def _clear(self) -> None:
+        """Remove what a process that died in the middle of a swap has left."""
+        for left in self._path.parent.glob(f".{self._path.name}.*"):
+            left.unlink()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

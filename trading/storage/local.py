@@ -1,12 +1,17 @@
-"""An object store in a directory: temporary name, fsync, link, fsync of the directory; nothing is ever replaced."""
+"""An object store in a directory: temporary name, fsync, link, fsync of the directory; nothing is ever replaced.
+
+Several processes write at once. Each holds a lock on the file that it is writing, so that whoever begins can tell what
+writers that died have left, and remove it.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from secrets import token_hex
@@ -25,7 +30,11 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        make_directory(root / _INCOMING)
+        self._incoming = root / _INCOMING
+        self._kept: set[Path] = set()  # directories whose names this process has made durable
+        make_directory(self._incoming)
+        for left in self._incoming.iterdir():
+            _remove_unless_held(left)
 
     def put(self, data: bytes) -> str:
         """Store ``data`` durably and return its digest."""
@@ -37,20 +46,33 @@ class LocalStore:
         Raises:
             InvalidInput: ``bid.part_too_large``.
         """
-        temporary = self._root / _INCOMING / token_hex(16)
-        try:
-            with temporary.open("xb") as file:
-                digest, size = _copy(source, file, limit)
-                file.flush()
-                os.fsync(file.fileno())
+        with self._temporary() as (temporary, file):
+            digest, size = _copy(source, file, limit)
+            file.flush()
+            os.fsync(file.fileno())
             self._link(temporary, digest)
-        finally:
-            temporary.unlink(missing_ok=True)
         return digest, size
+
+    @contextmanager
+    def _temporary(self) -> Iterator[tuple[Path, BinaryIO]]:
+        """Yield a new file that is held, and remove its name afterwards."""
+        path = self._incoming / token_hex(16)
+        try:
+            with path.open("xb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file.fileno()).st_nlink:
+                    yield path, file
+                    return
+        finally:
+            path.unlink(missing_ok=True)
+        with self._temporary() as another:  # a process that began between open and lock took it for one that was left
+            yield another
 
     def _link(self, temporary: Path, digest: str) -> None:
         path = self._path(digest)
-        make_directory(path.parent)
+        if path.parent not in self._kept:
+            make_directory(path.parent)
+            self._kept.add(path.parent)
         with suppress(FileExistsError):  # a link fails if the name is taken; then the same bytes are there already
             path.hardlink_to(temporary)
         sync_directory(path.parent)
@@ -95,6 +117,13 @@ class LocalStore:
         if not _DIGEST.match(digest):
             raise ValueError("an object is named by 64 characters of lowercase hex")
         return self._root / digest[:2] / digest
+
+
+def _remove_unless_held(path: Path) -> None:
+    """Remove a file whose writer has died: its lock died with it."""
+    with suppress(FileNotFoundError, BlockingIOError), path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
 
 
 def _copy(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """The public files of the log: tiles, entry bundles, checkpoints (AL1 L1.4). Only the sequencer writes here.
 
-A tile is derived from the write-ahead log and is not synced. A witnessed note holds other organisations' signatures and
+A tile is derived from the write-ahead log and is not synced. A file that is not complete lies in a folder aside, which
+is emptied whenever a sequencer begins. A witnessed note holds other organisations' signatures and
 cannot be derived, so its first writing is durable.
 """
 
@@ -17,6 +18,7 @@ WITNESSED: Final = "witnessed"  # newest note with a quorum of cosignatures
 PUBLIC: Final = "public"  # folder of the public head, below the working tiles (AL1 L6)
 RATE: Final = "rate.json"  # in it: how the public head grows
 _NOTES: Final = "checkpoints"
+_UNFINISHED: Final = ".unfinished"
 
 
 class TileStore:
@@ -24,6 +26,14 @@ class TileStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._unfinished = root / _UNFINISHED
+        self._kept: set[Path] = set()  # directories whose names this process has made durable
+
+    def begin(self) -> None:
+        """Make the store and remove what a writer that died left unfinished; for the one writer, before it writes."""
+        make_directory(self._unfinished)
+        for left in self._unfinished.iterdir():
+            left.unlink()
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of a file, or None if there is none."""
@@ -44,11 +54,15 @@ class TileStore:
     def write(self, path: str, data: bytes, *, durable: bool = False) -> None:
         """Replace a file atomically."""
         target = self.root / path
+        if durable and target.parent not in self._kept:
+            make_directory(target.parent)
+            self._kept.add(target.parent)
         try:
-            replace_file(target, data, durable=durable)
+            replace_file(target, data, durable=durable, unfinished=self._unfinished)
         except FileNotFoundError:
-            make_directory(target.parent, durable=durable)
-            replace_file(target, data, durable=durable)
+            for directory in (self._unfinished, target.parent):
+                make_directory(directory, durable=False)
+            replace_file(target, data, durable=durable, unfinished=self._unfinished)
 
     def drop_partial(self, path: str) -> None:
         """Remove the partial tiles of ``path``, which has become full; readers fall back to the full one."""

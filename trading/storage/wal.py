@@ -91,14 +91,23 @@ class WriteAheadLog:
             self._open_segment(self.directory / f"{first:016d}.wal", 0)
         assert self._write is not None  # noqa: S101 - for the type checker: the segment was opened above
         data, start = encode_frame(first, count, payload), self._end
-        written = os.pwrite(self._write, data, start)
-        if written != len(data):
-            raise OSError(f"the disk took {written} of {len(data)} bytes")
-        os.fdatasync(self._write)
+        _write_durably(self._write, data, start)
         self._end += len(data)
         return Frame(
             first=first, count=count, payload=payload, segment=self._segment, start=start, end=start + len(data)
         )
+
+    def write_again(self, frame: Frame) -> None:
+        """Write a frame that another process has left at the end once more, and wait until it is on disk (L5.2).
+
+        That process may have died before its sync or because it failed. The bytes can be read all the same, and the
+        next sync would succeed without them: what the kernel could not write it reports once and drops (F07).
+        """
+        descriptor = os.open(frame.segment, os.O_WRONLY)
+        try:
+            _write_durably(descriptor, encode_frame(frame.first, frame.count, frame.payload), frame.start)
+        finally:
+            os.close(descriptor)
 
     def read_back(self, frame: Frame) -> Frame:
         """Read a frame through another descriptor than the one that wrote it (B5).
@@ -162,6 +171,13 @@ class WriteAheadLog:
             os.close(self._write)
             os.close(self._read)
             self._write = None
+
+
+def _write_durably(descriptor: int, data: bytes, start: int) -> None:
+    written = os.pwrite(descriptor, data, start)
+    if written != len(data):
+        raise OSError(f"the disk took {written} of {len(data)} bytes")
+    os.fdatasync(descriptor)
 
 
 def _frames_of(segment: Path, *, is_last: bool) -> Iterator[Frame]:

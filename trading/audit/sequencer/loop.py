@@ -184,7 +184,7 @@ class Sequencer:
 
     def _adopt(self, frame: Frame) -> None:
         """Take in a frame that was complete when the process died (L5.2)."""
-        signed = self._writer.integrate(frame)
+        signed = self._writer.adopt(frame)
         recovery.complete(self._writer, self._queue)
         self._announce(signed)
 
@@ -233,7 +233,8 @@ class Sequencer:
         """Ask every witness what it knows; without a quorum of answers wait, and sign nothing (L5.3 step 5)."""
         head, stored = self._writer.head, self._files.tiles.read(CHECKPOINT)
         size = 0 if head is None else head.size
-        note = None if stored is None else parse_note(stored)
+        # The file is not synced, and after a power cut it may be empty: then it tells nothing, and the witnesses do.
+        note = parse_note(stored) if stored and stored.strip(b"\0") else None
         proofs = LogProofs(self._files.tiles)
         if note is not None:
             known = parse_checkpoint_text(note.text)

@@ -53,6 +53,7 @@ class PublicHead:
 
         The folder is there from then on.
         """
+        self._public.begin()
         before = Growth.of(self._public.read(RATE))
         after = before.changed(rate, public)
         self._public.write(RATE, after.document(), durable=True)
@@ -64,15 +65,19 @@ class PublicHead:
         return self._signer.sign(Checkpoint(origin=self._signer.origin, size=size, root=root))
 
     def move(self, old: int, size: int, within: int) -> None:
-        """Publish the tiles from ``old`` to ``size`` and then the checkpoint of ``size``."""
+        """Publish the tiles from ``old`` to ``size`` and then the checkpoint of ``size``.
+
+        Unlike the working tiles they are synced: it happens once in a window, and nothing writes them a second time.
+        """
         read = file_reader(self._working.read, wider=self._working.read_wider)
         for tile in changed_tiles(old, size):
             if tile.level is None:
                 continue  # entries tell their times: they follow thirty days later
-            self._public.write(tile.path, read(tile.level, tile.index, tile.width)[: tile.width * HASH_BYTES])
+            data = read(tile.level, tile.index, tile.width)[: tile.width * HASH_BYTES]
+            self._public.write(tile.path, data, durable=True)
             if tile.width == TILE_WIDTH:
                 self._public.drop_partial(tile.path)
-        self._public.write(CHECKPOINT, self.sign(size, within).note.encode())
+        self._public.write(CHECKPOINT, self.sign(size, within).note.encode(), durable=True)
 
 
 class Publisher:

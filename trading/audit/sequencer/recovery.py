@@ -23,7 +23,8 @@ _REBUILD_ENTRIES: Final = 65_536  # entries between two writings of tiles while 
 def load(files: LogFiles, signer: LogSigner, hook: Hook) -> tuple[LogWriter, list[Frame]]:
     """Rebuild the writer at the stored head and return it with the whole frames that lie beyond (L5.3 steps 1 to 3).
 
-    The last tiles are recomputed from the write-ahead log; if that does not lead to the head, all of them are.
+    The last tiles are recomputed from the write-ahead log; if that does not lead to the head, all of them are. The head
+    is written again: the process before us may have ended before its rename was durable.
 
     Raises:
         IntegrityFailure: Write-ahead log and head do not belong together.
@@ -31,6 +32,9 @@ def load(files: LogFiles, signer: LogSigner, hook: Hook) -> tuple[LogWriter, lis
     head = files.head.read()
     if head is not None and head.origin != signer.origin:
         raise IntegrityFailure(f"the head belongs to {head.origin}, this sequencer to {signer.origin}")
+    files.tiles.begin()
+    if head is not None:
+        files.head.swap(head, head)
     size = 0 if head is None else head.size
     base = max(0, size - 1) // TILE_WIDTH * TILE_WIDTH  # one entry at least is read again: it holds the last t
     if base:

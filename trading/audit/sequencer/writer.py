@@ -92,6 +92,16 @@ class LogWriter:
         self._hook("B4")
         return entries, self.integrate(frame)
 
+    def adopt(self, frame: Frame) -> SignedHead:
+        """Take in a whole frame that lay beyond the head when the process before us ended (L5.2); it was never signed.
+
+        Raises:
+            IntegrityFailure: As ``integrate``.
+            Conflict: As ``integrate``.
+        """
+        self.files.wal.write_again(frame)
+        return self.integrate(frame)
+
     def integrate(self, frame: Frame) -> SignedHead:
         """Take a frame that is on disk into the log: B5 to B8.
 

@@ -1,0 +1,73 @@
+"""Wrong ways to write, put over the product's in one process: what the campaign of system calls must find."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from typing import BinaryIO
+
+from trading.audit.sequencer.writer import LogWriter, SignedHead
+from trading.storage.durable import make_directory, sync_directory
+from trading.storage.local import LocalStore
+from trading.storage.objects import MAX_PART
+
+_fsync, _fdatasync, _publish = os.fsync, os.fdatasync, LogWriter.publish
+
+
+def ignore_failed_syncs() -> None:
+    """Go on when the disk has not taken the bytes."""
+
+    def fsync(descriptor: int) -> None:
+        with suppress(OSError):
+            _fsync(descriptor)
+
+    def fdatasync(descriptor: int) -> None:
+        with suppress(OSError):
+            _fdatasync(descriptor)
+
+    os.fsync = fsync  # type: ignore[assignment]
+    os.fdatasync = fdatasync  # type: ignore[assignment]
+
+
+def repeat_failed_syncs() -> None:
+    """Take the success of a second sync for that of the first."""
+
+    def fdatasync(descriptor: int) -> None:
+        try:
+            _fdatasync(descriptor)
+        except OSError:
+            _fdatasync(descriptor)
+
+    os.fdatasync = fdatasync  # type: ignore[assignment]
+
+
+def sign_before_the_sync() -> None:
+    """Publish the checkpoint first, and wait for the disk afterwards."""
+    waiting: list[int] = []
+
+    def publish(self: LogWriter, signed: SignedHead) -> None:
+        _publish(self, signed)
+        while waiting:
+            _fdatasync(waiting.pop())
+
+    os.fdatasync = waiting.append  # type: ignore[assignment]
+    LogWriter.publish = publish  # type: ignore[method-assign]
+
+
+def write_in_place() -> None:
+    """Give an object its name before all of it is written."""
+
+    def put_stream(self: LocalStore, source: BinaryIO, *, limit: int = MAX_PART) -> tuple[str, int]:
+        data = source.read(limit)
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._path(digest)
+        make_directory(path.parent)
+        with path.open("wb", buffering=0) as file:
+            for part in (data[:3], data[3:]):
+                file.write(part)
+            os.fsync(file.fileno())
+        sync_directory(path.parent)
+        return digest, len(data)
+
+    LocalStore.put_stream = put_stream  # type: ignore[method-assign]
