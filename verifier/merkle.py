@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 MAX_PROOF = 63
 
@@ -38,6 +39,14 @@ def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
             paired.append(level[-1])
         level = paired
     return level[0]
+
+
+def root_of_perfect(hashes: bytes) -> bytes:
+    """Return the root over ``2^k`` leaf hashes that stand one after the other, as in a tile."""
+    while len(hashes) > HASH_BYTES:
+        pairs = range(0, len(hashes), 2 * HASH_BYTES)
+        hashes = b"".join([sha256(b"\1" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
+    return hashes
 
 
 def root_of(leaves: Sequence[bytes]) -> bytes:
@@ -110,5 +119,5 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
 def _check_lengths(path: Sequence[bytes]) -> None:
     if len(path) > MAX_PROOF:
         raise ProofFault(f"{len(path)} hashes in a proof, at most {MAX_PROOF}")
-    if any(len(item) != 32 for item in path):
+    if any(len(item) != HASH_BYTES for item in path):
         raise ProofFault("a proof hash is not 32 bytes long")
