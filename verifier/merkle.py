@@ -60,7 +60,7 @@ def verify_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes], 
     Raises:
         ProofFault: Wrong index, wrong length of the path or of a hash, or another root.
     """
-    _check_lengths(path)
+    _check_lengths(path, leaf, root)
     if not 0 <= index < size:
         raise ProofFault(f"index {index} is outside a tree of size {size}")
     fn, sn, result = index, size - 1, leaf
@@ -86,7 +86,7 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
     Raises:
         ProofFault: The trees do not fit together, or the proof has the wrong form.
     """
-    _check_lengths(path)
+    _check_lengths(path, old_root, new_root)
     if not 0 <= old <= new:
         raise ProofFault(f"sizes {old} and {new} are not in order")
     if old in (0, new):
@@ -116,8 +116,8 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
         raise ProofFault("consistency proof leads to another root")
 
 
-def _check_lengths(path: Sequence[bytes]) -> None:
+def _check_lengths(path: Sequence[bytes], *others: bytes) -> None:
     if len(path) > MAX_PROOF:
         raise ProofFault(f"{len(path)} hashes in a proof, at most {MAX_PROOF}")
-    if any(len(item) != HASH_BYTES for item in path):
+    if any(len(item) != HASH_BYTES for item in (*path, *others)):
         raise ProofFault("a proof hash is not 32 bytes long")
