@@ -58,7 +58,6 @@ const receipts = (() => {
     need(canonical(names) === canonical(FIELDS) && extra.typ === "al1.receipt" && extra.v === 1, "format");
     need(Number.isSafeInteger(extra.t) && extra.n === Number(index[1]), "format");
     const path = lines.slice(3, blank).map(unbase64);
-    need(path.every((hash) => hash.length === 32), "format");
     return { extra, path, note: parseNote(lines.slice(blank + 1).join("\n")) };
   }
 
@@ -139,19 +138,20 @@ const receipts = (() => {
     return found;
   }
 
-  async function rootOf(leaf, index, size, path) {
+  // RFC 9162 §2.1.3.2. Every hash has 32 bytes, also where the walk would lead to the root without (AL1 L15).
+  async function included(leaf, index, size, path, root) {
+    need([leaf, root, ...path].every((hash) => hash.length === 32), "format");
     need(index < size, "inclusion");
-    let [fn, sn, root] = [BigInt(index), BigInt(size) - 1n, leaf];
+    let [fn, sn, found] = [BigInt(index), BigInt(size) - 1n, leaf];
     for (const hash of path) {
       need(sn !== 0n, "inclusion");
       if (fn % 2n === 1n || fn === sn) {
-        root = await sha256(ONE, hash, root);
+        found = await sha256(ONE, hash, found);
         while (fn % 2n === 0n && fn !== 0n) [fn, sn] = [fn >> 1n, sn >> 1n];
-      } else root = await sha256(ONE, root, hash);
+      } else found = await sha256(ONE, found, hash);
       [fn, sn] = [fn >> 1n, sn >> 1n];
     }
-    need(sn === 0n, "inclusion");
-    return root;
+    need(sn === 0n && hex(found) === hex(root), "inclusion");
   }
 
   // What a receipt proves by a policy and an origin; throws a Fault whose message names what does not hold.
@@ -165,15 +165,14 @@ const receipts = (() => {
     unhex(extra.p, 32);
     const sm3 = extra.q === undefined ? "" : `"q":"${hex(unhex(extra.q, 32))}",`;
     const entry = `{"h":"${hex(h)}","n":${extra.n},"p":"${extra.p}",${sm3}"t":${extra.t},"v":1}`;
-    const root = await rootOf(await sha256(ZERO, encoder.encode(entry)), extra.n, note.size, path);
-    need(hex(root) === hex(note.root), "inclusion");
+    await included(await sha256(ZERO, encoder.encode(entry)), extra.n, note.size, path, note.root);
     const { log, witnesses } = await signers(note, policy);
     need(log, "signature");
     const witnessed = policy.quorum !== "none" && isMet(policy, policy.quorum, witnesses);
     return { record: told, h: hex(h), t: extra.t, size: note.size, witnesses, witnessed };
   }
 
-  return { check, Fault, fingerprint: async (data) => hex(await sha256(new Uint8Array(data))) };
+  return { check, included, Fault, fingerprint: async (data) => hex(await sha256(new Uint8Array(data))) };
 })();
 
 (() => {

@@ -20,7 +20,7 @@ MAX_UNPACKED = 64 * 2**30
 MAX_RATIO = 200
 MAX_INDEX = 64 * 2**20
 KEPT_FILE = 4 * 2**20
-KEPT_TOTAL = 512 * 2**20
+KEPT_TOTAL = 32 * 2**20
 READ_BLOCK = 2**20
 TILE_NUMBER = r"(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[1-9][0-9]{0,2})?"
 PATH_RULE = re.compile(
@@ -40,12 +40,16 @@ UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedE
 
 
 class Bundle:
-    """The files of a bundle by path. Small files are kept once read, so that what was hashed is what is used."""
+    """The files of a bundle by path.
+
+    What was hashed is what is used: a file that was read is kept, or, beyond ``KEPT_TOTAL``, must be the same again.
+    """
 
     def __init__(self, opener: Callable[[str], IO[bytes]]) -> None:
         self._opener = opener
         self._kept: dict[str, bytes] = {}
         self._kept_total = 0
+        self._hashes: dict[str, bytes] = {}
         self.sizes: dict[str, int] = {}
 
     def open(self, path: str) -> IO[bytes]:
@@ -68,7 +72,7 @@ class Bundle:
         """Return the bytes of a file.
 
         Raises:
-            BundleFault: No such file, longer than ``limit``, longer than announced, or damaged.
+            BundleFault: No such file, longer than ``limit``, longer than announced, damaged, or other than it was.
         """
         if path in self._kept:
             return self._kept[path]
@@ -87,7 +91,13 @@ class Bundle:
         if size <= KEPT_FILE and self._kept_total + size <= KEPT_TOTAL:
             self._kept[path] = data
             self._kept_total += size
+        else:
+            self._require_same(path, sha256(data).digest())
         return data
+
+    def _require_same(self, path: str, found: bytes) -> None:
+        if self._hashes.setdefault(path, found) != found:
+            raise BundleFault(f"{path}: changed while it was being verified")
 
     def sha256(self, path: str) -> str:
         """Return SHA-256 of a file in hex, streaming large ones.
@@ -96,7 +106,8 @@ class Bundle:
             BundleFault: As ``read``.
         """
         if self.sizes.get(path, 0) <= KEPT_FILE:
-            return sha256(self.read(path)).hexdigest()
+            data = self.read(path)
+            return (self._hashes.get(path) or sha256(data).digest()).hex()
         state, length = sha256(), 0
         try:
             with self.open(path) as stream:
@@ -107,6 +118,7 @@ class Bundle:
             raise BundleFault(f"{path}: {error}") from error
         if length != self.sizes[path]:
             raise BundleFault(f"{path}: length differs from the announced one")
+        self._require_same(path, state.digest())
         return state.hexdigest()
 
     def under(self, folder: str) -> list[str]:

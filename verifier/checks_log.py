@@ -10,12 +10,12 @@ from typing import Any
 from verifier.bundle import MAX_INDEX, Bundle, BundleFault
 from verifier.canonical import NotCanonical, admit_object
 from verifier.doctypes import BUNDLE_RULE
-from verifier.encoding import b64u_decode
+from verifier.encoding import b64_encode, b64u_decode
 from verifier.evidence import Evidence, Logged
 from verifier.fields import FieldFault
 from verifier.hashing import genesis, record_commitment
 from verifier.merkle import ProofFault, verify_consistency, verify_inclusion
-from verifier.notes import NOTE_LIMIT, NoteFault
+from verifier.notes import NOTE_LIMIT, Checkpoint, NoteFault
 from verifier.policy import SignedCheckpoint, verify_checkpoint
 from verifier.proofs import PROOF_LIMIT, LogProof, parse_consistency, parse_proof, read_record
 from verifier.records import BODY_RULES
@@ -250,24 +250,33 @@ def require_consistent(evidence: Evidence, note: SignedCheckpoint) -> None:
     """Check that a checkpoint is a prefix of the main one, by the tree of a whole log or a stored proof.
 
     Raises:
-        ProofFault: It is not, or it is larger than the main one.
+        ProofFault: It is not, or it is larger than the main one; both checkpoints are named.
         BundleFault: The proof is missing.
     """
     if evidence.main is None:
         raise ProofFault("the main checkpoint does not verify")
     size, root, main = note.checkpoint.size, note.checkpoint.root, evidence.main.checkpoint
+    both = f"this checkpoint ({_named(note.checkpoint)}) and the bundle's ({_named(main)})"
     known = evidence.consistent.get(size)
     if known is None and size > main.size:
-        raise ProofFault("larger than the checkpoint of the bundle")
+        raise ProofFault(f"larger than the checkpoint of the bundle: {both}")
     if known is None and evidence.tree is not None:
         known = evidence.tree.root(size)
     if known is None:
         path = f"consistency/{size}-{main.size}"
-        verify_consistency(size, main.size, root, main.root, parse_consistency(evidence.bundle.read(path, NOTE_LIMIT)))
+        proof = parse_consistency(evidence.bundle.read(path, NOTE_LIMIT))
+        try:
+            verify_consistency(size, main.size, root, main.root, proof)
+        except ProofFault as error:
+            raise ProofFault(f"not shown to be one history: {both}; {path}: {error}") from error
         known = root
     if known != root:
-        raise ProofFault(f"two histories: another root of size {size} is consistent with the log")
+        raise ProofFault(f"two histories, both signed: {both}; the first {size} entries have another root")
     evidence.consistent[size] = root
+
+
+def _named(checkpoint: Checkpoint) -> str:
+    return f"size {checkpoint.size}, root {b64_encode(checkpoint.root)}"
 
 
 def check_against(evidence: Evidence, kept: list[Path]) -> None:
@@ -284,7 +293,7 @@ def check_against(evidence: Evidence, kept: list[Path]) -> None:
         proof = f"consistency/{size}-{evidence.header['checkpoint_size']}"
         provable = size in evidence.consistent or evidence.tree is not None or proof in evidence.bundle
         if evidence.main is not None and (size > evidence.main.checkpoint.size or not provable):
-            check.gap(place, f"the bundle has no consistency proof for size {size}")
+            check.gap(place, _unprovable(note.checkpoint, evidence.main.checkpoint))
             continue
         try:
             require_consistent(evidence, note)
@@ -292,3 +301,10 @@ def check_against(evidence: Evidence, kept: list[Path]) -> None:
             check.fail(place, str(error))
             continue
         check.passed()
+
+
+def _unprovable(kept: Checkpoint, main: Checkpoint) -> str:
+    if kept.size > main.size:
+        both = f"{_named(kept)} against {_named(main)}"
+        return f"newer than the bundle: {both}; a log never shrinks, so ask for a newer bundle"
+    return f"the bundle has no consistency proof for size {kept.size}"

@@ -29,6 +29,11 @@ def b64u_decode(text: str) -> bytes:
     return data
 
 
+def b64_encode(data: bytes) -> str:
+    """Return standard base64 of ``data`` with padding."""
+    return base64.b64encode(data).decode()
+
+
 def b64_decode(text: str) -> bytes:
     """Decode standard base64 with padding, as the C2SP formats use it.
 
@@ -39,7 +44,7 @@ def b64_decode(text: str) -> bytes:
         data = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise ValueError("not base64") from error
-    if base64.b64encode(data).decode() != text:
+    if b64_encode(data) != text:
         raise ValueError("base64 is not canonical")
     return data
 

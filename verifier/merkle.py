@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 MAX_PROOF = 63
 
@@ -40,6 +41,14 @@ def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def root_of_perfect(hashes: bytes) -> bytes:
+    """Return the root over ``2^k`` leaf hashes that stand one after the other, as in a tile."""
+    while len(hashes) > HASH_BYTES:
+        pairs = range(0, len(hashes), 2 * HASH_BYTES)
+        hashes = b"".join([sha256(b"\1" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
+    return hashes
+
+
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """Return ``MTH`` of a list of leaf data (P4.3)."""
     return root_of_hashes([leaf_hash(leaf) for leaf in leaves])
@@ -51,7 +60,7 @@ def verify_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes], 
     Raises:
         ProofFault: Wrong index, wrong length of the path or of a hash, or another root.
     """
-    _check_lengths(path)
+    _check_lengths(path, leaf, root)
     if not 0 <= index < size:
         raise ProofFault(f"index {index} is outside a tree of size {size}")
     fn, sn, result = index, size - 1, leaf
@@ -77,7 +86,7 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
     Raises:
         ProofFault: The trees do not fit together, or the proof has the wrong form.
     """
-    _check_lengths(path)
+    _check_lengths(path, old_root, new_root)
     if not 0 <= old <= new:
         raise ProofFault(f"sizes {old} and {new} are not in order")
     if old in (0, new):
@@ -107,8 +116,8 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
         raise ProofFault("consistency proof leads to another root")
 
 
-def _check_lengths(path: Sequence[bytes]) -> None:
+def _check_lengths(path: Sequence[bytes], *others: bytes) -> None:
     if len(path) > MAX_PROOF:
         raise ProofFault(f"{len(path)} hashes in a proof, at most {MAX_PROOF}")
-    if any(len(item) != 32 for item in path):
+    if any(len(item) != HASH_BYTES for item in (*path, *others)):
         raise ProofFault("a proof hash is not 32 bytes long")

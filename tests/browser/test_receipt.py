@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 
+from tests.build.public_proofs import INCLUSION
 from tests.build.recorded_log import RecordedLog
 from tests.build.signed_log import VECTORS, policy_text
 from tests.support.browsers import violations
@@ -89,6 +90,31 @@ def test_the_receipt_of_the_protocol_holds(page: Page) -> None:
     told = trust(vector["origin"], vector["policy"])
     holds, words = verdict(page, vector["receipt"].encode(), told)
     assert holds == "true", words
+
+
+def test_the_public_vectors_hold_and_fail_as_they_say(page: Page) -> None:
+    """The page's own walk; ``included`` throws for what does not hold (AL1 L15)."""
+    walk = """(cases) => {
+        const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+        const holds = ({ index, size, leaf, path, root }) =>
+            receipts.included(bytes(leaf), index, size, path.map(bytes), bytes(root)).then(() => true, (fault) => {
+                if (fault instanceof receipts.Fault) return false;
+                throw fault;
+            });
+        return Promise.all(cases.map(holds));
+    }"""
+    cases = [
+        {
+            "index": min(each.first, 2**53),  # a number of JavaScript; the vectors' 2⁶⁴ − 1 is as far outside
+            "size": each.second,
+            "leaf": b64encode(each.right).decode(),
+            "path": [b64encode(item).decode() for item in each.proof],
+            "root": b64encode(each.left).decode(),
+        }
+        for each in INCLUSION
+    ]
+    found = page.evaluate(walk, cases)
+    assert [each.name for each, holds in zip(INCLUSION, found, strict=True) if holds != each.holds] == []
 
 
 def test_without_a_trust_file_the_page_says_whose_keys_it_used(page: Page, log: RecordedLog) -> None:

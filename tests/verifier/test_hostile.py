@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -155,6 +156,18 @@ def test_what_was_hashed_is_what_is_used(tmp_path: Path) -> None:
     assert bundle.read("checkpoint") == b"first"
     (tmp_path / "b" / "checkpoint").write_bytes(b"other")
     assert bundle.read("checkpoint") == b"first"
+
+
+def test_what_is_not_kept_must_be_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.bundle.KEPT_TOTAL", 0)
+    bundle = open_bundle(write_directory({"checkpoint": b"first"}, tmp_path / "b"))
+    assert bundle.sha256("checkpoint") == hashlib.sha256(b"first").hexdigest()
+    assert bundle.read("checkpoint") == b"first"
+    (tmp_path / "b" / "checkpoint").write_bytes(b"other")
+    with pytest.raises(BundleFault, match="changed while it was being verified"):
+        bundle.read("checkpoint")
+    with pytest.raises(BundleFault, match="changed"):
+        bundle.sha256("checkpoint")
 
 
 def test_terminals_are_safe_from_names_in_bundles() -> None:
