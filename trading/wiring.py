@@ -21,6 +21,7 @@ from trading.api.v1.openings import blueprint as opening_api
 from trading.api.v1.openings import station_blueprint as station_api
 from trading.api.v1.procedures import blueprint as procedure_api
 from trading.api.v1.receipts import blueprint as receipt_api
+from trading.api.v1.records import blueprint as record_api
 from trading.api.v1.time import blueprint as time_api
 from trading.audit.views import blueprint as log_pages
 from trading.clarifications.views import blueprint as question_pages
@@ -72,6 +73,7 @@ API: Final[tuple[Blueprint, ...]] = (
     opening_api,
     procedure_api,
     receipt_api,
+    record_api,
     station_api,
     time_api,
 )

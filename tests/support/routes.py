@@ -74,6 +74,7 @@ VALUES: Final[dict[str, Mapping[str, str]]] = {
     "hall.events": _REFERENCE_LOT,
     "hall.state": _REFERENCE_LOT,
     "receipts.one": {"h": "published"},
+    "records.one": {"n": "one"},
     "procedures.one": {"tender": "tender"},
     "procedures.lot": {"tender": "tender", "lot": "lot"},
     "procedures.notices": {"tender": "tender"},

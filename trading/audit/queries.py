@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
@@ -109,10 +109,14 @@ def records_of(conn: Connection, procedure_id: int | None, kinds: Collection[str
     return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
 
 
+def logged(conn: Connection, condition: ColumnElement[bool], limit: int | None = None) -> list[LoggedRecord]:
+    """Return the logged records that meet a condition on entries and positions, in log order; the first ``limit``."""
+    return [_logged(row) for row in conn.execute(_LOGGED.where(condition).order_by(log_position.c.n).limit(limit))]
+
+
 def logged_records(conn: Connection, first: int, last: int) -> list[LoggedRecord]:
     """Return the records at indices ``first`` to ``last − 1``, in log order."""
-    span = (log_position.c.n >= first) & (log_position.c.n < last)
-    return [_logged(row) for row in conn.execute(_LOGGED.where(span).order_by(log_position.c.n))]
+    return logged(conn, (log_position.c.n >= first) & (log_position.c.n < last))
 
 
 def records_of_keys(conn: Connection, kids: Collection[str]) -> list[LoggedRecord]:
