@@ -27,6 +27,7 @@ from trading.audit.views import blueprint as log_pages
 from trading.clarifications.views import blueprint as question_pages
 from trading.contracts.views import blueprint as contract_pages
 from trading.disclosure.auditor import blueprint as auditor_pages
+from trading.disclosure.explorer import blueprint as explorer_pages
 from trading.disclosure.views import blueprint as bundle_pages
 from trading.evaluation.views import blueprint as evaluation_pages
 from trading.experts.views.desk import blueprint as draw_pages
@@ -38,6 +39,7 @@ from trading.notices.views import blueprint as notice_pages
 from trading.openings.views.ceremony import blueprint as ceremony_pages
 from trading.openings.views.custodian import blueprint as custodian_pages
 from trading.participation.views import blueprint as bidder_pages
+from trading.supervision.oversight import blueprint as oversight_pages
 from trading.supervision.views import blueprint as watch_pages
 from trading.web.desks import Desk
 from trading.web.health import blueprint as health
@@ -47,11 +49,13 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     health,
     help_pages,
     log_pages,
+    explorer_pages,
     notice_pages,
     hall_pages,
     ceremony_pages,
     custodian_pages,
     watch_pages,
+    oversight_pages,
     draw_pages,
     call_pages,
     draw_proofs,

@@ -6,13 +6,15 @@ that the feed moves as the head does: at a constant rate, whatever happens (AL1 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request
 
 from trading.api.bodies import runtime
 from trading.audit.queries import LoggedRecord
-from trading.audit.views import head
+from trading.audit.views import public_size
+from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u
 from trading.kernel.errors import InvalidInput, NotFound
 from trading.notices.queries import records
@@ -56,12 +58,6 @@ def one(n: int) -> Response:
     return _conditional(jsonify(as_json(found)), _SETTLED)
 
 
-def public_size() -> int:
-    """Return how many entries lie below the public head; 0 before there is one."""
-    found = head()
-    return 0 if found is None else found.checkpoint.size
-
-
 def as_json(record: LoggedRecord) -> dict[str, Any]:
     """Return what opens the commitment of an entry (L9), with the commitment and the place."""
     return {
@@ -84,7 +80,9 @@ def _number(name: str, default: int) -> int:
 
 def _conditional(response: Response, cache: str) -> Response:
     """Let a reader ask whether the answer has changed: the tag is that of its bytes."""
+    tag = sha256_hex(response.get_data())[:32]
+    if request.if_none_match.contains(tag):
+        response = Response(status=HTTPStatus.NOT_MODIFIED)
+    response.set_etag(tag)
     response.headers["Cache-Control"] = cache
-    response.add_etag()
-    response.make_conditional(request)
     return response

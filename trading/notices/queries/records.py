@@ -8,17 +8,19 @@ is drawn before the commit, so a smaller one can appear after a larger one has b
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from trading.audit import queries as log
 from trading.audit.queries import LoggedRecord
 from trading.audit.tables import audit_entry, log_position
 from trading.notices.rules.records import AT_ONCE, DISCLOSING, READ, WAITING, Mark, disclosures
+from trading.procedures.tables import procedure
 
+KINDS: Final = AT_ONCE | set(WAITING)
 SPAN: Final = 20_000  # positions that one page walks over: nearly all of them are pads (AL1 L6)
 
 
@@ -60,13 +62,46 @@ def page(conn: Connection, since: int, end: int, limit: int) -> Page:
 
 def one(conn: Connection, n: int, end: int) -> LoggedRecord | None:
     """Return the record at a position if it is public and disclosed below ``end``, else None."""
-    found = next(iter(log.logged_records(conn, n, n + 1)), None) if n < end else None
-    if found is None or found.kind in AT_ONCE:
-        return found
-    if found.kind not in WAITING or found.procedure_id is None:
-        return None
-    by = disclosures(_marks(conn, found.procedure_id)).get(n)
-    return found if by is not None and by < end else None
+    return next(iter(_disclosed(conn, log.logged_records(conn, n, min(n + 1, end)), end)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What somebody looks for among the public records; ``before`` is the position below which a page begins."""
+
+    reference: str | None = None
+    kind: str | None = None
+    before: int | None = None
+
+
+def search(conn: Connection, end: int, wish: Search, limit: int) -> tuple[list[LoggedRecord], int | None]:
+    """Return the newest public records below ``end`` that fit, the newest first, and where older ones begin, or None.
+
+    Without a procedure a page looks through ``SPAN`` positions and can be empty before the end, as in the feed.
+    """
+    kinds = KINDS if wish.kind is None else KINDS & {wish.kind}
+    top = end if wish.before is None else min(end, wish.before)
+    bottom = max(0, top - SPAN) if wish.reference is None else 0
+    fits = (log_position.c.n >= bottom) & (log_position.c.n < top) & audit_entry.c.kind.in_(sorted(kinds))
+    if wish.reference is not None:
+        wanted = select(procedure.c.id).where(procedure.c.reference == wish.reference)
+        fits &= audit_entry.c.procedure_id == wanted.scalar_subquery()
+    found = log.logged(conn, fits, limit, newest=True)
+    older = found[-1].n if len(found) == limit else bottom
+    return list(_disclosed(conn, found, end)), older or None
+
+
+def _disclosed(conn: Connection, found: Iterable[LoggedRecord], end: int) -> Iterator[LoggedRecord]:
+    """Yield those that are public and disclosed below ``end``; each procedure is looked at once."""
+    told: dict[int | None, dict[int, int]] = {None: {}}
+    for each in found:
+        if each.kind in AT_ONCE:
+            yield each
+        elif each.kind in WAITING:
+            if each.procedure_id not in told:
+                told[each.procedure_id] = disclosures(_marks(conn, each.procedure_id or 0))
+            if told[each.procedure_id].get(each.n, end) < end:
+                yield each
 
 
 def _told(conn: Connection, since: int, stop: int, limit: int) -> Sequence[LoggedRecord]:
