@@ -38,7 +38,7 @@ def test_public_pages_only_read(samples_app: Flask) -> None:
 
 def test_the_table_as_a_page(samples_app: Flask) -> None:
     text = permissions.as_markdown(samples_app)
-    assert "| `/procedures/<reference>` | GET | public | any | – | `notices.procedure` |" in text
+    assert "| `/procedures/<reference>` | GET | public | any | – | – | `notices.procedure` |" in text
 
 
 def app_for(folder: Path, actor: Actor | None) -> Flask:

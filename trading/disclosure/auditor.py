@@ -90,7 +90,7 @@ def index() -> str:
 
 
 @blueprint.post("/bundles/<reference>")
-@allow(Role.AUDITOR)
+@allow(Role.AUDITOR, privileged=True)
 def bundle(reference: str) -> Response:
     """Hand out the auditor's bundle of one procedure; that it was handed out, and to whom, is recorded."""
     with _runtime().ledger.read() as conn:
@@ -142,7 +142,7 @@ def _target(sought: str) -> str | None:
 
 
 @blueprint.route("/log/<h>", methods=["GET", "POST"])
-@allow(Role.AUDITOR)
+@allow(Role.AUDITOR, privileged=True)
 def record(h: str) -> str:
     """One record: its place and proof, and what it says; to be shown what is not public is an act and is recorded."""
     form, shown = Form(), None
@@ -168,7 +168,7 @@ def record(h: str) -> str:
 
 
 @blueprint.route("/log/<h>.tlog-proof", methods=["GET", "POST"])
-@allow(Role.AUDITOR)
+@allow(Role.AUDITOR, privileged=True)
 def proof(h: str) -> Response:
     """The receipt of a record (AL1 L8.2). It holds the record: one that is not public is asked for, and recorded."""
     with _runtime().ledger.read() as conn:
