@@ -123,6 +123,22 @@ _SEATS: Final = Desk(
     note_en="Sign in with the seat code, declare your interests.",
 )
 
+_ACCESSES: Final = Desk(
+    endpoint="oversight.looked",
+    title_zh="谁看过什么",
+    title_en="Who looked at what",
+    note_zh="每次查阅不公开内容都有记录，可按账号、单位、内容筛选。",
+    note_en="Every look at what is not public, by account, organisation and content.",
+)
+
+_HEALTH: Final = Desk(
+    endpoint="oversight.health",
+    title_zh="日志运行状况",
+    title_en="Health of the log",
+    note_zh="见证方、等待队列、公开头、时钟、时间戳。",
+    note_en="Witnesses, queue, public head, clocks, time stamps.",
+)
+
 # What the workspace offers to each role, in this order. Every package appends its own rows.
 DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
     Role.AGENCY: (
@@ -151,7 +167,7 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
         ),
     ),
     Role.EXPERT: (_SEATS, _EVALUATIONS),
-    Role.CENTRE: (_DRAWS,),
+    Role.CENTRE: (_DRAWS, _HEALTH),
     Role.SUPERVISOR: (
         Desk(
             endpoint="supervision.index",
@@ -162,6 +178,7 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
         ),
         _CEREMONIES,
         _DRAWS,
+        _ACCESSES,
     ),
     Role.CUSTODIAN: (
         Desk(

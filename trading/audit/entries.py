@@ -5,6 +5,7 @@ Everything is computed again from the files of the log: a page shows what a veri
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -112,13 +113,17 @@ def receipt_under(access: LogAccess, record: LoggedRecord, note: bytes) -> Recei
         raise IntegrityFailure(str(error)) from error
 
 
-def note_before(log: LogReader, n: int) -> bytes | None:
-    """Return the last witnessed note of the largest size that does not hold entry ``n``; None if none is near."""
+def notes_before(log: LogReader, n: int) -> Iterator[bytes]:
+    """Yield the witnessed notes that do not hold entry ``n``, the largest and last first, as far as they are near."""
     for size in range(n, max(0, n - _NEAR), -1):
         for which in ("last", "first"):
             if (data := log.tiles.read(f"checkpoints/{size}-{which}")) is not None:
-                return data
-    return None
+                yield data
+
+
+def note_before(log: LogReader, n: int) -> bytes | None:
+    """Return the last witnessed note of the largest size that does not hold entry ``n``; None if none is near."""
+    return next(notes_before(log, n), None)
 
 
 def _verified(access: LogAccess, note: bytes | None) -> VerifiedCheckpoint | None:

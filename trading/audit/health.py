@@ -8,18 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, text
 
 from trading.audit import queries
-from trading.audit.entries import policy_of
+from trading.audit.entries import notes_before, policy_of
+from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.service import LogAccess, platform_ms, reader, verified_note
 from trading.audit.tables import audit_entry, log_position
 from trading.storage.tiles import WITNESSED
 
 MISSED_MS: Final = 60_000  # AL1 L7.3
 QUEUE_MS: Final = 5_000  # AL1 L5.5
+_LOOKED_BACK: Final = 50  # notes in which a signature is looked for
 _NEWEST: Final = 20  # events of a kind that are told
 _WINDOW: Final = 20_000  # newest entries among which one that waits is looked for
 _WATCHED: Final = ("witness.missed", "log.delayed", "tst.anchored")
@@ -27,7 +30,7 @@ _WATCHED: Final = ("witness.missed", "log.delayed", "tst.anchored")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessHealth:
-    """One witness of the policy: when it signed the newest witnessed checkpoint (ms), or since when it is missed."""
+    """One witness of the policy: when it signed last (ms), and since when it was missed last."""
 
     name: str
     signed_at: int | None
@@ -87,10 +90,15 @@ def _witnesses(access: LogAccess, missed: Sequence[dict[str, Any]]) -> tuple[tup
     policy, note = policy_of(access.witness_policy), reader(access.log_dir).tiles.read(WITNESSED)
     if policy is None:
         return (), None
-    times, size = {}, None
+    times, size = dict[str, int](), None
     if note is not None:
-        verified = verified_note(note, access.origin, policy)
-        times, size = {key.vkey: 1000 * time_s for key, time_s in verified.times.items()}, verified.checkpoint.size
+        size = parse_checkpoint_text(parse_note(note).text).size
+        # A quorum is enough for a note: who signed the one before and not yet this one is not late.
+        for each in (note, *islice(notes_before(reader(access.log_dir), size), _LOOKED_BACK)):
+            for key, time_s in verified_note(each, access.origin, policy).times.items():
+                times[key.vkey] = max(times.get(key.vkey, 0), 1000 * time_s)
+            if len(times) >= len(policy.witnesses):
+                break
     since = {each["witness"]: each["since"] for each in reversed(missed)}
     found = [
         WitnessHealth(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.build.signed_log import ORIGIN, SignedLog, policy_text
 from tests.support.logs import LogWorld
 from tests.support.polling import eventually
 from trading.audit.health import MISSED_MS, QUEUE_MS, Health, WitnessHealth, health
@@ -15,6 +16,7 @@ from trading.audit.queries import AccessWish, accesses
 from trading.audit.service import record_access
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
+from trading.storage.tiles import TileStore
 
 SYSTEM = Actor.system("test")
 NOW = 1_778_551_200_000
@@ -58,6 +60,22 @@ def test_witnesses_that_sign_and_one_that_is_gone(world: LogWorld, ledger: Ledge
     assert found["w3"] == WitnessHealth(name="w3", signed_at=None, missed_since=NOW - 5)
     assert found["w1"].missed_since is None
     assert now(process).waiting_ms == 0
+
+
+def test_a_witness_that_signed_an_earlier_note_is_told_by_that(world: LogWorld, ledger: Ledger, tmp_path: Path) -> None:
+    """Two of three make a note: the third is late only when it has signed none for a minute."""
+    process, log, tiles = Process(world, ledger), SignedLog().grow(9), TileStore(tmp_path / "kept")
+    process.log_dir, process.origin, process.witness_policy = tiles.root, ORIGIN, policy_text()
+    tiles.keep_witnessed(5, log.note(5, cosigners=((1, 100), (2, 101), (3, 102))))
+    tiles.keep_witnessed(5, log.note(5, cosigners=((1, 200), (2, 201))))
+    tiles.keep_witnessed(9, log.note(9, cosigners=((1, 300), (2, 301))))
+    found = now(process)
+    assert found.working == 9
+    assert [(each.name, each.signed_at) for each in found.witnesses] == [
+        ("w1", 300_000),
+        ("w2", 301_000),
+        ("w3", 102_000),
+    ]
 
 
 def test_an_entry_that_nobody_logs_waits(world: LogWorld, ledger: Ledger) -> None:
