@@ -21,11 +21,13 @@ from trading.api.v1.openings import blueprint as opening_api
 from trading.api.v1.openings import station_blueprint as station_api
 from trading.api.v1.procedures import blueprint as procedure_api
 from trading.api.v1.receipts import blueprint as receipt_api
+from trading.api.v1.records import blueprint as record_api
 from trading.api.v1.time import blueprint as time_api
 from trading.audit.views import blueprint as log_pages
 from trading.clarifications.views import blueprint as question_pages
 from trading.contracts.views import blueprint as contract_pages
 from trading.disclosure.auditor import blueprint as auditor_pages
+from trading.disclosure.explorer import blueprint as explorer_pages
 from trading.disclosure.views import blueprint as bundle_pages
 from trading.evaluation.views import blueprint as evaluation_pages
 from trading.experts.views.desk import blueprint as draw_pages
@@ -37,6 +39,7 @@ from trading.notices.views import blueprint as notice_pages
 from trading.openings.views.ceremony import blueprint as ceremony_pages
 from trading.openings.views.custodian import blueprint as custodian_pages
 from trading.participation.views import blueprint as bidder_pages
+from trading.supervision.oversight import blueprint as oversight_pages
 from trading.supervision.views import blueprint as watch_pages
 from trading.web.desks import Desk
 from trading.web.health import blueprint as health
@@ -46,11 +49,13 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     health,
     help_pages,
     log_pages,
+    explorer_pages,
     notice_pages,
     hall_pages,
     ceremony_pages,
     custodian_pages,
     watch_pages,
+    oversight_pages,
     draw_pages,
     call_pages,
     draw_proofs,
@@ -72,6 +77,7 @@ API: Final[tuple[Blueprint, ...]] = (
     opening_api,
     procedure_api,
     receipt_api,
+    record_api,
     station_api,
     time_api,
 )
@@ -117,6 +123,22 @@ _SEATS: Final = Desk(
     note_en="Sign in with the seat code, declare your interests.",
 )
 
+_ACCESSES: Final = Desk(
+    endpoint="oversight.looked",
+    title_zh="谁看过什么",
+    title_en="Who looked at what",
+    note_zh="每次查阅不公开内容都有记录，可按账号、单位、内容筛选。",
+    note_en="Every look at what is not public, by account, organisation and content.",
+)
+
+_HEALTH: Final = Desk(
+    endpoint="oversight.health",
+    title_zh="日志运行状况",
+    title_en="Health of the log",
+    note_zh="见证方、等待队列、公开头、时钟、时间戳。",
+    note_en="Witnesses, queue, public head, clocks, time stamps.",
+)
+
 # What the workspace offers to each role, in this order. Every package appends its own rows.
 DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
     Role.AGENCY: (
@@ -145,7 +167,7 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
         ),
     ),
     Role.EXPERT: (_SEATS, _EVALUATIONS),
-    Role.CENTRE: (_DRAWS,),
+    Role.CENTRE: (_DRAWS, _HEALTH),
     Role.SUPERVISOR: (
         Desk(
             endpoint="supervision.index",
@@ -156,6 +178,7 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
         ),
         _CEREMONIES,
         _DRAWS,
+        _ACCESSES,
     ),
     Role.CUSTODIAN: (
         Desk(

@@ -21,6 +21,9 @@ GUARDED = {"record.publication": "procedure_id"}
 TABLES = """
 ALTER TABLE desk.errand ADD COLUMN entry_id BIGINT, ADD COLUMN parked_at TIMESTAMP WITH TIME ZONE;
 
+CREATE INDEX audit_entry_watch ON log.audit_entry (id)
+    WHERE kind IN ('admin.read', 'witness.missed', 'log.delayed', 'tst.anchored');
+
 CREATE UNIQUE INDEX uq_errand_name_entry_id ON desk.errand (name, entry_id);
 
 CREATE INDEX audit_entry_tst ON log.audit_entry (id) WHERE kind = 'tst.anchored';
@@ -64,6 +67,7 @@ def downgrade() -> None:
     op.execute("SET ROLE trading_owner")
     op.execute("DROP TABLE record.publication")
     op.execute("DROP INDEX log.audit_entry_tst")
+    op.execute("DROP INDEX log.audit_entry_watch")
     op.execute("DROP INDEX desk.uq_errand_name_entry_id")
     op.execute("ALTER TABLE desk.errand DROP COLUMN entry_id, DROP COLUMN parked_at")
     op.execute("RESET ROLE")

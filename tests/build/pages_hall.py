@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from tests.build.pages import BIDDERS, CLOSE, DAY, HOUR, NOW, Sample, code, digest, stamped_receipt
+from tests.build.pages import BIDDERS, CLOSE, DAY, HOUR, NOW, Sample, code, digest
 from trading.audit.verifying import Check, Run
 from trading.custody.queries import KeyRow
 from trading.disclosure.auditor import Runs
@@ -369,20 +369,9 @@ def _audit() -> Iterator[Sample]:
     for name, rows, wish in (("full", told(30), Wish()), ("empty", [], Wish(kind="open.ordered"))):
         context = {
             "told": rows, "wish": wish, "kinds": ["open.ordered"], "general": rows[:3],
-            "older": "/audit/log?before=00" if rows else None,
+            "older": "/audit/log?before=00" if rows else None, "sought": "" if rows else "12x",
         }  # fmt: skip
         yield Sample(f"audit-log-{name}", "/audit/log", "disclosure/log.html", context)
-    content = {
-        "actor": "system:worker", "on_behalf_of": None, "subject": "lot:1", "article": "招标投标法 36",
-        "body": {"lot": "1", "stage": "all", "transcript_sha256s": [digest(1), digest(2)]},
-    }  # fmt: skip
-    for name, placed, body in (("placed", True, content), ("sealed", False, {**content, "body": {}})):
-        issued = stamped_receipt(184_201) if placed else None
-        context = {"told": told(1)[0], "content": body, "placed": placed, "issued": issued}
-        yield Sample(f"audit-record-{name}", f"/audit/log/{digest(('told', 0))}", "disclosure/record.html", context)
-    looks = [(NOW - n * HOUR, "a-7k3m", code("s"), f"bundle.auditor:{REFERENCE}") for n in range(6)]
-    for name, found in (("none", []), ("some", looks)):
-        yield Sample(f"audit-accesses-{name}", "/audit/accesses", "disclosure/accesses.html", {"accesses": found})
 
 
 def samples() -> Iterator[Sample]:

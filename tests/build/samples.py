@@ -12,6 +12,7 @@ from tests.build import (
     pages_draws,
     pages_evaluation,
     pages_hall,
+    pages_log,
     pages_questions,
 )
 from tests.build.pages import Sample
@@ -20,5 +21,5 @@ from tests.build.pages import Sample
 def samples() -> Iterator[Sample]:
     """Yield every sample of every part."""
     parts = (pages, pages_accounts, pages_agency, pages_bidder, pages_draws, pages_evaluation, pages_hall)
-    for part in (*parts, pages_questions):
+    for part in (*parts, pages_questions, pages_log):
         yield from part.samples()

@@ -48,6 +48,9 @@ _ACCOUNT: Final = {"account_id": "account"}
 VALUES: Final[dict[str, Mapping[str, str]]] = {
     "static": {"filename": "css"},
     "log.file": {"name": "checkpoint"},
+    "explorer.entry": {"n": "one"},
+    "explorer.proof": {"n": "one"},
+    "explorer.by_commitment": {"h": "published"},
     # accounts
     "accounts.end_session": {"session_id": "session"},
     "accounts.end_token": {"token_id": "token"},
@@ -76,6 +79,7 @@ VALUES: Final[dict[str, Mapping[str, str]]] = {
     "hall.state": _REFERENCE_LOT,
     "receipts.one": {"h": "published"},
     "receipts.token": {"h": "published", "file": "json"},
+    "records.one": {"n": "one"},
     "procedures.one": {"tender": "tender"},
     "procedures.lot": {"tender": "tender", "lot": "lot"},
     "procedures.notices": {"tender": "tender"},

@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 from tests.build.gallery import gallery
-from tests.support.databases import Database
+from tests.support.covered import CoveredLog, covered_log
+from tests.support.databases import Database, Server
 from trading.app import create_app
 from trading.assembly import REGISTRY
 from trading.audit.ledger import Ledger
@@ -94,3 +95,10 @@ def count_queries(ledger: Ledger) -> CountQueries:
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
+
+
+@pytest.fixture
+def covered(server: Server, tmp_path: Path) -> Iterator[CoveredLog]:
+    """A log with a public head, and the application over it."""
+    with covered_log(server, tmp_path) as covered:
+        yield covered

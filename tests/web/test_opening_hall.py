@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from agents.station import conduct
 from tests.support.ceremony import Station
 from tests.support.databases import Server, clone
+from tests.support.feeds import Crawler
 from tests.support.market import CLOSE, WINDOWS, open_market
 from tests.support.people import signed_in
 from tests.support.polling import eventually
@@ -28,6 +29,8 @@ from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document
 from trading.demo import cast
 from trading.demo.cast import BIDDERS
 from trading.disclosure import jobs as auditing
+from trading.kernel.canonical import loads_object
+from trading.kernel.encoding import b64u_decode
 from trading.kernel.roles import Actor, Role
 from trading.openings import queries
 from trading.openings.rules.answers import make_share_check
@@ -341,6 +344,8 @@ def audited(hall: Hall) -> None:
     assert hall.person("auditor").get(record + ".tlog-proof").text.startswith("c2sp.org/tlog-proof")
     received = hall.market.bodies("bid.opened")[0]["envelope_sha256"]
     assert received not in hall.person("auditor").get("/audit/log").text
+    what_is_not_public(hall)
+    what_everybody_reads(hall)
     assert hall.person("auditor").get(f"/audit/log/{'0' * 64}").status_code == 404
     first = verified(hall)
     made = [(check.name, check.ok) for check in first.checks if check.name != verifying.APART]
@@ -354,6 +359,46 @@ def audited(hall: Hall) -> None:
     damaged(hall)
 
 
+def what_is_not_public(hall: Hall) -> None:
+    """To be shown a record that is not public, or its proof, is an act that leaves a record (F58)."""
+    client, before = hall.person("auditor"), hall.market.kinds().count("admin.read")
+    told = client.get("/audit/log?kind=objection.raised").text
+    path = re.findall(r'href="(/audit/log/[0-9a-f]{64})"', told)[0]
+    shown = client.get(f"{path}?lang=en").text
+    assert "This record is not public" in shown
+    assert "order_sha256" not in shown
+    assert client.get(f"{path}.tlog-proof").status_code == 405
+    assert hall.market.kinds().count("admin.read") == before
+    hidden = dict(HIDDEN.findall(shown))
+    assert client.post(path).status_code == 400, "without the token of the form"
+    assert "order_sha256" in client.post(path, data=hidden).text
+    assert client.post(f"{path}.tlog-proof", data=hidden).text.startswith("c2sp.org/tlog-proof")
+    assert hall.market.kinds().count("admin.read") == before + 2
+    found = client.get("/supervision/accesses?what=proof:").text
+    assert f"proof:{hall.market.tender}:{path.rpartition('/')[2]}" in found
+    assert f"record:{hall.market.tender}" not in found
+    assert f"record:{hall.market.tender}" in hall.person("supervisor").get("/supervision/accesses").text
+    assert hall.market.tender not in hall.person("elsewhere").get("/supervision/accesses").text
+    number = re.findall(r"sought=(\d+)", shown)[-1]
+    assert client.get(f"/audit/log?sought={int(number) - 1}").headers["Location"] == path
+
+
+def what_everybody_reads(hall: Hall) -> None:
+    """The feed of the whole ceremony: in order, nothing before it is disclosed, and every page of an entry holds."""
+    client = hall.market.client()
+    kinds = [loads_object(b64u_decode(each["record"]))["kind"] for each in Crawler(client).new()]
+    assert kinds.index("tender.closed") == kinds.index("open.ordered") - 1
+    last = kinds.index("opening.completed")
+    assert {"opening.combined", "bid.opened", "bid.verdict"} >= set(kinds[last - 5 : last])
+    assert kinds.count("bid.opened") + kinds.count("bid.verdict") == 4
+    found = client.get("/log/explorer", query_string={"reference": hall.market.tender, "kind": "bid.opened"}).text
+    places = re.findall(r'href="/log/explorer/(\d+)"', found)
+    assert len(places) == kinds.count("bid.opened")
+    page = client.get(f"/log/explorer/{places[0]}?lang=en").text
+    assert "It holds" in page
+    assert "Not after" in page
+
+
 def bundle_of_the_auditor(hall: Hall) -> None:
     client = hall.person("auditor")
     trust = hall.market.directory / "trust.wire.json"
@@ -365,7 +410,7 @@ def bundle_of_the_auditor(hall: Hall) -> None:
     with client.post(path, data=hidden) as answer:
         names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
     assert any(name.startswith("parts/") for name in names)
-    assert f"bundle.auditor:{hall.market.tender}" in client.get("/audit/accesses").text
+    assert f"bundle.auditor:{hall.market.tender}" in client.get("/supervision/accesses").text
     assert hall.market.kinds().count("admin.read") >= 1
     assert hall.person("supervisor").post(path, data=hidden).status_code in {400, 403}
 

@@ -20,9 +20,9 @@ def test_every_route_declares_itself(samples_app: Flask) -> None:
 
 
 # What a stranger may send: attempts to sign in and to register, an answer to a call or a statement against its record,
-# by the code that was mailed. Else what is public only reads.
+# by the code that was mailed; a checkpoint to be compared, which changes nothing. Else what is public only reads.
 FROM_STRANGERS = {
-    *("/signin", "/register", "/account/setup/<token>", "/demo/people"),
+    *("/signin", "/register", "/account/setup/<token>", "/demo/people", "/log/compare"),
     *("/draws/call/<code>", "/draws/contest/<code>"),
 }
 
@@ -38,7 +38,7 @@ def test_public_pages_only_read(samples_app: Flask) -> None:
 
 def test_the_table_as_a_page(samples_app: Flask) -> None:
     text = permissions.as_markdown(samples_app)
-    assert "| `/procedures/<reference>` | GET | public | any | – | `notices.procedure` |" in text
+    assert "| `/procedures/<reference>` | GET | public | any | – | – | `notices.procedure` |" in text
 
 
 def app_for(folder: Path, actor: Actor | None) -> Flask:

@@ -45,3 +45,8 @@ def ended(membership: Membership, reason: str) -> Event:
     """Return the event that takes a role away."""
     body = membership.body() | {"reason": reason}
     return Event(kind="membership.ended", subject=f"account:{membership.account}", body=body)
+
+
+def administered(account_id: str, what: str) -> Event:
+    """Return the event that staff acted on an account beside its roles: ``what`` is one word (F58)."""
+    return Event(kind="config.changed", subject=f"account:{account_id}", body={"what": what})

@@ -36,6 +36,11 @@ class LogProofs:
         with self._lock:
             return inclusion_proof(n, size, self._at(size))
 
+    def leaf(self, n: int, size: int) -> bytes:
+        """Return the leaf hash of entry ``n``, from the tiles of the tree of ``size`` entries."""
+        with self._lock:
+            return self._at(size)(0, n)
+
     def _at(self, size: int) -> TiledNodes:
         """Return the nodes of the tree of ``size``; sizes asked lately are kept, and all share their full tiles."""
         found = self._nodes.get(size)

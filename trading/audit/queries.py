@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
@@ -113,10 +113,20 @@ def records_of(conn: Connection, procedure_id: int | None, kinds: Collection[str
     return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
 
 
+def logged(
+    conn: Connection, condition: ColumnElement[bool], limit: int | None = None, *, newest: bool = False
+) -> list[LoggedRecord]:
+    """Return the first ``limit`` logged records that meet a condition on entries and positions, in log order.
+
+    With ``newest`` the last ones, the newest first.
+    """
+    order = log_position.c.n.desc() if newest else log_position.c.n
+    return [_logged(row) for row in conn.execute(_LOGGED.where(condition).order_by(order).limit(limit))]
+
+
 def logged_records(conn: Connection, first: int, last: int) -> list[LoggedRecord]:
     """Return the records at indices ``first`` to ``last − 1``, in log order."""
-    span = (log_position.c.n >= first) & (log_position.c.n < last)
-    return [_logged(row) for row in conn.execute(_LOGGED.where(span).order_by(log_position.c.n))]
+    return logged(conn, (log_position.c.n >= first) & (log_position.c.n < last))
 
 
 def records_of_keys(conn: Connection, kids: Collection[str]) -> list[LoggedRecord]:
@@ -139,6 +149,62 @@ def size(conn: Connection) -> int:
     """Return the number of positions that the database knows."""
     last: int | None = conn.execute(select(log_position.c.n).order_by(log_position.c.n.desc()).limit(1)).scalar()
     return 0 if last is None else last + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One look at what is not public: who (account, organisation), what, when (ms), and the record that tells it."""
+
+    h: str
+    at: int
+    account: str
+    organisation: str | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessWish:
+    """A part of account or organisation, a part of what was looked at; older than the record ``before``."""
+
+    who: str | None = None
+    what: str | None = None
+    before: str | None = None
+
+    def fits(self, access: Access) -> bool:
+        """Whether an access is looked for; upper and lower case are the same."""
+        who = f"{access.account} {access.organisation or ''}".casefold()
+        return (self.who or "").casefold() in who and (self.what or "").casefold() in access.what.casefold()
+
+
+def accesses(
+    conn: Connection, wish: AccessWish, limit: int, shown: Callable[[Access], bool] = lambda _access: True
+) -> list[Access]:
+    """Return the newest ``admin.read`` that fit and are ``shown``, the newest first, also those not logged yet."""
+    # The kinds stand here as in the partial index audit_entry_watch, which keeps this from reading the whole log.
+    kinds = text("audit_entry.kind IN ('admin.read', 'witness.missed', 'log.delayed', 'tst.anchored')")
+    query = select(audit_entry.c.id, audit_entry.c.record, audit_entry.c.h).where(kinds)
+    query = query.where(audit_entry.c.kind == "admin.read").order_by(audit_entry.c.id.desc())
+    found: list[Access] = []
+    skipping = wish.before is not None
+    for row in conn.execute(query):
+        access = _access(row)
+        if not skipping and wish.fits(access) and shown(access):
+            found.append(access)
+            if len(found) == limit:
+                break
+        skipping = skipping and access.h != wish.before
+    return found
+
+
+def _access(row: Row[*tuple[Any, ...]]) -> Access:
+    content = json.loads(row.record)
+    return Access(
+        h=bytes(row.h).hex(),
+        at=content["at"],
+        account=content["actor"],
+        organisation=content["on_behalf_of"],
+        what=content["body"]["what"],
+    )
 
 
 def newest_h(conn: Connection) -> bytes | None:

@@ -11,23 +11,31 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, cast
 
 from flask import Blueprint, Response, current_app, render_template
+from wtforms import TextAreaField
+from wtforms.validators import DataRequired, Length
 
+from trading.audit import service
+from trading.audit.entries import note_before, policy_of
+from trading.audit.rules import comparing
+from trading.audit.rules.comparing import MAX_KEPT
 from trading.audit.rules.cover import Growth
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
-from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.tiles import TILE_WIDTH, parse_tile_path
 from trading.audit.runtime import Runtime
+from trading.crypto.notes import verify_note_signature
 from trading.kernel.clock import SystemClock
 from trading.kernel.encoding import b64
 from trading.kernel.errors import InvalidInput, NotFound
 from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE
 from trading.storage.tokens import parse_token_path
 from trading.web.downloads import STAMP_TYPE
+from trading.web.forms import Form
+from trading.web.locale import lazy as _
 from trading.web.permissions import public
 
 blueprint = Blueprint("log", __name__)
@@ -82,17 +90,47 @@ def head() -> Head | None:
     return Head(note=data.decode(), checkpoint=parse_checkpoint_text(note.text), signers=signers)
 
 
-@lru_cache(maxsize=4)
-def _policy(text: str) -> Policy | None:
-    return parse_policy(text) if text.strip() else None
-
-
 @blueprint.get("/log")
 @public
 def index() -> str:
     """The log: newest checkpoint, keys, witnesses, files."""
-    policy = _policy(_runtime().witness_policy)
+    policy = policy_of(_runtime().witness_policy)
     return render_template("log/index.html", head=head(), covered=_covered(), origin=_runtime().origin, policy=policy)
+
+
+class CheckpointForm(Form):
+    """A checkpoint that somebody kept, as it was pasted."""
+
+    note = TextAreaField(
+        _("Checkpoint"), [DataRequired(), Length(max=MAX_KEPT)], render_kw={"rows": 8, "spellcheck": "false"}
+    )
+
+    @property
+    def kept(self) -> bytes:
+        """Return the note: a browser sends line breaks its own way, and people lose the last one."""
+        return ("\n".join(str(self.note.data).strip().splitlines()) + "\n").encode()
+
+
+@blueprint.route("/log/compare", methods=["GET", "POST"])
+@public
+def compare() -> str | tuple[str, int]:
+    """Compare a kept checkpoint with the newest public one; nothing is stored, and no account is needed."""
+    form, newest, policy, found = CheckpointForm(), head(), policy_of(_runtime().witness_policy), None
+    status = HTTPStatus.OK
+    if newest is not None and policy is not None and form.is_submitted():
+        if form.validate():
+            found = comparing.compare(
+                form.kept,
+                newest.note.encode(),
+                origin=_runtime().origin,
+                policy=policy,
+                verify=verify_note_signature,
+                proof=service.reader(_runtime().log_dir).proofs.consistency,
+            )
+        else:
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+    shown = {"form": form, "newest": newest, "configured": policy is not None, "origin": _runtime().origin}
+    return render_template("log/compare.html", found=found, b64=b64, **shown), status
 
 
 @blueprint.get("/log/checkpoint")
@@ -121,20 +159,50 @@ def file(name: str) -> Response:
     except InvalidInput as error:
         raise NotFound(name) from error
     full = tile.width == TILE_WIDTH
-    if tile.level is None and _covered() and not (full and (tile.index + 1) * TILE_WIDTH <= _public_size()):
+    if tile.level is None and _covered() and not (full and (tile.index + 1) * TILE_WIDTH <= public_size()):
         raise NotFound(name)  # which partial bundles there are tells where the log stood
     return _file(name, _IMMUTABLE if full else _FRESH, held_back=tile.level is None)
 
 
-def _public_size() -> int:
+def public_size() -> int:
+    """Return how many entries lie below the public head; 0 before there is one."""
     found = head()
     return 0 if found is None else found.checkpoint.size
 
 
+def told_notes(n: int) -> tuple[bytes | None, bytes | None]:
+    """Return the witnessed notes around entry ``n`` that the public may have: the last without it, the first with it.
+
+    They are those of the public head's boundaries, thirty days after they were made; in a demonstration all of them.
+    """
+    log = service.reader(_runtime().log_dir)
+    if not _covered():
+        found = log.covering(n)
+        return note_before(log, n), None if found is None else found[0]
+    lower, upper = _growth().around(n)
+    return _old_note(lower, "last"), _old_note(upper, "first")
+
+
+def _old_note(size: int, which: str) -> bytes | None:
+    path = _runtime().log_dir / f"checkpoints/{size}-{which}"
+    try:
+        return path.read_bytes() if _is_old(path) else None
+    except FileNotFoundError:
+        return None
+
+
+def _is_old(path: Path) -> bool:
+    """Whether a file is of a time that may be told (AL1 L6)."""
+    return SystemClock().now_ms() - path.stat().st_mtime_ns // 1_000_000 >= HELD_BACK_MS
+
+
+def _growth() -> Growth:
+    return Growth.of((_runtime().log_dir / PUBLIC / RATE).read_bytes())
+
+
 def _is_boundary(size: int) -> bool:
     """Whether the public head stood at this size: every other note tells where the working head stood (AL1 L6)."""
-    growth = Growth.of((_runtime().log_dir / PUBLIC / RATE).read_bytes())
-    return size <= _public_size() and growth.stood_at(size)
+    return size <= public_size() and _growth().stood_at(size)
 
 
 def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
@@ -144,8 +212,7 @@ def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
         raise NotFound(name)
     path = folder / name
     try:
-        made_at = path.stat().st_mtime_ns // 1_000_000
-        if held_back and SystemClock().now_ms() - made_at < HELD_BACK_MS:
+        if held_back and not _is_old(path):
             raise NotFound(name)
         data = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

@@ -8,10 +8,11 @@ from dataclasses import asdict
 import click
 
 from trading.accounts import service as accounts
+from trading.accounts.model import administered
 from trading.accounts.queries import find_accounts
 from trading.accounts.service.credentials import SetupKind, issue_setup
 from trading.accounts.service.people import CONSOLE
-from trading.accounts.service.sessions import end_others
+from trading.accounts.service.sessions import end_all
 from trading.commands.context import actor, runtime, telling
 from trading.kernel.roles import Role
 
@@ -72,7 +73,7 @@ def revoke(login: str, role: str, jurisdiction: str, reason: str) -> None:
 def end_sessions(login: str) -> None:
     """End every session of an account."""
     with runtime() as opened:
-        end_others(opened.ledger, actor(opened, login).account, None)
+        end_all(opened.ledger, CONSOLE, actor(opened, login).account)
     click.echo(f"登录已全部结束 / every session has ended: {login}")
 
 
@@ -98,6 +99,7 @@ def setup(login: str, *, password_only: bool) -> None:
     kind = SetupKind.PASSWORD if password_only else SetupKind.FACTORS
     with runtime() as opened:
         account = actor(opened, login).account
-        with opened.ledger.upkeep() as conn:
-            token = issue_setup(conn, account, kind)
+        with opened.ledger.begin(CONSOLE) as uow:
+            token = issue_setup(uow.connection, account, kind)
+            uow.record(administered(account, "setup.issued"))
         click.echo(f"{opened.public_url}/account/setup/{token}")

@@ -1,19 +1,24 @@
-"""The auditor's pages: bundles to take home, the log entry by entry, the full verification, who looked at what.
+"""The auditor's pages: bundles to take home, the log entry by entry, the full verification.
 
 Looking at what is not public is an act of its own: it is a POST, and a record tells of it (security 9, F58).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, cast
 
 from flask import Blueprint, Response, current_app, redirect, render_template, request, send_file, url_for
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from trading.audit import verifying
+from trading.audit.entries import note_before, place
+from trading.audit.queries import entry_by_h, logged_records
 from trading.audit.runtime import Runtime
 from trading.audit.service import IssuedReceipt, reader, receipt, record_access, token_beside, witnessed
 from trading.audit.verifying import Run
@@ -23,8 +28,9 @@ from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Role
 from trading.notices.queries.page import page
+from trading.notices.rules.records import AT_ONCE
 from trading.supervision import queries
-from trading.supervision.queries import Scope, Wish
+from trading.supervision.queries import Scope, Told, Wish
 from trading.supervision.rules.visibility import Secrecy
 from trading.web import streams
 from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, evidence_file
@@ -36,6 +42,8 @@ blueprint = Blueprint("auditor", __name__, url_prefix="/audit")
 
 EVERYTHING: Final = Scope(supervisor=None)
 _LONGEST: Final = 80
+_POSITION: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})", re.ASCII)
+_COMMITMENT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +91,7 @@ def index() -> str:
 
 
 @blueprint.post("/bundles/<reference>")
-@allow(Role.AUDITOR)
+@allow(Role.AUDITOR, privileged=True)
 def bundle(reference: str) -> Response:
     """Hand out the auditor's bundle of one procedure; that it was handed out, and to whom, is recorded."""
     with _runtime().ledger.read() as conn:
@@ -100,8 +108,11 @@ def bundle(reference: str) -> Response:
 
 @blueprint.get("/log")
 @allow(Role.AUDITOR)
-def log() -> str:
-    """The log of all procedures with filters; what is sealed is not in it yet."""
+def log() -> str | AnyResponse:
+    """The log of all procedures with filters; what is sealed is not in it yet. A position or commitment leads to it."""
+    sought = request.args.get("sought", "").strip()[:_LONGEST]
+    if (target := _target(sought)) is not None:
+        return redirect(target)
     asked = {name: request.args.get(name, "").strip()[:_LONGEST] or None for name in ("reference", "kind", "before")}
     wish = Wish(**asked)
     with _runtime().ledger.read() as conn:
@@ -111,41 +122,80 @@ def log() -> str:
     older = None
     if len(told) >= queries.PAGE:
         older = url_for("auditor.log", reference=wish.reference, kind=wish.kind, before=told[-1].h)
-    return render_template("disclosure/log.html", told=told, wish=wish, kinds=kinds, general=general, older=older)
+    return render_template(
+        "disclosure/log.html", told=told, wish=wish, kinds=kinds, general=general, older=older, sought=sought
+    )
 
 
-@blueprint.get("/log/<h>")
-@allow(Role.AUDITOR)
+def _target(sought: str) -> str | None:
+    """Return the page of an entry by position or commitment; None if the text is neither.
+
+    A position whose record may not be told leads to the explorer, which shows what everybody may see of it.
+    """
+    if _POSITION.fullmatch(sought):
+        with _runtime().ledger.read() as conn:
+            for found in logged_records(conn, int(sought), int(sought) + 1):
+                with suppress(NotFound):
+                    if queries.one_record(conn, EVERYTHING, found.h.hex())[2]:
+                        return url_for("auditor.record", h=found.h.hex())
+        return url_for("explorer.entry", n=int(sought))
+    return url_for("auditor.record", h=sought) if _COMMITMENT.fullmatch(sought) else None
+
+
+@blueprint.route("/log/<h>", methods=["GET", "POST"])
+@allow(Role.AUDITOR, privileged=True)
 def record(h: str) -> str:
-    """One record as it was hashed, and its proof where its place may be told."""
+    """One record: its place and proof, and what it says; to be shown what is not public is an act and is recorded."""
+    form, shown = Form(), None
     with _runtime().ledger.read() as conn:
         told, content, placed = queries.one_record(conn, EVERYTHING, h)
+        row = entry_by_h(conn, bytes.fromhex(h)) if placed else None
+        found = [] if row is None or row.position is None else logged_records(conn, row.position.n, row.position.n + 1)
         issued = receipt(conn, reader(_runtime().log_dir), bytes.fromhex(h)) if placed else None
-    return render_template("disclosure/record.html", told=told, content=content, placed=placed, issued=issued)
+    is_public, files = told.kind in AT_ONCE, reader(_runtime().log_dir)
+    if found and (covering := files.covering(found[0].n)) is not None:
+        earlier = note_before(files, found[0].n)
+        shown = place(_runtime(), found[0].n, covering[0], record=found[0], earlier=earlier)
+    is_opened = not is_public and form.validate_on_submit()
+    if is_opened:
+        record_access(_runtime().ledger, current_actor(), f"record:{told.reference or ''}:{h}")
+    return render_template(
+        "disclosure/record.html",
+        told=told,
+        content=content if is_public or is_opened else None,
+        place=shown,
+        issued=issued,
+        is_public=is_public,
+        form=form,
+    )
 
 
-@blueprint.get("/log/<h>.tlog-proof")
-@allow(Role.AUDITOR)
+@blueprint.route("/log/<h>.tlog-proof", methods=["GET", "POST"])
+@allow(Role.AUDITOR, privileged=True)
 def proof(h: str) -> Response:
-    """The receipt of a record: the proof that it is in the log (AL1 L8.2)."""
-    issued = _receipt(h)
+    """The receipt of a record (AL1 L8.2). It holds the record: one that is not public is asked for, and recorded."""
+    told, issued = _receipt(h)
+    if told.kind not in AT_ONCE:
+        if request.method != "POST":
+            raise MethodNotAllowed(["POST"])
+        record_access(_runtime().ledger, current_actor(), f"proof:{told.reference or ''}:{h}")
     return evidence_file(issued.text, f"{issued.n}.tlog-proof", PROOF_TYPE)
 
 
 @blueprint.get("/log/<h>/<file>")
 @allow(Role.AUDITOR)
 def token(h: str, file: str) -> Response:
-    """A time-stamp token over the checkpoint of that receipt (TE1 T8)."""
-    return evidence_file(token_beside(reader(_runtime().log_dir), _receipt(h), file), file, STAMP_TYPE)
+    """A time-stamp token over the checkpoint of that receipt (TE1 T8); it holds nothing of the record."""
+    return evidence_file(token_beside(reader(_runtime().log_dir), _receipt(h)[1], file), file, STAMP_TYPE)
 
 
-def _receipt(h: str) -> IssuedReceipt:
+def _receipt(h: str) -> tuple[Told, IssuedReceipt]:
     with _runtime().ledger.read() as conn:
-        _told, _content, placed = queries.one_record(conn, EVERYTHING, h)
+        told, _content, placed = queries.one_record(conn, EVERYTHING, h)
         issued = receipt(conn, reader(_runtime().log_dir), bytes.fromhex(h)) if placed else None
     if issued is None:
         raise NotFound(h)
-    return issued
+    return told, issued
 
 
 @blueprint.route("/verification", methods=["GET", "POST"])
@@ -190,12 +240,3 @@ def verification_events() -> Response:
             yield streams.message("state", {"version": version})
 
     return streams.respond(look, runtime.clock.now_ms)
-
-
-@blueprint.get("/accesses")
-@allow(Role.AUDITOR)
-def accesses() -> str:
-    """Who looked at what is not public, and when."""
-    with _runtime().ledger.read() as conn:
-        found = queries.accesses(conn)
-    return render_template("disclosure/accesses.html", accesses=found)

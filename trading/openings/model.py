@@ -67,7 +67,7 @@ EVENTS = (
         public=True,
     ),
     _kind("bid.verdict", frozenset({"bid", "faults", "verdict"}), "未能启封", "Bid not opened", public=True),
-    _kind("opening.completed", _LOT | {"transcript_sha256s"}, "开标完成", "Opening completed"),
+    _kind("opening.completed", _LOT | {"transcript_sha256s"}, "开标完成", "Opening completed", public=True),
 )
 
 

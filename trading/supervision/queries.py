@@ -200,16 +200,6 @@ def is_sealed_anywhere(conn: Connection) -> bool:
     return conn.execute(query).first() is not None
 
 
-def accesses(conn: Connection, limit: int = 200) -> list[tuple[int, str, str | None, str]]:
-    """Return who looked at what is not public: (instant in ms, account, organisation, what), the newest first."""
-    query = select(audit_entry.c.record).where(audit_entry.c.kind == "admin.read")
-    found = []
-    for record in conn.execute(query.order_by(audit_entry.c.id.desc()).limit(limit)).scalars():
-        content = json.loads(record)
-        found.append((content["at"], content["actor"], content["on_behalf_of"], content["body"]["what"]))
-    return found
-
-
 def general_page(conn: Connection, limit: int = PAGE) -> list[Told]:
     """Return the newest records of no procedure (keys, calendar, clocks, releases), the newest first.
 

@@ -36,6 +36,7 @@ class Permission:
     roles: frozenset[Role] = field(default_factory=frozenset)
     relation: str = "any"
     step_up: bool = False  # a change through this route needs a fresh second factor: its form is a StepUpForm
+    privileged: bool = False  # it hands out what is not public: an entry ``admin.read`` tells so before it leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +59,22 @@ def _mark(permission: Permission) -> Callable[[View], View]:
     return mark
 
 
-def allow(*roles: Role, relation: str = "any", step_up: bool = False) -> Callable[[View], View]:
+def allow(
+    *roles: Role, relation: str = "any", step_up: bool = False, privileged: bool = False
+) -> Callable[[View], View]:
     """Let actors with one of ``roles`` call the view. Goes below ``@route``.
 
     Args:
         roles: Who; ``*PEOPLE`` for everybody with an account.
         relation: Which objects: one of ``RELATIONS``. The use case enforces it; foreign objects answer 404.
         step_up: Whether a change needs a fresh second factor, which the route's ``StepUpForm`` checks (security 8).
+        privileged: Whether it hands out what is not public, which its view records (security 13, F58).
     """
     if not roles:
         raise ValueError("a permission without roles would deny everyone: say so by leaving the route out")
     if relation not in RELATIONS:
         raise ValueError(f"{relation} is no relation of security 9.1")
-    return _mark(Permission(roles=frozenset(roles), relation=relation, step_up=step_up))
+    return _mark(Permission(roles=frozenset(roles), relation=relation, step_up=step_up, privileged=privileged))
 
 
 def public(view: View) -> View:
@@ -100,11 +104,16 @@ def table(app: Flask) -> Iterator[Row]:
 
 def as_markdown(app: Flask) -> str:
     """Return the table as the generated page docs/permissions.md."""
-    lines = ["| path | methods | who | relation | step-up | endpoint |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| path | methods | who | relation | step-up | reading recorded | endpoint |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in table(app):
         who, relation = _describe(row.permission)
         step_up = "yes" if row.permission is not None and row.permission.step_up else "–"
-        lines.append(f"| `{row.rule}` | {' '.join(row.methods)} | {who} | {relation} | {step_up} | `{row.endpoint}` |")
+        told = "yes" if row.permission is not None and row.permission.privileged else "–"
+        cells = (f"`{row.rule}`", " ".join(row.methods), who, relation, step_up, told, f"`{row.endpoint}`")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

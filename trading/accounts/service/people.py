@@ -147,14 +147,16 @@ def end_membership(
         store.mark_ended(uow, uow.record(model.ended(given, reason)), given)
 
 
-def close_account(ledger: Ledger, account_id: str) -> None:
+def close_account(ledger: Ledger, account_id: str, staff: Actor = CONSOLE) -> None:
     """Close an account: its sessions and tokens die with it (security 4.7, 7.4.2)."""
-    with ledger.upkeep() as conn:
+    with ledger.begin(staff) as uow:
+        conn = uow.connection
         found = conn.execute(update(account).where(account.c.id == account_id).values(active=False)).rowcount
         if found != 1:
             raise NotFound(account_id)
         conn.execute(api_token.delete().where(api_token.c.account_id == account_id))
         conn.execute(session.delete().where(session.c.account_id == account_id))
+        uow.record(model.administered(account_id, "account.closed"))
 
 
 def _membership(ledger: Ledger, account_id: str, role: Role, jurisdiction: str) -> Membership:

@@ -24,6 +24,7 @@ from trading.audit.ledger import Ledger, UnitOfWork
 from trading.crypto.signatures import SignedDocument
 from trading.kernel import canonical
 from trading.kernel.errors import Conflict, NotFound, NotPermitted, RuleBroken
+from trading.kernel.events import Event
 from trading.kernel.ids import random_name
 from trading.kernel.roles import Actor, Role
 from trading.parties import model as parties
@@ -132,6 +133,7 @@ def refuse_request(ledger: Ledger, staff: Actor, request_id: str, reason: str) -
     with ledger.begin(staff) as uow:
         _lock(uow, request_id)
         uow.connection.execute(update(request).where(request.c.id == request_id).values(state="refused", reason=reason))
+        uow.record(Event(kind="config.changed", subject=f"request:{request_id}", body={"what": "request.refused"}))
 
 
 def approve(ledger: Ledger, staff: Actor, request_id: str) -> str | None:

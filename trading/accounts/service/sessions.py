@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select, update
 
+from trading.accounts.model import administered
 from trading.accounts.queries import ROLES, actor_from, host_ms
 from trading.accounts.tables import account, person, session
 from trading.audit.ledger import Ledger
@@ -151,6 +152,13 @@ def end_others(ledger: Ledger, account_id: str, kept: str | None) -> None:
     """End every session of an account but ``kept``; None ends all."""
     with ledger.upkeep() as conn:
         end_other_sessions(conn, account_id, kept)
+
+
+def end_all(ledger: Ledger, staff: Actor, account_id: str) -> None:
+    """End every session of somebody else's account, which is an act of staff and a record."""
+    with ledger.begin(staff) as uow:
+        end_other_sessions(uow.connection, account_id, None)
+        uow.record(administered(account_id, "sessions.ended"))
 
 
 def end_other_sessions(conn: Connection, account_id: str, kept: str | None) -> None:

@@ -9,7 +9,7 @@ from trading.accounts import service as accounts
 from trading.accounts.forms import DecisionForm, ReasonForm, RefusalForm
 from trading.accounts.queries import account_by_id, find_accounts, names_of
 from trading.accounts.service import requests
-from trading.accounts.service.sessions import end_others
+from trading.accounts.service.sessions import end_all
 from trading.accounts.views.blueprint import blueprint, done, me, runtime, status_of
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
@@ -113,7 +113,7 @@ def end_sessions_of(account_id: str) -> Response:
     ledger = runtime().ledger
     with ledger.upkeep() as conn:
         account_by_id(conn, account_id)
-    end_others(ledger, account_id, None)
+    end_all(ledger, me().actor, account_id)
     return done(_("Every session of the account has ended."), "accounts.desk_account", account_id=account_id)
 
 
@@ -129,7 +129,7 @@ def close_account(account_id: str) -> tuple[str, int] | Response:
             accounts.end_membership(
                 ledger, me().actor, account_id, each.role, each.jurisdiction, reason=form.reason.data or ""
             )
-        accounts.close_account(ledger, account_id)
+        accounts.close_account(ledger, account_id, me().actor)
         return done(_("The account is closed."), "accounts.desk_accounts")
     return render_template("accounts/desk_close.html", form=form, found=found), status_of(form)
 

@@ -74,6 +74,17 @@ class Growth:
         kept = tuple(each for each in self.phases if each.first < public)
         return Growth((*kept, Phase(first=public, quantum=rate.quantum, window_ms=round(rate.window_s * 1000))))
 
+    def around(self, n: int) -> tuple[int, int]:
+        """Return the last size without entry ``n`` and the first with it at which the public head stands; (0, 0) never.
+
+        A new rate begins at such a size, so the two are of one phase.
+        """
+        phase = next((each for each in reversed(self.phases) if each.first <= n), None)
+        if phase is None:
+            return 0, 0
+        lower = n - (n - phase.first) % phase.quantum
+        return lower, lower + phase.quantum
+
     def stood_at(self, size: int) -> bool:
         """Whether the public head stood, or will stand, at ``size``; every other size tells of the working head."""
         phase = next((each for each in reversed(self.phases) if each.first < size), None)
