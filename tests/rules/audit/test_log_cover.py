@@ -96,3 +96,19 @@ def test_a_restart_goes_on_from_the_public_head() -> None:
     assert log.cover.credit == 26
     log.step(RATE.window_s + SETTLE_S)
     assert log.moves == [(log.now, 32)]
+
+
+def test_the_boundaries_around_an_entry_are_of_the_rate_of_its_time() -> None:
+    growth = Growth().changed(Rate(quantum=100), 0).changed(Rate(quantum=30), 200)
+    assert growth.changed(Rate(quantum=30), 260) == growth
+    assert [growth.around(n) for n in (0, 99, 100, 199, 200, 229, 230)] == [
+        *((0, 100), (0, 100), (100, 200), (100, 200)),
+        *((200, 230), (200, 230), (230, 260)),
+    ]
+    for n in range(300):
+        lower, upper = growth.around(n)
+        assert lower <= n < upper
+        assert growth.stood_at(upper)
+        assert lower == 0 or growth.stood_at(lower)
+    assert Growth.of(growth.document()) == growth
+    assert Growth().around(5) == (0, 0)
