@@ -23,6 +23,7 @@ from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Role
 from trading.notices.queries.page import page
+from trading.receipts.views import PDF, PROOF, download
 from trading.supervision import queries
 from trading.supervision.queries import Scope, Wish
 from trading.supervision.rules.visibility import Secrecy
@@ -122,18 +123,17 @@ def record(h: str) -> str:
     return render_template("disclosure/record.html", told=told, content=content, placed=placed)
 
 
-@blueprint.get("/log/<h>.tlog-proof")
+@blueprint.get("/log/<h>.pdf", defaults={"form": PDF})
+@blueprint.get("/log/<h>.tlog-proof", defaults={"form": PROOF})
 @allow(Role.AUDITOR)
-def proof(h: str) -> Response:
-    """The receipt of a record: the proof that it is in the log (AL1 L8.2)."""
+def proof(h: str, form: str) -> Response:
+    """The receipt of a record: the proof that it is in the log, also to print (AL1 L8.2)."""
     with _runtime().ledger.read() as conn:
         _told, _content, placed = queries.one_record(conn, EVERYTHING, h)
         issued = receipt(conn, reader(_runtime().log_dir), bytes.fromhex(h)) if placed else None
     if issued is None:
         raise NotFound(h)
-    response = Response(issued.text, mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{issued.n}.tlog-proof"'
-    return response
+    return download(_runtime(), issued, form)
 
 
 @blueprint.route("/verification", methods=["GET", "POST"])

@@ -19,6 +19,7 @@ from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor
 from trading.openings import queries as openings
 from trading.openings.model import Place
+from trading.receipts.views import PDF, PROOF, download
 from trading.web.permissions import public
 
 blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1")
@@ -26,6 +27,7 @@ blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1")
 _COMMITMENT: Final = re.compile(r"[0-9a-f]{64}\Z")
 # How many of these there are is a secret until the order is published (SUB-07), also of the public kind among them.
 _SEALED: Final = frozenset({"bid.received", "bid.withdrawn", "tender.closed"})
+_FORMS: Final = {"text/plain": PROOF, "application/pdf": PDF}
 _OF_CEREMONY: Final = frozenset({"factor.revealed", "rescue.accepted", "objection.raised", "objection.decided"})
 
 
@@ -34,7 +36,7 @@ _OF_CEREMONY: Final = frozenset({"factor.revealed", "rescue.accepted", "objectio
 def one(h: str) -> Response:
     """Return the newest receipt; 202 while the record is acknowledged and not logged yet.
 
-    As JSON, or as the ``.tlog-proof`` file itself if the caller prefers ``text/plain``.
+    As JSON, or as the ``.tlog-proof`` file itself if the caller prefers ``text/plain``, or printable as PDF.
     """
     if not _COMMITMENT.match(h):
         raise NotFound("receipt")
@@ -46,19 +48,12 @@ def one(h: str) -> Response:
         found = receipt(conn, reader(process.log_dir), entry.h)
     if found is None:
         return answer({"h": h, "state": ReceiptState.ACKNOWLEDGED.value}, HTTPStatus.ACCEPTED)
-    best = request.accept_mimetypes.best_match(["application/json", "text/plain"])
-    return _file(found) if best == "text/plain" else answer(_as_json(found))
+    best = request.accept_mimetypes.best_match(["application/json", *_FORMS]) or ""
+    return download(process, found, _FORMS[best]) if best in _FORMS else answer(_as_json(found))
 
 
 def _as_json(found: IssuedReceipt) -> dict[str, Any]:
     return {"h": found.h.hex(), "n": found.n, "receipt": found.text.decode(), "state": found.state.value}
-
-
-def _file(found: IssuedReceipt) -> Response:
-    response = Response(found.text, mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{found.n}.tlog-proof"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _may_see(conn: Connection, entry: EntryRow, asking: Actor | None) -> bool:

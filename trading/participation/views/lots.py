@@ -17,6 +17,7 @@ from trading.participation.forms import ObjectionForm
 from trading.participation.queries.values import OwnLot, Template
 from trading.participation.service import Desk
 from trading.participation.views.blueprint import blueprint, lines, me, runtime
+from trading.receipts.views import PDF, PROOF, download
 from trading.web.locale import gettext as _
 from trading.web.locale import pick
 from trading.web.permissions import allow
@@ -84,18 +85,16 @@ def template(reference: str, lot: str) -> Response:
     return response
 
 
-@blueprint.get("/tenders/<reference>/receipts/<h>.tlog-proof")
+@blueprint.get("/tenders/<reference>/receipts/<h>.pdf", defaults={"form": PDF})
+@blueprint.get("/tenders/<reference>/receipts/<h>.tlog-proof", defaults={"form": PROOF})
 @allow(Role.BIDDER, relation="own_bid")
-def receipt(reference: str, h: str) -> Response:
-    """The best receipt of an own record (AL1 L8.1)."""
+def receipt(reference: str, h: str, form: str) -> Response:
+    """The best receipt of an own record, also to print (AL1 L8.1)."""
     try:
         wanted = hex_bytes(h, 32)
     except ValueError as error:
         raise NotFound(h) from error
-    found = service.own_receipt(runtime(), me(), reference, wanted)
-    response = Response(found.text, mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{found.n}.tlog-proof"'
-    return response
+    return download(runtime(), service.own_receipt(runtime(), me(), reference, wanted), form)
 
 
 @blueprint.post("/tenders/<reference>/lots/<lot>/objection")
