@@ -209,11 +209,18 @@ const receipts = (() => {
     return { policy: String(told.log_policy), origin: String(told.origin), chosen: true };
   }
 
+  // The text of a tlog-proof, or of the one that a PDF carries.
+  async function proofOf(file) {
+    const data = new Uint8Array(await file.arrayBuffer());
+    if (!attachments.isPdf(data)) return new TextDecoder().decode(data);
+    try { return await attachments.proof(data); } catch { throw new receipts.Fault("pdf"); }
+  }
+
   async function look() {
     if (receipt.files.length === 0) return;
     try {
       const { policy, origin, chosen } = await keys();
-      const found = await receipts.check(await receipt.files[0].text(), policy, origin);
+      const found = await receipts.check(await proofOf(receipt.files[0]), policy, origin);
       const times = [...found.witnesses].map(([name, time]) => `${name}: ${instant(1000 * time)}`);
       const lines = [
         [words.kind, found.record.kind],
@@ -246,7 +253,7 @@ const receipts = (() => {
     for (const file of event.dataTransfer.files) {
       const box = new DataTransfer();
       box.items.add(file);
-      const target = file.name.endsWith(".tlog-proof") ? receipt : file.name.endsWith(".json") ? trust : own;
+      const target = /\.(tlog-proof|pdf)$/.test(file.name) ? receipt : file.name.endsWith(".json") ? trust : own;
       target.files = box.files;
     }
     look();

@@ -31,6 +31,7 @@ MODULES = (
     "doctypes",
     "records",
     "proofs",
+    "attachment",
     "report",
     "trust",
     "bundle",

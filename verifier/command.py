@@ -12,15 +12,16 @@ import json
 import sys
 from pathlib import Path
 
+from verifier.attachment import PDF_LIMIT
 from verifier.bundle import Bundle, BundleFault, open_bundle
 from verifier.hashing import hex_digest
 from verifier.progress import Progress
-from verifier.proofs import PROOF_LIMIT
 from verifier.report import Report
 from verifier.trust import Trust, TrustFault, read_trust
 from verifier.verification import Options, verify_bundle, verify_receipt
 
 TRUST_LIMIT = 2**20
+RECEIPTS = (".tlog-proof", ".pdf")
 NO_TRUST = (
     "Trust: the bundle's own trust file (it proves only that the bundle agrees with itself; exit code 0 impossible)"
 )
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="verify", description="Check a Mingbiao bundle or receipt offline. 离线核验。"
     )
-    parser.add_argument("bundle", type=Path, help="ZIP file or directory of a bundle, or a receipt (.tlog-proof)")
+    parser.add_argument("bundle", type=Path, help="ZIP file or directory of a bundle, or a receipt (.tlog-proof, .pdf)")
     parser.add_argument("--trust", type=Path, help="trust file of the supervisor, obtained outside the platform")
     parser.add_argument("--against", type=Path, action="append", default=[], help="a checkpoint that you kept earlier")
     parser.add_argument("--production", action="store_true", help="refuse demo bundles")
@@ -63,7 +64,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Report, Trust | None, Bundl
     report = Report("Trust: none", trusted=False)
     bundle: Bundle | None = None
     try:
-        if arguments.bundle.suffix != ".tlog-proof":
+        if arguments.bundle.suffix not in RECEIPTS:
             bundle = open_bundle(arguments.bundle)
         trust = _choose_trust(arguments, report, bundle)
     except (BundleFault, OSError) as error:
@@ -116,6 +117,6 @@ def _run_checks(arguments: argparse.Namespace, report: Report, trust: Trust, bun
         report.check("AL-03", "receipt").fail(arguments.bundle.name, str(error))
         return
     report.demo = trust.origin.startswith("demo.")
-    verify_receipt(data[: PROOF_LIMIT + 1], trust, report, envelope, tokens)
+    verify_receipt(data[: PDF_LIMIT + 1], trust, report, envelope, tokens)
     if arguments.production and report.demo:
         report.check("AL-12", "demo flag").fail("receipt", "demo log with --production: results prove nothing")

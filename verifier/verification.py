@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from verifier.attachment import PDF_MARK, attached_proof
 from verifier.bundle import Bundle
 from verifier.canonical import NotCanonical, admit_object
 from verifier.checks_adjudication import check_adjudications
@@ -239,15 +240,16 @@ def _ticker(progress: Progress, label: str) -> Tick:
 def verify_receipt(
     data: bytes, trust: Trust, report: Report, envelope: bytes | None, tokens: dict[str, bytes] | None = None
 ) -> None:
-    """Check a receipt file (AL1 L8.3), time-stamp tokens over its checkpoint by their file names, and what it is about.
+    """Check a receipt (AL1 L8.3), time-stamp tokens over its checkpoint by their file names, and what it is about.
 
-    ``envelope`` is the reader's own, which the record must name (step 5).
+    ``data`` is a tlog-proof, or a PDF that carries one; ``envelope`` the reader's own, which the record must name
+    (step 5).
     """
     check = report.check("AL-03", "receipt: form, inclusion, record and entry")
     checkpoint = report.check("AL-02", "checkpoint: form, origin, log signature, quorum")
     own = report.check("RC-01", "the receipt is about this envelope (--envelope)")
     try:
-        proof = parse_proof(data)
+        proof = parse_proof(attached_proof(data) if data.startswith(PDF_MARK) else data)
         note = verify_checkpoint(proof.checkpoint, trust.policy, trust.origin)
         note_gaps(checkpoint, "checkpoint", note)
         head = note.checkpoint

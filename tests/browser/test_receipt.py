@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 
+from tests.build.hostile_pdfs import hostile
+from tests.build.printed import BID, Press, Taken
 from tests.build.public_proofs import INCLUSION
 from tests.build.recorded_log import RecordedLog
 from tests.build.signed_log import VECTORS, policy_text
@@ -22,6 +25,7 @@ ORIGIN = "demo.log.example/audit"
 AT = 1_778_558_400_000
 ENVELOPE = b"sealed bytes"
 ENTRIES = 7
+MOST = 2**20  # bytes of a file that is handed to the browser as text
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +225,43 @@ def test_files_can_be_dropped(page: Page, log: RecordedLog) -> None:
     }"""
     page.evaluate(drop, [receipt(log, 4).decode(), trust().decode()])
     expect(page.locator("[data-verdict]")).to_have_attribute("data-holds", "true")
+
+
+@pytest.fixture(scope="module")
+def press(tmp_path_factory: pytest.TempPathFactory) -> Press:
+    return Press.at(tmp_path_factory.mktemp("press"))
+
+
+def test_a_printed_receipt_is_checked_by_what_is_attached(page: Page, press: Press) -> None:
+    issued = press.issued("bid.received", BID)
+    pdf = press.printed(issued, "en")
+    drop = """([pdf, trust]) => {
+        const data = new DataTransfer();
+        const bytes = Uint8Array.from(atob(pdf), (letter) => letter.charCodeAt(0));
+        data.items.add(new File([bytes], "12.pdf", { type: "application/pdf" }));
+        data.items.add(new File([trust], "trust.json"));
+        const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+        document.querySelector("[data-receipt-check]").dispatchEvent(event);
+    }"""
+    page.evaluate("document.querySelector('[data-verdict]').removeAttribute('data-holds')")
+    page.evaluate(drop, [b64encode(pdf).decode(), trust().decode()])
+    expect(page.locator("[data-verdict]")).to_have_attribute("data-holds", "true")
+    expect(page.locator("[data-facts]")).to_contain_text(issued.h.hex())
+    proof = zlib.compress(issued.text.replace(b"index 12", b"index 11"))
+    holds, said = verdict(page, Taken.apart(pdf).with_attached(proof).together(), trust())
+    assert (holds, "no receipt of this platform" in said) == ("false", True)
+
+
+def test_every_trick_with_a_pdf_is_refused(page: Page, press: Press) -> None:
+    pdf = press.printed(press.issued("bid.received", BID))
+    take = """async (files) => {
+        const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+        const taken = files.map((file) => attachments.proof(bytes(file)).then(() => true, () => false));
+        return Promise.all(taken);
+    }"""
+    tricks = [trick for trick in hostile(pdf) if len(trick[1]) < MOST]
+    taken = page.evaluate(take, [b64encode(data).decode() for data in (pdf, *(data for _, data, _ in tricks))])
+    assert taken[0] is True  # the control: the file before each trick
+    assert [name for (name, _, _), accepted in zip(tricks, taken[1:], strict=True) if accepted] == []
+    holds, said = verdict(page, tricks[2][1], trust())
+    assert (holds, "This PDF carries no receipt" in said) == ("false", True)

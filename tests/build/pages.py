@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.build.offers import offers
 from tests.build.signed_log import policy_text
 from trading.audit.rules.note import Checkpoint
 from trading.audit.rules.proof import ReceiptState
@@ -527,7 +528,9 @@ def _procedures() -> Iterator[Sample]:
     ):
         compared = [(change, changes.compare(change.old, change.new)) for change in text.changes]
         proofs = publications(text.number) if text.number > 1 or text.newest > 1 else ()
-        context = {"notice": text, "compared": compared, "publications": proofs}
+        logged = {"first": None, "correction": ReceiptState.LOGGED}.get(name, ReceiptState.WITNESSED)
+        about = offers("tender.published" if name == "first" else "tender.changed", at=NOW - DAY, state=logged)
+        context = {"notice": text, "compared": compared, "publications": proofs, "offers": about}
         yield Sample(f"notice-{name}", f"{path}/notices/{text.number}", "notices/notice.html", context)
 
 
@@ -547,7 +550,8 @@ def _openings() -> Iterator[Sample]:
         "heavy": ceremony("completed", opened(40)),
     }
     for name, shown in states.items():
-        context = {"ceremony": shown, "now": NOW, "version": "0" * 16, "refresh": name == "factor"}
+        about = offers("tender.closed", "open.ordered", "opening.completed", at=NOW) if shown.completed else []
+        context = {"ceremony": shown, "now": NOW, "version": "0" * 16, "refresh": name == "factor", "offers": about}
         yield Sample(f"opening-{name}", f"{path}/opening", "notices/opening.html", context)
     outcomes = {
         "ranked": result(4, awarded=False, published=False),
@@ -558,7 +562,8 @@ def _openings() -> Iterator[Sample]:
         "heavy": result(30),
     }
     for name, outcome in outcomes.items():
-        context = {"result": outcome, "plot": plot(outcome)}
+        about = offers("bids.ranked", "award.determined", "result.published", at=NOW, state=ReceiptState.STAMPED)
+        context = {"result": outcome, "plot": plot(outcome), "offers": about}
         yield Sample(f"result-{name}", f"{path}/result", "notices/result.html", context)
 
 
@@ -580,8 +585,10 @@ def _others() -> Iterator[Sample]:
     yield Sample("receipts-problem", "/receipts?h=12", "log/receipts.html", {"asked": "12", "problem": True})
     public = Entry(h=digest(1), n=184_201, sequenced=True, procedure="T-2026-7k3m9q2d", kind="tender.published", at=NOW)
     sealed = Entry(h=digest(2), n=None, sequenced=True, procedure=None, kind=None, at=None)
+    offered = {"public": offers("tender.published", at=NOW)[0]}
     for name, entry in (("public", public), ("sealed", sealed), ("waiting", replace(sealed, sequenced=False))):
-        context = {"entry": entry, "issued": stamped_receipt(184_201) if entry.n is not None else None}
+        tokens = stamped_receipt(184_201).tokens if entry.n is not None else ()
+        context = {"entry": entry, "offer": offered.get(name), "tokens": tokens}
         yield Sample(f"entry-{name}", f"/log/entries/{entry.h}", "log/entry.html", context)
     yield Sample("help", "/help", "help/index.html", {})
     for language in refusals.LANGUAGES:

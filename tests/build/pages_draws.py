@@ -10,6 +10,7 @@ from typing import Any
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from tests.build import draws as vectors
+from tests.build.offers import offers
 from tests.build.pages import DAY, HOUR, NOW, Sample, digest
 from trading.demo import cast
 from trading.experts.forms import (
@@ -127,6 +128,8 @@ NAMES = (
     ("notary", ("临江公证处", "Linjiang Notary Office")),
     ("supervisor", ("临江县财政局", "Linjiang Finance Bureau")),
 )
+
+_RECEIPTS = ("draw.specified", "draw.committed", "draw.sealed", "draw.seeded", "draw.result", "draw.disclosed")
 
 
 def row(state: str) -> DrawRow:
@@ -537,4 +540,6 @@ def _public() -> Iterator[Sample]:
         ),
     }
     for name, page in pages.items():
-        yield Sample(f"draw-proof-{name}", path, "experts/proof.html", {"page": page, "reference": REFERENCE})
+        about = offers(*_RECEIPTS, at=NOW, lot=None) if page else []
+        context = {"page": page, "reference": REFERENCE, "offers": about}
+        yield Sample(f"draw-proof-{name}", path, "experts/proof.html", context)

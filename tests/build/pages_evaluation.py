@@ -373,7 +373,7 @@ def samples() -> Iterator[Sample]:
     done = replace(SITTING, report_number=1, reported_at=NOW)
     reported = replace(SITTING, report_number=1)
     outcome = scored_result()
-    context = {"result": outcome, "plot": plot(outcome)}
+    context = {"result": outcome, "plot": plot(outcome), "offers": ()}
     yield Sample("result-scored", f"/procedures/{REFERENCE}/lots/1/result", "notices/result.html", context)
     overview = "evaluation/overview.html"
     lines = [(ROW, SEATS[1], SITTING), (replace(ROW, reference="T-2026-b3c4d5e6"), None, None)]

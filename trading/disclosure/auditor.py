@@ -29,11 +29,12 @@ from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Role
 from trading.notices.queries.page import page
 from trading.notices.rules.records import AT_ONCE
+from trading.receipts.views import PDF, PROOF, download
 from trading.supervision import queries
 from trading.supervision.queries import Scope, Told, Wish
 from trading.supervision.rules.visibility import Secrecy
 from trading.web import streams
-from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, evidence_file
+from trading.web.downloads import STAMP_TYPE, evidence_file
 from trading.web.forms import Form
 from trading.web.permissions import allow, current_actor
 from trading.web.streams import Shared
@@ -170,16 +171,20 @@ def record(h: str) -> str:
     )
 
 
-@blueprint.route("/log/<h>.tlog-proof", methods=["GET", "POST"])
+@blueprint.route("/log/<h>.pdf", methods=["GET", "POST"], defaults={"form": PDF})
+@blueprint.route("/log/<h>.tlog-proof", methods=["GET", "POST"], defaults={"form": PROOF})
 @allow(Role.AUDITOR, privileged=True)
-def proof(h: str) -> Response:
-    """The receipt of a record (AL1 L8.2). It holds the record: one that is not public is asked for, and recorded."""
+def proof(h: str, form: str) -> Response:
+    """The receipt of a record, also to print (AL1 L8.1, L8.2).
+
+    It holds the record: one that is not public is asked for, and recorded.
+    """
     told, issued = _receipt(h)
     if told.kind not in AT_ONCE:
         if request.method != "POST":
             raise MethodNotAllowed(["POST"])
         record_access(_runtime().ledger, current_actor(), f"proof:{told.reference or ''}:{h}")
-    return evidence_file(issued.text, f"{issued.n}.tlog-proof", PROOF_TYPE)
+    return download(_runtime(), issued, form)
 
 
 @blueprint.get("/log/<h>/<file>")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable
+from typing import Final, cast
 
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -24,7 +25,10 @@ from trading.notices.rules import changes
 from trading.notices.rules.channels import Channel
 from trading.notices.rules.ocds import ocid
 from trading.notices.rules.progress import LotState, Stage
-from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, attachment, evidence_file
+from trading.receipts.model import Offer
+from trading.receipts.service import offer
+from trading.receipts.views import PDF, PROOF, download
+from trading.web.downloads import STAMP_TYPE, attachment, evidence_file
 from trading.web.instants import day_start
 from trading.web.locale import pick
 from trading.web.permissions import public
@@ -34,6 +38,9 @@ blueprint = Blueprint("notices", __name__)
 MOST_TEXT = 100  # characters of a search text that are read
 _LONGEST_PAGE = 9  # digits of a page number that are read; Python refuses to convert thousands of them
 BUNDLE = "disclosure.bundle"
+# The records whose receipts stand on the page of an opening and of a result; the others are in the log below each.
+_OPENING: Final = frozenset({"open.ordered", "opening.completed", "opening.refused", "tender.closed"})
+_RESULT: Final = frozenset({"award.determined", "bids.ranked", "contract.published", "result.published"})
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -111,8 +118,15 @@ def notice(reference: str, number: int) -> str:
     with _runtime().ledger.read() as conn:
         found = texts.notice_text(conn, reference, number)
         published = publications.of_notice(conn, reference, number)
+        named = log.records_naming(conn, reference, found.sha256)
     compared = [(change, changes.compare(change.old, change.new)) for change in found.changes]
-    return render_template("notices/notice.html", notice=found, compared=compared, publications=published)
+    return render_template(
+        "notices/notice.html", notice=found, compared=compared, publications=published, offers=_offers(named)
+    )
+
+
+def _offers(rows: Iterable[log.LogRow]) -> list[Offer]:
+    return [offer(_runtime(), kind=row.kind, lot=row.lot, at=row.at, h=row.h, n=row.n) for row in rows]
 
 
 @blueprint.get("/procedures/<reference>/documents/<digest>.<any(json, sig):kind>")
@@ -139,11 +153,14 @@ def document(reference: str, digest: str, kind: str) -> Response:
 def opening(reference: str, lot: str) -> str:
     """The opening hall of one lot: steps, custodians, and the record once everything is read out."""
     found = hall.look(_runtime(), reference, lot)
+    with _runtime().ledger.read() as conn:
+        records = log.records_about(conn, reference, lot, _OPENING)
     return render_template(
         "notices/opening.html",
         ceremony=found.ceremony,
         now=found.now,
         version=found.version,
+        offers=_offers(records),
         refresh="refresh" in request.args,
     )
 
@@ -163,7 +180,8 @@ def result(reference: str, lot: str) -> str:
     """The result of one lot: ranking, prices, reasons, award."""
     with _runtime().ledger.read() as conn:
         found = results.result(conn, reference, lot)
-    return render_template("notices/result.html", result=found, plot=_plot(found))
+        records = log.records_about(conn, reference, lot, _RESULT)
+    return render_template("notices/result.html", result=found, plot=_plot(found), offers=_offers(records))
 
 
 def _plot(found: results.Result) -> DotPlot | None:
@@ -202,15 +220,19 @@ def entry(h: str) -> str:
         if found is None:
             raise NotFound(h)
         issued = receipt(conn, reader(_runtime().log_dir), wanted) if _is_placed(found) else None
-    return render_template("log/entry.html", entry=found, issued=issued)
+    offered = None
+    if found.kind is not None and found.at is not None:
+        offered = offer(_runtime(), kind=found.kind, lot=None, at=found.at, h=h, n=found.n)
+    tokens = () if issued is None else issued.tokens
+    return render_template("log/entry.html", entry=found, offer=offered, tokens=tokens)
 
 
-@blueprint.get("/log/entries/<h>.tlog-proof")
+@blueprint.get("/log/entries/<h>.pdf", defaults={"form": PDF})
+@blueprint.get("/log/entries/<h>.tlog-proof", defaults={"form": PROOF})
 @public
-def proof(h: str) -> Response:
-    """The receipt of a public record: the proof that its entry is in the log (AL1 L8.2)."""
-    issued = _public_receipt(h)
-    return evidence_file(issued.text, f"{issued.n}.tlog-proof", PROOF_TYPE)
+def proof(h: str, form: str) -> Response:
+    """The receipt of a public record: the proof that its entry is in the log, also to print (AL1 L8.2)."""
+    return download(_runtime(), _public_receipt(h), form)
 
 
 @blueprint.get("/log/entries/<h>/<file>")

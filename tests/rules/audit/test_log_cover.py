@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.kills import Draws
-from trading.audit.rules.cover import SETTLE_S, Chance, Cover, Rate
+from trading.audit.rules.cover import SETTLE_S, Chance, Cover, Growth, Rate
 
 RATE = Rate(quantum=8, window_s=10.0)
 

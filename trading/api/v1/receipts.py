@@ -19,7 +19,8 @@ from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor
 from trading.openings import queries as openings
 from trading.openings.model import Place
-from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, evidence_file
+from trading.receipts.views import PDF, PROOF, download
+from trading.web.downloads import STAMP_TYPE, evidence_file
 from trading.web.permissions import public
 
 blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1")
@@ -27,6 +28,7 @@ blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1")
 _COMMITMENT: Final = re.compile(r"[0-9a-f]{64}\Z")
 # How many of these there are is a secret until the order is published (SUB-07), also of the public kind among them.
 _SEALED: Final = frozenset({"bid.received", "bid.withdrawn", "tender.closed"})
+_FORMS: Final = {"text/plain": PROOF, "application/pdf": PDF}
 _OF_CEREMONY: Final = frozenset({"factor.revealed", "rescue.accepted", "objection.raised", "objection.decided"})
 
 
@@ -35,17 +37,13 @@ _OF_CEREMONY: Final = frozenset({"factor.revealed", "rescue.accepted", "objectio
 def one(h: str) -> Response:
     """Return the newest receipt; 202 while the record is acknowledged and not logged yet.
 
-    As JSON, or as the ``.tlog-proof`` file itself if the caller prefers ``text/plain``.
+    As JSON, or as the ``.tlog-proof`` file itself if the caller prefers ``text/plain``, or printable as PDF.
     """
     found = _issued(h)
     if found is None:
         return answer({"h": h, "state": ReceiptState.ACKNOWLEDGED.value}, HTTPStatus.ACCEPTED)
-    best = request.accept_mimetypes.best_match(["application/json", "text/plain"])
-    return (
-        evidence_file(found.text, f"{found.n}.tlog-proof", PROOF_TYPE)
-        if best == "text/plain"
-        else answer(_as_json(found))
-    )
+    best = request.accept_mimetypes.best_match(["application/json", *_FORMS]) or ""
+    return download(runtime(), found, _FORMS[best]) if best in _FORMS else answer(_as_json(found))
 
 
 @blueprint.get("/receipts/<h>/<file>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from trading.audit.queries import LoggedRecord, records_of_draw
 from trading.audit.tables import log_position
 from trading.documents import queries as documents
 from trading.documents.tables import document
@@ -51,6 +52,12 @@ def draws_of(conn: Connection, procedure_id: int) -> list[DrawRow]:
     """Return every attempt of every draw of a procedure, oldest first."""
     query = select(draw).where(draw.c.tender_id == procedure_id).order_by(draw.c.specified_at, draw.c.attempt)
     return [draw_of(row) for row in conn.execute(query)]
+
+
+def disclosed_records(conn: Connection, name: str) -> list[LoggedRecord]:
+    """Return the logged records of a draw in log order once it is disclosed; none before, nor of a draw unknown."""
+    states = set(conn.execute(select(draw.c.state).where(draw.c.draw == name)).scalars())
+    return records_of_draw(conn, name) if states == {"disclosed"} else []
 
 
 def answers(conn: Connection, name: str, attempt: int, *kinds: str) -> list[AnswerRow]:

@@ -7,23 +7,28 @@ distance between two positions would tell how much came between them (NOT-36). T
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
 from trading.audit.tables import audit_entry, log_position
+from trading.experts.queries import disclosed_records
+from trading.notices.queries.statements import PUBLIC_PHASES
+from trading.procedures.tables import procedure
 
 # Kinds that say nothing about bids.
 ALWAYS: Final = frozenset({
-    "answer.published", "lot.failed", "notice.publication", "opening.refused", "policy.fixed", "procedure.cancelled",
-    "tender.changed", "tender.published",
+    "answer.published", "failure.published", "lot.failed", "notice.publication", "opening.refused", "policy.fixed",
+    "procedure.cancelled", "tender.changed", "tender.published",
 })  # fmt: skip
 # Kinds of the ceremony and after it, public once the first order of their lot is recorded. The kinds of single bids are
 # on the opening page, which shows them together.
 AFTER_ORDER: Final = frozenset({
-    "award.determined", "bids.ranked", "factor.closed", "factor.opened", "open.ordered", "opening.combined",
-    "opening.completed", "release.closed", "result.published", "share.checked", "share.released", "tender.closed",
+    "award.determined", "bids.ranked", "contract.published", "factor.closed", "factor.opened", "open.ordered",
+    "opening.combined", "opening.completed", "release.closed", "result.published", "share.checked", "share.released",
+    "tender.closed",
 })  # fmt: skip
 ENDS_SECRECY: Final = frozenset({"lot.failed", "open.ordered", "opening.refused", "procedure.cancelled"})
 
@@ -36,7 +41,10 @@ PUBLIC: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRow:
-    """One record: its kind, instant in ms, commitment in hex, and position once positions may be shown."""
+    """One record: its kind, instant in ms, commitment in hex, and position once positions may be shown.
+
+    ``notice`` is the digest of the notice that the record names.
+    """
 
     kind: str
     lot: str | None
@@ -44,6 +52,7 @@ class LogRow:
     h: str
     n: int | None
     reason: str | None = None
+    notice: str | None = None
 
 
 def public_log(conn: Connection, procedure_id: int) -> tuple[LogRow, ...]:
@@ -69,7 +78,27 @@ def _secrecy_is_over(rows: list[LogRow]) -> bool:
 def _row(kind: str, record: bytes, h: str, n: int | None) -> LogRow:
     content = json.loads(record)
     body = content["body"]
-    return LogRow(kind=kind, lot=body.get("lot"), at=content["at"], h=h, n=n, reason=body.get("reason"))
+    return LogRow(
+        kind=kind,
+        lot=body.get("lot"),
+        at=content["at"],
+        h=h,
+        n=n,
+        reason=body.get("reason"),
+        notice=body.get("notice_sha256"),
+    )
+
+
+def records_about(conn: Connection, reference: str, lot: str | None, kinds: Collection[str]) -> tuple[LogRow, ...]:
+    """Return what the public may see of these kinds of a published procedure, oldest first; of one lot, or all."""
+    found = select(procedure.c.id).where(procedure.c.reference == reference, procedure.c.phase.in_(PUBLIC_PHASES))
+    rows = public_log(conn, conn.execute(found).scalar_one())
+    return tuple(row for row in rows if row.kind in kinds and lot in {None, row.lot})
+
+
+def records_naming(conn: Connection, reference: str, digest: str) -> tuple[LogRow, ...]:
+    """Return the records that name a notice by its digest, one for each lot that it is about."""
+    return tuple(row for row in records_about(conn, reference, None, ALWAYS | AFTER_ORDER) if row.notice == digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +126,27 @@ def entry(conn: Connection, h: bytes) -> Entry | None:
     row = conn.execute(query).one_or_none()
     if row is None:
         return None
-    shown = [each for each in public_log(conn, row.procedure_id) if each.h == h.hex()] if row.procedure_id else []
-    mine = shown[0] if shown else None
+    rows, reference = _told(conn, row.procedure_id, json.loads(bytes(row.record)))
+    mine = next((each for each in rows if each.h == h.hex()), None)
     return Entry(
         h=h.hex(),
         n=mine.n if mine is not None else row.n if row.procedure_id is None else None,
         sequenced=row.n is not None,
-        procedure=json.loads(bytes(row.record))["procedure"] if mine is not None else None,
-        kind=mine.kind if mine is not None else None,
-        at=mine.at if mine is not None else None,
+        procedure=None if mine is None else reference,
+        kind=None if mine is None else mine.kind,
+        at=None if mine is None else mine.at,
     )
+
+
+def _told(conn: Connection, procedure_id: int | None, record: Mapping[str, Any]) -> tuple[Iterable[LogRow], str | None]:
+    """Return the public records among which this one may be, and the procedure that they are of.
+
+    The records of a draw name no procedure until its disclosure, which makes them public all together (ED1 D5, D11).
+    """
+    if procedure_id is not None:
+        return public_log(conn, procedure_id), record["procedure"]
+    if not record["kind"].startswith("draw."):
+        return (), None
+    rows = disclosed_records(conn, record["body"]["draw"])
+    references = [row.data["body"]["procedure"] for row in rows if row.kind == "draw.disclosed"]
+    return (_row(row.kind, row.record, row.h.hex(), row.n) for row in rows), references[0] if references else None

@@ -18,7 +18,8 @@ from trading.participation.forms import ObjectionForm
 from trading.participation.queries.values import OwnLot, Template
 from trading.participation.service import Desk
 from trading.participation.views.blueprint import blueprint, lines, me, runtime
-from trading.web.downloads import PROOF_TYPE, STAMP_TYPE, evidence_file
+from trading.receipts.views import PDF, PROOF, download
+from trading.web.downloads import STAMP_TYPE, evidence_file
 from trading.web.locale import gettext as _
 from trading.web.locale import pick
 from trading.web.permissions import allow
@@ -86,12 +87,12 @@ def template(reference: str, lot: str) -> Response:
     return response
 
 
-@blueprint.get("/tenders/<reference>/receipts/<h>.tlog-proof")
+@blueprint.get("/tenders/<reference>/receipts/<h>.pdf", defaults={"form": PDF})
+@blueprint.get("/tenders/<reference>/receipts/<h>.tlog-proof", defaults={"form": PROOF})
 @allow(Role.BIDDER, relation="own_bid")
-def receipt(reference: str, h: str) -> Response:
-    """The best receipt of an own record (AL1 L8.1)."""
-    found = _own_receipt(reference, h)
-    return evidence_file(found.text, f"{found.n}.tlog-proof", PROOF_TYPE)
+def receipt(reference: str, h: str, form: str) -> Response:
+    """The best receipt of an own record, also to print (AL1 L8.1)."""
+    return download(runtime(), _own_receipt(reference, h), form)
 
 
 @blueprint.get("/tenders/<reference>/receipts/<h>/<file>")
