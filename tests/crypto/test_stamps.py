@@ -100,7 +100,11 @@ def test_the_certificate_is_judged_at_gen_time() -> None:
     assert refusal(stamped(short, at_ms=last + 1)) == "stamp.expired"
 
 
-@pytest.mark.parametrize("data", [b"", b"\x30", b"\x30\x00", make_request(MESSAGE).data[:-1], stamped()])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x30", b"\x30\x00", make_request(MESSAGE).data[:-1], stamped()],
+    ids=["nothing", "a tag", "empty", "cut off", "an answer"],
+)
 def test_what_is_no_request_is_not_answered(data: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"stamp\.malformed"):
         read_question(data)
