@@ -27,6 +27,7 @@ from trading.crypto.stamps import verify_stamp
 from trading.demo import cast
 from trading.kernel.canonical import loads_object
 from trading.kernel.roles import Role
+from verifier.attachment import attached_proof
 
 QINGHE, BOLIN, YUNFAN = (organisation.key for organisation in cast.BIDDERS[:3])
 CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
@@ -136,10 +137,22 @@ def test_a_receipt_verifies_offline_and_is_the_bidders_own(market: Market, bidde
         policy = parse_policy(market.runtime.witness_policy)
         found = verify_receipt(answer.data, origin=market.runtime.origin, policy=policy, verify=verify_note_signature)
         assert found.record["body"]["bidder"] == cast.BIDDERS[0].code
-        assert person(market, BOLIN).get(path).status_code == HTTPStatus.NOT_FOUND
-        assert market.app.test_client().get(path).status_code in {302, 303, 401}
+        paper = path.replace(".tlog-proof", ".pdf")
+        assert verified_alike(mine.get(paper).data, answer.data)
+        for each in (path, paper):
+            assert person(market, BOLIN).get(each).status_code == HTTPStatus.NOT_FOUND
+            assert market.app.test_client().get(each).status_code in {302, 303, 401}
+    notice = read(market.app.test_client(), f"/procedures/{market.tender}/notices/1")
+    assert "After the opening" in notice  # the receipt of the notice names its position
+    assert ".tlog-proof" not in notice
     for h in ("00" * 32, "zz", "0" * 63):
-        assert mine.get(f"{desk_of(market)}/receipts/{h}.tlog-proof").status_code == HTTPStatus.NOT_FOUND
+        for form in ("tlog-proof", "pdf"):
+            assert mine.get(f"{desk_of(market)}/receipts/{h}.{form}").status_code == HTTPStatus.NOT_FOUND
+
+
+def verified_alike(pdf: bytes, proof: bytes) -> bool:
+    """Whether a PDF carries a receipt of the same record; its witnesses may have signed meanwhile."""
+    return attached_proof(pdf).partition(b"index")[0] == proof.partition(b"index")[0]
 
 
 def test_time_stamps_lie_beside_the_receipt_for_its_bidder_alone(market: Market, bidder: Bidder) -> None:

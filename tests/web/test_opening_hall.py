@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import pytest
 from flask.testing import FlaskClient
@@ -23,8 +24,11 @@ from tests.web.api.test_ceremony import PRICES, Play
 from trading.accounts import service as accounts
 from trading.assembly import ERRANDS
 from trading.audit import errands, verifying
+from trading.audit.rules.policy import parse_policy
+from trading.audit.rules.proof import verify_receipt
 from trading.audit.service import witnessed
 from trading.commands.folds import FOLDS, REPLAYED
+from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document
 from trading.demo import cast
 from trading.demo.cast import BIDDERS
@@ -40,7 +44,9 @@ from trading.openings.service import answers
 from trading.openings.service.documents import stored_document
 from trading.web import streams
 from trading.web.streams import MIMETYPE
+from verifier.attachment import attached_proof
 
+WAITING = "In a moment"  # instead of a receipt that is not in the log yet
 HIDDEN = re.compile(r'<input[^>]*name="(csrf_token|offer)"[^>]*value="([^"]*)"')
 PAPER = re.compile(r'href="(/procedures/[^"]+/opening/desk/[0-9a-f]{64})"')
 
@@ -313,6 +319,30 @@ def opened(hall: Hall, station: Station) -> None:
         assert rest == [later["id"] for later in acts[place + 1 :]]
     assert "The opening is complete" in hall.page()
     assert "live.js" not in hall.page(), "nothing follows any more"
+    receipts_offered(hall)
+
+
+def receipts_offered(hall: Hall) -> None:
+    """The page of the opening and that of the notice offer receipts that anybody may have and that verify."""
+    client, policy = hall.market.client(), parse_policy(hall.market.runtime.witness_policy)
+    offered = {"": {"tender.closed", "open.ordered", "opening.completed"}, "notice": {"tender.published"}}
+    for page, kinds in offered.items():
+        path = f"/procedures/{hall.market.tender}/notices/1" if page else hall.base
+        eventually(partial(_all_logged, client, path))
+        text = client.get(f"{path}?lang=en").text
+        proofs = dict.fromkeys(re.findall(r'href="(/log/entries/[0-9a-f]{64})\.tlog-proof"', text))
+        found = {}
+        for each in proofs:
+            proof, pdf = client.get(f"{each}.tlog-proof").data, client.get(f"{each}.pdf?lang=en")
+            verified = verify_receipt(
+                proof, origin=hall.market.runtime.origin, policy=policy, verify=verify_note_signature
+            )
+            found[verified.record["kind"]] = attached_proof(pdf.data) == proof
+        assert found == dict.fromkeys(kinds, True)
+
+
+def _all_logged(client: FlaskClient, path: str) -> bool:
+    return WAITING not in client.get(f"{path}?lang=en").text
 
 
 def watched(hall: Hall) -> None:

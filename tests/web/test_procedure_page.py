@@ -194,9 +194,9 @@ def test_query_budget(records: Records, client: FlaskClient, count_queries: Coun
     records.rank("1", [item], (bids[0], bidder(1), 1))
     for path, most in (
         (BASE, 7),
-        (f"{BASE}/notices/1", 2),
-        (f"{BASE}/lots/1/opening", 9),
-        (f"{BASE}/lots/1/result", 10),
+        (f"{BASE}/notices/1", 3),
+        (f"{BASE}/lots/1/opening", 10),
+        (f"{BASE}/lots/1/result", 11),
     ):
         with count_queries() as seen:
             assert client.get(path).status_code == 200

@@ -121,6 +121,9 @@ def test_an_entry_page_tells_only_what_is_public(
     shown = client.get(f"/log/entries/{by_kind['tender.published']}?lang=en").text
     assert REFERENCE in shown
     assert "Shown after the opening" in shown
+    for h in (*by_kind.values(), "00" * 32):  # a receipt names its position
+        for form in ("tlog-proof", "pdf"):
+            assert client.get(f"/log/entries/{h}.{form}").status_code == 404
     assert client.get(f"/log/entries/{'00' * 32}").status_code == 404
     assert client.get("/log/entries/zz").status_code == 404
     answer = client.get(f"/receipts?h={by_kind['bid.received'].upper()}")

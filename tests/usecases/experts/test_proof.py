@@ -11,13 +11,16 @@ from tests.support.made_committee import CommitteeMaker
 from tests.support.market import Market
 from tests.support.verifying import failures, memory_bundle
 from tests.usecases.experts.test_secrecy import decide
+from trading.audit.queries import records_of_draw
 from trading.audit.replay import replay
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.demo.stage import trust_document
 from trading.disclosure.rules.tiers import Tier
 from trading.disclosure.service import BundleExtras, export_draw
+from trading.experts.queries import disclosed_records
 from trading.experts.service import disclosure
 from trading.kernel.errors import NotFound
+from trading.notices.queries import log
 from verifier.build import single_file_source
 from verifier.progress import Progress
 from verifier.report import STATE_OK, Report
@@ -45,6 +48,10 @@ def exported(market: Market, draw: str, tier: Tier, target: Path) -> Path:
 
 def test_the_verifier_recomputes_the_draw(market: Market, maker: CommitteeMaker, tmp_path: Path) -> None:
     draw = finished(market, maker)
+    with maker.ledger.read() as conn:  # its records are public all together: anybody may have their receipts
+        told = {record.kind: log.entry(conn, record.h) for record in disclosed_records(conn, draw)}
+    assert {"draw.sealed", "draw.seeded", "draw.result", "draw.disclosed"} <= set(told)
+    assert {(each.kind, each.procedure) for each in told.values() if each} == {(kind, market.tender) for kind in told}
     trust = trust_document(market.stage, "0" * 64)
     for tier in (Tier.PUBLIC, Tier.AUDIT):
         with zipfile.ZipFile(exported(market, draw, tier, tmp_path / f"{tier}.zip")) as archive:
@@ -61,6 +68,12 @@ def test_a_draw_is_not_exported_before_it_is_disclosed(market: Market, maker: Co
     maker.admit(24)
     maker.plan(market.tender)
     draw = maker.sealed(market.tender)
+    with maker.ledger.read() as conn:
+        sealed = records_of_draw(conn, draw)
+        assert disclosed_records(conn, draw) == []
+        told = [log.entry(conn, record.h) for record in sealed]
+    assert {"draw.sealed", "draw.committed"} <= {record.kind for record in sealed}
+    assert {(each.kind, each.procedure) for each in told if each} == {(None, None)}
     for tier in (Tier.PUBLIC, Tier.AUDIT):
         with pytest.raises(NotFound):
             exported(market, draw, tier, tmp_path / "early.zip")

@@ -26,6 +26,7 @@ from trading.demo.stage import trust_document
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import sha256_hex
 from trading.parties import service as parties
+from verifier.attachment import attached_proof
 
 T = TypeVar("T")
 
@@ -112,8 +113,13 @@ def test_receipt_is_the_bidders_own_before_the_opening(market: Market, bidder: B
     assert bidder.client.get(f"/api/v1/receipts/{h}").get_json()["state"] in {"logged", "witnessed"}
     file = bidder.client.get(f"/api/v1/receipts/{h}", headers={"Accept": "text/plain"})
     assert file.data.startswith(b"c2sp.org/tlog-proof@v1\n")
+    printed = {"Accept": "application/pdf"}
+    paper = bidder.client.get(f"/api/v1/receipts/{h}?lang=en", headers=printed)
+    assert paper.mimetype == "application/pdf"
+    assert attached_proof(paper.data).partition(b"index")[0] == file.data.partition(b"index")[0]
     for who in ("", "supervisor", BIDDERS[2].key):
-        assert market.client(who).get(f"/api/v1/receipts/{h}").status_code == 404
+        for headers in ({}, printed):
+            assert market.client(who).get(f"/api/v1/receipts/{h}", headers=headers).status_code == 404
 
 
 def test_the_bidders_own_client_is_answered_over_http(market: Market, bidder: Bidder, tmp_path: Path) -> None:

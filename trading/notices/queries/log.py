@@ -15,6 +15,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from trading.audit.tables import audit_entry, log_position
 from trading.experts.queries import disclosed_records
+from trading.notices.queries import AnyRow
 from trading.notices.queries.statements import PUBLIC_PHASES
 from trading.procedures.tables import procedure
 
@@ -32,10 +33,14 @@ AFTER_ORDER: Final = frozenset({
 })  # fmt: skip
 ENDS_SECRECY: Final = frozenset({"lot.failed", "open.ordered", "opening.refused", "procedure.cancelled"})
 
-PUBLIC: Final = (
+_PUBLIC: Final = (
     select(audit_entry.c.kind, audit_entry.c.record, audit_entry.c.h, log_position.c.n)
     .outerjoin(log_position, log_position.c.entry_id == audit_entry.c.id)
-    .where(audit_entry.c.procedure_id == bindparam("procedure"), audit_entry.c.kind.in_(sorted(ALWAYS | AFTER_ORDER)))
+    .where(audit_entry.c.kind.in_(sorted(ALWAYS | AFTER_ORDER)))
+)
+PUBLIC: Final = _PUBLIC.where(audit_entry.c.procedure_id == bindparam("procedure"))
+PUBLIC_OF: Final = _PUBLIC.join(procedure, procedure.c.id == audit_entry.c.procedure_id).where(
+    procedure.c.reference == bindparam("reference"), procedure.c.phase.in_(PUBLIC_PHASES)
 )
 
 
@@ -57,10 +62,12 @@ class LogRow:
 
 def public_log(conn: Connection, procedure_id: int) -> tuple[LogRow, ...]:
     """Return what the public may see of the procedure's records, oldest first."""
-    rows = [
-        _row(kind, bytes(record), bytes(h).hex(), n)
-        for kind, record, h, n in conn.execute(PUBLIC, {"procedure": procedure_id})
-    ]
+    return _told_of(conn.execute(PUBLIC, {"procedure": procedure_id}))
+
+
+def _told_of(found: Iterable[AnyRow]) -> tuple[LogRow, ...]:
+    """Return the rows that may be told now, of all public kinds of one procedure."""
+    rows = [_row(kind, bytes(record), bytes(h).hex(), n) for kind, record, h, n in found]
     # What the sequencer has not reached yet comes last, in the order of the acts.
     rows.sort(key=lambda row: (row.n is None, row.n if row.n is not None else row.at))
     ordered = {row.lot for row in rows if row.kind == "open.ordered"}
@@ -91,8 +98,7 @@ def _row(kind: str, record: bytes, h: str, n: int | None) -> LogRow:
 
 def records_about(conn: Connection, reference: str, lot: str | None, kinds: Collection[str]) -> tuple[LogRow, ...]:
     """Return what the public may see of these kinds of a published procedure, oldest first; of one lot, or all."""
-    found = select(procedure.c.id).where(procedure.c.reference == reference, procedure.c.phase.in_(PUBLIC_PHASES))
-    rows = public_log(conn, conn.execute(found).scalar_one())
+    rows = _told_of(conn.execute(PUBLIC_OF, {"reference": reference}))
     return tuple(row for row in rows if row.kind in kinds and lot in {None, row.lot})
 
 
