@@ -161,7 +161,8 @@ def test_the_page_of_a_notice_says_where_it_was_published(client: FlaskClient, l
     assert "Legal periods count from the first publication" in text
     assert text.count("Open data (OCDS)") == 1
     proofs = [part.partition('"')[0] for part in text.split('class="proof" href="')[1:]]
-    assert len(proofs) == 3
+    files = [each for each in proofs if each.endswith((".tlog-proof", ".pdf"))]
+    assert (len(proofs), len(files)) == (6, 2)  # of each channel, and of the notice itself, with its receipt to keep
     for proof in proofs:
         assert client.get(proof).status_code == 200
 
