@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from flask.testing import FlaskClient
@@ -29,13 +30,13 @@ class SerialCrawler:
     """The wrong feed: rows above the largest serial number that was read."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._last = ledger, 0
+        self._ledger, self.last = ledger, 0
 
     def new(self) -> Iterator[str]:
         query = "SELECT id, h FROM log.audit_entry WHERE id > %s AND kind = 'tender.published' ORDER BY id"
         with self._ledger.read() as conn:
-            for row in conn.exec_driver_sql(query, (self._last,)):
-                self._last = row.id
+            for row in conn.exec_driver_sql(query, (self.last,)):
+                self.last = row.id
                 yield bytes(row.h).hex()
 
 
@@ -70,12 +71,17 @@ class Race:
         self.by_serial += self._serial.new()
         return len(self.by_position)
 
+    def _is_overtaken(self, entry_id: int) -> bool:
+        return self._serial.last > entry_id
+
     def _write(self, number: int) -> None:
-        for _ in range(self._each):
+        for turn in range(self._each):
             with self._ledger.begin(SYSTEM) as uow:
                 recorded = write(uow, "tender.published", number + 1)
                 if _CHOICE.random() < 0.5:
                     write(uow, "bid.received", number + 1)  # takes a position that the feed passes over
+                if number == turn == 0:  # one commit that the other reader has overtaken, whatever the machine does
+                    eventually(partial(self._is_overtaken, recorded.entry_id))
                 pause(_CHOICE.random() * 6)
             self.written.append(recorded.h.hex())
 

@@ -307,7 +307,7 @@ def test_a_question_is_seen_by_those_who_answer_and_watch_and_a_follower_by_nobo
 
 
 #: The pages that count, and those that show the working head, which only a demonstration does (AL1 L6).
-OPEN_IN_A_DEMONSTRATION = ("/count", "/log", "/verify", "/audit/log", "/api/v1/records")
+OPEN_IN_A_DEMONSTRATION = ("/count", "/log", "/verify", "/audit/log", "/api/v1/records", "/supervision/health")
 
 
 def with_a_count(trial: Trial, app: Flask) -> Callable[[], str]:
