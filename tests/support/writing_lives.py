@@ -59,6 +59,18 @@ def log_everything(gate: Gate, place: LogPlace, variant: Variant | None = None) 
     _run(place, _log)
 
 
+def log_more(gate: Gate, place: LogPlace, variant: Variant | None = None) -> None:
+    """Log what waits and have it witnessed; the main thread is watched once it has started."""
+
+    def act(sequencer: Sequencer) -> None:
+        sequencer.start()
+        gate.wait()
+        _log_waiting(sequencer)
+
+    _prepare(place, variant)
+    _run(place, act)
+
+
 def begin(gate: Gate, place: LogPlace, variant: Variant | None = None) -> None:
     """Only start; the main thread is watched."""
     _prepare(place, variant)
@@ -92,6 +104,10 @@ def _prepare(place: LogPlace, variant: Variant | None) -> None:
 
 def _log(sequencer: Sequencer) -> None:
     sequencer.start()
+    _log_waiting(sequencer)
+
+
+def _log_waiting(sequencer: Sequencer) -> None:
     while sequencer.step():
         pass
     witnesses, size = sequencer._witnesses, sequencer._writer.size
