@@ -29,8 +29,8 @@ REFUSED: Final = 3  # exit code of a life that an error ended
 FAILED: Final = "not stored"
 TOLD: Final = Path("/told")  # there is no such folder; unlinking in it marks the moment at which a promise was made
 
-# No heartbeat during a life: every one of them makes the same calls.
-QUIET: Final = Options(interval_s=0.005, heartbeat_s=60.0, retry_s=0.02)
+# The next heartbeat comes after the end of a life, unless the witnesses were slow to answer the first one.
+QUIET: Final = Options(interval_s=0.005, heartbeat_s=3.0, retry_s=0.02)
 
 Variant = Callable[[], None]
 
