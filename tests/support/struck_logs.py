@@ -19,7 +19,16 @@ from tests.support.logs import Killed, LogWorld, kill_at
 from tests.support.polling import eventually
 from tests.support.rewinding import Rewindable
 from tests.support.syscalls import Call, Site, Strike, Watcher, sites
-from tests.support.writing_lives import QUIET, REFUSED, LogPlace, Variant, begin, log_everything, witness_everything
+from tests.support.writing_lives import (
+    QUIET,
+    REFUSED,
+    LogPlace,
+    Variant,
+    begin,
+    log_everything,
+    log_more,
+    witness_everything,
+)
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import parse_bundle
 from trading.audit.rules.tree import leaf_hash, root_of_hashes
@@ -45,7 +54,7 @@ class Scenario:
 
 SCENARIOS: Final = {
     "first": Scenario(state="nothing"),
-    "growing": Scenario(state="grown", segment_bytes=30_000),  # the third batch begins a new one
+    "growing": Scenario(state="grown", life=log_more, segment_bytes=30_000),  # the third batch begins a new one
     "adopting": Scenario(state="torn", life=begin),
     "witnessing": Scenario(state="nothing", life=witness_everything),
 }

@@ -29,8 +29,8 @@ REFUSED: Final = 3  # exit code of a life that an error ended
 FAILED: Final = "not stored"
 TOLD: Final = Path("/told")  # there is no such folder; unlinking in it marks the moment at which a promise was made
 
-# No heartbeat during a life: every one of them makes the same calls.
-QUIET: Final = Options(interval_s=0.005, heartbeat_s=60.0, retry_s=0.02)
+# The next heartbeat comes after the end of a life, unless the witnesses were slow to answer the first one.
+QUIET: Final = Options(interval_s=0.005, heartbeat_s=3.0, retry_s=0.02)
 
 Variant = Callable[[], None]
 
@@ -57,6 +57,18 @@ def log_everything(gate: Gate, place: LogPlace, variant: Variant | None = None) 
     _prepare(place, variant)
     gate.wait()
     _run(place, _log)
+
+
+def log_more(gate: Gate, place: LogPlace, variant: Variant | None = None) -> None:
+    """Log what waits and have it witnessed; the main thread is watched once it has started."""
+
+    def act(sequencer: Sequencer) -> None:
+        sequencer.start()
+        gate.wait()
+        _log_waiting(sequencer)
+
+    _prepare(place, variant)
+    _run(place, act)
 
 
 def begin(gate: Gate, place: LogPlace, variant: Variant | None = None) -> None:
@@ -92,6 +104,10 @@ def _prepare(place: LogPlace, variant: Variant | None) -> None:
 
 def _log(sequencer: Sequencer) -> None:
     sequencer.start()
+    _log_waiting(sequencer)
+
+
+def _log_waiting(sequencer: Sequencer) -> None:
     while sequencer.step():
         pass
     witnesses, size = sequencer._witnesses, sequencer._writer.size
