@@ -1,40 +1,42 @@
-"""Progress on stderr: a bar on a terminal, a line every few seconds elsewhere if the work is long."""
+"""A bar on stderr while a long check runs; nothing at all where nobody watches, as in a pipe or a scheduled job."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from typing import TextIO
 
 BAR_WIDTH = 30
-QUIET_SECONDS = 5.0
+LINE_WIDTH = 78
+PAUSE_SECONDS = 0.1
 
 
 class Progress:
-    """Shows how far a step is; silent for short work that is not watched."""
+    """Shows how far a step is, if ``stream`` is a terminal."""
 
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._started = self._shown = time.monotonic()
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._clock = clock
+        self._watched = self._stream.isatty()
+        self._shown = clock()
         self._open = False
 
     def tick(self, label: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` things of a step are finished."""
-        now = time.monotonic()
-        wait = 0.1 if self._terminal else QUIET_SECONDS
-        if now - self._shown < wait:
+        """Show that ``done`` of ``total`` things of a step are finished; work of a blink shows nothing."""
+        if not self._watched or (now := self._clock()) - self._shown < PAUSE_SECONDS:
             return
         self._shown = now
         share = done / total if total else 1.0
-        if self._terminal:
-            bar = "█" * int(share * BAR_WIDTH)
-            sys.stderr.write(f"\r{label:<14} {bar:<{BAR_WIDTH}} {share:4.0%} {done}/{total} ")
-            self._open = True
-        else:
-            sys.stderr.write(f"{label}: {done}/{total} ({share:.0%}) after {now - self._started:.0f} s\n")
-        sys.stderr.flush()
+        bar = "█" * int(share * BAR_WIDTH)
+        line = f"{label:<8} {bar:<{BAR_WIDTH}} {share:4.0%} {done:,}/{total:,}"
+        self._stream.write(f"\r{line:<{LINE_WIDTH}}")
+        self._stream.flush()
+        self._open = True
 
     def close(self) -> None:
         """Remove the bar."""
         if self._open:
-            sys.stderr.write("\r" + " " * 70 + "\r")
-            sys.stderr.flush()
+            self._stream.write("\r" + " " * LINE_WIDTH + "\r")
+            self._stream.flush()
+            self._open = False

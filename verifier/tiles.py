@@ -198,6 +198,17 @@ def split_entries(data: bytes, path: str) -> list[bytes]:
     return entries
 
 
+def _first_other(place: tuple[int, int, int], found: bytes, hashed: bytes) -> str:
+    """Name the entries under the first hash of a tile that differs."""
+    level, number, _ = place
+    at = next(
+        at for at in range(0, TILE_BYTES, HASH_BYTES) if found[at : at + HASH_BYTES] != hashed[at : at + HASH_BYTES]
+    )
+    span = TILE_WIDTH**level
+    start = (number * TILE_WIDTH + at // HASH_BYTES) * span
+    return f"at entry {start}" if level == 0 else f"over entries {start} to {start + span - 1}"
+
+
 def check_tiles(bundle: Bundle, tree: LogTree) -> Iterator[str]:
     """Yield one sentence per hash tile that is missing, wrong, or not part of a tree of this size."""
     expected = {
@@ -205,8 +216,9 @@ def check_tiles(bundle: Bundle, tree: LogTree) -> Iterator[str]:
     }
     for path, place in expected.items():
         try:
-            if bundle.read(path, TILE_BYTES) != tree.tile(*place):
-                yield f"{path}: differs from the hashes of the entries"
+            found, hashed = bundle.read(path, TILE_BYTES), tree.tile(*place)
+            if found != hashed:
+                yield f"{path}: differs from the hashes of the entries, first {_first_other(place, found, hashed)}"
         except BundleFault as error:
             yield str(error)
     entries = {

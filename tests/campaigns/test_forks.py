@@ -1,7 +1,7 @@
 """Somebody who has the log's key shows another history: a witness or an old checkpoint shows it up (AL1 L0, L7.2, F32).
 
 Every fork is flawless in itself, and the witnesses whose signatures it carries are accomplices: nothing but the memory
-of others can find it. A normal run plays 8 forks, ``MINGBIAO_CAMPAIGN=long`` 100. The controls are a reader and a
+of others can find it. A normal run plays 4 forks, ``MINGBIAO_CAMPAIGN=long`` 100. The controls are a reader and a
 witness without a memory; they must accept every fork, or the campaign proves nothing.
 """
 
@@ -31,7 +31,7 @@ from verifier.report import STATE_GAP, Report
 from verifier.verification import Options
 
 LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
-ROUNDS = 100 if LONG else 8
+ROUNDS = 100 if LONG else 4
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from trading.kernel.canonical import dumps
 from verifier.build import single_file_source
 from verifier.cli import main
 from verifier.report import STATE_ABSENT, STATE_OK
+from verifier.verification import Options
 
 KINDS = (("public", "public"), ("public", "bidders"), ("auditor", "audit"), ("audit", "audit"), ("audit", "log"))
 NOT_CLEAN = {"pending", "copied"}
@@ -131,6 +132,17 @@ def test_the_single_file_gives_the_same_json(
     done = subprocess.run([sys.executable, "-I", str(single), *arguments], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (code, b"")
     assert json.loads(done.stdout) == json.loads(text)
+
+
+def test_every_field_of_the_report_is_documented(tender: Tender) -> None:
+    told = verify(make_bundle(tender), tender, Options(draws=True)).as_json()
+    page = (
+        (Path(__file__).parents[2] / "docs" / "bundle-format.md")
+        .read_text("utf-8")
+        .partition("## The verifier's report")[2]
+    )
+    fields = {*told, *(name for check in told["checks"] for name in check), *told["facts"]}
+    assert [name for name in sorted(fields) if f"`{name}`" not in page] == []
 
 
 def test_directories_and_zips_are_equal(tender: Tender, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,17 +9,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
 
 from trading.audit import queries, service
+from trading.audit.queries import LoggedRecord
 from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
 from trading.audit.rules.policy import Policy
 from trading.audit.rules.stamps import stamped_text
-from trading.audit.rules.tiles import TILE_HEIGHT, TILE_WIDTH, GrowingTree, Tile, parse_bundle, parse_tile_path
-from trading.audit.rules.tree import leaf_hash
+from trading.audit.rules.tiles import (
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    GrowingTree,
+    Tile,
+    bundle_bytes,
+    parse_bundle,
+    parse_tile_path,
+)
+from trading.audit.rules.tree import HASH_BYTES, leaf_hash
 from trading.crypto.stamps import verify_stamp
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256_hex
@@ -162,6 +172,12 @@ class Fsck:
             if stored is None:
                 stored = (self._tiles.read(Tile(tile.level, tile.index).path) or b"")[: len(data)]
             self._compare_tile(tile.path, data, stored)
+            for width in self._tiles.widths(Tile(tile.level, tile.index).path):
+                if width < tile.width:  # kept for readers of smaller checkpoints
+                    narrower = Tile(tile.level, tile.index, width).path
+                    stored = self._tiles.read(narrower)
+                    if stored is not None:  # otherwise the tile has become full since, and partial ones were dropped
+                        self._compare_tile(narrower, _beginning(tile, data, width), stored)
 
     def _compare_tile(self, path: str, data: bytes, stored: bytes | None) -> None:
         self._report.count("tiles")
@@ -171,7 +187,7 @@ class Fsck:
     def _notes(self) -> dict[int, bytes]:
         """Verify every note that was kept; return the root that is claimed for each size."""
         roots: dict[int, bytes] = {}
-        for path in (CHECKPOINT, WITNESSED, *(path for _, path in self._tiles.notes())):
+        for named, path in ((None, CHECKPOINT), (None, WITNESSED), *self._tiles.notes()):
             data = self._tiles.read(path)
             if data is None:
                 if self._report.size:
@@ -186,6 +202,8 @@ class Fsck:
             if path != CHECKPOINT and not self._policy.is_met(verified.times.keys()):
                 self._report.fault("note", path, "kept as witnessed, but without a quorum")
             found = verified.checkpoint
+            if named not in {None, found.size}:
+                self._report.fault("note", path, f"holds a note of size {found.size}")
             if found.size > self._head_size():
                 self._report.fault("note", path, f"signed for size {found.size}, which the head has not reached")
             if roots.setdefault(found.size, found.root) != found.root:
@@ -234,15 +252,20 @@ class Fsck:
                 self._report.fault("position", f"entry {n}", "the database has no position from here on")
                 return
             for row in rows:
-                stored = entry_bytes(row.h, row.n, row.p, row.t)
-                if row.n != n or (entries is not None and next(entries, b"") != stored):
-                    self._report.fault("position", f"entry {n}", "the database's position is not the entry of the log")
-                if record_commitment(row.nonce, row.record) != row.h:
-                    self._report.fault("record", f"entry {n}", "the record does not hash to its commitment")
+                for missing in range(n, row.n):
+                    self._report.fault("position", f"entry {missing}", "the database has no position")
+                self._compare_row(row, None if entries is None else next(islice(entries, row.n - n, None), b""))
                 n = row.n + 1
         self._report.count("positions", n)
         if queries.size(self._conn) < n:
             self._report.fault("position", f"entry {n}", "a position is missing")
+
+    def _compare_row(self, row: LoggedRecord, entry: bytes | None) -> None:
+        """Compare a position and its record with the entry of the log; None if that cannot be read."""
+        if entry is not None and entry != entry_bytes(row.h, row.n, row.p, row.t):
+            self._report.fault("position", f"entry {row.n}", "the database's position is not the entry of the log")
+        if record_commitment(row.nonce, row.record) != row.h:
+            self._report.fault("record", f"entry {row.n}", "the record does not hash to its commitment")
 
     def _wait_for_positions(self) -> None:
         """Positions follow the head by a few milliseconds (AL1 L5.1 B7, B9)."""
@@ -262,3 +285,8 @@ class Fsck:
             self._report.fault(
                 "queue", f"audit_entry {entry_id}", "queued although logged, or neither queued nor logged"
             )
+
+
+def _beginning(tile: Tile, data: bytes, width: int) -> bytes:
+    """Return the bytes of the tile with the first ``width`` hashes or entries of ``tile``."""
+    return bundle_bytes(parse_bundle(data)[:width]) if tile.level is None else data[: width * HASH_BYTES]

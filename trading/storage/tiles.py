@@ -42,13 +42,16 @@ class TileStore:
         except FileNotFoundError:
             return None
 
+    def widths(self, path: str) -> list[int]:
+        """Return the widths of the partial tiles of ``path``, narrowest first."""
+        try:
+            return sorted(int(each.name) for each in (self.root / f"{path}.p").iterdir() if each.name.isdigit())
+        except FileNotFoundError:
+            return []
+
     def read_wider(self, path: str, width: int) -> bytes | None:
         """Return the narrowest partial tile of ``path`` with ``width`` hashes or more; None if there is none."""
-        try:
-            widths = [int(each.name) for each in (self.root / f"{path}.p").iterdir() if each.name.isdigit()]
-        except FileNotFoundError:
-            return None
-        fitting = [each for each in widths if each >= width]
+        fitting = [each for each in self.widths(path) if each >= width]
         return self.read(f"{path}.p/{min(fitting)}") if fitting else None
 
     def write(self, path: str, data: bytes, *, durable: bool = False) -> None:
