@@ -9,7 +9,15 @@ import pytest
 
 from tests.support.authorities import OpensslAuthority, forged_signer, openssl_accepts, question
 from tests.support.forgeries import AT, FORGERIES, MESSAGE, ROOT, SIGNER, stamped, with_certificates_reversed
-from trading.crypto.authority import read_question, response, token, tst_info
+from trading.crypto.authority import (
+    new_authority,
+    open_authority,
+    read_question,
+    response,
+    roots_in,
+    token,
+    tst_info,
+)
 from trading.crypto.stamps import make_request, verify_stamp
 from trading.kernel import der
 from trading.kernel.clock import SystemClock
@@ -108,3 +116,19 @@ def test_the_certificate_is_judged_at_gen_time() -> None:
 def test_what_is_no_request_is_not_answered(data: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"stamp\.malformed"):
         read_question(data)
+
+
+def test_an_authority_of_a_demonstration_is_kept_in_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        new_authority(tmp_path / "authorities" / name, name, AT)
+    roots = roots_in(tmp_path / "authorities")
+    signer = open_authority(tmp_path / "authorities" / "one")
+    assert verify_stamp(stamped(signer), MESSAGE, [roots["one"]], nonce=77).gen_time == AT
+    assert refusal(stamped(signer), roots=(roots["two"],)) == "stamp.unknown_root"
+    key = tmp_path / "authorities" / "one" / "signer.key"
+    assert key.stat().st_mode & 0o077 == 0
+    assert len(list(key.parent.iterdir())) == 3  # the key of the root is not kept
+    key.chmod(0o644)
+    with pytest.raises(InvalidInput, match=r"key\.file_mode"):
+        open_authority(key.parent)
+    assert roots_in(tmp_path / "nowhere") == {}

@@ -20,7 +20,7 @@ from trading.storage.durable import make_directory, sync_directory
 
 FOLDER: Final = "tst"
 _RECENT: Final = 1_000  # sizes; an authority that has not stamped for so long begins anew
-_SETTLED_MS: Final = 1_000  # dates of folders are coarse: two new folders of one moment have the same one
+_SETTLED_MS: Final = 20  # dates of folders are coarse: two new folders of one moment have the same one
 _TSA: Final = r"[a-z0-9](?:[a-z0-9.-]{0,38}[a-z0-9])?"
 _PATH: Final = re.compile(rf"{FOLDER}/(0|[1-9][0-9]{{0,15}})/({_TSA})-(0|[1-9][0-9]{{0,15}})\.tsr\Z")
 
