@@ -36,8 +36,8 @@ class DeadLog:
 
     def fsck(self) -> list[str]:
         """Return the findings of ``fsck`` in its order, as ``check place``, and what it could not check."""
-        report = Fsck(self.conn, self.log_dir, self.origin, self.policy).run()
-        return [*(f"{each.check} {each.place}" for each in report.findings), *report.unchecked]
+        report = Fsck(self.conn, self.log_dir, self.origin, self.policy, {}).run()
+        return [f"{each.check} {each.place}" for each in (*report.findings, *report.unchecked)]
 
     def value(self, statement: str, *values: object) -> object:
         """Return the one value of a query."""
