@@ -63,7 +63,7 @@ class StruckLog:
     """A log whose sequencers are struck."""
 
     def __init__(self, world: LogWorld, watcher: Watcher, folder: Path) -> None:
-        """Begin with a world in which ``ENTRIES`` entries wait; its clock stands, so that states agree in every byte."""
+        """Begin with a world in which ``ENTRIES`` entries wait and whose clock stands, so that states agree."""
         self._world = world
         self._watcher = watcher
         self._rewindable = Rewindable(world, folder)
