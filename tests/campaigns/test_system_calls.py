@@ -24,6 +24,7 @@ from tests.support.syscalls import FAULTS, Site, Strace, Strike, Unavailable, Wa
 from tests.support.writing_lives import Variant, nothing
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
+from trading.kernel.clock import FixedClock, SystemClock
 from trading.kernel.events import Event, Registry
 from trading.kernel.roles import Actor
 
@@ -58,7 +59,8 @@ def watcher(tracer: Strace | str, tmp_path_factory: pytest.TempPathFactory) -> W
 @pytest.fixture(scope="module")
 def log(server: Server, watcher: Watcher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StruckLog]:
     with clone(server) as database:
-        world = LogWorld(database, tmp_path_factory.mktemp("log"))
+        # It stands before the entries came: however slow a machine is, none has waited too long.
+        world = LogWorld(database, tmp_path_factory.mktemp("log"), clock=FixedClock(SystemClock().now_ms()))
         with Ledger(database.engine(), registry=Registry(EVENTS)).begin(Actor.system("test")) as uow:
             for number in range(ENTRIES):
                 uow.record(Event(kind="config.changed", subject="setting:x", body={"what": f"{number}"}))

@@ -33,7 +33,6 @@ from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import parse_bundle
 from trading.audit.rules.tree import leaf_hash, root_of_hashes
 from trading.audit.sequencer.loop import Options
-from trading.kernel.clock import FixedClock
 from trading.kernel.errors import MingbiaoError
 from trading.storage.tiles import CHECKPOINT, WITNESSED
 from trading.storage.wal import SEGMENT_BYTES, encode_frame, read_frames
@@ -64,18 +63,17 @@ class StruckLog:
     """A log whose sequencers are struck."""
 
     def __init__(self, world: LogWorld, watcher: Watcher, folder: Path) -> None:
-        """Begin with a world in which ``ENTRIES`` entries wait."""
+        """Begin with a world in which ``ENTRIES`` entries wait and whose clock stands, so that states agree."""
         self._world = world
         self._watcher = watcher
         self._rewindable = Rewindable(world, folder)
-        self._clock = FixedClock(world.clock.now_ms())  # states that are made one after the other agree in every byte
         url = make_url(world.database.url("trading_sequencer")).set(drivername="postgresql")
         self._place = LogPlace(
             conninfo=url.render_as_string(hide_password=False),
             log_dir=world.log_dir,
             origin=world.database.origin,
             policy=world.policy_text,
-            now_ms=self._clock.ms,
+            now_ms=world.clock.now_ms(),
         )
         self._sites: dict[str, list[Site]] = {}
         self._committed = world.commitments()
@@ -84,14 +82,14 @@ class StruckLog:
 
     def _make_states(self) -> None:
         self._rewindable.keep("nothing")
-        with self._world.sequencer(options=Options(batch=GROWN // 2), clock=self._clock) as sequencer:
+        with self._world.sequencer(options=Options(batch=GROWN // 2)) as sequencer:
             sequencer.start()
             sequencer.step()
             sequencer.step()
         self._rewindable.keep("grown")
         self._rewindable.rewind("nothing")
         options = Options(batch=TORN)
-        with self._world.sequencer(hook=kill_at("B4", times=2), options=options, clock=self._clock) as sequencer:
+        with self._world.sequencer(hook=kill_at("B4", times=2), options=options) as sequencer:
             sequencer.start()
             sequencer.step()
             with suppress(Killed):
@@ -180,7 +178,7 @@ class StruckLog:
         )
 
     def _plain_restart(self) -> list[str]:
-        with self._world.sequencer(options=QUIET, clock=self._clock) as sequencer:
+        with self._world.sequencer(options=QUIET) as sequencer:
             try:
                 sequencer.start()
             except (MingbiaoError, OSError) as error:
