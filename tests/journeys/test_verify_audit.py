@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Table
 
 from tests.support.columns import FLIPPED, HOUR, audited, missed_columns, owner_of
 from tests.support.databases import Database, Server, clone, copied
+from tests.support.row_mutations import ROUNDS, RowMutations
 from tests.support.small_tender import small_tender
 from trading.audit.replay import replay
 from trading.clarifications import folds as clarifications
@@ -169,7 +170,7 @@ def test_a_deleted_version_is_missed(archive: Archive, tmp_path: Path) -> None:
         assert found_by(database, tmp_path) == (1, [("bid_version", None, "*")])
 
 
-@pytest.mark.parametrize(("table", "missing"), [("bid_factor", 3), ("document", 1), ("opened_bid", 3)])
+@pytest.mark.parametrize(("table", "missing"), [("bid_factor", 3), ("document", 1), ("opened_bid", 3), ("lot", 1)])
 def test_deleted_rows_are_missed(archive: Archive, tmp_path: Path, table: str, missing: int) -> None:
     where = "typ = 'sb1.factor-list'" if table == "document" else "true"
     with copied(archive.database) as database:
@@ -226,6 +227,10 @@ def test_every_column_is_covered(owner: Connection, table: Table) -> None:
     assert missed_columns(owner, table) == {each for each in UNCOVERED | EMPTY_HERE if each[0] == table.name}
 
 
+def test_random_mutations_of_rows_are_found_and_named(owner: Connection) -> None:
+    assert RowMutations(owner, tables(), UNCOVERED).missed(ROUNDS) == []
+
+
 @pytest.mark.parametrize("kind", ["bid.received", "factor.revealed", "award.determined"])
 def test_control_without_its_fold_a_change_is_not_explained(owner: Connection, kind: str) -> None:
     """A replay that skips a kind no longer agrees with an untouched database: every fold carries weight."""
@@ -240,6 +245,16 @@ def test_control_without_the_comparison_a_swapped_factor_is_missed(owner: Connec
     others = tuple(each for each in COMPARES if each.__name__ != "compare_factors")
     assert replay(owner, FOLDS, REPLAYED, others) == []
     undo.rollback()
+
+
+def test_control_without_its_table_random_mutations_are_missed(
+    owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tests.support.columns.REPLAYED", tuple(each for each in REPLAYED if each.table != "bid_version")
+    )
+    versions = [each for each in tables() if each.name == "bid_version"]
+    assert RowMutations(owner, versions, {("bid_version", "entry_id")}).missed(3) != []
 
 
 def test_control_without_its_table_a_changed_bid_is_missed(owner: Connection) -> None:

@@ -94,7 +94,7 @@ def compare_heads(conn: Connection, state: State) -> Iterator[Mismatch]:
             ("head_h", row.head_h, row.h),
             ("policy_sha256", row.policy_sha256, policy),
         ):
-            if bytes(stored) != bytes(expected):
+            if stored is None or bytes(stored) != bytes(expected):
                 yield Mismatch(table="bid", id=row.id, column=column, stored=stored, expected=expected)
 
 

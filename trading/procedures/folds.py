@@ -6,7 +6,7 @@ the records after it say, and with the schedule document that the newest record 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -145,10 +145,12 @@ FOLDS: Final[Mapping[str, Fold]] = {
 
 
 def compare_lots(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield every lot that differs from its records or whose deadline is not that of its schedule."""
+    """Yield every lot that differs from its records, that is gone, or whose deadline is not that of its schedule."""
     if state.procedure_id is None:
         return
+    gone = set(_lots(state))
     for row in conn.execute(select(lot).where(lot.c.procedure_id == state.procedure_id)):
+        gone.discard((row.number, row.stage))
         drafted = {"phase": "draft", "policy_sha256": None, "schedule_sha256": None}
         expected = {**drafted, **_lots(state).get((row.number, row.stage), {})}
         for column, value in expected.items():
@@ -158,6 +160,8 @@ def compare_lots(conn: Connection, state: State) -> Iterator[Mismatch]:
         close = _close_of(conn, expected["schedule_sha256"])
         if row.close_at != close:
             yield Mismatch(table="lot", id=row.id, column="close_at", stored=row.close_at, expected=close)
+    for place in sorted(gone):
+        yield Mismatch(table="lot", id=None, column="*", stored=None, expected=place)
 
 
 def _close_of(conn: Connection, schedule_sha256: bytes | None) -> int | None:
@@ -177,7 +181,8 @@ def compare_specification(conn: Connection, state: State) -> Iterator[Mismatch]:
         if stored != expected:
             yield Mismatch(table="procedure", id=row.id, column="spec", stored=stored, expected=expected)
             continue
-        yield from _compare_columns(conn, row.id, loads_object(bytes(row.spec)))
+        moved = {number for number, _ in _lots(state)}
+        yield from _compare_columns(conn, row.id, loads_object(bytes(row.spec)), moved)
 
 
 # Column to the field of the specification that it repeats for searching.
@@ -193,15 +198,22 @@ _OF_PROCEDURE: Final = {
 _OF_LOT: Final = ("ceiling", "currency", "title_zh", "title_en")
 
 
-def _compare_columns(conn: Connection, procedure_id: int, spec: Mapping[str, Any]) -> Iterator[Mismatch]:
-    """Yield the columns of a procedure and its lots that differ from the specification."""
+def _compare_columns(
+    conn: Connection, procedure_id: int, spec: Mapping[str, Any], moved: Collection[str]
+) -> Iterator[Mismatch]:
+    """Yield the columns of a procedure and its lots that differ from the specification, and lots that are gone.
+
+    ``moved`` lots have records of their own; ``compare_lots`` misses them.
+    """
     for row in conn.execute(select(procedure).where(procedure.c.id == procedure_id)).mappings():
         for column, field in _OF_PROCEDURE.items():
             if row[column] != spec[field]:
                 stored, expected = row[column], spec[field]
                 yield Mismatch(table="procedure", id=row["id"], column=column, stored=stored, expected=expected)
     declared = {each["lot"]: each for each in spec["lots"]}
+    gone = declared.keys() - moved
     for row in conn.execute(select(lot).where(lot.c.procedure_id == procedure_id)).mappings():
+        gone.discard(row["number"])
         if row["number"] not in declared:
             yield Mismatch(table="lot", id=row["id"], column="*", stored=row["number"], expected=None)
             continue
@@ -209,6 +221,8 @@ def _compare_columns(conn: Connection, procedure_id: int, spec: Mapping[str, Any
             stored, expected = row[column], declared[row["number"]][column]
             if stored != expected:
                 yield Mismatch(table="lot", id=row["id"], column=column, stored=stored, expected=expected)
+    for number in sorted(gone):
+        yield Mismatch(table="lot", id=None, column="*", stored=None, expected=number)
 
 
 COMPARE: Final[tuple[Compare, ...]] = (compare_lots, compare_specification)

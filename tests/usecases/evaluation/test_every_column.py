@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, Table
 
 from tests.support.columns import missed_columns, owner_of, tables_of
+from tests.support.row_mutations import ROUNDS, RowMutations
 from tests.support.sitting import SEATS, seat_everybody, sitting_on
 from tests.usecases.evaluation.conftest import Opened
 from trading.evaluation import service
@@ -45,3 +46,7 @@ EMPTY_HERE = {("examination_vote", "reason"), ("sheet_signature", "reason"), ("e
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_column_is_covered(owner: Connection, table: Table) -> None:
     assert missed_columns(owner, table) == {each for each in EMPTY_HERE if each[0] == table.name}
+
+
+def test_random_mutations_of_rows_are_found_and_named(owner: Connection) -> None:
+    assert RowMutations(owner, TABLES, ()).missed(ROUNDS) == []

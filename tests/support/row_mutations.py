@@ -1,0 +1,150 @@
+"""Random changes of rows of the record, as somebody makes them who has the database's own keys (reliability F30).
+
+One value is changed or exchanged with that of another row, a row is deleted, or one is copied. The replay must say so,
+and a finding must name the table and the row.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Column, Connection, Table, select
+from sqlalchemy.exc import DataError, IntegrityError
+
+from tests.campaigns.test_tamper import Dice, flip
+from tests.support.columns import audited
+from trading.audit.replay import Mismatch
+from trading.kernel.ids import new_row_id
+
+#: For each installation that a test has played; in long runs 1,000 in all.
+ROUNDS: Final = 334 if os.environ.get("MINGBIAO_CAMPAIGN") == "long" else 3
+_AGAIN: Final = ("document",)  # named by its hash: the same bytes once more say nothing new
+_TRIES: Final = 40  # a drawn change may break a constraint of the table, or change nothing
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What was done, to which table, and the ids by which a finding may name the row; None for one that is gone."""
+
+    what: str
+    table: str
+    ids: frozenset[object]
+
+    def is_named_by(self, found: Sequence[Mismatch]) -> bool:
+        """Whether a finding names the row: rows that depend on it may be named before it."""
+        return any(each.table == self.table and each.id in self.ids for each in found)
+
+
+class RowMutations:
+    """Draws changes of the rows of ``tables`` in one transaction; ``uncovered`` are columns that no replay compares."""
+
+    def __init__(self, conn: Connection, tables: Sequence[Table], uncovered: Collection[tuple[str, str]]) -> None:
+        self._conn = conn
+        self._uncovered = uncovered
+        self._tables = [table for table in tables if self._ids(table)]
+
+    def missed(self, rounds: int) -> list[str]:
+        """Make so many changes, each undone before the next, and return those that were not found or not named."""
+        said = [self._missed(Dice(seed)) for seed in range(rounds)]
+        assert not (found := audited(self._conn)), found  # what was undone raises no alarm
+        return [each for each in said if each]
+
+    def _missed(self, dice: Dice) -> str:
+        for _ in range(_TRIES):
+            undo = self._conn.begin_nested()
+            try:
+                changed = dice.of(_KINDS)(self, dice)
+                if changed is not None:
+                    found = audited(self._conn)
+                    named = changed.is_named_by(found)
+                    return "" if named else f"{changed.what} of {changed.table} {set(changed.ids)}: {found[:2]}"
+            except (IntegrityError, DataError):
+                pass  # a constraint forbids it even to an owner without the guard
+            finally:
+                undo.rollback()
+        raise AssertionError("no change could be drawn")
+
+    def _ids(self, table: Table) -> list[int]:
+        return list(self._conn.execute(select(table.c.id).order_by(table.c.id)).scalars())
+
+    def _columns(self, table: Table) -> list[Column[Any]]:
+        return [each for each in table.c if each.name != "id" and (table.name, each.name) not in self._uncovered]
+
+    def _value(self, column: Column[Any], row: int) -> object:
+        return self._conn.execute(select(column).where(column.table.c.id == row)).scalar_one()
+
+    def _set(self, column: Column[Any], row: int, value: object) -> None:
+        table = column.table
+        assert isinstance(table, Table)
+        self._conn.execute(table.update().where(table.c.id == row).values({column.name: value}))
+
+    def changed_value(self, dice: Dice) -> Changed | None:
+        table = dice.of(self._tables)
+        column, row = dice.of(self._columns(table)), dice.of(self._ids(table))
+        old = self._value(column, row)
+        new = None if column.nullable and not dice.below(8) else _other(old, dice)
+        if new == old or old is None:
+            return None
+        self._set(column, row, new)
+        return Changed(f"{column.name} changed", table.name, frozenset({row, None}))
+
+    def exchanged_values(self, dice: Dice) -> Changed | None:
+        table = dice.of(self._tables)
+        column, rows = dice.of(self._columns(table)), self._ids(table)
+        first, second = dice.of(rows), dice.of(rows)
+        left, right = self._value(column, first), self._value(column, second)
+        if left == right:
+            return None
+        self._set(column, first, right)
+        self._set(column, second, left)
+        return Changed(f"{column.name} exchanged", table.name, frozenset({first, second, None}))
+
+    def deleted_row(self, dice: Dice) -> Changed | None:
+        table = dice.of(self._tables)
+        row = dice.of(self._ids(table))
+        if table.name == "document" and self._value(table.c.typ, row) == "mb.key-enrol":
+            return None  # the record of a key does not name its enrolment (P6.2); only a bundle misses it
+        self._conn.execute(table.delete().where(table.c.id == row))
+        return Changed("row deleted", table.name, frozenset({row, None}))
+
+    def copied_row(self, dice: Dice) -> Changed | None:
+        table = dice.of(self._tables)
+        if table.name in _AGAIN:
+            return None
+        row, new = dice.of(self._ids(table)), new_row_id()
+        values = dict(self._conn.execute(select(table).where(table.c.id == row)).mappings().one())
+        self._conn.execute(table.insert().values({**values, "id": new}))
+        return Changed("row copied", table.name, frozenset({row, new}))
+
+
+_KINDS: Final[list[Callable[[RowMutations, Dice], Changed | None]]] = [
+    RowMutations.changed_value,
+    RowMutations.changed_value,
+    RowMutations.exchanged_values,
+    RowMutations.deleted_row,
+    RowMutations.copied_row,
+]
+
+
+def _other(value: object, dice: Dice) -> object:
+    """Return another value of the same type."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + (1 + dice.below(1000)) * (1 if dice.below(2) else -1)
+        case bytes() | memoryview():
+            return flip(bytes(value), dice) if value else b"\0"
+        case str():
+            at = dice.below(len(value)) if value else 0
+            return value[:at] + ("x" if value[at : at + 1] != "x" else "y") + value[at + 1 :]
+        case date():
+            return value + timedelta(days=1 + dice.below(1000))
+        case list() | tuple():
+            return [*value[1:]] if value and dice.below(2) else [*value, "x"]
+        case _:
+            return value
