@@ -28,7 +28,7 @@ PYTHON = VENV / "bin" / "python"
 MINIMUM = (3, 11)
 PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
-WORKERS = "2"
+WORKERS = "3"
 WHOLE = ("tests/browser/test_accessibility.py", "tests/properties", "tests/verifier")  # besides campaigns, in long runs
 
 
