@@ -29,7 +29,11 @@ MINIMUM = (3, 11)
 PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
 WORKERS = "3"
-WHOLE = ("tests/browser/test_accessibility.py", "tests/properties", "tests/verifier")  # besides campaigns, in long runs
+WHOLE = (  # besides campaigns, in long runs
+    *("tests/browser/test_accessibility.py", "tests/properties", "tests/verifier"),
+    *("tests/journeys/test_verify_audit.py", "tests/usecases/experts/test_every_column.py"),
+    "tests/usecases/evaluation/test_every_column.py",
+)
 
 
 class Failure(Exception):
@@ -279,17 +283,6 @@ def docs() -> None:
     become("-m", "trading.cli", "docs")
 
 
-def vectors() -> None:
-    """Write the test vectors anew with their scripts.
-
-    重新生成测试向量。
-    """
-    prepare(EVERYTHING)
-    for script in sorted((ROOT / "tests" / "vectors").glob("make_*.py")):
-        say(script.name, script.name)
-        execute(PYTHON, script)
-
-
 def release() -> None:
     """Test a clean tree and print the commands that publish it.
 
@@ -306,8 +299,7 @@ def release() -> None:
 
 
 VERBS: dict[str, Callable[..., None]] = {
-    each.__name__: each
-    for each in (demo, test, serve, bench, mingbiao, check, fix, lock, shape, docs, vectors, release)
+    each.__name__: each for each in (demo, test, serve, bench, mingbiao, check, fix, lock, shape, docs, release)
 }
 
 
