@@ -127,10 +127,18 @@ def _take_apart(text: str) -> tuple[str, set[str], set[str]]:
 
 def _outside(node: ast.Import | ast.ImportFrom) -> set[str]:
     if isinstance(node, ast.Import):
-        return {f"import {alias.name}" for alias in node.names}
-    if node.module == "__future__" or (node.module or "").split(".")[0] == PACKAGE:
+        return {f"import {_named(alias)}" for alias in node.names}
+    if node.module == "__future__":
         return set()
-    return {f"from {node.module} import {alias.name}" for alias in node.names}
+    if (node.module or "").split(".")[0] == PACKAGE:
+        if any(alias.asname for alias in node.names):
+            raise ValueError(f"{node.module}: in one file nothing has two names")
+        return set()
+    return {f"from {node.module} import {_named(alias)}" for alias in node.names}
+
+
+def _named(alias: ast.alias) -> str:
+    return alias.name if alias.asname is None else f"{alias.name} as {alias.asname}"
 
 
 def _lines_of(node: ast.stmt) -> set[int]:

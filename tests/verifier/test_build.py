@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def test_the_single_file_parses_under_the_oldest_python() -> None:
         if isinstance(node, ast.Call):
             names = {keyword.arg for keyword in node.keywords}
             assert not names & {"strict", "slots", "kw_only"}, node.lineno
+
+
+def test_every_name_of_the_single_file_is_defined() -> None:
+    """What a module imported under another name is the likeliest to get lost; a control loses one."""
+    ruff = [str(Path(sys.executable).with_name("ruff")), "check", "--isolated", "--select", "F821", "-"]
+    for source, code in ((single_file_source(), 0), (single_file_source().replace(b" as new_hash", b""), 1)):
+        assert subprocess.run(ruff, input=source, capture_output=True, check=False).returncode == code
 
 
 def test_the_build_is_deterministic() -> None:
