@@ -228,7 +228,8 @@ def tile_removed(log: DeadLog, dice: Dice) -> tuple[str, ...]:
 
 def files_swapped(log: DeadLog, dice: Dice) -> tuple[str, ...]:
     """Two tiles, or two notes, change places."""
-    names = [each for each in log.files() if each.startswith(dice.of(["tiles/tile/", "tiles/checkpoints/"]))]
+    folder = dice.of(["tiles/tile/", "tiles/checkpoints/"])
+    names = [each for each in log.files() if each.startswith(folder)]
     first = dice.of(names)
     data = (log.log_dir / first).read_bytes()
     others = [each for each in names if _says_other(log.log_dir / each, data)]

@@ -106,6 +106,8 @@ class Fsck:
             self._report.fault("head", "head.json", str(error))
             return self._report
         self._report.size = 0 if head is None else head.size
+        if head is not None and head.origin != self._origin:
+            self._report.fault("head", "head.json", f"the head is of {head.origin}, not of {self._origin}")
         notes = self._notes()
         self._walk(notes)
         if head is not None and (self._tree.size != head.size or self._tree.root() != head.root):

@@ -39,15 +39,19 @@ class HeadStore:
         """Return the head, or None before the first swap.
 
         Raises:
-            IntegrityFailure: The file is damaged.
+            IntegrityFailure: The file is damaged; also by a bit that changes no value, such as the case of a digit.
         """
         try:
-            data = json.loads(self._path.read_bytes())
-            return Head(origin=data["origin"], root=bytes.fromhex(data["root"]), size=data["size"])
+            text = self._path.read_bytes()
+            data = json.loads(text)
+            head = Head(origin=data["origin"], root=bytes.fromhex(data["root"]), size=data["size"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise IntegrityFailure(f"{self._path} is damaged") from error
+        if _encoded(head) != text:
+            raise IntegrityFailure(f"{self._path} is damaged")
+        return head
 
     def swap(self, old: Head | None, new: Head) -> None:
         """Replace ``old`` by ``new``, durably.
@@ -70,8 +74,7 @@ class HeadStore:
                 or (new.size == stored.size and new.root != stored.root)
             ):
                 raise Conflict(f"the head never moves from {_told(stored)} to {_told(new)}")
-            text = json.dumps({"origin": new.origin, "root": new.root.hex(), "size": new.size})
-            replace_file(self._path, text.encode(), durable=True)
+            replace_file(self._path, _encoded(new), durable=True)
             self._is_ready = True
 
     def _clear(self) -> None:
@@ -87,6 +90,10 @@ class HeadStore:
             yield
         finally:
             os.close(descriptor)
+
+
+def _encoded(head: Head) -> bytes:
+    return json.dumps({"origin": head.origin, "root": head.root.hex(), "size": head.size}).encode()
 
 
 def _told(head: Head | None) -> str:

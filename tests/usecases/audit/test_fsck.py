@@ -63,6 +63,7 @@ DAMAGE: dict[str, tuple[str, Callable[[LogWorld], None]]] = {
     "another root signed": ("note", lambda w: sign_other_root(w, ENTRIES)),
     "a larger size signed": ("note", lambda w: sign_other_root(w, ENTRIES + 1)),
     "head of another tree": ("head", lambda w: flip(w, "head/head.json", 50)),
+    "head of another log": ("head", lambda w: flip(w, "head/head.json", 14)),
     "record": ("record", lambda w: owner(w, "UPDATE log.audit_entry SET record = '{}' WHERE id = 7")),
     "nonce": ("record", lambda w: owner(w, "UPDATE log.audit_entry SET nonce = sha256('') WHERE id = 7")),
     "commitment": ("position", lambda w: owner(w, "UPDATE log.audit_entry SET h = sha256('') WHERE id = 7")),
