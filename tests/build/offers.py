@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trading.audit.rules.proof import ReceiptState
 from trading.kernel.digests import sha256_hex
-from trading.receipts.model import Offer
+from trading.receipts.service import Offer
 
 
 def offers(

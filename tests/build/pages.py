@@ -585,10 +585,10 @@ def _others() -> Iterator[Sample]:
     yield Sample("receipts-problem", "/receipts?h=12", "log/receipts.html", {"asked": "12", "problem": True})
     public = Entry(h=digest(1), n=184_201, sequenced=True, procedure="T-2026-7k3m9q2d", kind="tender.published", at=NOW)
     sealed = Entry(h=digest(2), n=None, sequenced=True, procedure=None, kind=None, at=None)
-    offered = {"public": offers("tender.published", at=NOW)[0]}
+    issued = stamped_receipt(184_201)
+    offered = {"public": replace(offers("tender.published", at=NOW)[0], state=issued.state, tokens=issued.tokens)}
     for name, entry in (("public", public), ("sealed", sealed), ("waiting", replace(sealed, sequenced=False))):
-        tokens = stamped_receipt(184_201).tokens if entry.n is not None else ()
-        context = {"entry": entry, "offer": offered.get(name), "tokens": tokens}
+        context = {"entry": entry, "offer": offered.get(name)}
         yield Sample(f"entry-{name}", f"/log/entries/{entry.h}", "log/entry.html", context)
     yield Sample("help", "/help", "help/index.html", {})
     for language in refusals.LANGUAGES:

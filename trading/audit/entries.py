@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from trading.audit.queries import LoggedRecord
 from trading.audit.rules.bounds import Bounds, bounds, witnessed_time
 from trading.audit.rules.chain import entry_bytes
 from trading.audit.rules.note import Checkpoint, VerifiedCheckpoint, parse_checkpoint_text, parse_note
-from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.proof import Receipt, build_receipt
 from trading.audit.rules.steps import Step, inclusion_steps
 from trading.audit.rules.tree import leaf_hash
-from trading.audit.service import LogAccess, LogReader, reader, verified_note
+from trading.audit.service import LogAccess, LogReader, policy_of, reader, verified_note
 from trading.kernel.errors import IntegrityFailure
 
 _NEAR: Final = 1_000  # sizes below an entry that are tried for a witnessed note
@@ -57,12 +55,6 @@ class Place:
     def witnessed(self) -> bool:
         """Whether a quorum of witnesses has signed the checkpoint, so that there is a latest instant."""
         return self.bounds is not None and self.bounds.upper_ms is not None
-
-
-@lru_cache(maxsize=4)
-def policy_of(text: str) -> Policy | None:
-    """Return the witness policy of an installation; None where none is configured."""
-    return parse_policy(text) if text.strip() else None
 
 
 def place(access: LogAccess, n: int, note: bytes, *, record: LoggedRecord | None, earlier: bytes | None) -> Place:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from trading.audit import queries
-from trading.audit.entries import notes_before, policy_of
+from trading.audit.entries import notes_before
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
-from trading.audit.service import LogAccess, platform_ms, reader, verified_note
+from trading.audit.service import LogAccess, platform_ms, policy_of, reader, verified_note
 from trading.audit.tables import audit_entry, log_position
 from trading.storage.tiles import WITNESSED
 
@@ -121,31 +121,25 @@ def _waiting_ms(conn: Connection) -> int:
 
 
 def _clocks(conn: Connection) -> list[ClockHealth]:
-    kind = text("audit_entry.kind = 'clock.state'")  # written as in the partial index audit_entry_clock
-    query = select(audit_entry.c.record).where(kind).order_by(audit_entry.c.id.desc()).limit(_NEWEST)
-    found: dict[str, ClockHealth] = {}
-    for record in conn.execute(query).scalars():
-        content = json.loads(record)
-        body = content["body"]
-        if body["host"] not in found:
-            found[body["host"]] = ClockHealth(
-                host=body["host"],
-                at=content["at"],
-                offset_us=body["offset_us"],
-                dispersion_us=body["dispersion_us"],
-                synchronised=bool(body["synchronised"]),
-                hold=queries.hold_reason(conn, body["host"]),
-            )
-    return sorted(found.values(), key=lambda each: each.host)
+    return [
+        ClockHealth(
+            host=host,
+            at=state.at,
+            offset_us=state.offset_us,
+            dispersion_us=state.dispersion_us,
+            synchronised=state.synchronised,
+            hold=queries.hold_reason(conn, host),
+        )
+        for host, state in sorted(queries.clock_states(conn).items())
+    ]
 
 
 def _events(conn: Connection) -> dict[str, tuple[dict[str, Any], ...]]:
     """Return the newest records of each watched kind, the newest first; a kind that nobody records is empty."""
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _WATCHED}
     for kind in _WATCHED:
-        # One kind a query, so that much of one hides nothing of another; as in the partial index audit_entry_watch.
-        watched = text("audit_entry.kind IN ('admin.read', 'witness.missed', 'log.delayed', 'tst.anchored')")
-        query = select(audit_entry.c.record).where(watched, audit_entry.c.kind == kind)
+        # One kind a query, so that much of one hides nothing of another.
+        query = select(audit_entry.c.record).where(queries.IS_WATCHED, audit_entry.c.kind == kind)
         for record in conn.execute(query.order_by(audit_entry.c.id.desc()).limit(_NEWEST)).scalars():
             content = json.loads(record)
             found[kind].append({**content["body"], "at": content["at"]})

@@ -76,6 +76,8 @@ _ENTRY = select(
 _WITH_POSITION = _ENTRY.outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
 _LOGGED = _ENTRY.join_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
 _HOLDS: Final = text("audit_entry.kind IN ('clock.hold', 'clock.released')")  # as in the index audit_entry_hold
+#: Written as in the partial index audit_entry_watch, which keeps readers of these kinds from reading the whole log.
+IS_WATCHED: Final = text("audit_entry.kind IN ('admin.read', 'witness.missed', 'log.delayed', 'tst.anchored')")
 _UNLOGGED: Final = ~select(log_position.c.n).where(log_position.c.entry_id == audit_entry.c.id).exists()
 
 _QUEUE_FAULTS = """
@@ -180,9 +182,7 @@ def accesses(
     conn: Connection, wish: AccessWish, limit: int, shown: Callable[[Access], bool] = lambda _access: True
 ) -> list[Access]:
     """Return the newest ``admin.read`` that fit and are ``shown``, the newest first, also those not logged yet."""
-    # The kinds stand here as in the partial index audit_entry_watch, which keeps this from reading the whole log.
-    kinds = text("audit_entry.kind IN ('admin.read', 'witness.missed', 'log.delayed', 'tst.anchored')")
-    query = select(audit_entry.c.id, audit_entry.c.record, audit_entry.c.h).where(kinds)
+    query = select(audit_entry.c.id, audit_entry.c.record, audit_entry.c.h).where(IS_WATCHED)
     query = query.where(audit_entry.c.kind == "admin.read").order_by(audit_entry.c.id.desc())
     found: list[Access] = []
     skipping = wish.before is not None
@@ -289,12 +289,17 @@ def queue_faults(conn: Connection) -> list[int]:
     return list(conn.exec_driver_sql(_QUEUE_FAULTS).scalars())
 
 
-def clock_state(conn: Connection, host: str) -> ClockState | None:
-    """Return the newest state that a host reported of its clock; None if it reported none of late (TE1 T3)."""
+def clock_states(conn: Connection) -> dict[str, ClockState]:
+    """Return the newest state that each host reported of its clock of late (TE1 T3)."""
     newest = text("audit_entry.kind = 'clock.state'")  # written as in the partial index audit_entry_clock
     query = select(audit_entry.c.record).where(newest).order_by(audit_entry.c.id.desc()).limit(_HOSTS)
-    told = (json.loads(record) for record in conn.execute(query).scalars())
-    return next((ClockState.of(each) for each in told if each["body"]["host"] == host), None)
+    told = map(json.loads, reversed(conn.execute(query).scalars().all()))
+    return {each["body"]["host"]: ClockState.of(each) for each in told}
+
+
+def clock_state(conn: Connection, host: str) -> ClockState | None:
+    """Return the newest state that a host reported of its clock; None if it reported none of late."""
+    return clock_states(conn).get(host)
 
 
 def clock_uncertainty_ms(conn: Connection, host: str = DATABASE_HOST) -> int | None:

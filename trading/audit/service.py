@@ -107,6 +107,11 @@ class LogReader:
         data = self.tiles.read(name)
         return None if data is None else (data, parse_checkpoint_text(parse_note(data).text))
 
+    def tokens_of(self, best: tuple[bytes, Checkpoint, ReceiptState]) -> tuple[TokenName, ...]:
+        """Return the time stamps over what ``best`` returned: none unless it was stamped."""
+        _, checkpoint, state = best
+        return tuple(self.tokens.of_size(checkpoint.size)) if state is ReceiptState.STAMPED else ()
+
     def covering(self, n: int) -> tuple[bytes, Checkpoint, ReceiptState] | None:
         """Return the best note that contains entry ``n``: the first witnessed one, else the newest logged one, or None.
 
@@ -160,6 +165,11 @@ def _policy(text: str) -> Policy:
     return parse_policy(text)
 
 
+def policy_of(text: str) -> Policy | None:
+    """Return the witness policy of an installation; None where none is configured."""
+    return _policy(text) if text.strip() else None
+
+
 def platform_ms(conn: Connection) -> int:
     """Return ``log.platform_time()`` in ms."""
     return store.platform_time(conn)
@@ -188,7 +198,7 @@ def _issue(log: LogReader, row: EntryRow, position: Position) -> IssuedReceipt |
         built = build_receipt(entry, row.nonce, row.record, path, note)
     except ValueError as error:
         raise IntegrityFailure(str(error)) from error
-    tokens = tuple(log.tokens.of_size(checkpoint.size)) if state is ReceiptState.STAMPED else ()
+    tokens = log.tokens_of(found)
     return IssuedReceipt(text=built.encode(), state=state, h=row.h, n=position.n, t=position.t, tokens=tokens)
 
 

@@ -20,7 +20,7 @@ from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from trading.audit import service
-from trading.audit.entries import note_before, policy_of
+from trading.audit.entries import note_before
 from trading.audit.rules import comparing
 from trading.audit.rules.comparing import MAX_KEPT
 from trading.audit.rules.cover import Growth
@@ -94,7 +94,7 @@ def head() -> Head | None:
 @public
 def index() -> str:
     """The log: newest checkpoint, keys, witnesses, files."""
-    policy = policy_of(_runtime().witness_policy)
+    policy = service.policy_of(_runtime().witness_policy)
     return render_template("log/index.html", head=head(), covered=_covered(), origin=_runtime().origin, policy=policy)
 
 
@@ -115,7 +115,7 @@ class CheckpointForm(Form):
 @public
 def compare() -> str | tuple[str, int]:
     """Compare a kept checkpoint with the newest public one; nothing is stored, and no account is needed."""
-    form, newest, policy, found = CheckpointForm(), head(), policy_of(_runtime().witness_policy), None
+    form, newest, policy, found = CheckpointForm(), head(), service.policy_of(_runtime().witness_policy), None
     status = HTTPStatus.OK
     if newest is not None and policy is not None and form.is_submitted():
         if form.validate():

@@ -18,11 +18,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from trading.audit import verifying
 from trading.audit.entries import note_before, place
-from trading.audit.queries import entry_by_h, logged_records
+from trading.audit.queries import logged, logged_records
 from trading.audit.runtime import Runtime
 from trading.audit.service import IssuedReceipt, reader, receipt, record_access, token_beside, witnessed
+from trading.audit.tables import audit_entry
 from trading.audit.verifying import Run
 from trading.disclosure import views
+from trading.disclosure.explorer import POSITION
 from trading.disclosure.rules.tiers import Tier
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import NotFound, RuleBroken
@@ -43,7 +45,6 @@ blueprint = Blueprint("auditor", __name__, url_prefix="/audit")
 
 EVERYTHING: Final = Scope(supervisor=None)
 _LONGEST: Final = 80
-_POSITION: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})", re.ASCII)
 _COMMITMENT: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -133,7 +134,7 @@ def _target(sought: str) -> str | None:
 
     A position whose record may not be told leads to the explorer, which shows what everybody may see of it.
     """
-    if _POSITION.fullmatch(sought):
+    if POSITION.fullmatch(sought):
         with _runtime().ledger.read() as conn:
             for found in logged_records(conn, int(sought), int(sought) + 1):
                 with suppress(NotFound):
@@ -150,8 +151,7 @@ def record(h: str) -> str:
     form, shown = Form(), None
     with _runtime().ledger.read() as conn:
         told, content, placed = queries.one_record(conn, EVERYTHING, h)
-        row = entry_by_h(conn, bytes.fromhex(h)) if placed else None
-        found = [] if row is None or row.position is None else logged_records(conn, row.position.n, row.position.n + 1)
+        found = logged(conn, audit_entry.c.h == bytes.fromhex(h)) if placed else []
         issued = receipt(conn, reader(_runtime().log_dir), bytes.fromhex(h)) if placed else None
     is_public, files = told.kind in AT_ONCE, reader(_runtime().log_dir)
     if found and (covering := files.covering(found[0].n)) is not None:

@@ -27,7 +27,7 @@ blueprint = Blueprint("explorer", __name__, url_prefix="/log/explorer")
 
 PAGE: Final = 50
 _LONGEST: Final = 80
-_POSITION: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})", re.ASCII)
+POSITION: Final = re.compile(r"(?:0|[1-9][0-9]{0,14})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Asked:
     @property
     def wish(self) -> Search:
         """Return what is looked for."""
-        before = int(self.before) if _POSITION.fullmatch(self.before) else None
+        before = int(self.before) if POSITION.fullmatch(self.before) else None
         return Search(reference=self.reference or None, kind=self.kind or None, before=before)
 
 
@@ -77,7 +77,7 @@ def index() -> str | AnyResponse:
 
 def _target(sought: str) -> str | None:
     """Return the page of a position or of a commitment; None if the text is neither."""
-    if _POSITION.fullmatch(sought):
+    if POSITION.fullmatch(sought):
         return url_for("explorer.entry", n=int(sought))
     try:
         hex_bytes(sought, 32)

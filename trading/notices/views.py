@@ -25,8 +25,7 @@ from trading.notices.rules import changes
 from trading.notices.rules.channels import Channel
 from trading.notices.rules.ocds import ocid
 from trading.notices.rules.progress import LotState, Stage
-from trading.receipts.model import Offer
-from trading.receipts.service import offer
+from trading.receipts.service import Offer, offer
 from trading.receipts.views import PDF, PROOF, download
 from trading.web.downloads import STAMP_TYPE, attachment, evidence_file
 from trading.web.instants import day_start
@@ -214,17 +213,14 @@ def receipts() -> str | AnyResponse:
 @public
 def entry(h: str) -> str:
     """Whether a commitment is in the log, and where, as far as that may be told now."""
-    wanted = _commitment(h)
     with _runtime().ledger.read() as conn:
-        found = log.entry(conn, wanted)
-        if found is None:
-            raise NotFound(h)
-        issued = receipt(conn, reader(_runtime().log_dir), wanted) if _is_placed(found) else None
+        found = log.entry(conn, _commitment(h))
+    if found is None:
+        raise NotFound(h)
     offered = None
     if found.kind is not None and found.at is not None:
         offered = offer(_runtime(), kind=found.kind, lot=None, at=found.at, h=h, n=found.n)
-    tokens = () if issued is None else issued.tokens
-    return render_template("log/entry.html", entry=found, offer=offered, tokens=tokens)
+    return render_template("log/entry.html", entry=found, offer=offered)
 
 
 @blueprint.get("/log/entries/<h>.pdf", defaults={"form": PDF})
@@ -242,16 +238,13 @@ def token(h: str, file: str) -> Response:
     return evidence_file(token_beside(reader(_runtime().log_dir), _public_receipt(h), file), file, STAMP_TYPE)
 
 
-def _is_placed(found: log.Entry) -> bool:
-    """Whether an entry is public and its place in the log may be told."""
-    return found.kind is not None and found.n is not None
-
-
 def _public_receipt(h: str) -> IssuedReceipt:
     wanted = _commitment(h)
     with _runtime().ledger.read() as conn:
         found = log.entry(conn, wanted)
-        issued = receipt(conn, reader(_runtime().log_dir), wanted) if found is not None and _is_placed(found) else None
+        if found is None or found.kind is None or found.n is None:
+            raise NotFound(h)
+        issued = receipt(conn, reader(_runtime().log_dir), wanted)
     if issued is None:
         raise NotFound(h)
     return issued

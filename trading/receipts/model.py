@@ -88,18 +88,3 @@ def statement(text: bytes, state: ReceiptState, verified: VerifiedCheckpoint | N
         record=parse_record(receipt.record),
         cosignatures=tuple(Cosignature(witness=name, at=1000 * time_s) for time_s, name in cosigned),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """A public record whose receipt a page offers: its kind, lot and instant, and its commitment in hex.
-
-    ``n`` and ``state`` are None while positions of the procedure are not told (NOT-36): a receipt names its position.
-    """
-
-    kind: str
-    lot: str | None
-    at: int
-    h: str
-    n: int | None
-    state: ReceiptState | None

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
 
-from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.proof import ReceiptState, parse_receipt
-from trading.audit.service import IssuedReceipt, LogAccess, reader, verified_note
+from trading.audit.service import IssuedReceipt, LogAccess, policy_of, reader, verified_note
 from trading.kernel.errors import IntegrityFailure, InvalidInput
-from trading.receipts.model import Offer, Statement, statement
+from trading.receipts.model import Statement, statement
+from trading.storage.tokens import TokenName
 
 
-@lru_cache(maxsize=4)
-def _policy(text: str) -> Policy | None:
-    return parse_policy(text) if text.strip() else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A public record whose receipt a page offers: its kind, lot and instant, and its commitment in hex.
+
+    ``n`` and ``state`` are None while positions of the procedure are not told (NOT-36): a receipt names its position.
+    ``tokens`` are the time stamps over the checkpoint of the receipt.
+    """
+
+    kind: str
+    lot: str | None
+    at: int
+    h: str
+    n: int | None
+    state: ReceiptState | None
+    tokens: tuple[TokenName, ...] = ()
 
 
 def read(access: LogAccess, issued: IssuedReceipt) -> Statement:
@@ -22,7 +34,7 @@ def read(access: LogAccess, issued: IssuedReceipt) -> Statement:
     Raises:
         IntegrityFailure: The stored checkpoint does not verify.
     """
-    policy = _policy(access.witness_policy)
+    policy = policy_of(access.witness_policy)
     try:
         note = parse_receipt(issued.text).checkpoint
         verified = None if policy is None else verified_note(note, access.origin, policy)
@@ -33,6 +45,10 @@ def read(access: LogAccess, issued: IssuedReceipt) -> Statement:
 
 def offer(access: LogAccess, *, kind: str, lot: str | None, at: int, h: str, n: int | None) -> Offer:
     """Return the offer of a record's receipt; ``n`` is None while its position is not told."""
-    found = None if n is None else reader(access.log_dir).covering(n)
-    state = ReceiptState.ACKNOWLEDGED if found is None else found[2]
-    return Offer(kind=kind, lot=lot, at=at, h=h, n=n, state=None if n is None else state)
+    if n is None:
+        return Offer(kind=kind, lot=lot, at=at, h=h, n=None, state=None)
+    log = reader(access.log_dir)
+    found = log.best(n)
+    if found is None:
+        return Offer(kind=kind, lot=lot, at=at, h=h, n=n, state=ReceiptState.ACKNOWLEDGED)
+    return Offer(kind=kind, lot=lot, at=at, h=h, n=n, state=found[2], tokens=log.tokens_of(found))
