@@ -91,6 +91,7 @@ def open_engine(url: str, *, pool_size: int, application: str, acquire_s: float 
         isolation_level="READ COMMITTED",
         connect_args={
             "application_name": application,
+            "prepare_threshold": 1,  # every statement comes again
             "options": f"{settings} -c timezone=UTC -c jit=off",  # no statement is so long that compiling it pays
             "connect_timeout": max(1, int(acquire_s)),
         },

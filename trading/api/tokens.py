@@ -51,8 +51,7 @@ def _access(process: Runtime) -> Access | None:
     token = header.removeprefix(_BEARER)
     if not header.startswith(_BEARER) or not token.startswith("pt_") or len(token) > _LONGEST_TOKEN:
         return None
-    # Not through ``read``: the reading role sees no credentials.
-    with process.ledger.upkeep() as conn:
+    with process.ledger.glance(credentials=True) as conn:
         return accounts.authenticate(conn, token)
 
 

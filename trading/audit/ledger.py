@@ -33,6 +33,7 @@ _LOCKING: Final = re.compile(
 )
 _WAITED_S: Final = 0.05  # a statement that took longer may have waited for a lock and has used up part of the budget
 _REFUSAL_ATTEMPTS: Final = 5
+_SINGLE: Final = "AUTOCOMMIT"  # of statements that stand for themselves
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,6 +122,9 @@ class Ledger:
         self.registry = registry
         self._engine = engine
         self._reader = (reader or engine).execution_options(postgresql_readonly=True)
+        # The reading role cannot write, in a transaction or without one; the writing role must be told.
+        self._glancer = reader.execution_options(isolation_level=_SINGLE) if reader else self._reader
+        self._desk = engine.execution_options(isolation_level=_SINGLE)
         if not event.contains(engine, "before_cursor_execute", _before_execute):
             event.listen(engine, "before_cursor_execute", _before_execute)
             event.listen(engine, "after_cursor_execute", _after_execute)
@@ -176,6 +180,18 @@ class Ledger:
         with _connect(self._reader) as connection:
             yield connection
             connection.commit()  # nothing is kept; but after a rollback the driver plans every statement anew
+
+    @contextmanager
+    def glance(self, *, credentials: bool = False) -> Iterator[Connection]:
+        """Read without a transaction, which under READ COMMITTED gives no common picture and costs two round trips.
+
+        For what is asked at every request. Not for what row-level security must be told in the same transaction.
+
+        Args:
+            credentials: Read as the writing role, which alone sees tokens; nothing is written here either.
+        """
+        with _connect(self._desk if credentials else self._glancer) as connection:
+            yield connection
 
     @contextmanager
     def upkeep(self) -> Iterator[Connection]:

@@ -62,48 +62,59 @@ def require_known(subscriptions: Iterable[Subscription], registry: Registry) -> 
         names.add(each.name)
 
 
-def relay(runtime: Runtime, subscriptions: Iterable[Subscription]) -> int:
-    """Walk the log for every subscriber up to its head; return how many errands were made."""
-    return sum(_walk(runtime, each) for each in subscriptions)
-
-
-def _walk(runtime: Runtime, subscription: Subscription) -> int:
+def relay(runtime: Runtime, subscriptions: Collection[Subscription]) -> int:
+    """Walk the log for all subscribers at once up to its head; return how many errands were made."""
     made = 0
     while True:
         with runtime.ledger.upkeep() as conn:
-            step = _step(conn, subscription)
+            step = _step(conn, {each.name: each for each in subscriptions})
         if step is None:
             return made
         made += step
 
 
-def _step(conn: Connection, subscription: Subscription) -> int | None:
-    """Move one cursor by one stretch of the log; None when it stands at the head or another relay moves it."""
-    conn.execute(insert(cursor).values(name=subscription.name, n=0).on_conflict_do_nothing())
-    mine = select(cursor.c.n).where(cursor.c.name == subscription.name).with_for_update(skip_locked=True)
-    first = conn.execute(mine).scalar_one_or_none()
+def _step(conn: Connection, subscriptions: Mapping[str, Subscription]) -> int | None:
+    """Move the cursors over one stretch of the log; None when all stand at the head or other relays move them."""
+    places = _places(conn, subscriptions)
     head = queries.size(conn)
-    if first is None or first >= head:
+    first = min(places.values(), default=head)
+    if first >= head:
         return None
     last = min(head, first + _STEP)
-    found = _entries(conn, first, last, subscription.kinds)
+    walking = {name: subscriptions[name].kinds for name, n in places.items() if n < last}
     now = platform_ms(conn)
-    rows = [_errand(subscription.name, entry_id, now) for entry_id in found]
+    rows = [
+        _errand(name, entry_id, now)
+        for n, entry_id, kind in _entries(conn, first, last, frozenset().union(*walking.values()))
+        for name, kinds in walking.items()
+        if kind in kinds and n >= places[name]
+    ]
     if rows:
         conn.execute(insert(errand).on_conflict_do_nothing(), rows)
-    conn.execute(update(cursor).where(cursor.c.name == subscription.name).values(n=last))
+    conn.execute(update(cursor).where(cursor.c.name.in_(walking)).values(n=last))
     return len(rows)
 
 
-def _entries(conn: Connection, first: int, last: int, kinds: Collection[str]) -> list[int]:
-    """Return the ids of the entries of these kinds at the positions ``first`` to ``last − 1``, in their order."""
+def _places(conn: Connection, names: Collection[str]) -> dict[str, int]:
+    """Return where the cursors of these names stand, locked; without those that another relay holds."""
+    query = select(cursor.c.name, cursor.c.n).where(cursor.c.name.in_(names)).with_for_update(skip_locked=True)
+    found = dict(conn.execute(query).all())
+    if len(found) < len(names):
+        rows = [{"name": name, "n": 0} for name in sorted(names)]
+        conn.execute(insert(cursor).on_conflict_do_nothing(), rows)
+        found = dict(conn.execute(query).all())
+    return found
+
+
+def _entries(conn: Connection, first: int, last: int, kinds: Collection[str]) -> list[tuple[int, int, str]]:
+    """Return (position, id, kind) of the entries of these kinds at the positions ``first`` to ``last − 1``."""
     query = (
-        select(log_position.c.entry_id)
+        select(log_position.c.n, log_position.c.entry_id, audit_entry.c.kind)
         .join(audit_entry, audit_entry.c.id == log_position.c.entry_id)
         .where(log_position.c.n >= first, log_position.c.n < last, audit_entry.c.kind.in_(kinds))
         .order_by(log_position.c.n)
     )
-    return list(conn.execute(query).scalars())
+    return [(n, entry_id, kind) for n, entry_id, kind in conn.execute(query)]
 
 
 def _errand(name: str, entry_id: int, now: int) -> dict[str, Any]:

@@ -226,7 +226,7 @@ def wait_logged(access: LogAccess, h: bytes, seconds: float = LONGEST_WAIT_S) ->
     try:
 
         def look() -> IssuedReceipt | None:
-            with access.ledger.read() as conn:
+            with access.ledger.glance() as conn:
                 return receipt(conn, log, h)
 
         return _when_changed(log, look, min(seconds, LONGEST_WAIT_S))

@@ -226,7 +226,7 @@ class _Known:
 
 def _known(ledger: Ledger, actor: Actor, arrival: Arrival) -> _Known:
     sigs = arrival.signed.sigs
-    with ledger.read() as conn:
+    with ledger.glance() as conn:
         target = _own(queries.target(conn, arrival.bid), actor)
         return _Known(
             target=target,

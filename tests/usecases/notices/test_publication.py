@@ -164,6 +164,26 @@ def test_a_new_subscriber_replays_history(publisher: Publisher) -> None:
     assert seen == [each.arg["entry"]]
 
 
+def test_subscribers_at_different_places_walk_together(publisher: Publisher) -> None:
+    """One walk from the lowest cursor: nobody misses an entry, nobody gets one that lies behind the own cursor."""
+
+    def quiet(_runtime: Runtime, _uow: UnitOfWork, _entry: EntryRow) -> None:
+        """Nothing: only errands are counted."""
+
+    early, late = (
+        Subscription(name=f"test.{name}", kinds=kinds, react=quiet)
+        for name, kinds in (("early", frozenset({"tender.published"})), ("late", frozenset({"tender.published"})))
+    )
+    publisher.market.publish()
+    assert publisher.relay([early]) == 1
+    publisher.market.publish()
+    assert publisher.relay([early, late]) == 3
+    assert publisher.relay([early, late]) == 0
+    query = "SELECT name, count(DISTINCT entry_id) FROM desk.errand WHERE name LIKE 'test.%%' GROUP BY name ORDER BY 1"
+    assert publisher.rows(query) == [("test.early", 2), ("test.late", 2)]
+    assert len(set(publisher.rows("SELECT n FROM desk.cursor WHERE name LIKE 'test.%%'"))) == 1
+
+
 def failing(publisher: Publisher) -> tuple[Subscription, errands.Errand]:
     def fail(_runtime: Runtime, _uow: UnitOfWork, _entry: EntryRow) -> None:
         raise LookupError("no such thing")
