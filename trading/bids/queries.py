@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, select
 
 from trading.audit.queries import clock_holds
 from trading.audit.rules import clocks
@@ -61,22 +61,28 @@ def head_of(row: Row[*tuple[Any, ...]]) -> BidHead:
 
 
 # Built once, like every statement that each submission runs: composing one costs more than running it.
-_TARGET: Final = head_query(*HEAD_COLUMNS, lot.c.policy_sha256.label("lot_policy"), lot.c.close_at).where(
-    bid.c.reference == bindparam("reference")
+_STORED: Final = (
+    select(func.jsonb_object_agg(func.encode(part.c.sha256, "hex"), part.c.size))
+    .where(part.c.bid_reference == bid.c.reference)
+    .scalar_subquery()
 )
+_TARGET: Final = head_query(
+    *HEAD_COLUMNS, lot.c.policy_sha256.label("lot_policy"), lot.c.close_at, _STORED.label("parts")
+).where(bid.c.reference == bindparam("reference"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BidTarget:
-    """What the checks before the transaction need to know (SB1 S7.2)."""
+    """What the checks before the transaction need to know (SB1 S7.2); ``parts`` as ``parts_of`` returns them."""
 
     head: BidHead
     policy_sha256: str | None
     close_ms: int | None
+    parts: dict[str, int]
 
 
 def target(conn: Connection, reference: str) -> BidTarget | None:
-    """Return the bid called ``reference`` with its lot's current policy and deadline."""
+    """Return the bid called ``reference`` with its lot's current policy and deadline, and its stored parts."""
     row = conn.execute(_TARGET, {"reference": reference}).one_or_none()
     if row is None:
         return None
@@ -85,6 +91,7 @@ def target(conn: Connection, reference: str) -> BidTarget | None:
         head=head_of(row),
         policy_sha256=None if policy is None else bytes(policy).hex(),
         close_ms=row._mapping["close_at"],
+        parts=row._mapping["parts"] or {},
     )
 
 

@@ -123,13 +123,12 @@ def store_part(
     """
     with ledger.read() as conn:
         target = _own(queries.target(conn, bid), actor)
-        known = queries.parts_of(conn, bid)
         now = ledger.platform_time(conn)
         if target.close_ms is not None and now >= target.close_ms and expected not in _parts_of_head(conn, target):
             raise RuleBroken("bid.late", "SUB-01", close=target.close_ms, received_at=now)
     was_lost = objects.stat(expected) is None
     digest, size = objects.put_stream(expecting(body, expected))
-    if digest not in known or was_lost:
+    if digest not in target.parts or was_lost:
         with ledger.upkeep() as conn:
             store.add_part(conn, bid, digest, size)
     return digest, size
@@ -175,7 +174,7 @@ def submit(ledger: Ledger, objects: ObjectStore, actor: Actor, arrival: Arrival)
     with _recording_refusal(ledger, actor, known.target, arrival):
         key, policy = known.signer(arrival.signed, actor), known.current_policy()
         envelope = _checked_envelope(arrival.signed, known.target, key, policy)
-        _require_parts(objects, envelope, policy, known.parts)
+        _require_parts(objects, envelope, policy, known.target.parts)
         return _commit(ledger, actor, known.target, arrival, envelope, _fingerprints(envelope))
 
 
@@ -203,7 +202,6 @@ class _Known:
 
     target: BidTarget
     before: Version | None
-    parts: dict[str, int]
     key: SigningKey | None
     policy: Policy | None
 
@@ -231,7 +229,6 @@ def _known(ledger: Ledger, actor: Actor, arrival: Arrival) -> _Known:
         return _Known(
             target=target,
             before=queries.version_by_digest(conn, arrival.signed.sha256),
-            parts=queries.parts_of(conn, arrival.bid),
             key=keys.key_by_kid(conn, sigs[0]["kid"]) if len(sigs) == 1 else None,
             policy=None if target.policy_sha256 is None else queries.policy(conn, target.policy_sha256),
         )
@@ -346,8 +343,8 @@ def _store(
     event = model.receive(locked.head, received) if kind == "envelope" else model.withdraw(locked.head, received)
     store.add_fingerprints(uow, locked.head, fingerprints)
     recorded = uow.record(event)
-    store.add_version(uow, recorded, locked.head, received, kind=kind, doc=signed.doc, sigs=signed.sigs_bytes)
-    store.move_head(uow, recorded, locked.head, received, kind=kind, policy_sha256=document.policy_sha256)
+    version = store.NewVersion(kind=kind, doc=signed.doc, sigs=signed.sigs_bytes, policy_sha256=document.policy_sha256)
+    store.add_version(uow, recorded, locked.head, received, version)
     return Accepted(h=recorded.h, doc_sha256=received.doc_sha256, received_at=received.received_at)
 
 

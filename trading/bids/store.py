@@ -13,7 +13,7 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.bids.model import BidHead, Received
 from trading.bids.queries import HEAD_COLUMNS, head_of, head_query
-from trading.bids.tables import bid, bid_version, part
+from trading.bids.tables import bid, part
 from trading.db import to_ms
 from trading.kernel.errors import Conflict, NotFound, RuleBroken
 from trading.kernel.ids import new_row_id
@@ -29,8 +29,17 @@ _ADD_FINGERPRINTS: Final = (
     "INSERT INTO desk.bid_fingerprint (procedure_id, lot, stage, kind, sha256)"
     " SELECT %s, %s, %s, f.kind, f.sha256 FROM unnest(%s::text[], %s::bytea[]) AS f(kind, sha256)"
 )
-_ADD_VERSION: Final = bid_version.insert()
-_MOVE_HEAD: Final = bid.update().where(bid.c.id == bindparam("bid_id"))
+_ADD_VERSION: Final = """
+    WITH version AS (
+        INSERT INTO record.bid_version (id, entry_id, procedure_id, bid_id, seq, kind, doc_sha256, bytes, sigs,
+                                        received_at, queue_ms, h)
+        VALUES (%(id)s, %(entry_id)s, %(procedure_id)s, %(bid_id)s, %(seq)s, %(kind)s, %(doc_sha256)s, %(doc)s,
+                %(sigs)s, %(received_at)s, %(queue_ms)s, %(h)s))
+    UPDATE record.bid
+       SET entry_id = %(entry_id)s, seq = %(seq)s, head_kind = %(kind)s, head_sha256 = %(doc_sha256)s, head_h = %(h)s,
+           policy_sha256 = %(policy_sha256)s, received_at = %(received_at)s
+     WHERE id = %(bid_id)s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,49 +95,34 @@ def add_fingerprints(uow: UnitOfWork, head: BidHead, fingerprints: tuple[tuple[s
         raise RuleBroken("bid.copied", "SB1 S7.3") from error
 
 
-def add_version(
-    uow: UnitOfWork,
-    recorded: Recorded,
-    head: BidHead,
-    received: Received,
-    *,
-    kind: str,
-    doc: bytes,
-    sigs: bytes,
-) -> None:
-    """Insert the version row."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """What a bidder sent: envelope or withdrawal, its document and signatures, the policy it was made under (hex)."""
+
+    kind: str
+    doc: bytes
+    sigs: bytes
+    policy_sha256: str
+
+
+def add_version(uow: UnitOfWork, recorded: Recorded, head: BidHead, received: Received, version: NewVersion) -> None:
+    """Insert the version row and point the head row at it."""
     row = {
         "id": new_row_id(),
         "entry_id": recorded.entry_id,
         "procedure_id": head.procedure_id,
         "bid_id": head.id,
         "seq": received.seq,
-        "kind": kind,
+        "kind": version.kind,
         "doc_sha256": bytes.fromhex(received.doc_sha256),
-        "bytes": doc,
-        "sigs": sigs,
+        "doc": version.doc,
+        "sigs": version.sigs,
         "received_at": received.received_at,
         "queue_ms": received.queue_ms,
         "h": recorded.h,
+        "policy_sha256": bytes.fromhex(version.policy_sha256),
     }
-    uow.connection.execute(_ADD_VERSION, row)
-
-
-def move_head(
-    uow: UnitOfWork, recorded: Recorded, head: BidHead, received: Received, *, kind: str, policy_sha256: str
-) -> None:
-    """Point the head row at the version that ``recorded`` received."""
-    row = {
-        "bid_id": head.id,
-        "entry_id": recorded.entry_id,
-        "seq": received.seq,
-        "head_kind": kind,
-        "head_sha256": bytes.fromhex(received.doc_sha256),
-        "head_h": recorded.h,
-        "policy_sha256": bytes.fromhex(policy_sha256),
-        "received_at": received.received_at,
-    }
-    uow.connection.execute(_MOVE_HEAD, row)
+    uow.connection.exec_driver_sql(_ADD_VERSION, row)
 
 
 def add_part(conn: Connection, reference: str, digest: str, size: int) -> None:
