@@ -21,8 +21,8 @@ from agents.witness_state import WitnessState
 from tests.support.databases import Database
 from trading.audit.files import LogProofs
 from trading.audit.fsck import Fsck, Report
-from trading.audit.rules.cosigning import Cosigned, Seen, SizeConflict
-from trading.audit.rules.note import COSIGNATURE_V1, VerifierKey
+from trading.audit.rules.cosigning import Cosigned, Seen, SizeConflict, with_cosignatures
+from trading.audit.rules.note import COSIGNATURE_V1, SignatureLine, VerifierKey
 from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.tree import EMPTY_ROOT
 from trading.audit.sequencer.client import clients_of
@@ -262,11 +262,11 @@ class LogWorld:
             witness.stop()
 
 
-def foreign_growth(world: LogWorld, log_dir: Path, *, entries: int) -> None:
-    """Grow a copy of the log's files under the log's own key and show the result to every witness."""
+def foreign_growth(world: LogWorld, log_dir: Path, *, entries: int) -> bytes:
+    """Grow a copy of the log's files under the log's own key, have every witness cosign, and return the note."""
     files = open_files(log_dir)
     writer, _ = load(files, world.signer, lambda _step: None)
-    size = writer.size
+    size, lines = writer.size, list[SignatureLine]()
     _, signed = writer.append([bytes([7]) * 31 + bytes([n]) for n in range(entries)], world.clock.now_ms())
     for client in clients_of(world.policy):
         proof = LogProofs(files.tiles).consistency(size, writer.size)
@@ -275,5 +275,7 @@ def foreign_growth(world: LogWorld, log_dir: Path, *, entries: int) -> None:
             proof = LogProofs(files.tiles).consistency(answer.size, writer.size)
             answer = client.add_checkpoint(answer.size, proof, signed.note.encode())
         assert isinstance(answer, Cosigned), answer
+        lines += answer.lines
         client.close()
     files.wal.close()
+    return with_cosignatures(signed.note, lines).encode()

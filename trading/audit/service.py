@@ -26,7 +26,7 @@ from trading.audit.rules.note import (
     verify_checkpoint,
 )
 from trading.audit.rules.policy import Policy, parse_policy
-from trading.audit.rules.proof import ReceiptState, build_receipt
+from trading.audit.rules.proof import ReceiptState, VerifiedReceipt, build_receipt
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import DocumentSigner, SignedDocument, sign_document
 from trading.kernel import canonical
@@ -126,10 +126,6 @@ class LogReader:
     def of(self, n: int) -> LogReader:
         """Return the reader of the log that holds place ``n``."""
         return self if self.before is None or n >= self.base else self.before.of(n)
-
-    def origin_of(self, n: int, own: str) -> str:
-        """Return the origin of the log that holds place ``n``; ``own`` is that of this log."""
-        return own if self.before is None or n >= self.base else self.before.origin_of(n, self.earlier[-1].origin)
 
     def note(self, name: str) -> tuple[bytes, Checkpoint] | None:
         """Return the newest logged (``checkpoint``) or witnessed (``witnessed``) note and what it says."""
@@ -338,15 +334,31 @@ def verified_note(note: bytes, origin: str, policy: Policy) -> VerifiedCheckpoin
     return verify_checkpoint(note, origin, policy.log_keys(origin), policy.witness_keys, verify_note_signature)
 
 
+def origin_of(access: LogAccess, note: bytes) -> str:
+    """Return the log that a note names if it is this one or one that it continues; otherwise this one.
+
+    Raises:
+        InvalidInput: No checkpoint.
+    """
+    named = parse_checkpoint_text(parse_note(note).text).origin
+    return named if named in {each.origin for each in reader(access.log_dir).earlier} else access.origin
+
+
 def verified_of_any(access: LogAccess, note: bytes, policy: Policy) -> VerifiedCheckpoint:
     """Verify a stored note of this log or of one that it continues.
 
     Raises:
         InvalidInput: As ``verified_note``; also a note of another log.
     """
-    known = (*(each.origin for each in reader(access.log_dir).earlier), access.origin)
-    named = parse_checkpoint_text(parse_note(note).text).origin
-    return verified_note(note, named if named in known else access.origin, policy)
+    return verified_note(note, origin_of(access, note), policy)
+
+
+def place_of(access: LogAccess, receipt: VerifiedReceipt) -> int:
+    """Return the place of the entry of a receipt of this log or of one that it continues."""
+    earlier = reader(access.log_dir).earlier
+    names = [*(each.origin for each in earlier), access.origin]
+    index = names.index(receipt.verified.checkpoint.origin)
+    return sum(each.size for each in earlier[:index]) + receipt.receipt.entry.n
 
 
 def acknowledge(
