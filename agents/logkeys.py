@@ -23,12 +23,7 @@ _FILE = click.option(
 _ML_DSA = click.option("--ml-dsa", is_flag=True, help="The optional ML-DSA-44 key instead of the Ed25519 key.")
 
 
-@click.group("log")
-def main() -> None:
-    """日志源: keys of the log."""
-
-
-@main.group("key")
+@click.group("key")
 def key_group() -> None:
     """Make or show the key that signs checkpoints."""
 

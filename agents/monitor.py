@@ -16,8 +16,10 @@ import click
 from agents.http import Refused, Unreachable, call, require_base
 from agents.words import Stopped, Unfinished, say
 from trading.audit.rules.note import Checkpoint, VerifierKey, parse_vkey, verify_checkpoint
+from trading.audit.rules.proof import parse_receipt
+from trading.audit.rules.record import parse_record
 from trading.audit.rules.tiles import TiledNodes, file_reader
-from trading.audit.rules.tree import range_root
+from trading.audit.rules.tree import leaf_hash, range_root, verify_inclusion
 from trading.crypto.notes import verify_note_signature
 from trading.kernel.clock import SystemClock
 from trading.kernel.digests import sha256_hex
@@ -26,6 +28,7 @@ from trading.storage.durable import make_directory, replace_file
 
 NEWEST: Final = "checkpoint"
 EVIDENCE: Final = "evidence"
+_CONTINUED: Final = "continued"
 _LIMIT: Final = 1024 * 1024  # bytes of one file of the log
 _QUIET_S: Final = 1_800
 
@@ -79,6 +82,41 @@ class Monitor:
             replace_file(path, note, durable=True)
         return Accepted(checkpoint=checkpoint, before=before)
 
+    def look_back(self, accepted: Checkpoint, closed: VerifierKey, remembered: Path) -> Checkpoint:
+        """Check that this log continues the closed one where that ended, and return its final checkpoint (AL1 L13).
+
+        Args:
+            accepted: What ``look`` has returned.
+            closed: Key of the closed log.
+            remembered: The directory in which it was watched.
+
+        Raises:
+            Rewritten: Entries that were shown of the closed log do not stand below its final checkpoint.
+            InvalidInput: ``monitor.not_continued``, or what is served is no proof of it.
+            Unreachable, Refused: The platform does not serve it.
+        """
+        receipt = parse_receipt(self._fetch(_CONTINUED))
+        shown = self._verified(receipt.checkpoint)
+        verify_inclusion(receipt.entry.n, shown.size, leaf_hash(receipt.entry.encode()), receipt.path, shown.root)
+        if (
+            shown.size <= accepted.size
+            and range_root(0, shown.size, TiledNodes(accepted.size, self._read)) != shown.root
+        ):
+            kept = (self._directory / NEWEST).read_bytes()
+            raise self._rewritten("the log begins otherwise than it is shown to", kept, receipt.checkpoint)
+        record = parse_record(receipt.record)
+        told = (receipt.entry.n, record["kind"], record["body"].get("old_origin"))
+        if told != (0, "log.continued", closed.name):
+            raise InvalidInput("monitor.not_continued", f"the log does not begin as the continuation of {closed.name}")
+        note = str(record["body"]["old_checkpoint"]).encode()
+        old = Monitor(f"{self._base}/before", closed, remembered)
+        final = old._verified(note)
+        path = remembered / NEWEST
+        if path.exists():
+            kept = path.read_bytes()
+            old._require_same_history([(kept, old._verified(kept))], note, final)
+        return final
+
     def quiet_s(self) -> float:
         """Return for how many seconds the remembered checkpoint has been the newest."""
         return SystemClock().now_ms() / 1000 - (self._directory / NEWEST).stat().st_mtime
@@ -126,8 +164,16 @@ class Monitor:
 @click.option(
     "--against", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A checkpoint somebody else kept."
 )
+@click.option(
+    "--before",
+    nargs=2,
+    metavar="VKEY DIRECTORY",
+    help="A closed log that this one continues: its key, and the --state with which it was watched.",
+)
 @click.option("--quiet-s", default=_QUIET_S, show_default=True, help="Report a log that has stood still for so long.")
-def main(address: str, vkey: str, state: Path, against: Path | None, quiet_s: int) -> None:
+def main(
+    address: str, vkey: str, state: Path, against: Path | None, before: tuple[str, str] | None, quiet_s: int
+) -> None:
     """监看公开日志: see that the public log only grows; for cron.
 
     ADDRESS is that of the log, such as https://ggzy.example/log. Exit 0: it only grew. 1: it was rewritten; both
@@ -136,6 +182,10 @@ def main(address: str, vkey: str, state: Path, against: Path | None, quiet_s: in
     try:
         monitor = Monitor(address, parse_vkey(vkey), state)
         seen = monitor.look(None if against is None else against.read_bytes())
+        if before is not None:
+            closed = parse_vkey(before[0])
+            final = monitor.look_back(seen.checkpoint, closed, Path(before[1]))
+            say(f"续接 {closed.name} 的 {final.size} 条", f"it continues the {final.size} entries of {closed.name}")
     except Rewritten as fraud:
         raise Stopped(
             f"日志被改写：{fraud}。两份签名的检查点保存在 {fraud.kept}，请交给监管部门和见证方",
@@ -147,5 +197,5 @@ def main(address: str, vkey: str, state: Path, against: Path | None, quiet_s: in
     size, stood = seen.checkpoint.size, round(monitor.quiet_s())
     if seen.before == size and stood > quiet_s:
         raise Unfinished(f"日志已有 {stood} 秒没有增长", f"the log has stood still for {stood} s")
-    before = 0 if seen.before is None else seen.before
-    say(f"日志只增不改：{size} 条，上次 {before} 条", f"the log only grew: {size} entries, {before} last time")
+    last = 0 if seen.before is None else seen.before
+    say(f"日志只增不改：{size} 条，上次 {last} 条", f"the log only grew: {size} entries, {last} last time")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import click
 from typing_extensions import override
 
-# name of the command -> where it is: "module:attribute", a click command or group
+# name of the command, and before it that of its group -> where it is: "module:attribute", a click command or group
 COMMANDS: Mapping[str, str] = {
     "authority": "agents.authority:main",
     "clock": "trading.clockwork:clock",
@@ -29,7 +29,9 @@ COMMANDS: Mapping[str, str] = {
     "experts": "trading.commands.experts:experts",
     "fsck": "trading.commands.audits:fsck",
     "key": "agents.keys:main",
-    "log": "agents.logkeys:main",
+    "log close": "trading.commands.origins:close",
+    "log continue": "trading.commands.origins:resume",
+    "log key": "agents.logkeys:key_group",
     "monitor": "agents.monitor:main",
     "outbox": "trading.commands.outbox:outbox",
     "release": "trading.up.commands:release",
@@ -66,20 +68,22 @@ def recompute(arguments: tuple[str, ...]) -> None:
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named in a table and imported at their first use."""
+    """A group whose commands are named in a table and imported at their first use; ``under`` is its own name there."""
+
+    def __init__(self, name: str | None = None, *, under: str = "", **attributes: Any) -> None:  # noqa: ANN401 - click's
+        super().__init__(name, **attributes)
+        self._under = under
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*COMMANDS, draw.name or "", verify.name or ""])
+        names = [name.removeprefix(self._under) for name in COMMANDS if name.startswith(self._under)]
+        return sorted([*(name for name in names if " " not in name), *super().list_commands(ctx)])
 
     @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        for own in (draw, verify):
-            if cmd_name == own.name:
-                return own
-        where = COMMANDS.get(cmd_name)
+        where = COMMANDS.get(self._under + cmd_name)
         if where is None:
-            return None
+            return super().get_command(ctx, cmd_name)
         module, _, attribute = where.partition(":")
         return cast("click.Command", getattr(importlib.import_module(module), attribute))
 
@@ -95,6 +99,13 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Mingbiao (明标): a public resource trading platform with verifiable sealed bidding."""
 
+
+for own in (
+    draw,
+    verify,
+    LazyGroup("log", under="log ", help="日志源: the key of the log, its end and its continuation."),
+):
+    main.add_command(own)
 
 if __name__ == "__main__":
     main(prog_name="mingbiao")

@@ -41,6 +41,7 @@ MODULES = (
     "tokens",
     "checks_tokens",
     "checks_log",
+    "checks_continued",
     "checks_documents",
     "lot",
     "envelopes",

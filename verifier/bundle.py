@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -23,12 +24,15 @@ KEPT_FILE = 4 * 2**20
 KEPT_TOTAL = 32 * 2**20
 READ_BLOCK = 2**20
 TILE_NUMBER = r"(?:x[0-9]{3}/)*[0-9]{3}(?:\.p/[1-9][0-9]{0,2})?"
+BEFORE = "before/"  # the files of the closed log that a log continues, as in its own bundle; for more logs, repeated
 PATH_RULE = re.compile(
-    r"bundle\.json|verify\.py|trust\.(?:json|sig)|checkpoint|order\.json|request\.json"
+    r"bundle\.json|verify\.py|trust\.(?:json|sig)|order\.json|request\.json"
+    r"|docs/[0-9a-f]{64}\.(?:json|sig)|parts/[0-9a-f]{64}\.age"
+    r"|(?:before/){0,15}(?:checkpoint"
     r"|log/(?:0|[1-9][0-9]{0,15})\.tlog-proof|records/(?:0|[1-9][0-9]{0,15})\.json"
     r"|checkpoints/(?:0|[1-9][0-9]{0,15})-(?:first|last)|consistency/(?:0|[1-9][0-9]{0,15})-(?:0|[1-9][0-9]{0,15})"
-    r"|docs/[0-9a-f]{64}\.(?:json|sig)|parts/[0-9a-f]{64}\.age|tst/[0-9]{1,16}/[A-Za-z0-9._-]{1,80}\.tsr"
-    rf"|tile/(?:[0-9]{{1,2}}|entries)/{TILE_NUMBER}\Z"
+    r"|tst/[0-9]{1,16}/[A-Za-z0-9._-]{1,80}\.tsr"
+    rf"|tile/(?:[0-9]{{1,2}}|entries)/{TILE_NUMBER})\Z"
 )
 
 
@@ -138,6 +142,13 @@ class Bundle:
         self.sizes[path] = size
         if len(self.sizes) > MAX_FILES:
             raise BundleFault(f"more than {MAX_FILES} files")
+
+
+def part_of(whole: Bundle, folder: str) -> Bundle:
+    """Return the files of a bundle below a folder, under the names that they have there; read through the whole."""
+    part = Bundle(lambda path: BytesIO(whole.read(folder + path, whole.sizes[folder + path])))
+    part.sizes = {path[len(folder) :]: whole.sizes[path] for path in whole.under(folder)}
+    return part
 
 
 def zip_bundle(path: Path) -> Bundle:

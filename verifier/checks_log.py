@@ -15,7 +15,7 @@ from verifier.evidence import Evidence, Logged
 from verifier.fields import FieldFault
 from verifier.hashing import genesis, record_commitment
 from verifier.merkle import ProofFault, verify_consistency, verify_inclusion
-from verifier.notes import NOTE_LIMIT, Checkpoint, NoteFault
+from verifier.notes import NOTE_LIMIT, Checkpoint, NoteFault, parse_checkpoint, parse_note
 from verifier.policy import SignedCheckpoint, verify_checkpoint
 from verifier.proofs import PROOF_LIMIT, LogProof, parse_consistency, parse_proof, read_record
 from verifier.records import BODY_RULES
@@ -228,8 +228,10 @@ def check_other_checkpoints(evidence: Evidence) -> None:
             _take_checkpoint(evidence, check, path, evidence.bundle.read(path, NOTE_LIMIT), size)
         except BundleFault as error:
             check.fail(path, str(error))
+    others = {key.name for key in evidence.trust.policy.logs} - {evidence.trust.origin}
     for order in evidence.of_type("sb1.open-order"):
-        _take_checkpoint(evidence, check, order.place, order.value["checkpoint"].encode(), None)
+        if origin_of(order.value["checkpoint"].encode()) not in others:
+            _take_checkpoint(evidence, check, order.place, order.value["checkpoint"].encode(), None)
 
 
 def _take_checkpoint(evidence: Evidence, check: Check, place: str, data: bytes, size: int | None) -> None:
@@ -280,27 +282,56 @@ def _named(checkpoint: Checkpoint) -> str:
 
 
 def check_against(evidence: Evidence, kept: list[Path]) -> None:
-    """AL-06: consistency with checkpoints that the user kept."""
+    """AL-06: consistency with checkpoints that the user kept, each with the log that it names."""
     check = evidence.report.check("AL-06", "consistency with checkpoints kept by the reader (--against)")
     for path in kept:
-        place = path.name
         try:
-            note = verify_checkpoint(path.read_bytes(), evidence.trust.policy, evidence.trust.origin)
-        except (NoteFault, OSError) as error:
-            check.fail(place, str(error))
+            data = path.read_bytes()
+        except OSError as error:
+            check.fail(path.name, str(error))
             continue
-        size = note.checkpoint.size
-        proof = f"consistency/{size}-{evidence.header['checkpoint_size']}"
-        provable = size in evidence.consistent or evidence.tree is not None or proof in evidence.bundle
-        if evidence.main is not None and (size > evidence.main.checkpoint.size or not provable):
-            check.gap(place, _unprovable(note.checkpoint, evidence.main.checkpoint))
-            continue
-        try:
-            require_consistent(evidence, note)
-        except (ProofFault, BundleFault) as error:
-            check.fail(place, str(error))
-            continue
-        check.passed()
+        named = origin_of(data)
+        found = [span.evidence for span in evidence.spans if span.evidence.trust.origin == named]
+        _check_kept(found[0] if found else evidence.spans[-1].evidence, evidence, check, path.name, data)
+
+
+def _check_kept(log: Evidence, newest: Evidence, check: Check, place: str, data: bytes) -> None:
+    try:
+        note = verify_checkpoint(data, log.trust.policy, log.trust.origin)
+    except NoteFault as error:
+        check.fail(place, str(error))
+        return
+    size = note.checkpoint.size
+    if log is not newest.spans[-1].evidence and log.main is not None and size > log.main.checkpoint.size:
+        text = _dropped(note, log.main.checkpoint)
+        (check.fail if note.witnessed else check.gap)(place, text)
+        return
+    proof = f"consistency/{size}-{log.header['checkpoint_size']}"
+    provable = size in log.consistent or log.tree is not None or proof in log.bundle
+    if log.main is not None and (size > log.main.checkpoint.size or not provable):
+        check.gap(place, _unprovable(note.checkpoint, log.main.checkpoint))
+        return
+    try:
+        require_consistent(log, note)
+    except (ProofFault, BundleFault) as error:
+        check.fail(place, str(error))
+        return
+    check.passed()
+
+
+def origin_of(data: bytes) -> str | None:
+    """Return the log that a note names, whoever signed it; ``None`` if it is no checkpoint."""
+    try:
+        return parse_checkpoint(parse_note(data).text).origin
+    except NoteFault:
+        return None
+
+
+def _dropped(kept: SignedCheckpoint, final: Checkpoint) -> str:
+    both = f"kept {_named(kept.checkpoint)}, closed at {_named(final)}"
+    if kept.witnessed:
+        return f"entries were dropped: a quorum of witnesses had seen more of {final.origin} than its end: {both}"
+    return f"no quorum has seen it; what was behind the end of {final.origin} was logged again in the next log: {both}"
 
 
 def _unprovable(kept: Checkpoint, main: Checkpoint) -> str:

@@ -6,7 +6,7 @@ import re
 
 from verifier.bounds import lower_ms, upper_ms
 from verifier.bundle import BundleFault
-from verifier.evidence import Evidence, Logged, Stamp
+from verifier.evidence import Evidence, Logged, Span, Stamp
 from verifier.hashing import hex_digest
 from verifier.policy import SignedCheckpoint
 from verifier.report import Check, Report
@@ -28,42 +28,45 @@ def check_tokens(evidence: Evidence) -> None:
     for logged in evidence.of_kind(ANCHOR_KIND):
         anchors.setdefault(logged.body["token_sha256"], []).append(logged)
     found = set()
-    for path in evidence.bundle.under("tst/"):
-        try:
-            data = evidence.bundle.read(path, TOKEN_LIMIT)
-        except BundleFault as error:
-            check.fail(path, str(error))
-            continue
-        digest = hex_digest(data)
-        found.add(digest)
-        _check_token(evidence, check, path, data, anchors.get(digest, []))
+    for span in evidence.spans:
+        for path in span.evidence.bundle.under("tst/"):
+            try:
+                data = span.evidence.bundle.read(path, TOKEN_LIMIT)
+            except BundleFault as error:
+                check.fail(span.folder + path, str(error))
+                continue
+            digest = hex_digest(data)
+            found.add(digest)
+            stamp = _check_token(span, check, path, data, anchors.get(digest, []))
+            evidence.stamps += [stamp] if stamp is not None else []
     for digest in sorted(anchors.keys() - found if evidence.whole_log else ()):
         check.fail(anchors[digest][0].place, f"the token {digest} that it anchors is missing")
 
 
-def _check_token(evidence: Evidence, check: Check, path: str, data: bytes, anchors: list[Logged]) -> None:
-    named = TOKEN_PATH.match(path)
-    notes = [note for note in evidence.notes if named is not None and note.checkpoint.size == int(named.group(1))]
+def _check_token(span: Span, check: Check, path: str, data: bytes, anchors: list[Logged]) -> Stamp | None:
+    """Return what a token says if it verifies, counted through all logs; the checkpoint is of its own log."""
+    place, named = span.folder + path, TOKEN_PATH.match(path)
+    notes = [note for note in span.evidence.notes if named is not None and note.checkpoint.size == int(named.group(1))]
     if named is None or not notes:
-        check.fail(path, "its name says no size of a checkpoint of the bundle that verifies")
-        return
-    tsa, roots = named.group(2), evidence.trust.stampers.get(named.group(2))
+        check.fail(place, "its name says no size of a checkpoint of the bundle that verifies")
+        return None
+    tsa, roots = named.group(2), span.evidence.trust.stampers.get(named.group(2))
     if roots is None:
-        check.gap(path, f"the trust file names no root of the authority {tsa}")
-        return
-    gen_time = _verified(check, path, data, notes[0], roots)
+        check.gap(place, f"the trust file names no root of the authority {tsa}")
+        return None
+    gen_time = _verified(check, place, data, notes[0], roots)
     if gen_time is None:
-        return
-    if not check.require(path, f"its genTime is {gen_time}", holds=gen_time == int(named.group(3))):
-        return
+        return None
+    if not check.require(place, f"its genTime is {gen_time}", holds=gen_time == int(named.group(3))):
+        return None
     head = notes[0].checkpoint
     for logged in anchors:
         told = (logged.body["tsa"], logged.body["size"], logged.body["root"], logged.body["gen_time"])
         same = told == (tsa, head.size, head.root.hex(), gen_time)
-        check.require(logged.place, f"anchors {path} as something else", holds=same)
+        check.require(logged.place, f"anchors {place} as something else", holds=same)
         in_time = gen_time <= logged.at + AHEAD_MS
-        check.require(path, "genTime is more than 60 s after it was anchored", holds=in_time)
-    evidence.stamps.append(Stamp(path, head.size, gen_time, [logged.n for logged in anchors]))
+        check.require(place, "genTime is more than 60 s after it was anchored", holds=in_time)
+    return Stamp(place, span.base + head.size, gen_time, [logged.n for logged in anchors])
 
 
 def _verified(check: Check, place: str, data: bytes, note: SignedCheckpoint, roots: list[bytes]) -> int | None:

@@ -78,6 +78,15 @@ class Stamp:
     anchors: list[int]
 
 
+@dataclass(frozen=True)
+class Span:
+    """One log of a bundle: what it shows in its own numbering, the number of its entry 0, the folder of its files."""
+
+    evidence: Evidence
+    base: int
+    folder: str
+
+
 @dataclass
 class Evidence:
     """Everything read from a bundle. ``tier`` is one of log, public, bidders, audit in rising disclosure."""
@@ -95,11 +104,24 @@ class Evidence:
     consistent: dict[int, bytes] = field(default_factory=dict)
     stamps: list[Stamp] = field(default_factory=list)
     tree: LogTree | None = None
+    joined: list[Span] = field(default_factory=list)
     _by_type: dict[str, list[Document]] = field(default_factory=dict)
     _by_kind: dict[str, list[Logged]] | None = None
 
     def __post_init__(self) -> None:
         self.keys = KeyRing(self.trust)
+
+    @property
+    def spans(self) -> list[Span]:
+        """Return the logs of the bundle, the oldest first, each in its own numbering.
+
+        Here, in documents and in records, numbers of entries and sizes of checkpoints count through all logs (L13).
+        """
+        return self.joined or [Span(self, 0, "")]
+
+    def share_documents(self, other: Evidence) -> None:
+        """Know the documents of ``other``: a bundle has one set of them, however many logs."""
+        self.documents, self._by_type = other.documents, other._by_type
 
     def holds(self, tier: str) -> bool:
         """Return whether the bundle claims at least this tier."""

@@ -90,6 +90,15 @@ class Report:
         self.checks.append(made)
         return made
 
+    def take(self, other: Report, folder: str) -> None:
+        """Add the checks of a part of the bundle that lies below a folder."""
+        for part in other.checks:
+            check = self.check(part.id, part.title)
+            check.passed(part.done)
+            rows = ((check.failures, part.failures), (check.gaps, part.gaps), (check.notes, part.notes))
+            for mine, found in rows:
+                mine += [(folder + place, text) for place, text in found]
+
     @property
     def exit_code(self) -> int:
         """Return 0, 1 or 2 by L12.3; any failure wins over any gap."""

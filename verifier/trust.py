@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from verifier.canonical import NotCanonical, admit, admit_object
@@ -45,6 +45,16 @@ class Trust:
     release_sha256: list[str]
     stampers: dict[str, list[bytes]]
     signed: bool
+
+    @property
+    def origins(self) -> list[str]:
+        """Return the logs that ``origin`` continues, the oldest first, and itself: the order of the policy (L13)."""
+        names = list(dict.fromkeys(key.name for key in self.policy.logs))
+        return names[: names.index(self.origin) + 1]
+
+    def of(self, origin: str) -> Trust:
+        """Return the same trust for a log that ``origin`` continues; unchanged for any other."""
+        return replace(self, origin=origin) if origin in self.origins else self
 
 
 def read_trust(data: bytes, signatures: bytes | None = None) -> Trust:

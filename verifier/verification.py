@@ -25,6 +25,7 @@ from verifier.checks_bids import (
     check_versions,
 )
 from verifier.checks_clocks import check_clocks
+from verifier.checks_continued import CONTINUED_TITLE, check_kept_continuation, join_logs
 from verifier.checks_documents import check_demo, check_documents, check_named_documents, load_documents
 from verifier.checks_draw import check_contributions, check_draw_order, check_draw_policy, check_spec
 from verifier.checks_log import (
@@ -36,6 +37,7 @@ from verifier.checks_log import (
     check_proofs,
     check_whole_log,
     note_gaps,
+    origin_of,
 )
 from verifier.checks_opening import (
     check_combination,
@@ -128,6 +130,7 @@ ATTEMPT_CHECK = ("ED-12", "attempts: chain of previous, causes of cancellations,
 # What can be told of a holder's own bid alone; the rest needs the records of the others.
 HOLDER_CHECKS = ("SB-01", "SB-03", "SB-04", "SB-05", "TE-01")
 OTHER_KINDS = ("custodian-job",)
+KEPT_RECEIPT = ".tlog-proof"
 LATER_CHECKS = (
     ("AL-13", "personal values and their commitments"),
     ("SB-20", "key destruction"),
@@ -157,20 +160,21 @@ def verify_bundle(bundle: Bundle, trust: Trust, report: Report, options: Options
     report.facts["bundle"] = ", ".join(
         f"{name} {header[name]}" for name in ("kind", "tier", "procedure", "lot", "stage") if header[name] is not None
     )
-    evidence = Evidence(bundle, trust, report, header)
-    guarded(report, "AL-02", lambda: check_main_checkpoint(evidence))
-    guarded(report, "AL-03", lambda: check_proofs(evidence, _ticker(progress, "proofs")))
-    guarded(report, "AL-07", lambda: load_documents(evidence))
-    whole = _ticker(progress, "log")
-    guarded(
-        report,
-        "AL-09",
-        lambda: check_whole_log(evidence, whole, chained=options.chained, tiled=options.tiled),
-    )
-    guarded(report, "AL-05", lambda: check_other_checkpoints(evidence))
+    newest = Evidence(bundle, trust.of(header["origin"]), report, header)
+    guarded(report, "AL-07", lambda: load_documents(newest))
+    _check_log(newest, options, progress)
+    evidence = newest
+    try:
+        evidence = join_logs(newest, lambda log: _check_log(log, options, progress))
+    except Exception as error:  # noqa: BLE001 - as in guarded
+        report.check("AL-14", CONTINUED_TITLE).fail("verifier", f"{type(error).__name__}: {error}")
     guarded(report, "AL-11", lambda: check_tokens(evidence))
     guarded(report, "TE-08", lambda: check_sandwich(evidence))
-    guarded(report, "AL-06", lambda: check_against(evidence, list(options.against)))
+    receipts = [path for path in options.against if path.suffix == KEPT_RECEIPT]
+    notes = [path for path in options.against if path.suffix != KEPT_RECEIPT]
+    guarded(report, "AL-06", lambda: check_against(evidence, notes))
+    for path in receipts:
+        guarded(report, "AL-14", partial(check_kept_continuation, evidence, path))
     guarded(report, "AL-07", lambda: check_documents(evidence))
     guarded(report, "AL-08", lambda: check_named_documents(evidence))
     guarded(report, "AL-12", lambda: check_demo(evidence, production=options.production))
@@ -182,9 +186,22 @@ def verify_bundle(bundle: Bundle, trust: Trust, report: Report, options: Options
     _check_draws(evidence, report, progress, shown=options.draws)
     for check_id, title in LATER_CHECKS:
         report.check(check_id, title)
-    if evidence.main is not None:
-        report.facts["log"] = f"{trust.origin}, {evidence.main.checkpoint.size} entries"
+    logs = [(span.evidence.trust.origin, span.evidence.main) for span in evidence.spans]
+    told = [f"{origin}, {main.checkpoint.size} entries" for origin, main in logs if main is not None]
+    if told:
+        report.facts["log"] = "; continued in ".join(told)
+    if header["origin"] != trust.origin:
+        report.facts["closed"] = f"the trust file lists a later log, {trust.origin}; this bundle covers no entry of it"
     report.checks.sort(key=lambda check: (("AL", "TE", "SB", "ED", "RK").index(check.id[:2]), check.id))
+
+
+def _check_log(evidence: Evidence, options: Options, progress: Progress) -> None:
+    """Check one log of the bundle in its own numbering."""
+    report, whole = evidence.report, _ticker(progress, "log")
+    guarded(report, "AL-02", lambda: check_main_checkpoint(evidence))
+    guarded(report, "AL-03", lambda: check_proofs(evidence, _ticker(progress, "proofs")))
+    guarded(report, "AL-09", lambda: check_whole_log(evidence, whole, chained=options.chained, tiled=options.tiled))
+    guarded(report, "AL-05", lambda: check_other_checkpoints(evidence))
 
 
 def _check_lots(evidence: Evidence, report: Report, progress: Progress) -> None:
@@ -250,6 +267,7 @@ def verify_receipt(
     own = report.check("RC-01", "the receipt is about this envelope (--envelope)")
     try:
         proof = parse_proof(attached_proof(data) if data.startswith(PDF_MARK) else data)
+        newest, trust = trust.origin, trust.of(origin_of(proof.checkpoint) or trust.origin)
         note = verify_checkpoint(proof.checkpoint, trust.policy, trust.origin)
         note_gaps(checkpoint, "checkpoint", note)
         head = note.checkpoint
@@ -265,6 +283,8 @@ def verify_receipt(
     stamped = check_receipt_tokens(tokens or {}, note, trust, report)
     state = "LOGGED" if not note.witnessed else "STAMPED" if stamped else "WITNESSED"
     report.facts["receipt"] = f"{state}, entry {proof.n} of {trust.origin}"
+    if trust.origin != newest:
+        report.facts["closed"] = f"the trust file lists a later log, {newest}: this receipt is of one that was closed"
     report.facts["record"] = f"{record['kind']}, {record['subject']}, procedure {record['procedure']}"
     if envelope is not None:
         named = record["body"].get("envelope_sha256", record["body"].get("withdrawal_sha256"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.build.offers import offers
 from tests.build.signed_log import policy_text
+from trading.audit.queries import ClosedLog
 from trading.audit.rules.note import Checkpoint
 from trading.audit.rules.proof import ReceiptState
 from trading.audit.service import IssuedReceipt
@@ -567,18 +568,30 @@ def _openings() -> Iterator[Sample]:
         yield Sample(f"result-{name}", f"{path}/result", "notices/result.html", context)
 
 
+def closed_logs() -> list[ClosedLog]:
+    """Return two closed logs, the newest first."""
+    reasons = ("日志密钥可能泄露 / the key may be known to others", "日志主机损毁 / the host of the log was lost")
+    return [
+        ClosedLog(base=base, origin=f"log{base}.example/audit", size=size, checkpoint=b"", reason=reason)
+        for base, size, reason in ((184_320, 5_529_600, reasons[0]), (0, 184_320, reasons[1]))
+    ]
+
+
 def _others() -> Iterator[Sample]:
     origin = "demo.log.example/audit"
-    log_page = {"origin": origin, "policy": None, "covered": False}
+    log_page: dict[str, object] = {"origin": origin, "policy": None, "covered": False, "earlier": []}
     yield Sample("log-empty", "/log", "log/index.html", {"head": None, **log_page})
     yield Sample("log", "/log", "log/index.html", {"head": head(), **log_page})
+    yield Sample("log-continued", "/log", "log/index.html", {"head": head(), **log_page, "earlier": closed_logs()})
     yield Sample("log-covered", "/log", "log/index.html", {"head": head(), **log_page, "covered": True})
     verifier = {
         "policy_text": policy_text(origin),
         "verifier_sha256": digest("verify.py"),
         "verifier_size": 98_412,
     }
-    yield Sample("verify", "/verify", "log/verify.html", {"head": head(), "origin": origin, **verifier})
+    verify_page = {"head": head(), "origin": origin, "earlier": [], **verifier}
+    yield Sample("verify", "/verify", "log/verify.html", verify_page)
+    yield Sample("verify-continued", "/verify", "log/verify.html", {**verify_page, "earlier": closed_logs()})
     absent = {"head": None, **log_page, "policy_text": "", "verifier_sha256": None, "verifier_size": 0}
     yield Sample("verify-absent", "/verify", "log/verify.html", absent)
     yield Sample("receipts", "/receipts", "log/receipts.html", {"asked": "", "problem": False})

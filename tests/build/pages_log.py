@@ -9,7 +9,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from tests.build.pages import DAY, HOUR, NOW, Sample, code, digest, head, stamped_receipt
+from tests.build.pages import DAY, HOUR, NOW, Sample, closed_logs, code, digest, head, stamped_receipt
 from tests.build.pages_hall import told
 from tests.build.signed_log import ORIGIN, SignedLog, policy_text
 from trading.audit.entries import Place
@@ -103,7 +103,11 @@ def _explorer() -> Iterator[Sample]:
         ("unwitnessed", None, shown(cosigned=False, n=0), False),
         ("broken", one, shown(one, holds=False), False),
     ):
-        context = {"record": record, "place": place, "size": 40, "withheld": withheld}
+        context = {"record": record, "place": place, "size": 40, "withheld": withheld, "origin": ORIGIN}
+        yield Sample(f"position-{name}", "/log/explorer/23", "log/position.html", context)
+    common = {"record": one, "size": 500, "withheld": False}
+    for name, base, own in (("closed", 0, "next.example/audit"), ("continued", 300, ORIGIN)):
+        context = {**common, "place": replace(shown(one), base=base), "origin": own}
         yield Sample(f"position-{name}", "/log/explorer/23", "log/position.html", context)
 
 
@@ -129,6 +133,10 @@ def _comparisons() -> Iterator[Sample]:
     for name, note in kept.items():
         filled = partial(CheckpointForm, MultiDict({"note": note.decode()}))
         context = {**common, "form": filled, "found": _compared(note)}
+        yield Sample(f"compare-{name}", "/log/compare", "log/compare.html", context)
+    for name, cosigners in (("dropped", COSIGNED), ("behind-the-end", ())):
+        found = replace(_compared(SignedLog().grow(60).note(cosigners=cosigners)), outcome=comparing.Outcome.DROPPED)
+        context = {**common, "form": CheckpointForm, "found": found}
         yield Sample(f"compare-{name}", "/log/compare", "log/compare.html", context)
     for name, context in (
         ("asked", common), ("no-head", {**common, "newest": None}), ("no-keys", {**common, "configured": False}),
@@ -198,8 +206,10 @@ def _health() -> Iterator[Sample]:
     quiet = Health(witnesses=(fine,), working=SIZE, waiting_ms=0, clocks=(clock,), events=none)
     for name, each, counted in (("empty", empty, True), ("full", full, True), ("hidden", quiet, False)):
         newest = None if name == "empty" else head()
-        context = {"health": each, "counted": counted, "head": newest, "now": NOW}
+        context = {"health": each, "counted": counted, "head": newest, "earlier": [], "now": NOW}
         yield Sample(f"health-{name}", "/supervision/health", "supervision/health.html", context)
+    context = {"health": full, "counted": True, "head": head(), "earlier": closed_logs(), "now": NOW}
+    yield Sample("health-continued", "/supervision/health", "supervision/health.html", context)
 
 
 def samples() -> Iterator[Sample]:

@@ -15,6 +15,7 @@ from psycopg import Error
 
 from tests.support.logs import LogWorld
 from trading.audit.ledger import Ledger
+from trading.audit.queries import SEQUENCER_LOCK
 from trading.audit.rules.note import Checkpoint
 from trading.audit.sequencer import queue
 from trading.audit.sequencer.writer import LogSigner, SignedHead
@@ -59,7 +60,7 @@ class Pair:
         self._turn: tuple[str, Callable[[], object]] | None = None
         now = world.clock.now_ms()
         self.first = stack.enter_context(world.sequencer(hook=self._hook, clock=FixedClock(now)))
-        patch.setattr(queue, "_LOCK", queue._LOCK + 1)  # another lock: the first one's keeps nobody away
+        patch.setattr(queue, "SEQUENCER_LOCK", SEQUENCER_LOCK + 1)  # another lock: the first one's keeps nobody away
         # Another clock: the same entries make another root.
         self.second = stack.enter_context(elsewhere.sequencer(clock=FixedClock(now + 1)))
         self.first.start()

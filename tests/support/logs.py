@@ -21,8 +21,8 @@ from agents.witness_state import WitnessState
 from tests.support.databases import Database
 from trading.audit.files import LogProofs
 from trading.audit.fsck import Fsck, Report
-from trading.audit.rules.cosigning import Cosigned, Seen, SizeConflict
-from trading.audit.rules.note import COSIGNATURE_V1, VerifierKey
+from trading.audit.rules.cosigning import Cosigned, Seen, SizeConflict, with_cosignatures
+from trading.audit.rules.note import COSIGNATURE_V1, SignatureLine, VerifierKey
 from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.tree import EMPTY_ROOT
 from trading.audit.sequencer.client import clients_of
@@ -82,7 +82,7 @@ class RunningWitness:
         self.directory = directory
         self.seed = bytes([number]) * 32
         self.key = VerifierKey(name=f"witness{number}.test", kind=COSIGNATURE_V1, public_key=ed25519_public(self.seed))
-        self._log_key = log_key
+        self._log_keys = [log_key]
         self._clock = clock
         self._port = 0
         self._server: StoppableServer | None = None
@@ -91,12 +91,18 @@ class RunningWitness:
 
     def start(self) -> None:
         self._state = WitnessState(self.directory)
-        witness = Witness(self.seed, self._state, [self._log_key], self._clock)
+        witness = Witness(self.seed, self._state, self._log_keys, self._clock)
         self._server = StoppableServer(("127.0.0.1", self._port), witness)
         self._port = self._server.server_port
         self.url = f"http://127.0.0.1:{self._port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
+
+    def learn(self, log_key: VerifierKey) -> None:
+        """Start again with one more log in its own policy; its memory stays."""
+        self.stop()
+        self._log_keys.append(log_key)
+        self.start()
 
     def stop(self) -> None:
         if self._server is not None:
@@ -147,9 +153,18 @@ class LogWorld:
         return TileStore(self.log_dir / "tiles")
 
     @property
+    def origin(self) -> str:
+        return self.database.origin
+
+    @property
+    def log_keys(self) -> list[VerifierKey]:
+        """What the policy lists: the logs that this one continues, the oldest first, and this one."""
+        return [self.log_key]
+
+    @property
     def policy_text(self) -> str:
         lines = [f"witness w{number} {each.key.vkey} {each.url}" for number, each in enumerate(self.witnesses, 1)]
-        return "\n".join([f"log {self.log_key.vkey}", *lines, "group q 2 w1 w2 w3", "quorum q", ""])
+        return "\n".join([*(f"log {key.vkey}" for key in self.log_keys), *lines, "group q 2 w1 w2 w3", "quorum q", ""])
 
     @property
     def policy(self) -> Policy:
@@ -211,7 +226,7 @@ class LogWorld:
     def fsck(self, roots: Mapping[str, Sequence[bytes]] = MappingProxyType({})) -> Report:
         """Check everything as the auditor would; ``roots`` are those of the time-stamping authorities."""
         with self.database.connect("trading_auditor") as connection:
-            return Fsck(connection, self.log_dir, self.database.origin, self.policy, roots).run()
+            return Fsck(connection, self.log_dir, self.origin, self.policy, roots).run()
 
     def commitments(self) -> list[bytes]:
         """Return ``h`` of every committed entry, in the order of their ids."""
@@ -247,11 +262,11 @@ class LogWorld:
             witness.stop()
 
 
-def foreign_growth(world: LogWorld, log_dir: Path, *, entries: int) -> None:
-    """Grow a copy of the log's files under the log's own key and show the result to every witness."""
+def foreign_growth(world: LogWorld, log_dir: Path, *, entries: int) -> bytes:
+    """Grow a copy of the log's files under the log's own key, have every witness cosign, and return the note."""
     files = open_files(log_dir)
     writer, _ = load(files, world.signer, lambda _step: None)
-    size = writer.size
+    size, lines = writer.size, list[SignatureLine]()
     _, signed = writer.append([bytes([7]) * 31 + bytes([n]) for n in range(entries)], world.clock.now_ms())
     for client in clients_of(world.policy):
         proof = LogProofs(files.tiles).consistency(size, writer.size)
@@ -260,5 +275,7 @@ def foreign_growth(world: LogWorld, log_dir: Path, *, entries: int) -> None:
             proof = LogProofs(files.tiles).consistency(answer.size, writer.size)
             answer = client.add_checkpoint(answer.size, proof, signed.note.encode())
         assert isinstance(answer, Cosigned), answer
+        lines += answer.lines
         client.close()
     files.wal.close()
+    return with_cosignatures(signed.note, lines).encode()

@@ -16,7 +16,7 @@ from trading.audit.rules.note import Checkpoint, VerifiedCheckpoint, parse_check
 from trading.audit.rules.proof import Receipt, build_receipt
 from trading.audit.rules.steps import Step, inclusion_steps
 from trading.audit.rules.tree import leaf_hash
-from trading.audit.service import LogAccess, LogReader, policy_of, reader, verified_note
+from trading.audit.service import LogAccess, LogReader, policy_of, reader, verified_of_any
 from trading.kernel.errors import IntegrityFailure
 
 _NEAR: Final = 1_000  # sizes below an entry that are tried for a witnessed note
@@ -27,7 +27,7 @@ class Place:
     """Where an entry stands, and the way from it to the root of a checkpoint.
 
     Attributes:
-        n: Its position.
+        n: Its index in its log.
         entry: Its canonical bytes (L1.2); None where only its hash may be told.
         leaf: Its leaf hash.
         steps: From the leaf to the root.
@@ -35,6 +35,7 @@ class Place:
         checkpoint: What it says.
         cosigners: Witnesses with the instants that they signed, in ms, the earliest first.
         bounds: When the entry existed; None without a witnessed checkpoint.
+        base: Place of the first entry of its log: 0 unless the log continues another one (L13).
     """
 
     n: int
@@ -45,6 +46,12 @@ class Place:
     checkpoint: Checkpoint
     cosigners: tuple[tuple[str, int], ...] = ()
     bounds: Bounds | None = None
+    base: int = 0
+
+    @property
+    def number(self) -> int:
+        """Return the place of the entry, counted through all logs (``queries.Position``)."""
+        return self.base + self.n
 
     @property
     def holds(self) -> bool:
@@ -62,7 +69,7 @@ def place(access: LogAccess, n: int, note: bytes, *, record: LoggedRecord | None
 
     Args:
         access: The log's files, origin and policy.
-        n: Position of the entry, below the size of the checkpoint.
+        n: Place of the entry (``queries.Position``), which the checkpoint covers; it is one of the log that holds it.
         note: The checkpoint.
         record: What the database has at this position; None if only the hash may be told.
         earlier: A witnessed note of ``n`` entries or fewer, for the earliest instant; None if there is none at hand.
@@ -70,14 +77,16 @@ def place(access: LogAccess, n: int, note: bytes, *, record: LoggedRecord | None
     Raises:
         IntegrityFailure: The stored record does not open the entry, or its bytes are not what the tiles hold.
     """
-    log = reader(access.log_dir)
+    log = reader(access.log_dir).of(n)
+    n -= log.base
     checkpoint = parse_checkpoint_text(parse_note(note).text)
     leaf = log.proofs.leaf(n, checkpoint.size)
-    entry = None if record is None else entry_bytes(record.h, record.n, record.p, record.t)
+    entry = None if record is None else entry_bytes(record.h, n, record.p, record.t)
     if entry is not None and leaf_hash(entry) != leaf:
         raise IntegrityFailure(f"the database has another entry at position {n} than the tiles")
     verified = [each for each in (_verified(access, note), _verified(access, earlier)) if each is not None]
     return Place(
+        base=log.base,
         n=n,
         entry=entry,
         leaf=leaf,
@@ -95,18 +104,22 @@ def receipt_under(access: LogAccess, record: LoggedRecord, note: bytes) -> Recei
     Raises:
         IntegrityFailure: The stored record does not open the entry.
     """
-    size = parse_checkpoint_text(parse_note(note).text).size
-    entry = entry_bytes(record.h, record.n, record.p, record.t)
+    log = reader(access.log_dir).of(record.n)
+    size, n = parse_checkpoint_text(parse_note(note).text).size, record.n - log.base
+    entry = entry_bytes(record.h, n, record.p, record.t)
     try:
-        return build_receipt(
-            entry, record.nonce, record.record, reader(access.log_dir).proofs.inclusion(record.n, size), note
-        )
+        return build_receipt(entry, record.nonce, record.record, log.proofs.inclusion(n, size), note)
     except ValueError as error:
         raise IntegrityFailure(str(error)) from error
 
 
 def notes_before(log: LogReader, n: int) -> Iterator[bytes]:
-    """Yield the witnessed notes that do not hold entry ``n``, the largest and last first, as far as they are near."""
+    """Yield the witnessed notes that do not hold place ``n``, the largest and last first, as far as they are near.
+
+    They are of the log that holds the place.
+    """
+    log = log.of(n)
+    n -= log.base
     for size in range(n, max(0, n - _NEAR), -1):
         for which in ("last", "first"):
             if (data := log.tiles.read(f"checkpoints/{size}-{which}")) is not None:
@@ -120,7 +133,7 @@ def note_before(log: LogReader, n: int) -> bytes | None:
 
 def _verified(access: LogAccess, note: bytes | None) -> VerifiedCheckpoint | None:
     policy = policy_of(access.witness_policy)
-    return None if note is None or policy is None else verified_note(note, access.origin, policy)
+    return None if note is None or policy is None else verified_of_any(access, note, policy)
 
 
 def _cosigners(verified: VerifiedCheckpoint) -> tuple[tuple[str, int], ...]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from trading.audit.rules.tiles import TiledNodes, file_reader
 from trading.audit.rules.tree import consistency_proof, inclusion_proof, range_root
-from trading.storage.tiles import TileStore
+from trading.kernel.errors import IntegrityFailure
+from trading.storage.tiles import EARLIER, TileStore
 
 _KEPT_SIZES: Final = 4  # the newest logged and witnessed checkpoints, and those just before them
 
@@ -51,3 +56,33 @@ class LogProofs:
                 self._nodes.popitem(last=False)
         self._nodes.move_to_end(size)
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierLog:
+    """A closed log: its name, the size of its final checkpoint, the directory of its tiles and notes (AL1 L13)."""
+
+    origin: str
+    size: int
+    tiles: Path
+
+
+def earlier_logs(log_dir: Path) -> tuple[EarlierLog, ...]:
+    """Return the logs that the one in ``log_dir`` continues, the oldest first; nearly always there is none.
+
+    Raises:
+        IntegrityFailure: The list is damaged.
+    """
+    try:
+        rows = json.loads((log_dir / EARLIER).read_bytes())
+        return tuple(EarlierLog(origin=row["origin"], size=row["size"], tiles=Path(row["tiles"])) for row in rows)
+    except FileNotFoundError:
+        return ()
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityFailure(f"{log_dir / EARLIER} is damaged") from error
+
+
+def write_earlier(log_dir: Path, logs: Sequence[EarlierLog]) -> None:
+    """Write the list that ``earlier_logs`` reads; an operator who moves a directory may edit its path there."""
+    rows = [{"origin": each.origin, "size": each.size, "tiles": str(each.tiles)} for each in logs]
+    TileStore(log_dir).write(EARLIER, json.dumps(rows, indent=1).encode(), durable=True)

@@ -1,23 +1,27 @@
 """``mingbiao fsck``: does everything that is stored about the log still fit together? (AL1 L11.1).
 
 Write-ahead log ↔ chain ↔ bundles ↔ tiles ↔ root ↔ head ↔ checkpoints, positions ↔ entries, records ↔ commitments. It
-reads only, beside a running sequencer: everything is compared up to the head that it saw first.
+reads only, beside a running sequencer: everything is compared up to the head that it saw first. The closed logs that
+this one continues are compared up to their final checkpoints, from the bundles that are served (L13).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
+from typing_extensions import override
 
 from trading.audit import queries, service
-from trading.audit.queries import LoggedRecord
+from trading.audit.files import EarlierLog, earlier_logs
+from trading.audit.queries import ClosedLog, LoggedRecord
 from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
+from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
 from trading.audit.rules.stamps import stamped_text
 from trading.audit.rules.tiles import (
@@ -35,10 +39,11 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import IntegrityFailure, InvalidInput
 from trading.storage.head import HeadStore
-from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
+from trading.storage.tiles import CHECKPOINT, EARLIER, WITNESSED, TileStore
 from trading.storage.tokens import TokenStore
 from trading.storage.wal import read_frames
 
+MAX_SIZE: Final = 2**63 - 1  # of a log
 OVERDUE_MS: Final = 60_000  # an older entry without a position is a fault
 _ROWS: Final = 1_000
 _PATIENCE_S: Final = 5.0
@@ -79,6 +84,13 @@ class Report:
         """Note a fault."""
         self.findings.append(Finding(check=check, place=place, detail=detail))
 
+    def take(self, part: Report, name: str) -> None:
+        """Add what was found in an earlier log called ``name``."""
+        for what, number in part.counts.items():
+            self.count(what, number)
+        for mine, found in ((self.findings, part.findings), (self.unchecked, part.unchecked)):
+            mine += [Finding(check=each.check, place=f"{name} {each.place}", detail=each.detail) for each in found]
+
 
 class Fsck:
     """One run over one log."""
@@ -97,9 +109,14 @@ class Fsck:
         self._report = Report()
         self._tree = GrowingTree()
         self._partial: dict[int | None, tuple[Tile, bytes]] = {}
+        self._earlier = earlier_logs(log_dir / "tiles")
+        self._base = sum(each.size for each in self._earlier)  # place of the first entry
 
     def run(self) -> Report:
         """Compare everything and return the report."""
+        closed = next((each for each in queries.closed_logs(self._conn) if each.origin == self._origin), None)
+        if closed is not None:
+            return self._run_closed(closed)
         try:
             head = HeadStore(self._directory / "head").read()
         except IntegrityFailure as error:
@@ -117,9 +134,41 @@ class Fsck:
         self._partial_tiles()
         self._check_tokens()
         self._positions()
+        self._earlier_logs()
         self._overdue()
         self._queue()
         return self._report
+
+    def _run_closed(self, log: ClosedLog) -> Report:
+        """Compare a log that is closed and not continued yet: no green light, for entries wait for the next one."""
+        files = EarlierLog(origin=log.origin, size=log.size, tiles=self._directory / "tiles")
+        check = EarlierCheck(self._conn, files, self._policy, self._roots, log, self._earlier)
+        self._report = check.run()
+        self._earlier_logs()
+        self._report.skip("continued", log.origin, "the log is closed; what is recorded since waits for the next one")
+        return self._report
+
+    def _earlier_logs(self) -> None:
+        """Compare the closed logs that this one continues, and the record that leads from each to the next."""
+        closed = queries.closed_logs(self._conn)
+        told = [(each.origin, each.size) for each in self._earlier]
+        if [(each.origin, each.size) for each in closed if each.origin != self._origin] != told:
+            self._report.fault("continued", EARLIER, "other closed logs than the database knows")
+            return
+        for number, (log, files) in enumerate(zip(closed, self._earlier, strict=False)):
+            check = EarlierCheck(self._conn, files, self._policy, self._roots, log, self._earlier[:number])
+            self._report.take(check.run(), log.origin)
+            self._report.count("closed logs")
+            self._compare_continuation(log)
+
+    def _compare_continuation(self, log: ClosedLog) -> None:
+        if log.end >= queries.size(self._conn):
+            self._report.skip("continued", log.origin, "the log after it has no entry yet")
+            return
+        first = queries.logged_records(self._conn, log.end, log.end + 1)
+        body = first[0].data["body"] if first and first[0].kind == "log.continued" else {}
+        if (body.get("old_origin"), body.get("old_checkpoint")) != (log.origin, log.checkpoint.decode()):
+            self._report.fault("continued", f"place {log.end}", f"does not continue {log.origin} where it was closed")
 
     def _entries(self) -> Iterator[bytes]:
         """Yield the entries of the write-ahead log up to the head."""
@@ -249,30 +298,32 @@ class Fsck:
         entries = None if any(each.check == "wal" for each in self._report.findings) else self._entries()
         n = 0
         while n < self._report.size:
-            rows = queries.logged_records(self._conn, n, min(n + _ROWS, self._report.size))
+            end = min(n + _ROWS, self._report.size)
+            rows = queries.logged_records(self._conn, self._base + n, self._base + end)
             if not rows:
                 self._report.fault("position", f"entry {n}", "the database has no position from here on")
                 return
             for row in rows:
-                for missing in range(n, row.n):
+                at = row.n - self._base
+                for missing in range(n, at):
                     self._report.fault("position", f"entry {missing}", "the database has no position")
-                self._compare_row(row, None if entries is None else next(islice(entries, row.n - n, None), b""))
-                n = row.n + 1
+                self._compare_row(row, at, None if entries is None else next(islice(entries, at - n, None), b""))
+                n = at + 1
         self._report.count("positions", n)
-        if queries.size(self._conn) < n:
+        if queries.size(self._conn) < self._base + n:
             self._report.fault("position", f"entry {n}", "a position is missing")
 
-    def _compare_row(self, row: LoggedRecord, entry: bytes | None) -> None:
-        """Compare a position and its record with the entry of the log; None if that cannot be read."""
-        if entry is not None and entry != entry_bytes(row.h, row.n, row.p, row.t):
-            self._report.fault("position", f"entry {row.n}", "the database's position is not the entry of the log")
+    def _compare_row(self, row: LoggedRecord, n: int, entry: bytes | None) -> None:
+        """Compare a position and its record with entry ``n`` of the log; None if that cannot be read."""
+        if entry is not None and entry != entry_bytes(row.h, n, row.p, row.t):
+            self._report.fault("position", f"entry {n}", "the database's position is not the entry of the log")
         if record_commitment(row.nonce, row.record) != row.h:
-            self._report.fault("record", f"entry {row.n}", "the record does not hash to its commitment")
+            self._report.fault("record", f"entry {n}", "the record does not hash to its commitment")
 
     def _wait_for_positions(self) -> None:
         """Positions follow the head by a few milliseconds (AL1 L5.1 B7, B9)."""
         deadline = time.monotonic() + _PATIENCE_S
-        while queries.size(self._conn) < self._report.size and time.monotonic() < deadline:
+        while queries.size(self._conn) < self._base + self._report.size and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def _overdue(self) -> None:
@@ -287,6 +338,81 @@ class Fsck:
             self._report.fault(
                 "queue", f"audit_entry {entry_id}", "queued although logged, or neither queued nor logged"
             )
+
+
+class EarlierCheck(Fsck):
+    """One run over a closed log, up to its final checkpoint: nothing behind that is part of it any more."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        files: EarlierLog,
+        policy: Policy,
+        roots: Mapping[str, Sequence[bytes]],
+        log: ClosedLog,
+        before: Sequence[EarlierLog],
+    ) -> None:
+        super().__init__(conn, files.tiles.parent, files.origin, policy, roots)
+        self._earlier = tuple(before)
+        self._tiles = TileStore(files.tiles)
+        self._tokens = TokenStore(files.tiles)
+        self._base = sum(each.size for each in before)
+        self._log = log
+
+    @override
+    def run(self) -> Report:
+        """Compare everything up to the final checkpoint and return the report."""
+        if self._tiles.read(CHECKPOINT) is None:
+            self._report.skip("note", CHECKPOINT, "the files of this closed log are not there")
+            return self._report
+        self._report.size = self._log.size
+        notes = self._notes()
+        try:
+            final = parse_checkpoint_text(parse_note(self._log.checkpoint).text)
+            notes[final.size] = final.root
+        except InvalidInput as error:
+            self._report.fault("continued", self._log.origin, f"its final checkpoint: {error}")
+        self._walk(notes)
+        self._partial_tiles()
+        self._check_tokens()
+        self._positions()
+        return self._report
+
+    @override
+    def _partial_tiles(self) -> None:
+        """Compare what is not full at the final checkpoint; the log may have gone on a little further."""
+        self._take_tiles()
+        for tile, data in self._partial.values():
+            if (tile.index, tile.width) != divmod(self._tree.size >> TILE_HEIGHT * (tile.level or 0), TILE_WIDTH):
+                continue  # it has become full at this size and was compared then
+            whole = Tile(tile.level, tile.index).path
+            stored = self._tiles.read(tile.path) or self._tiles.read_wider(whole, tile.width) or self._tiles.read(whole)
+            self._compare_tile(tile.path, data, (stored or b"")[: len(data)])
+
+    @override
+    def _head_size(self) -> int:
+        return MAX_SIZE  # what was signed behind the final checkpoint was dropped, and its entries were logged again
+
+    @override
+    def _entries(self) -> Iterator[bytes]:
+        yield from bundled_entries(self._tiles, self._log.size)
+
+
+def bundled_entries(tiles: TileStore, size: int, tell: Callable[[int], None] = lambda _read: None) -> Iterator[bytes]:
+    """Yield the entries of the bundles of a tree of ``size``, after telling how many each bundle holds.
+
+    Raises:
+        IntegrityFailure: A bundle is missing.
+    """
+    for index in range(-(-size // TILE_WIDTH)):
+        width = min(TILE_WIDTH, size - index * TILE_WIDTH)
+        data = tiles.read(Tile(None, index, width).path) or tiles.read(Tile(None, index, TILE_WIDTH).path)
+        if data is None:
+            data = tiles.read_wider(Tile(None, index, TILE_WIDTH).path, width)  # the log went on a little further
+        if data is None:
+            raise IntegrityFailure(f"the entry bundle {index} is missing")
+        tell(width)
+        yield from parse_bundle(data)[:width]
 
 
 def _beginning(tile: Tile, data: bytes, width: int) -> bytes:

@@ -92,9 +92,10 @@ def _witnesses(access: LogAccess, missed: Sequence[dict[str, Any]]) -> tuple[tup
         return (), None
     times, size = dict[str, int](), None
     if note is not None:
+        log = reader(access.log_dir)
         size = parse_checkpoint_text(parse_note(note).text).size
         # A quorum is enough for a note: who signed the one before and not yet this one is not late.
-        for each in (note, *islice(notes_before(reader(access.log_dir), size), _LOOKED_BACK)):
+        for each in (note, *islice(notes_before(log, log.base + size), _LOOKED_BACK)):
             for key, time_s in verified_note(each, access.origin, policy).times.items():
                 times[key.vkey] = max(times.get(key.vkey, 0), 1000 * time_s)
             if len(times) >= len(policy.witnesses):

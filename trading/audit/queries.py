@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import Recorded
 from trading.audit.rules.clocks import DATABASE_HOST, ClockState
-from trading.audit.tables import audit_entry, cursor, errand, log_position
+from trading.audit.tables import audit_entry, closed_log, cursor, errand, log_position, origin
 
+SEQUENCER_LOCK: Final = 0x6D62_7371  # whoever holds it is alone: a sequencer, or the closing of its log
 _HOSTS: Final = 8  # more than the hosts that report their clocks
 _NEWEST_ANCHORS: Final = 500  # more than two authorities leave in an hour
 _IS_ANCHOR: Final = text("audit_entry.kind = 'tst.anchored'")  # written as in the partial index audit_entry_tst
@@ -21,7 +22,10 @@ _IS_ANCHOR: Final = text("audit_entry.kind = 'tst.anchored'")  # written as in t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Place of an entry in the log: index ``n``, sequencer's clock ``t`` in ms, ``p`` of the entry."""
+    """Place ``n`` of an entry, sequencer's clock ``t`` in ms, ``p`` of the entry.
+
+    A place counts through all logs of the database: index in its log plus the final sizes of the logs before (L13).
+    """
 
     n: int
     t: int
@@ -43,7 +47,7 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRecord:
-    """One record of a procedure that stands in the log at index ``n``; ``t`` in ms."""
+    """One record of a procedure that stands in the log at place ``n`` (``Position``); ``t`` in ms."""
 
     n: int
     t: int
@@ -147,8 +151,49 @@ def records_of_draw(conn: Connection, draw: str) -> list[LoggedRecord]:
     return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentLog:
+    """The log that the database belongs to: the place of its first entry, and whether it is closed."""
+
+    origin: str
+    base: int
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedLog:
+    """A closed log: place of its first entry, final checkpoint with its size, reason (AL1 L13)."""
+
+    base: int
+    origin: str
+    size: int
+    checkpoint: bytes
+    reason: str
+
+    @property
+    def end(self) -> int:
+        """Return the place after its last entry: that of the first entry of the next log."""
+        return self.base + self.size
+
+
+def current_log(conn: Connection) -> CurrentLog:
+    """Return the log that the database belongs to."""
+    closed = select(closed_log.c.origin).where(closed_log.c.origin == origin.c.origin).exists()
+    row = conn.execute(select(origin.c.origin, origin.c.base, closed.label("is_closed"))).one()
+    return CurrentLog(origin=row.origin, base=row.base, is_closed=row.is_closed)
+
+
+def closed_logs(conn: Connection) -> list[ClosedLog]:
+    """Return the closed logs, the oldest first; nearly always there is none."""
+    columns = (closed_log.c.base, closed_log.c.origin, closed_log.c.size, closed_log.c.checkpoint, closed_log.c.reason)
+    return [
+        ClosedLog(base=row.base, origin=row.origin, size=row.size, checkpoint=bytes(row.checkpoint), reason=row.reason)
+        for row in conn.execute(select(*columns).order_by(closed_log.c.base))
+    ]
+
+
 def size(conn: Connection) -> int:
-    """Return the number of positions that the database knows."""
+    """Return the place after the last one: the number of positions that the database knows."""
     last: int | None = conn.execute(select(log_position.c.n).order_by(log_position.c.n.desc()).limit(1)).scalar()
     return 0 if last is None else last + 1
 
@@ -237,12 +282,13 @@ def anchored_tokens(conn: Connection) -> set[str]:
     return {body["token_sha256"] for body in _anchors(conn, None)}
 
 
-def anchors_of(conn: Connection, size: int) -> list[LoggedRecord]:
+def anchors_of(conn: Connection, size: int, *, base: int = 0) -> list[LoggedRecord]:
     """Return the logged ``tst.anchored`` of tokens over the checkpoint of a size, in log order.
 
-    They were written after the last entry of that checkpoint, and soon, so few rows are looked at.
+    They were written after the last entry of that checkpoint, and soon, so few rows are looked at. ``base`` is the
+    place of the first entry of the log that the checkpoint is of.
     """
-    last = select(log_position.c.entry_id).where(log_position.c.n == size - 1).scalar_subquery()
+    last = select(log_position.c.entry_id).where(log_position.c.n == base + size - 1).scalar_subquery()
     later = _LOGGED.where(_IS_ANCHOR, audit_entry.c.id > last).order_by(audit_entry.c.id).limit(_NEWEST_ANCHORS)
     found = [_logged(row) for row in conn.execute(later)]
     return sorted((each for each in found if each.data["body"]["size"] == size), key=lambda each: each.n)

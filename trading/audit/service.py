@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Final, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from trading.audit import queries, store
-from trading.audit.files import LogProofs
+from trading.audit.files import EarlierLog, LogProofs, earlier_logs
 from trading.audit.ledger import Ledger
 from trading.audit.model import Recorded
 from trading.audit.queries import EntryRow, Position
@@ -26,7 +26,7 @@ from trading.audit.rules.note import (
     verify_checkpoint,
 )
 from trading.audit.rules.policy import Policy, parse_policy
-from trading.audit.rules.proof import ReceiptState, build_receipt
+from trading.audit.rules.proof import ReceiptState, VerifiedReceipt, build_receipt
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import DocumentSigner, SignedDocument, sign_document
 from trading.kernel import canonical
@@ -73,7 +73,10 @@ class LogAccess(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedReceipt:
-    """A ``.tlog-proof`` file, how far the record has got, where it stands, and the tokens over its checkpoint."""
+    """A ``.tlog-proof`` file, how far the record has got, where it stands, and the tokens over its checkpoint.
+
+    ``n`` is the index in the log of the receipt, whose first entry has the place ``base`` (``queries.Position``).
+    """
 
     text: bytes
     state: ReceiptState
@@ -81,36 +84,58 @@ class IssuedReceipt:
     n: int
     t: int
     tokens: tuple[TokenName, ...] = ()
+    base: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessedNote:
-    """A checkpoint with a quorum of cosignatures: its verbatim text, and the signed times in seconds."""
+    """A checkpoint with a quorum of cosignatures: its verbatim text, and the signed times in seconds.
+
+    It covers every place below ``size``; ``base`` is the place of the first entry of its log.
+    """
 
     note: bytes
     size: int
     t_low: int
     times: tuple[int, ...]
+    base: int = 0
+
+    @property
+    def own_size(self) -> int:
+        """Return what the note says: the number of entries of its own log."""
+        return self.size - self.base
 
 
 class LogReader:
-    """The log's files as one web or worker process reads them; shared by its threads."""
+    """The log's files as one web or worker process reads them; shared by its threads.
 
-    def __init__(self, log_dir: Path, *, waiting: int = _SLOTS) -> None:
+    ``n`` is a place (``queries.Position``). ``base`` is that of the first entry, ``before`` the reader of the closed
+    log that this one continues. Tiles, tokens and proofs are of this log and count from its own entry 0.
+    """
+
+    def __init__(self, log_dir: Path, *, waiting: int = _SLOTS, earlier: Sequence[EarlierLog] | None = None) -> None:
         self.tiles = TileStore(log_dir)
         self.tokens = TokenStore(log_dir)
         self.proofs = LogProofs(self.tiles)
         self.slots = threading.BoundedSemaphore(waiting)
+        self.earlier = tuple(earlier_logs(log_dir) if earlier is None else earlier)
+        self.base = sum(each.size for each in self.earlier)
+        last = self.earlier[-1:]
+        self.before = LogReader(last[0].tiles, earlier=self.earlier[:-1]) if last else None
+
+    def of(self, n: int) -> LogReader:
+        """Return the reader of the log that holds place ``n``."""
+        return self if self.before is None or n >= self.base else self.before.of(n)
 
     def note(self, name: str) -> tuple[bytes, Checkpoint] | None:
         """Return the newest logged (``checkpoint``) or witnessed (``witnessed``) note and what it says."""
         data = self.tiles.read(name)
         return None if data is None else (data, parse_checkpoint_text(parse_note(data).text))
 
-    def tokens_of(self, best: tuple[bytes, Checkpoint, ReceiptState]) -> tuple[TokenName, ...]:
-        """Return the time stamps over what ``best`` returned: none unless it was stamped."""
+    def tokens_of(self, n: int, best: tuple[bytes, Checkpoint, ReceiptState]) -> tuple[TokenName, ...]:
+        """Return the time stamps over what ``best(n)`` returned: none unless it was stamped."""
         _, checkpoint, state = best
-        return tuple(self.tokens.of_size(checkpoint.size)) if state is ReceiptState.STAMPED else ()
+        return tuple(self.of(n).tokens.of_size(checkpoint.size)) if state is ReceiptState.STAMPED else ()
 
     def covering(self, n: int) -> tuple[bytes, Checkpoint, ReceiptState] | None:
         """Return the best note that contains entry ``n``: the first witnessed one, else the newest logged one, or None.
@@ -118,6 +143,10 @@ class LogReader:
         The first, because it bounds the time best (TE1 T7), and because it stays: the newest one would tell everybody
         who may ask for the receipt of an old record how much has been logged since, and so how many bids (AL1 L6).
         """
+        log = self.of(n)
+        if log is not self:
+            return log.covering(n)
+        n -= self.base
         witnessed = self.note(WITNESSED)
         if witnessed is not None and witnessed[1].size > n:
             first = self._first_witnessed(n, witnessed[1].size)
@@ -132,8 +161,9 @@ class LogReader:
         Also the first stamped one stays. It bounds the time a little later than the first witnessed one, which the
         holder of a receipt was given before (AL1 L8.1).
         """
-        size = self.tokens.first_after(n)
-        note = None if size is None else self.tiles.first_witnessed(size)
+        log = self.of(n)
+        size = log.tokens.first_after(n - log.base)
+        note = None if size is None else log.tiles.first_witnessed(size)
         if note is None:
             return self.covering(n)
         return note, parse_checkpoint_text(parse_note(note).text), ReceiptState.STAMPED
@@ -192,14 +222,17 @@ def _issue(log: LogReader, row: EntryRow, position: Position) -> IssuedReceipt |
     if found is None:
         return None
     note, checkpoint, state = found
-    entry = entry_bytes(row.h, position.n, position.p, position.t)
-    path = log.proofs.inclusion(position.n, checkpoint.size)
+    own = log.of(position.n)
+    n = position.n - own.base
+    entry = entry_bytes(row.h, n, position.p, position.t)
+    path = own.proofs.inclusion(n, checkpoint.size)
     try:
         built = build_receipt(entry, row.nonce, row.record, path, note)
     except ValueError as error:
         raise IntegrityFailure(str(error)) from error
-    tokens = log.tokens_of(found)
-    return IssuedReceipt(text=built.encode(), state=state, h=row.h, n=position.n, t=position.t, tokens=tokens)
+    tokens = log.tokens_of(position.n, found)
+    text = built.encode()
+    return IssuedReceipt(text=text, state=state, h=row.h, n=n, t=position.t, tokens=tokens, base=own.base)
 
 
 def token_beside(log: LogReader, issued: IssuedReceipt | None, file: str) -> bytes:
@@ -208,8 +241,10 @@ def token_beside(log: LogReader, issued: IssuedReceipt | None, file: str) -> byt
     Raises:
         NotFound: There is none.
     """
-    names = () if issued is None else issued.tokens
-    found = next((log.tokens.read(each) for each in names if each.file == file), None)
+    if issued is None:
+        raise NotFound(file)
+    tokens = log.of(issued.base).tokens
+    found = next((tokens.read(each) for each in issued.tokens if each.file == file), None)
     if found is None:
         raise NotFound(file)
     return found
@@ -277,7 +312,8 @@ def wait_witnessed(access: LogAccess, h: bytes, seconds: float, *, not_before_ms
 
 def witnessed(access: LogAccess, log: LogReader | None = None) -> WitnessedNote | None:
     """Return the newest witnessed checkpoint, its signatures verified by the policy; None before the first."""
-    data = (log or reader(access.log_dir)).tiles.read(WITNESSED)
+    log = log or reader(access.log_dir)
+    data = log.tiles.read(WITNESSED)
     if data is None:
         return None
     policy = _policy(access.witness_policy)
@@ -285,8 +321,8 @@ def witnessed(access: LogAccess, log: LogReader | None = None) -> WitnessedNote 
     t_low = policy.t_low(verified.times)
     if t_low is None:
         return None
-    size, times = verified.checkpoint.size, tuple(sorted(verified.times.values()))
-    return WitnessedNote(note=data, size=size, t_low=t_low, times=times)
+    size, times = log.base + verified.checkpoint.size, tuple(sorted(verified.times.values()))
+    return WitnessedNote(note=data, size=size, t_low=t_low, times=times, base=log.base)
 
 
 def verified_note(note: bytes, origin: str, policy: Policy) -> VerifiedCheckpoint:
@@ -296,6 +332,33 @@ def verified_note(note: bytes, origin: str, policy: Policy) -> VerifiedCheckpoin
         InvalidInput: A signature of a known key is not valid, or the log's is missing.
     """
     return verify_checkpoint(note, origin, policy.log_keys(origin), policy.witness_keys, verify_note_signature)
+
+
+def origin_of(access: LogAccess, note: bytes) -> str:
+    """Return the log that a note names if it is this one or one that it continues; otherwise this one.
+
+    Raises:
+        InvalidInput: No checkpoint.
+    """
+    named = parse_checkpoint_text(parse_note(note).text).origin
+    return named if named in {each.origin for each in reader(access.log_dir).earlier} else access.origin
+
+
+def verified_of_any(access: LogAccess, note: bytes, policy: Policy) -> VerifiedCheckpoint:
+    """Verify a stored note of this log or of one that it continues.
+
+    Raises:
+        InvalidInput: As ``verified_note``; also a note of another log.
+    """
+    return verified_note(note, origin_of(access, note), policy)
+
+
+def place_of(access: LogAccess, receipt: VerifiedReceipt) -> int:
+    """Return the place of the entry of a receipt of this log or of one that it continues."""
+    earlier = reader(access.log_dir).earlier
+    names = [*(each.origin for each in earlier), access.origin]
+    index = names.index(receipt.verified.checkpoint.origin)
+    return sum(each.size for each in earlier[:index]) + receipt.receipt.entry.n
 
 
 def acknowledge(

@@ -19,7 +19,7 @@ from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.proof import ReceiptState
 from trading.audit.rules.stamps import ANCHOR, anchored, is_late, require_not_ahead, stamped_text
 from trading.audit.runtime import Runtime
-from trading.audit.service import LogReader, reader, verified_note, witnessed
+from trading.audit.service import LogReader, reader, verified_of_any, witnessed
 from trading.crypto.stamps import make_request, verify_stamp
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import InvalidInput
@@ -48,12 +48,12 @@ def stamp_newest(runtime: Runtime, authority: Authority) -> bool:
     _anchor_left_behind(runtime, log, authority.name)
     note = witnessed(runtime, log)
     last = next((each.size for each in log.tokens.latest(authority.name)), 0)
-    if note is None or note.size <= last:
+    if note is None or note.own_size <= last:
         return False
     with runtime.ledger.read() as conn:
-        if not queries.holds_besides(conn, last, note.size, ANCHOR):
+        if not queries.holds_besides(conn, log.base + last, note.size, ANCHOR):
             return False
-    _stamp(runtime, log, authority, note.note, note.size)
+    _stamp(runtime, log, authority, note.note, note.own_size)
     return True
 
 
@@ -63,7 +63,7 @@ def stamp_moment(runtime: Runtime, authority: Authority, n: int) -> bool:
     Raises:
         StampRefused: There is no token; until the moment is missed it is worth asking again.
     """
-    log = reader(runtime.log_dir)
+    log = reader(runtime.log_dir).of(n)
     found = log.covering(n)
     if found is None or found[2] is not ReceiptState.WITNESSED:
         return False
@@ -74,7 +74,7 @@ def stamp_moment(runtime: Runtime, authority: Authority, n: int) -> bool:
     policy = parse_policy(runtime.witness_policy)
     with runtime.ledger.read() as conn:
         now = runtime.ledger.platform_time(conn)
-    if not is_late(_witnessed_at(verified_note(note, runtime.origin, policy), policy), now):
+    if not is_late(_witnessed_at(verified_of_any(runtime, note, policy), policy), now):
         _stamp(runtime, log, authority, note, checkpoint.size)
     return True
 

@@ -47,6 +47,30 @@ origin = Table(
     Column("one", Boolean, primary_key=True, server_default=text("true")),
     Column("origin", Text, nullable=False),
     Column("demo", Boolean, nullable=False),
+    Column("base", BigInteger, nullable=False, server_default=text("0")),  # place of its first entry
+    schema="log",
+)
+
+closed_log = Table(
+    "closed_log",
+    metadata,
+    Column("base", BigInteger, primary_key=True, autoincrement=False),
+    Column("origin", Text, nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),  # of the final checkpoint
+    Column("checkpoint", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("closed_at", Instant, nullable=False),
+    schema="log",
+)
+
+dropped_position = Table(
+    "dropped_position",
+    metadata,
+    Column("origin", Text, ForeignKey("log.closed_log.origin"), primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry_id", BigInteger, ForeignKey("log.audit_entry.id"), nullable=False),
+    Column("p", LargeBinary, nullable=False),
+    Column("t", BigInteger, nullable=False),
     schema="log",
 )
 

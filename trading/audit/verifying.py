@@ -15,11 +15,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 from typing_extensions import override
 
-from trading.audit.fsck import Finding, Fsck, Report
+from trading.audit.fsck import Finding, Fsck, Report, bundled_entries
 from trading.audit.ledger import Ledger
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
-from trading.audit.rules.tiles import TILE_WIDTH, Tile, parse_bundle
 from trading.audit.tables import errand
 from trading.kernel.errors import IntegrityFailure, InvalidInput
 from trading.kernel.ids import random_name
@@ -31,7 +30,7 @@ PASSES: Final = 2  # every entry is read for the chain and the tree, and again b
 MOST_FINDINGS: Final = 100
 #: Check of ``Report.findings`` to the name that a result gives it, in the order of the result.
 CHECKS: Final[Mapping[str, tuple[str, ...]]] = {
-    "chain": ("chain", "wal", "head"),
+    "chain": ("chain", "wal", "head", "continued"),
     "tiles": ("tile",),
     "notes": ("note",),
     "tokens": ("token",),
@@ -69,6 +68,7 @@ class LogCheck(Fsck):
         self._partial_tiles()
         self._check_tokens()
         self._positions()
+        self._earlier_logs()
         self._overdue()
         return self._report
 
@@ -84,16 +84,12 @@ class LogCheck(Fsck):
     def _entries(self) -> Iterator[bytes]:
         """Yield the entries of the bundles up to the checkpoint, telling the progress with each bundle."""
         size = self._report.size
-        for index in range(-(-size // TILE_WIDTH)):
-            width = min(TILE_WIDTH, size - index * TILE_WIDTH)
-            data = self._tiles.read(Tile(None, index, width).path)
-            if data is None and width < TILE_WIDTH:
-                data = self._tiles.read(Tile(None, index, TILE_WIDTH).path)  # it has become full meanwhile
-            if data is None:
-                raise IntegrityFailure(f"the entry bundle {index} is missing")
-            self._read += width
+
+        def tell(read: int) -> None:
+            self._read += read
             self._tell(self._read, PASSES * size)
-            yield from parse_bundle(data)[:width]
+
+        yield from bundled_entries(self._tiles, size, tell)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

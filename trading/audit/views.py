@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, cast
@@ -19,14 +19,19 @@ from flask import Blueprint, Response, current_app, render_template
 from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from trading.audit import service
-from trading.audit.entries import note_before
+from trading.audit import queries, service
+from trading.audit.entries import note_before, receipt_under
+from trading.audit.evidence import BEFORE
+from trading.audit.queries import ClosedLog
 from trading.audit.rules import comparing
-from trading.audit.rules.comparing import MAX_KEPT
+from trading.audit.rules.comparing import MAX_KEPT, Comparison, Outcome
 from trading.audit.rules.cover import Growth
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
-from trading.audit.rules.tiles import TILE_WIDTH, parse_tile_path
+from trading.audit.rules.policy import Policy
+from trading.audit.rules.tiles import TILE_WIDTH, changed_tiles, file_reader, parse_tile_path
+from trading.audit.rules.tree import HASH_BYTES
 from trading.audit.runtime import Runtime
+from trading.audit.service import LogReader
 from trading.crypto.notes import verify_note_signature
 from trading.kernel.clock import SystemClock
 from trading.kernel.encoding import b64
@@ -48,11 +53,17 @@ _FRESH: Final = "public, max-age=5"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The newest public checkpoint: the note verbatim, and what it says."""
+    """The newest public checkpoint: the note verbatim, what it says, and the place of the first entry of its log."""
 
     note: str
     checkpoint: Checkpoint
     signers: tuple[str, ...]
+    base: int = 0
+
+    @property
+    def end(self) -> int:
+        """Return the place below which everything is under it, counted through all logs (``queries.Position``)."""
+        return self.base + self.checkpoint.size
 
     @property
     def root(self) -> str:
@@ -87,7 +98,8 @@ def head() -> Head | None:
         return None
     note = parse_note(data)
     signers = tuple(line.name for line in note.signatures)
-    return Head(note=data.decode(), checkpoint=parse_checkpoint_text(note.text), signers=signers)
+    base = service.reader(_runtime().log_dir).base
+    return Head(note=data.decode(), checkpoint=parse_checkpoint_text(note.text), signers=signers, base=base)
 
 
 @blueprint.get("/log")
@@ -95,7 +107,16 @@ def head() -> Head | None:
 def index() -> str:
     """The log: newest checkpoint, keys, witnesses, files."""
     policy = service.policy_of(_runtime().witness_policy)
-    return render_template("log/index.html", head=head(), covered=_covered(), origin=_runtime().origin, policy=policy)
+    shown = {"covered": _covered(), "origin": _runtime().origin, "policy": policy, "earlier": earlier()}
+    return render_template("log/index.html", head=head(), **shown)
+
+
+def earlier() -> list[ClosedLog]:
+    """Return the closed logs that this one continues, the newest first, for pages that speak of the log."""
+    if not service.reader(_runtime().log_dir).earlier:
+        return []
+    with _runtime().ledger.read() as conn:
+        return [each for each in reversed(queries.closed_logs(conn)) if each.origin != _runtime().origin]
 
 
 class CheckpointForm(Form):
@@ -119,18 +140,25 @@ def compare() -> str | tuple[str, int]:
     status = HTTPStatus.OK
     if newest is not None and policy is not None and form.is_submitted():
         if form.validate():
-            found = comparing.compare(
-                form.kept,
-                newest.note.encode(),
-                origin=_runtime().origin,
-                policy=policy,
-                verify=verify_note_signature,
-                proof=service.reader(_runtime().log_dir).proofs.consistency,
-            )
+            found = _compared(form.kept, newest, policy)
         else:
             status = HTTPStatus.UNPROCESSABLE_ENTITY
     shown = {"form": form, "newest": newest, "configured": policy is not None, "origin": _runtime().origin}
     return render_template("log/compare.html", found=found, b64=b64, **shown), status
+
+
+def _compared(kept: bytes, newest: Head, policy: Policy) -> Comparison:
+    """Compare with the newest public checkpoint, or, of a closed log, with its final one."""
+    log, shown, name = service.reader(_runtime().log_dir), newest.note.encode(), _runtime().origin
+    closed = next((each for each in earlier() if kept.startswith(f"{each.origin}\n".encode())), None)
+    if closed is not None:
+        log, shown, name = log.of(closed.base), closed.checkpoint, closed.origin
+    found = comparing.compare(
+        kept, shown, origin=name, policy=policy, verify=verify_note_signature, proof=log.proofs.consistency
+    )
+    if closed is not None and found.outcome is Outcome.AHEAD:
+        return replace(found, outcome=Outcome.DROPPED)
+    return found
 
 
 @blueprint.get("/log/checkpoint")
@@ -140,10 +168,28 @@ def checkpoint() -> Response:
     return _file(CHECKPOINT, _FRESH)
 
 
+@blueprint.get("/log/continued")
+@public
+def continued() -> Response:
+    """The proof of entry 0 of a log that continues another one: a receipt of ``log.continued`` (AL1 L13)."""
+    newest, log = head(), service.reader(_runtime().log_dir)
+    if newest is None or log.before is None:
+        raise NotFound("continued")
+    with _runtime().ledger.read() as conn:
+        first = queries.logged_records(conn, log.base, log.base + 1)
+    data = receipt_under(_runtime(), first[0], newest.note.encode()).encode()
+    return _answer(data, "text/plain", _FRESH)
+
+
 @blueprint.get("/log/<path:name>")
 @public
 def file(name: str) -> Response:
-    """A tile, or a note, a time-stamp token or an entry bundle that is old enough."""
+    """A tile, or a note, a time-stamp token or an entry bundle that is old enough.
+
+    Below ``before/`` lie the files of the closed log that this one continues, up to its final checkpoint.
+    """
+    if name.startswith(BEFORE):
+        return _file_before(service.reader(_runtime().log_dir), name)
     note = _NOTE_FILE.fullmatch(name)
     if note is not None:
         if _covered() and not _is_boundary(int(note[1])):
@@ -159,13 +205,23 @@ def file(name: str) -> Response:
     except InvalidInput as error:
         raise NotFound(name) from error
     full = tile.width == TILE_WIDTH
-    if tile.level is None and _covered() and not (full and (tile.index + 1) * TILE_WIDTH <= public_size()):
+    if tile.level is None and _covered() and not (full and (tile.index + 1) * TILE_WIDTH <= _own_size()):
         raise NotFound(name)  # which partial bundles there are tells where the log stood
     return _file(name, _IMMUTABLE if full else _FRESH, held_back=tile.level is None)
 
 
 def public_size() -> int:
-    """Return how many entries lie below the public head; 0 before there is one."""
+    """Return how many entries lie below the public head, those of earlier logs among them; 0 before there is one."""
+    found = head()
+    return service.reader(_runtime().log_dir).base if found is None else found.end
+
+
+def _final_note(base: int) -> bytes:
+    """Return the final checkpoint of the closed log that begins at a place; the record after it has published it."""
+    return next(each.checkpoint for each in earlier() if each.base == base)
+
+
+def _own_size() -> int:
     found = head()
     return 0 if found is None else found.checkpoint.size
 
@@ -174,12 +230,15 @@ def told_notes(n: int) -> tuple[bytes | None, bytes | None]:
     """Return the witnessed notes around entry ``n`` that the public may have: the last without it, the first with it.
 
     They are those of the public head's boundaries, thirty days after they were made; in a demonstration all of them.
+    Of a closed log it is the final checkpoint, which the next log has made public.
     """
     log = service.reader(_runtime().log_dir)
     if not _covered():
         found = log.covering(n)
         return note_before(log, n), None if found is None else found[0]
-    lower, upper = _growth().around(n)
+    if n < log.base:
+        return None, _final_note(log.of(n).base)
+    lower, upper = _growth().around(n - log.base)
     return _old_note(lower, "last"), _old_note(upper, "first")
 
 
@@ -202,7 +261,29 @@ def _growth() -> Growth:
 
 def _is_boundary(size: int) -> bool:
     """Whether the public head stood at this size: every other note tells where the working head stood (AL1 L6)."""
-    return size <= public_size() and _growth().stood_at(size)
+    return size <= _own_size() and _growth().stood_at(size)
+
+
+def _file_before(log: LogReader, name: str) -> Response:
+    """Serve the final checkpoint or a hash tile of an earlier log; what it had more has its times, and stays back."""
+    size = 0
+    while name.startswith(BEFORE):
+        if log.before is None:
+            raise NotFound(name)
+        size, log, name = log.earlier[-1].size, log.before, name.removeprefix(BEFORE)
+    if name == CHECKPOINT:
+        return _answer(_final_note(log.base), "text/plain", _FRESH)
+    try:
+        tile = parse_tile_path(name)
+    except InvalidInput as error:
+        raise NotFound(name) from error
+    if tile.level is None or tile not in changed_tiles(0, size):
+        raise NotFound(name)
+    try:
+        data = file_reader(log.tiles.read, wider=log.tiles.read_wider)(tile.level, tile.index, tile.width)
+    except InvalidInput as error:
+        raise NotFound(name) from error
+    return _answer(data[: tile.width * HASH_BYTES], "application/octet-stream", _IMMUTABLE)
 
 
 def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
@@ -217,7 +298,11 @@ def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
         data = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise NotFound(name) from error
-    response = Response(data, mimetype=_type_of(name))
+    return _answer(data, _type_of(name), cache)
+
+
+def _answer(data: bytes, media: str, cache: str) -> Response:
+    response = Response(data, mimetype=media)
     response.headers["Cache-Control"] = cache
     response.headers["Access-Control-Allow-Origin"] = "*"  # anyone's verifier may read the log from a page of its own
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
@@ -243,6 +328,7 @@ def verify() -> str:
         policy_text=_runtime().witness_policy,
         verifier_sha256=digest,
         verifier_size=len(source) if source is not None else 0,
+        earlier=earlier(),
     )
 
 

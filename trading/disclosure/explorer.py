@@ -62,7 +62,7 @@ def index() -> str | AnyResponse:
     names = ("sought", "reference", "kind", "before")
     asked = Asked(**{name: request.args.get(name, "").strip()[:_LONGEST] for name in names})
     newest = head()
-    end = 0 if newest is None else newest.checkpoint.size
+    end = 0 if newest is None else newest.end
     with _runtime().ledger.read() as conn:
         if (target := _target(asked.sought)) is not None:
             return redirect(target)
@@ -98,7 +98,7 @@ def by_commitment(h: str) -> AnyResponse:
     with _runtime().ledger.read() as conn:
         found = entry_by_h(conn, wanted)
         position = None if found is None else found.position
-        end = 0 if newest is None else newest.checkpoint.size
+        end = 0 if newest is None else newest.end
         is_told = position is not None and records.one(conn, position.n, end) is not None
     if position is not None and is_told:
         return redirect(url_for("explorer.entry", n=position.n))
@@ -110,7 +110,14 @@ def by_commitment(h: str) -> AnyResponse:
 def entry(n: int) -> str:
     """One entry below the public head: what it says if that is public, and its way to the root."""
     record, shown, size = _shown(n)
-    return render_template("log/position.html", record=record, place=shown, size=size, withheld=not _runtime().demo)
+    return render_template(
+        "log/position.html",
+        record=record,
+        place=shown,
+        size=size,
+        withheld=not _runtime().demo,
+        origin=_runtime().origin,
+    )
 
 
 @blueprint.get("/<int:n>.tlog-proof")
@@ -121,7 +128,7 @@ def proof(n: int) -> Response:
     if record is None:
         raise NotFound(str(n))
     response = Response(receipt_under(_runtime(), record, shown.note).encode(), mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{n}.tlog-proof"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{shown.n}.tlog-proof"'
     return response
 
 
@@ -132,10 +139,10 @@ def _shown(n: int) -> tuple[LoggedRecord | None, Place, int]:
         NotFound: It is not below the public head.
     """
     newest = head()
-    if newest is None or n >= newest.checkpoint.size:
+    if newest is None or n >= newest.end:
         raise NotFound(str(n))
     with _runtime().ledger.read() as conn:
-        record = records.one(conn, n, newest.checkpoint.size)
+        record = records.one(conn, n, newest.end)
     before, after = told_notes(n)
     note = after or newest.note.encode()
-    return record, place(_runtime(), n, note, record=record, earlier=before), newest.checkpoint.size
+    return record, place(_runtime(), n, note, record=record, earlier=before), newest.end

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from trading.audit.queries import LoggedRecord, anchors_of, entry_by_id, logged_records
-from trading.audit.rules.chain import entry_bytes
-from trading.audit.rules.note import parse_checkpoint_text, parse_note
-from trading.audit.rules.proof import build_receipt
+from trading.audit.evidence import LogPart, consistency_files, continuations, log_parts
+from trading.audit.queries import LoggedRecord, anchors_of, logged_records
+from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import TILE_WIDTH, Tile, bundle_bytes, parse_bundle, tiles_of
 from trading.audit.rules.tree import HASH_BYTES
 from trading.audit.runtime import Runtime
@@ -21,7 +20,7 @@ from trading.disclosure.queries import Contents
 from trading.disclosure.rules.tiers import Tier, shows_document, shows_part, shows_record
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import sha256_hex
-from trading.kernel.encoding import b64, b64u
+from trading.kernel.encoding import b64u
 from trading.kernel.errors import NotFound, RuleBroken
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same content always gives the same bytes
@@ -73,14 +72,13 @@ def export_procedure(runtime: Runtime, reference: str, tier: Tier, target: Path,
     contents.records = [record for record in contents.records if record.n < note.size]
     contents.key_records = [record for record in contents.key_records if record.n < note.size]
     _restrict(contents, tier, queries.public_kinds(runtime.ledger.registry))
-    sizes = _with_anchors(runtime, contents, log, note)
+    parts = _parts(runtime, log, note)
+    sizes = _with_anchors(runtime, contents, parts)
     writer = BundleWriter(target)
     _add_extras(writer, extras, note)
-    for record in contents.records:
-        writer.add(f"log/{record.n}.tlog-proof", _proof(runtime, log, record, note))
+    _add_logs(writer, contents, parts, sizes)
     _add_documents(writer, contents)
     _add_parts(runtime, writer, contents)
-    _add_checkpoints(writer, log, note, sizes)
     kind = "auditor" if tier is Tier.AUDIT else "public"
     writer.finish(_header(runtime, note, kind=kind, tier=tier, procedure=reference))
 
@@ -98,30 +96,34 @@ def export_draw(runtime: Runtime, draw: str, tier: Tier, target: Path, extras: B
     contents.records = [record for record in contents.records if record.n < note.size]
     contents.key_records = [record for record in contents.key_records if record.n < note.size]
     queries.with_keys(contents)
-    sizes = _with_anchors(runtime, contents, log, note)
+    parts = _parts(runtime, log, note)
+    sizes = _with_anchors(runtime, contents, parts)
     writer = BundleWriter(target)
     _add_extras(writer, extras, note)
-    for record in contents.records:
-        writer.add(f"log/{record.n}.tlog-proof", _proof(runtime, log, record, note))
+    _add_logs(writer, contents, parts, sizes)
     _add_documents(writer, contents)
-    _add_checkpoints(writer, log, note, sizes)
     writer.finish(_header(runtime, note, kind="draw", tier=tier, procedure=reference))
 
 
 def export_log(runtime: Runtime, target: Path, extras: BundleExtras) -> None:
-    """Write the bundle of the whole log: kind ``audit``, every entry opened, every document and part."""
+    """Write the bundle of the whole log: kind ``audit``, every entry opened, every document and part.
+
+    Earlier logs that it continues are in it from their first entry to their final checkpoint.
+    """
     log, note = _witnessed(runtime)
     with runtime.ledger.read() as conn:
         contents = queries.of_all(conn)
     writer = BundleWriter(target)
     _add_extras(writer, extras, note)
-    for path, data in tile_files(log, note.size):
-        writer.add(path, data)
-    for record in _all_records(runtime, note.size):
-        writer.add(f"records/{record.n}.json", record_file(record))
+    for part in _parts(runtime, log, note):
+        writer.add(f"{part.prefix}checkpoint", part.note)
+        for path, data in tile_files(part.log, part.size):
+            writer.add(part.prefix + path, data)
+        for record in _all_records(runtime, part.base, part.base + part.size):
+            writer.add(f"{part.prefix}records/{record.n - part.base}.json", record_file(record))
+        _add_checkpoints(writer, part, {size for size, _ in part.log.tiles.notes() if size < part.size})
     _add_documents(writer, contents)
     _add_parts(runtime, writer, contents)
-    _add_checkpoints(writer, log, note, {size for size, _ in log.tiles.notes() if size < note.size})
     writer.finish(_header(runtime, note, kind="audit", tier=Tier.AUDIT, procedure=None))
 
 
@@ -135,7 +137,7 @@ def _witnessed(runtime: Runtime) -> tuple[LogReader, WitnessedNote]:
 
 def _header(runtime: Runtime, note: WitnessedNote, *, kind: str, tier: Tier, procedure: str | None) -> dict[str, Any]:
     return {
-        "checkpoint_size": note.size,
+        "checkpoint_size": note.own_size,
         "kind": kind,
         "lot": None,
         "origin": runtime.origin,
@@ -204,62 +206,77 @@ def _add_parts(runtime: Runtime, writer: BundleWriter, contents: Contents) -> No
             continue  # a lost part is a finding of the verifier, not a reason to give no bundle
 
 
-def _proof(runtime: Runtime, log: LogReader, record: LoggedRecord, note: WitnessedNote) -> bytes:
+def _parts(runtime: Runtime, log: LogReader, note: WitnessedNote) -> list[LogPart]:
     with runtime.ledger.read() as conn:
-        row = entry_by_id(conn, record.entry_id)
-    if row is None or row.position is None:
-        raise NotFound(f"entry {record.n}")
-    entry = entry_bytes(record.h, record.n, row.position.p, record.t)
-    path = log.proofs.inclusion(record.n, note.size)
-    return build_receipt(entry, record.nonce, record.record, path, note.note).encode()
+        return log_parts(conn, log, note)
 
 
-def _with_anchors(runtime: Runtime, contents: Contents, log: LogReader, note: WitnessedNote) -> set[int]:
-    """Add the records that anchor tokens over the checkpoints of the bundle; return the sizes of these checkpoints."""
-    sizes = _sizes_for(contents, log)
+def _add_logs(writer: BundleWriter, contents: Contents, parts: Sequence[LogPart], sizes: Sequence[set[int]]) -> None:
+    """Add what each log proves: its checkpoint, the records that it holds, and the notes around them."""
+    for part, noted in zip(parts, sizes, strict=True):
+        writer.add(f"{part.prefix}checkpoint", part.note)
+        for record in part.own(contents.records):
+            writer.add(f"{part.prefix}log/{record.n - part.base}.tlog-proof", part.proof(record))
+        _add_checkpoints(writer, part, noted)
+
+
+def _with_anchors(runtime: Runtime, contents: Contents, parts: Sequence[LogPart]) -> list[set[int]]:
+    """Add the records by which later logs begin, and those that anchor tokens over the checkpoints of the bundle.
+
+    Return the sizes of these checkpoints in each log.
+    """
+    sizes = [_sizes_for(contents, part) for part in parts]
     with runtime.ledger.read() as conn:
-        for size in sorted({*sizes, note.size}):
-            if log.tokens.of_size(size):
-                contents.records += [each for each in anchors_of(conn, size) if each.n < note.size]
-    contents.records.sort(key=lambda record: record.n)
+        known = {record.n: record for record in (*contents.records, *continuations(conn, parts))}
+        for part, noted in zip(parts, sizes, strict=True):
+            for size in sorted({*noted, part.size}):
+                if part.log.tokens.of_size(size):
+                    known |= {each.n: each for each in part.own(anchors_of(conn, size, base=part.base))}
+    contents.records = [known[n] for n in sorted(known)]
     return sizes
 
 
-def _sizes_for(contents: Contents, log: LogReader) -> set[int]:
+def _sizes_for(contents: Contents, part: LogPart) -> set[int]:
     """Return the sizes of the notes that bound the disclosed records in time (TE1 T7, T8), and of the orders."""
-    sizes = sorted({size for size, _ in log.tiles.notes()})
+    sizes = sorted({size for size, _ in part.log.tiles.notes()})
     wanted: set[int] = set()
-    for record in contents.records:
-        stamped = log.tokens.first_after(record.n)
+    for record in part.own(contents.records):
+        n = record.n - part.base
+        stamped = part.log.tokens.first_after(n)
         wanted.update(() if stamped is None else (stamped,))
-        wanted.update([size for size in sizes if size > record.n][:1])
-        wanted.update([size for size in sizes if size <= record.n][-1:])
-        if record.kind == "tender.closed":
-            wanted.add(record.data["body"]["heartbeat_size"])
-    return wanted & set(sizes) | _ordered_sizes(contents)
+        wanted.update([size for size in sizes if size > n][:1])
+        wanted.update([size for size in sizes if size <= n][-1:])
+    wanted.update(
+        record.data["body"]["heartbeat_size"] - part.base
+        for record in contents.records
+        if record.kind == "tender.closed"
+    )
+    return wanted & set(sizes) | _ordered_sizes(contents, parse_checkpoint_text(parse_note(part.note).text).origin)
 
 
-def _ordered_sizes(contents: Contents) -> set[int]:
+def _ordered_sizes(contents: Contents, origin: str) -> set[int]:
     """Return the size inside every open order's checkpoint, whose consistency the verifier wants to see."""
     orders = [loads_object(signed.doc) for signed in contents.documents.values()]
     texts = [order["checkpoint"] for order in orders if order["typ"] == "sb1.open-order"]
-    return {parse_checkpoint_text(parse_note(text.encode()).text).size for text in texts}
+    return {found.size for found in map(_said, texts) if found.origin == origin}
 
 
-def _add_checkpoints(writer: BundleWriter, log: LogReader, note: WitnessedNote, sizes: set[int]) -> None:
+def _said(note: str) -> Checkpoint:
+    return parse_checkpoint_text(parse_note(note.encode()).text)
+
+
+def _add_checkpoints(writer: BundleWriter, part: LogPart, sizes: set[int]) -> None:
+    log = part.log
     for size, path in log.tiles.notes():
         data = log.tiles.read(path)
-        if size in sizes and data is not None and size <= note.size:
-            writer.add(path, data)
-    for size in sorted({*sizes, note.size}):
+        if size in sizes and data is not None and size <= part.size:
+            writer.add(part.prefix + path, data)
+    for size in sorted({*sizes, part.size}):
         for path, data in _tokens(log, size, size):
-            if size <= note.size:
-                writer.add(path, data)
-    for size in sorted(sizes):
-        if 0 < size < note.size:
-            proof = log.proofs.consistency(size, note.size)
-            lines = "".join(b64(item) + "\n" for item in proof)
-            writer.add(f"consistency/{size}-{note.size}", lines.encode())
+            if size <= part.size:
+                writer.add(part.prefix + path, data)
+    for path, data in consistency_files(log, sizes, part.size).items():
+        writer.add(part.prefix + path, data)
 
 
 def tile_files(log: LogReader, size: int) -> Iterator[tuple[str, bytes]]:
@@ -279,10 +296,10 @@ def _cut(log: LogReader, tile: Tile) -> bytes:
     return full[: HASH_BYTES * tile.width]
 
 
-def _all_records(runtime: Runtime, size: int) -> Iterator[LoggedRecord]:
-    for first in range(0, size, _PAGE):
+def _all_records(runtime: Runtime, start: int, end: int) -> Iterator[LoggedRecord]:
+    for first in range(start, end, _PAGE):
         with runtime.ledger.read() as conn:
-            yield from logged_records(conn, first, min(size, first + _PAGE))
+            yield from logged_records(conn, first, min(end, first + _PAGE))
 
 
 def record_file(record: LoggedRecord) -> bytes:
@@ -293,11 +310,12 @@ def record_file(record: LoggedRecord) -> bytes:
 def write_log_site(runtime: Runtime, target: Path) -> int:
     """Write the whole log as a static tile site with entry bundles and witnessed notes; return its size."""
     log, note = _witnessed(runtime)
-    files = (*tile_files(log, note.size), *_notes(log, note.size), *_tokens(log, 0, note.size))
+    size = note.own_size
+    files = (*tile_files(log, size), *_notes(log, size), *_tokens(log, 0, size))
     for path, data in (("checkpoint", note.note), *files):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_bytes(data)
-    return note.size
+    return size
 
 
 def _notes(log: LogReader, size: int) -> Iterator[tuple[str, bytes]]:

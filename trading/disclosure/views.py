@@ -92,12 +92,12 @@ def made(reference: str, newest_h: str, newest_n: int, tier: Tier) -> Path:
 
 def _stamps(n: int) -> int:
     """Return how many time stamps over the first stamped checkpoint with entry ``n`` a bundle can show by now."""
-    log, note = reader(_runtime().log_dir), witnessed(_runtime())
-    size = log.tokens.first_after(n)
+    log, note = reader(_runtime().log_dir).of(n), witnessed(_runtime())
+    size = log.tokens.first_after(n - log.base)
     if size is None or note is None:
         return 0
     with _runtime().ledger.read() as conn:
-        return sum(each.n < note.size for each in anchors_of(conn, size))
+        return sum(each.n < note.size for each in anchors_of(conn, size, base=log.base))
 
 
 def _extras() -> BundleExtras:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trading.audit.rules.proof import ReceiptState, parse_receipt
-from trading.audit.service import IssuedReceipt, LogAccess, policy_of, reader, verified_note
+from trading.audit.service import IssuedReceipt, LogAccess, policy_of, reader, verified_of_any
 from trading.kernel.errors import IntegrityFailure, InvalidInput
 from trading.receipts.model import Statement, statement
 from trading.storage.tokens import TokenName
@@ -37,7 +37,7 @@ def read(access: LogAccess, issued: IssuedReceipt) -> Statement:
     policy = policy_of(access.witness_policy)
     try:
         note = parse_receipt(issued.text).checkpoint
-        verified = None if policy is None else verified_note(note, access.origin, policy)
+        verified = None if policy is None else verified_of_any(access, note, policy)
         return statement(issued.text, issued.state, verified)
     except InvalidInput as error:
         raise IntegrityFailure(f"receipt of entry {issued.n}: {error}") from error
@@ -51,4 +51,4 @@ def offer(access: LogAccess, *, kind: str, lot: str | None, at: int, h: str, n: 
     found = log.best(n)
     if found is None:
         return Offer(kind=kind, lot=lot, at=at, h=h, n=n, state=ReceiptState.ACKNOWLEDGED)
-    return Offer(kind=kind, lot=lot, at=at, h=h, n=n, state=found[2], tokens=log.tokens_of(found))
+    return Offer(kind=kind, lot=lot, at=at, h=h, n=n, state=found[2], tokens=log.tokens_of(n, found))

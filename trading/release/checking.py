@@ -29,6 +29,8 @@ _LOG_TRIGGERS: Final = (
     ("log.audit_entry", "b_enqueue", 5, "log.audit_entry_enqueue", "A", ""),
     ("log.audit_entry", "c_frozen", 58, "log.refuse", "A", ""),
     ("log.log_position", "c_frozen", 58, "log.refuse", "A", ""),
+    ("log.closed_log", "c_frozen", 58, "log.refuse", "A", ""),
+    ("log.dropped_position", "c_frozen", 58, "log.refuse", "A", ""),
 )
 _GRANTS: Final = """
     SELECT c.oid::regclass::text || coalesce('.' || a.attname, ''), coalesce(r.rolname, 'PUBLIC'), x.privilege_type
@@ -162,6 +164,8 @@ def _log_grants() -> set[tuple[str, str, str]]:
         "log.audit_queue": ("trading_sequencer", "trading_auditor"),
         "log.sequencer_barrier": ("trading_sequencer", "trading_auditor"),
         "log.origin": everyone,
+        "log.closed_log": everyone,
+        "log.dropped_position": ("trading_auditor",),
     }
     grants = {(table, role, "SELECT") for table, roles in readers.items() for role in roles}
     grants |= {(f"log.audit_entry.{column}", role, "INSERT") for column in _ENTRY_COLUMNS for role in loggers}

@@ -33,6 +33,7 @@ class HeadStore:
     def __init__(self, directory: Path) -> None:
         self._path = directory / "head.json"
         self._lock = directory / "head.lock"
+        self._closed = directory / "closed"
         self._is_ready = False
 
     def read(self) -> Head | None:
@@ -58,13 +59,15 @@ class HeadStore:
 
         Raises:
             Conflict: The stored head is not ``old``, or ``new`` is smaller, of another origin, or has another root at
-                the same size.
+                the same size. Or the log is closed.
         """
         if not self._is_ready:
             make_directory(self._path.parent)
         with self._locked():
             if not self._is_ready:
                 self._clear()
+            if self._closed.exists():
+                raise Conflict(f"the log is closed: {self._closed} says so")
             stored = self.read()
             if stored != old:
                 raise Conflict(f"the head is {_told(stored)}, not {_told(old)}: another sequencer has moved it")
@@ -76,6 +79,12 @@ class HeadStore:
                 raise Conflict(f"the head never moves from {_told(stored)} to {_told(new)}")
             replace_file(self._path, _encoded(new), durable=True)
             self._is_ready = True
+
+    def close(self, origin: str) -> None:
+        """Refuse every later swap, durably: the log called ``origin`` has ended (AL1 L13). May be repeated."""
+        make_directory(self._path.parent)
+        with self._locked():
+            replace_file(self._closed, origin.encode(), durable=True)
 
     def _clear(self) -> None:
         """Remove what a process that died in the middle of a swap has left."""

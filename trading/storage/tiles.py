@@ -17,6 +17,7 @@ CHECKPOINT: Final = "checkpoint"  # newest note that the log signed
 WITNESSED: Final = "witnessed"  # newest note with a quorum of cosignatures
 PUBLIC: Final = "public"  # folder of the public head, below the working tiles (AL1 L6)
 RATE: Final = "rate.json"  # in it: how the public head grows
+EARLIER: Final = "earlier.json"  # the logs that this one continues, and where their files lie (AL1 L13)
 _NOTES: Final = "checkpoints"
 _UNFINISHED: Final = ".unfinished"
 

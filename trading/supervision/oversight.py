@@ -9,7 +9,7 @@ from flask import Blueprint, current_app, render_template, request, url_for
 from trading.audit import health as log_health
 from trading.audit.queries import Access, AccessWish, accesses
 from trading.audit.runtime import Runtime
-from trading.audit.views import head
+from trading.audit.views import earlier, head
 from trading.kernel.roles import Role
 from trading.supervision import queries, service
 from trading.web.permissions import allow, current_actor
@@ -58,5 +58,10 @@ def health() -> str:
         found = log_health.health(conn, _runtime())
         counted = not queries.is_sealed_anywhere(conn)
     return render_template(
-        "supervision/health.html", health=found, counted=counted, head=head(), now=_runtime().clock.now_ms()
+        "supervision/health.html",
+        health=found,
+        counted=counted,
+        head=head(),
+        earlier=earlier(),
+        now=_runtime().clock.now_ms(),
     )

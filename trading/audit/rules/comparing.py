@@ -27,6 +27,7 @@ class Outcome(StrEnum):
     CONTINUED = "continued"  # the kept log is the beginning of the newest one
     AHEAD = "ahead"  # the kept log is larger than the public head is now
     FORK = "fork"  # both are signed, and they are not of one history
+    DROPPED = "dropped"  # of a closed log, and larger than its final checkpoint: what stood behind that was dropped
     OTHER_LOG = "other-log"
     NOT_SIGNED = "not-signed"  # a known signature fails, or that of the log is missing
     MALFORMED = "malformed"  # no checkpoint at all

@@ -123,6 +123,8 @@ class Sequencer:
             self._adopt(frame)
         if self._writer.head is not None:
             self._announce(self._writer.sign_head())
+        elif self._queue.base:
+            self._begin_continued()
         if cover is not None:
             size, monotonic = self._writer.size, self._monotonic
             self._publisher = Publisher(cover, self._public, self._queue, size=size, public=public, monotonic=monotonic)
@@ -160,6 +162,13 @@ class Sequencer:
         self._record_events()
         self._drained_at = time.monotonic()
         return is_full
+
+    def _begin_continued(self) -> None:
+        """Log ``log.continued`` alone, before all that has waited longer: it is entry 0 (L13)."""
+        row = self._queue.continuation()
+        if row is None:
+            raise IntegrityFailure("this log continues another one, and no log.continued is queued")
+        self._log_batch([row])
 
     def _log_batch(self, rows: list[tuple[int, bytes]]) -> None:
         self._queue.barrier()

@@ -14,12 +14,12 @@ from typing import Final
 import psycopg
 
 from trading.audit.model import record_bytes
+from trading.audit.queries import SEQUENCER_LOCK
 from trading.audit.rules.chain import NONCE_BYTES
 from trading.kernel.errors import Conflict, IntegrityFailure
 from trading.kernel.events import Event
 
 ACTOR: Final = "system:sequencer"
-_LOCK: Final = 0x6D62_7371
 _RETRY_S: Final = 0.05
 # The queue is nearly always empty when the server takes its statistics; a plan made from them would read every entry.
 # A forbidden scan counts as enormously dear, and for a dear statement the server would compile machine code each time.
@@ -52,6 +52,16 @@ _PAD: Final = """
     INSERT INTO log.audit_entry (kind, record, nonce)
     SELECT 'log.pad', %(record)s, nonce FROM unnest(%(nonces)s::bytea[]) AS nonce
     RETURNING id
+"""
+# A log that is closed takes nothing any more, also from a sequencer that a database of yesterday has let start (L13).
+_BARRIER: Final = """
+    UPDATE log.sequencer_barrier SET beat = beat + 1
+     WHERE NOT EXISTS (SELECT FROM log.closed_log c JOIN log.origin o ON o.origin = c.origin)
+"""
+_CLOSED: Final = "SELECT EXISTS (SELECT FROM log.closed_log c JOIN log.origin o ON o.origin = c.origin)"
+_CONTINUATION: Final = """
+    SELECT e.id, e.h FROM log.audit_queue q JOIN log.audit_entry e ON e.id = q.entry_id
+     WHERE e.kind = 'log.continued' ORDER BY e.id DESC LIMIT 1
 """
 _CLOCK_RECORDS: Final = """
     SELECT e.kind, e.record FROM log.audit_entry e WHERE e.kind IN ('clock.hold', 'clock.released') ORDER BY e.id DESC
@@ -86,27 +96,44 @@ class AuditQueue:
         self._cursor = self._connection.cursor(binary=True)
         self._cursor.execute(_SESSION, binary=False)
         deadline = time.monotonic() + patience_s
-        while not self._value("SELECT pg_try_advisory_lock(%s)", _LOCK):
+        while not self._value("SELECT pg_try_advisory_lock(%s)", SEQUENCER_LOCK):
             if time.monotonic() >= deadline:
                 self.close()
                 raise Conflict("another sequencer holds the lock of this log")
             time.sleep(_RETRY_S)
+        self.base = self._integer("SELECT base FROM log.origin")  # place of the first entry of this log
 
     def close(self) -> None:
         """Give up the connection and with it the lock."""
         self._connection.close()
 
     def origin(self) -> str:
-        """Return the origin that the database was released for."""
-        return str(self._value("SELECT origin FROM log.origin"))
+        """Return the origin that the database belongs to.
+
+        Raises:
+            IntegrityFailure: The log of this name is closed.
+        """
+        name = str(self._value("SELECT origin FROM log.origin"))
+        if self._value(_CLOSED):
+            raise IntegrityFailure(f"the log {name} is closed: it is continued under another name or not at all")
+        return name
+
+    def continuation(self) -> tuple[int, bytes] | None:
+        """Return id and ``h`` of the queued record that begins a log after a closed one; None if none is queued."""
+        return self._cursor.execute(_CONTINUATION).fetchone()
 
     def drain(self, limit: int) -> list[tuple[int, bytes]]:
         """Return id and ``h`` of the entries that are committed and not logged, in log order (B1)."""
         return self._cursor.execute(_DRAIN, (limit,)).fetchall()
 
     def barrier(self) -> None:
-        """Commit durably: everything that the last ``drain`` saw is on disk when this returns (B2)."""
-        self._cursor.execute("UPDATE log.sequencer_barrier SET beat = beat + 1")
+        """Commit durably: everything that the last ``drain`` saw is on disk when this returns (B2).
+
+        Raises:
+            IntegrityFailure: The log is closed.
+        """
+        if self._cursor.execute(_BARRIER).rowcount != 1:
+            raise IntegrityFailure("the log is closed: nothing is appended or signed")
 
     def place(self, first: int, ids: Sequence[int], previous: Sequence[bytes], times: Sequence[int]) -> None:
         """Write the positions from index ``first`` on and take the entries off the queue, in one transaction (B9).
@@ -117,21 +144,22 @@ class AuditQueue:
             previous: ``p`` of each entry.
             times: ``t`` of each entry, ms.
         """
-        values = {"first": first, "ids": list(ids), "ps": list(previous), "ts": list(times)}
+        values = {"first": self.base + first, "ids": list(ids), "ps": list(previous), "ts": list(times)}
         if self._cursor.execute(_PLACE, values).rowcount != len(ids):
             raise IntegrityFailure("the database did not take every position")
 
     def end(self) -> int:
-        """Return the index after the last position."""
-        return self._integer("SELECT coalesce(max(n) + 1, 0) FROM log.log_position")
+        """Return the index after the last position of this log."""
+        return max(0, self._integer("SELECT coalesce(max(n) + 1, 0) FROM log.log_position") - self.base)
 
     def find(self, commitments: Sequence[bytes], *, unsequenced: bool = False) -> dict[bytes, int]:
         """Return the row ids of the entries with these commitments; with ``unsequenced`` only of queued ones."""
         return dict(self._cursor.execute(_UNSEQUENCED if unsequenced else _FIND, (list(commitments),)).fetchall())
 
     def placed(self, n: int) -> list[tuple[int, bytes]]:
-        """Return index and ``h`` of every position from ``n`` on."""
-        return self._cursor.execute(_PLACED, (n,)).fetchall()
+        """Return index and ``h`` of every position from index ``n`` on."""
+        rows = self._cursor.execute(_PLACED, (self.base + n,)).fetchall()
+        return [(place - self.base, h) for place, h in rows]
 
     def is_held(self, host: str) -> bool:
         """Return whether the newest clock record of ``host`` is a hold (TE1 T3)."""

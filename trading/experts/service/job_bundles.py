@@ -79,8 +79,8 @@ def _add_evidence(runtime: Runtime, contents: _Contents, seen: int) -> int:
             contents.files[_SEAL_FILE] = first.text
     contents.files["checkpoint"] = note.note
     contents.files |= proof_files(contents.conn, log, note, records)
-    contents.files |= consistency_files(log, [seen], note.size)
-    return note.size
+    contents.files |= consistency_files(log, [seen], note.own_size)
+    return note.own_size
 
 
 def _require(found: Iterable[object]) -> None:

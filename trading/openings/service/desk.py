@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from trading.audit.ledger import Ledger
 from trading.audit.rules.policy import parse_policy
-from trading.audit.rules.proof import verify_receipt
+from trading.audit.rules.proof import parse_receipt, verify_receipt
 from trading.audit.runtime import Runtime
+from trading.audit.service import origin_of
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import SignedDocument
 from trading.documents.cache import DOCUMENTS
@@ -296,7 +297,8 @@ def object_by_receipt(runtime: Runtime, actor: Actor, where: tuple[str, str, str
         InvalidInput, NotFound, RuleBroken: As ``objections.object_to_order``.
     """
     policy = parse_policy(runtime.witness_policy)
-    verified = verify_receipt(receipt, origin=runtime.origin, policy=policy, verify=verify_note_signature)
+    origin = origin_of(runtime, parse_receipt(receipt).checkpoint)
+    verified = verify_receipt(receipt, origin=origin, policy=policy, verify=verify_note_signature)
     bid = verified.record["body"].get("bid")
     if not isinstance(bid, str):
         raise InvalidInput("receipt.other_record", "the receipt is not of a bid")

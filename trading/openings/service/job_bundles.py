@@ -103,12 +103,12 @@ def _add_evidence(runtime: Runtime, contents: _Contents, seen: int) -> int:
     log = reader(runtime.log_dir)
     note = witnessed(runtime, log)
     records = list(contents.records.values())
-    if note is None or not is_covered(note, records) or any(size > note.size for size in contents.sizes):
+    if note is None or not is_covered(note, records) or any(size > note.own_size for size in contents.sizes):
         raise NotYet("the log is not witnessed as far as this job needs")
     contents.files["checkpoint"] = note.note
     contents.files |= proof_files(contents.conn, log, note, records)
-    contents.files |= consistency_files(log, [seen, *contents.sizes], note.size)
-    return note.size
+    contents.files |= consistency_files(log, [seen, *contents.sizes], note.own_size)
+    return note.own_size
 
 
 def _key(_contents: _Contents) -> None:

@@ -6,8 +6,9 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.audit.queries import recorded_by_id
 from trading.audit.rules.policy import parse_policy
-from trading.audit.rules.proof import VerifiedReceipt, verify_receipt
+from trading.audit.rules.proof import VerifiedReceipt, parse_receipt, verify_receipt
 from trading.audit.runtime import Runtime
+from trading.audit.service import origin_of, place_of
 from trading.crypto.notes import verify_note_signature
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Actor
@@ -31,7 +32,8 @@ def object_to_order(runtime: Runtime, actor: Actor, where: tuple[str, str, str],
             receipt's entry does not precede the close entry.
     """
     policy = parse_policy(runtime.witness_policy)
-    verified = verify_receipt(receipt, origin=runtime.origin, policy=policy, verify=verify_note_signature)
+    origin = origin_of(runtime, parse_receipt(receipt).checkpoint)
+    verified = verify_receipt(receipt, origin=origin, policy=policy, verify=verify_note_signature)
     envelope_sha256 = _envelope_of(verified, actor, where, bid)
     with runtime.ledger.begin(actor) as uow:
         session = sessions.load(uow, *where, move=True)
@@ -42,7 +44,7 @@ def object_to_order(runtime: Runtime, actor: Actor, where: tuple[str, str, str],
         order = sessions.document(uow.connection, row.order_sha256)
         if any(item["bid"] == bid for item in (*order["bids"], *order["omitted"])):
             raise RuleBroken("objection.listed", "SB1 S9.2", bid=bid)
-        if verified.receipt.entry.n >= order["closed_n"]:
+        if place_of(runtime, verified) >= order["closed_n"]:
             raise RuleBroken("objection.not_in_time", "SB1 S9.2", bid=bid)
         require_objection_open(sessions.ceremony(uow.connection, session), uow.at)
         facts = {"bid": bid, "envelope_sha256": envelope_sha256, "order_sha256": row.order_sha256}
