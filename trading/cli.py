@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "fsck": "trading.commands.audits:fsck",
     "key": "agents.keys:main",
     "log": "agents.logkeys:main",
+    "mirror": "trading.commands.mirror:mirror",
     "monitor": "agents.monitor:main",
     "outbox": "trading.commands.outbox:outbox",
     "release": "trading.up.commands:release",

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
 from trading.audit import queries, service
+from trading.audit.mirrored import MirrorCheck
 from trading.audit.queries import LoggedRecord
 from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
 from trading.audit.rules.policy import Policy
@@ -26,6 +27,7 @@ from trading.audit.rules.tiles import (
     GrowingTree,
     Tile,
     bundle_bytes,
+    file_reader,
     parse_bundle,
     parse_tile_path,
 )
@@ -38,6 +40,9 @@ from trading.storage.head import HeadStore
 from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
 from trading.storage.tokens import TokenStore
 from trading.storage.wal import read_frames
+
+if TYPE_CHECKING:  # as in mirrored
+    from trading.storage.bucket import Bucket
 
 OVERDUE_MS: Final = 60_000  # an older entry without a position is a fault
 _ROWS: Final = 1_000
@@ -84,9 +89,20 @@ class Fsck:
     """One run over one log."""
 
     def __init__(
-        self, conn: Connection, log_dir: Path, origin: str, policy: Policy, roots: Mapping[str, Sequence[bytes]]
+        self,
+        conn: Connection,
+        log_dir: Path,
+        origin: str,
+        policy: Policy,
+        roots: Mapping[str, Sequence[bytes]],
+        *,
+        bucket: Bucket | None = None,
     ) -> None:
-        """``roots`` are the certificates (DER) of the time-stamping authorities in the trust file, by name."""
+        """``roots`` are the certificates (DER) of the time-stamping authorities in the trust file, by name.
+
+        ``bucket`` holds a copy of the public head, if there is one.
+        """
+        self._mirror = MirrorCheck(bucket, origin, policy.log_keys(origin))
         self._conn = conn
         self._roots = roots
         self._tokens = TokenStore(log_dir / "tiles")
@@ -100,6 +116,7 @@ class Fsck:
 
     def run(self) -> Report:
         """Compare everything and return the report."""
+        self._mirror.open()  # before the head is read: it shows no more than that
         try:
             head = HeadStore(self._directory / "head").read()
         except IntegrityFailure as error:
@@ -115,11 +132,23 @@ class Fsck:
                 "head", "head.json", f"the write-ahead log leads to size {self._tree.size} and another root"
             )
         self._partial_tiles()
+        self._check_mirror()
         self._check_tokens()
         self._positions()
         self._overdue()
         self._queue()
         return self._report
+
+    def _check_mirror(self) -> None:
+        """Compare what is left of the copy of the public head; tell what was found."""
+        mirror = self._mirror
+        mirror.end(self._tree.size, file_reader(self._tiles.read, wider=self._tiles.read_wider))
+        if mirror.compared:
+            self._report.count("mirrored", mirror.compared)
+        for place, detail in mirror.faults:
+            self._report.fault("mirror", place, detail)
+        if mirror.away:
+            self._report.skip("mirror", mirror.away, "the rest of the mirror was not compared")
 
     def _entries(self) -> Iterator[bytes]:
         """Yield the entries of the write-ahead log up to the head."""
@@ -148,7 +177,7 @@ class Fsck:
                 previous, t, n = leaf_hash(data), entry.t, n + 1
                 self._tree.extend([data])
                 self._note_root(notes, n)
-                if n % TILE_WIDTH == 0:
+                if n % TILE_WIDTH == 0 or n == self._mirror.size:
                     self._take_tiles()
         except (InvalidInput, IntegrityFailure) as error:
             self._report.fault("wal", f"entry {n}", str(error))
@@ -160,16 +189,16 @@ class Fsck:
             tile = parse_tile_path(path)
             if tile.width == TILE_WIDTH:
                 self._compare_tile(path, data, self._tiles.read(path))
+                self._mirror.take(tile, data)
             else:
                 self._partial[tile.level] = (tile, data)
+        if self._tree.size == self._mirror.size:
+            self._mirror.stand(self._tree.root(), self._standing())
 
     def _partial_tiles(self) -> None:
         """Compare what is not full at the head; a tile that has become full since begins with it."""
         self._take_tiles()
-        for tile, data in self._partial.values():
-            hashes = self._tree.size >> TILE_HEIGHT * (tile.level or 0)
-            if (tile.index, tile.width) != divmod(hashes, TILE_WIDTH):
-                continue  # it has become full at this size and was compared then
+        for tile, data in self._standing():
             stored = self._tiles.read(tile.path)
             if stored is None:
                 stored = (self._tiles.read(Tile(tile.level, tile.index).path) or b"")[: len(data)]
@@ -180,6 +209,12 @@ class Fsck:
                     stored = self._tiles.read(narrower)
                     if stored is not None:  # otherwise the tile has become full since, and partial ones were dropped
                         self._compare_tile(narrower, _beginning(tile, data, width), stored)
+
+    def _standing(self) -> Iterator[tuple[Tile, bytes]]:
+        """Yield what is not full at this size; a tile that has become full was compared then."""
+        for tile, data in self._partial.values():
+            if (tile.index, tile.width) == divmod(self._tree.size >> TILE_HEIGHT * (tile.level or 0), TILE_WIDTH):
+                yield tile, data
 
     def _compare_tile(self, path: str, data: bytes, stored: bytes | None) -> None:
         self._report.count("tiles")
