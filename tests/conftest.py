@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.buckets import S3Server, s3_server
 from tests.support.databases import SERVER_VARIABLE, Database, Server, clone, server_of_run, stop_server_of_run
 from tests.support.logs import LogWorld
 from trading.audit.ledger import Ledger
@@ -93,3 +94,10 @@ def world(database: Database, tmp_path: Path) -> Iterator[LogWorld]:
     world = LogWorld(database, tmp_path)
     yield world
     world.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A server of object storage, started with the first test that wants one."""
+    with s3_server() as server:
+        yield server

@@ -21,7 +21,7 @@ from trading.bids import jobs as bid_jobs
 from trading.bids import model as bids
 from trading.bids.rules.trust import parse_trust
 from trading.clarifications import model as clarifications
-from trading.config import Settings
+from trading.config import Place, Settings
 from trading.contracts import model as contracts
 from trading.crypto.keyfiles import load_es256
 from trading.crypto.passwords import Passwords
@@ -39,6 +39,7 @@ from trading.openings import model as openings
 from trading.parties import model as parties
 from trading.procedures import model as procedures
 from trading.storage.local import LocalStore
+from trading.storage.objects import ObjectStore
 
 EVENTS: Final[tuple[EventKind, ...]] = (
     *audit.EVENTS,
@@ -60,6 +61,9 @@ REGISTRY: Final = Registry(EVENTS)
 
 # Below DATA_DIR: the supervisor's trust file (P8); the play of a demonstration keeps it with its people.
 TRUST_FILES: Final = ("trust.wire.json", "people/trust.wire.json")
+
+# Below DATA_DIR: unnamed files on their way into a bucket.
+SPOOL: Final = "spool"
 
 # Below LOG_DIR: what every process may read; the write-ahead log beside it is the sequencer's alone (AL1 L5.1).
 TILES: Final = "tiles"
@@ -93,6 +97,16 @@ def authority_roots(data_dir: Path) -> dict[str, tuple[bytes, ...]]:
     return {each.name: tuple(row.cert for row in stampers if row.name == each.name) for each in stampers}
 
 
+def open_objects(store: Path | Place, data_dir: Path) -> ObjectStore:
+    """Return the object store of an installation; ``data_dir`` holds what is on its way into a bucket."""
+    if isinstance(store, Path):
+        return LocalStore(store)
+    from trading.storage.bucket import Bucket  # noqa: PLC0415 - its library costs every start time and memory
+    from trading.storage.s3 import S3Store  # noqa: PLC0415 - as above
+
+    return S3Store(Bucket(store), data_dir / SPOOL)
+
+
 def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
     """Return ledger, stores and clock of a process; nothing is connected before the first use.
 
@@ -109,7 +123,7 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         reader = open_engine(settings.database_read_url, pool_size=pool_size, application=f"{name}-read")
     return Runtime(
         ledger=Ledger(writer, registry=REGISTRY, reader=reader),
-        objects=LocalStore(settings.object_store),
+        objects=open_objects(settings.object_store, settings.data_dir),
         log_dir=settings.log_dir / TILES,
         origin=settings.log_origin,
         demo=settings.demo,

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "log close": "trading.commands.origins:close",
     "log continue": "trading.commands.origins:resume",
     "log key": "agents.logkeys:key_group",
+    "mirror": "trading.commands.mirror:mirror",
     "monitor": "agents.monitor:main",
     "outbox": "trading.commands.outbox:outbox",
     "release": "trading.up.commands:release",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trading.audit.authorities import parse_authorities
-from trading.config import VARIABLES, ConfigError, Process, Settings
+from trading.config import VARIABLES, ConfigError, Place, Process, Settings
 from trading.config.checks import Context, problems_of
 from trading.config.demo import EmbeddedServers, generate_secret
 
@@ -72,7 +72,10 @@ def test_without_servers_every_process_gets_the_embedded_ones_and_only_its_own_s
     assert (settings.ack_key_file is not None) == (process is Process.WEB)
     assert (settings.contact_key_file is not None) == (process is Process.CONTACT)
     role = "postgres" if process is Process.RELEASE else f"trading_{process}"
-    assert settings.database_url.startswith(f"postgresql+psycopg://{role}@/")
+    if process is Process.MIRROR:
+        assert settings.database_url == ""
+    else:
+        assert settings.database_url.startswith(f"postgresql+psycopg://{role}@/")
 
 
 AUTHORITIES = "ntsc=https://tsa.example/tsr other.tsa=http://127.0.0.1:318/?policy=1"
@@ -138,7 +141,9 @@ def test_all_or_none(real: dict[str, str], name: str) -> None:
         ("DATABASE_READ_URL", "postgresql://trading_web@localhost/mingbiao", "trading_reader"),
         ("REDIS_URL", "redis://cache.example", "rediss://"),
         ("REDIS_URL", "http://cache.example", "unix://"),
-        ("OBJECT_STORE_URL", "s3://bucket", "file:///"),
+        ("OBJECT_STORE_URL", "ftp://bucket", "file:///"),
+        ("OBJECT_STORE_URL", "s3://bucket", "endpoint=https://host"),
+        ("OBJECT_STORE_KEY_FILE", "/nowhere", "names no object storage"),
         ("LOG_ORIGIN", "demo.mingbiao/0123", "demo."),
         ("WITNESS_POLICY", "/nowhere", "no file"),
         ("ACK_KEY_FILE", "/nowhere", "no file"),
@@ -237,6 +242,71 @@ def test_every_variable_is_documented_and_no_other() -> None:
 def test_hashing_a_password_is_never_cheaper_than_the_default(name: str, value: str, fits: bool) -> None:  # noqa: FBT001 - a table
     context = Context(process=Process.WEB, demo=True, data_dir=Path("var"))
     assert (name in " ".join(problems_of({name: value}, context))) is not fits
+
+
+BUCKET = "s3://sealed-parts/here?endpoint=https://s3.example&region=cn-north-1"
+
+
+def test_object_storage_needs_an_address_and_a_key_and_tells_no_secret(real: dict[str, str], tmp_path: Path) -> None:
+    key = private(tmp_path / "s3.key", f"AKID\n{STRONG}\n")
+    environ = real | {"OBJECT_STORE_URL": BUCKET, "OBJECT_STORE_KEY_FILE": key}
+    settings = Settings.from_env("web", environ)
+    assert settings.object_store == Place(
+        bucket="sealed-parts",
+        prefix="here/",
+        endpoint="https://s3.example",
+        region="cn-north-1",
+        style="auto",
+        key="AKID",
+        secret=STRONG,
+    )
+    for told in (repr(settings), str(settings.described())):
+        assert "sealed-parts" in told
+        assert STRONG not in told
+    assert "OBJECT_STORE_KEY_FILE is not set" in problems("web", real | {"OBJECT_STORE_URL": BUCKET})
+    for text in ("", "AKID", f"AKID {STRONG} more"):
+        private(Path(key), text)
+        assert "two lines" in problems("web", environ)
+    Path(key).chmod(0o640)
+    assert "mode 0600" in problems("web", environ)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("s3://bucket?endpoint=http://s3.example", "https://"),
+        ("s3://bucket?endpoint=https://user:secret@s3.example", "scheme and host alone"),
+        ("s3://bucket?endpoint=https://s3.example/path", "scheme and host alone"),
+        ("s3://bucket?endpoint=https://s3.example&key=secret", "nothing else"),
+        ("s3://bucket?endpoint=https://s3.example&style=other", "nothing else"),
+        ("s3://Bucket?endpoint=https://s3.example", "must be s3://bucket"),
+        ("s3://bu?endpoint=https://s3.example", "must be s3://bucket"),
+        ("s3://key:secret@bucket?endpoint=https://s3.example", "must be s3://bucket"),
+        ("s3://bucket/../up?endpoint=https://s3.example", "must be s3://bucket"),
+    ],
+)
+def test_addresses_of_object_storage(value: str, reason: str) -> None:
+    for name, process in (("OBJECT_STORE_URL", Process.WEB), ("LOG_MIRROR_URL", Process.MIRROR)):
+        context = Context(process=process, demo=False, data_dir=Path("var"))
+        found = [each for each in problems_of({name: value}, context) if each.startswith(f"{name} ")]
+        assert reason in " ".join(found)
+        assert "secret" not in " ".join(found)
+    for fits in (BUCKET, "s3://bucket?endpoint=http://127.0.0.1:9000&style=path"):
+        context = Context(process=Process.MIRROR, demo=False, data_dir=Path("var"))
+        assert [each for each in problems_of({"LOG_MIRROR_URL": fits}, context) if "LOG_MIRROR_URL must" in each] == []
+
+
+def test_a_mirror_knows_the_bucket_and_nothing_else(real: dict[str, str], demo: Path) -> None:
+    key = private(demo / "s3.key", f"AKID\n{STRONG}\n")
+    own = {name: real[name] for name in ("DATA_DIR", "LOG_DIR", "LOG_ORIGIN", "WITNESS_POLICY")}
+    settings = Settings.from_env("mirror", own | {"LOG_MIRROR_URL": BUCKET, "LOG_MIRROR_KEY_FILE": key})
+    assert settings.log_mirror is not None
+    assert (settings.log_mirror.bucket, settings.database_url) == ("sealed-parts", "")
+    assert "must not hold it" in problems("mirror", own | {"DATABASE_URL": real["DATABASE_URL"]})
+    assert "LOG_MIRROR_KEY_FILE is not set" in problems("mirror", own | {"LOG_MIRROR_URL": BUCKET})
+    assert "names no object storage" in problems("mirror", own | {"LOG_MIRROR_KEY_FILE": key})
+    shown = {"DATA_DIR": str(demo), "LOG_MIRROR_URL": BUCKET, "LOG_MIRROR_KEY_FILE": key}
+    assert "no public head" in problems("mirror", shown)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ SILENT_COMMANDS: Mapping[str, str] = {
     **dict.fromkeys(("clock", "up"), "it starts programs, which record by themselves"),
     **dict.fromkeys(("desk challenge", "desk token"), _OWN),
     "log close": "a closed log takes no record; the next log begins with the one that tells it",
+    "mirror": "it copies what is public already; it has no database",
     "outbox retry": "it makes errands due again, which record what they do",
     "procedure ask-custodians": "it asks custodians; their answers are records",
     "release": "it records release.installed as the owner of the tables, before there is a ledger",

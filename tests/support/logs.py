@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import make_url
 from typing_extensions import override
@@ -33,6 +33,9 @@ from trading.audit.sequencer.writer import LogSigner
 from trading.crypto.notes import ed25519_public
 from trading.kernel.clock import Clock, SystemClock
 from trading.storage.tiles import TileStore
+
+if TYPE_CHECKING:  # few tests have a bucket, and its library is large
+    from trading.storage.bucket import Bucket
 
 LOG_SEED = b"\x07" * 32
 FAST = Options(interval_s=0.005, heartbeat_s=0.1, retry_s=0.02)
@@ -223,10 +226,12 @@ class LogWorld:
             if failures:
                 raise failures[0]
 
-    def fsck(self, roots: Mapping[str, Sequence[bytes]] = MappingProxyType({})) -> Report:
+    def fsck(
+        self, roots: Mapping[str, Sequence[bytes]] = MappingProxyType({}), *, bucket: Bucket | None = None
+    ) -> Report:
         """Check everything as the auditor would; ``roots`` are those of the time-stamping authorities."""
         with self.database.connect("trading_auditor") as connection:
-            return Fsck(connection, self.log_dir, self.origin, self.policy, roots).run()
+            return Fsck(connection, self.log_dir, self.origin, self.policy, roots, bucket=bucket).run()
 
     def commitments(self) -> list[bytes]:
         """Return ``h`` of every committed entry, in the order of their ids."""

@@ -12,10 +12,21 @@ from typing import Final
 
 from trading.audit.rules.tiles import TiledNodes, file_reader
 from trading.audit.rules.tree import consistency_proof, inclusion_proof, range_root
+from trading.kernel.clock import SystemClock
 from trading.kernel.errors import IntegrityFailure
 from trading.storage.tiles import EARLIER, TileStore
 
+HELD_BACK_MS: Final = 30 * 24 * 3600 * 1000  # AL1 L6
 _KEPT_SIZES: Final = 4  # the newest logged and witnessed checkpoints, and those just before them
+
+
+def is_old(path: Path) -> bool:
+    """Whether a file is of a time that may be told (AL1 L6).
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    return SystemClock().now_ms() - path.stat().st_mtime_ns // 1_000_000 >= HELD_BACK_MS
 
 
 class LogProofs:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 from typing_extensions import override
 
 from trading.audit import queries, service
 from trading.audit.files import EarlierLog, earlier_logs
+from trading.audit.mirrored import MirrorCheck
 from trading.audit.queries import ClosedLog, LoggedRecord
 from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
@@ -30,6 +31,7 @@ from trading.audit.rules.tiles import (
     GrowingTree,
     Tile,
     bundle_bytes,
+    file_reader,
     parse_bundle,
     parse_tile_path,
 )
@@ -42,6 +44,9 @@ from trading.storage.head import HeadStore
 from trading.storage.tiles import CHECKPOINT, EARLIER, WITNESSED, TileStore
 from trading.storage.tokens import TokenStore
 from trading.storage.wal import read_frames
+
+if TYPE_CHECKING:  # as in mirrored
+    from trading.storage.bucket import Bucket
 
 MAX_SIZE: Final = 2**63 - 1  # of a log
 OVERDUE_MS: Final = 60_000  # an older entry without a position is a fault
@@ -96,9 +101,20 @@ class Fsck:
     """One run over one log."""
 
     def __init__(
-        self, conn: Connection, log_dir: Path, origin: str, policy: Policy, roots: Mapping[str, Sequence[bytes]]
+        self,
+        conn: Connection,
+        log_dir: Path,
+        origin: str,
+        policy: Policy,
+        roots: Mapping[str, Sequence[bytes]],
+        *,
+        bucket: Bucket | None = None,
     ) -> None:
-        """``roots`` are the certificates (DER) of the time-stamping authorities in the trust file, by name."""
+        """``roots`` are the certificates (DER) of the time-stamping authorities in the trust file, by name.
+
+        ``bucket`` holds a copy of the public head, if there is one.
+        """
+        self._mirror = MirrorCheck(bucket, origin, policy.log_keys(origin))
         self._conn = conn
         self._roots = roots
         self._tokens = TokenStore(log_dir / "tiles")
@@ -117,6 +133,7 @@ class Fsck:
         closed = next((each for each in queries.closed_logs(self._conn) if each.origin == self._origin), None)
         if closed is not None:
             return self._run_closed(closed)
+        self._mirror.open()  # before the head is read: it shows no more than that
         try:
             head = HeadStore(self._directory / "head").read()
         except IntegrityFailure as error:
@@ -132,6 +149,7 @@ class Fsck:
                 "head", "head.json", f"the write-ahead log leads to size {self._tree.size} and another root"
             )
         self._partial_tiles()
+        self._check_mirror()
         self._check_tokens()
         self._positions()
         self._earlier_logs()
@@ -170,6 +188,17 @@ class Fsck:
         if (body.get("old_origin"), body.get("old_checkpoint")) != (log.origin, log.checkpoint.decode()):
             self._report.fault("continued", f"place {log.end}", f"does not continue {log.origin} where it was closed")
 
+    def _check_mirror(self) -> None:
+        """Compare what is left of the copy of the public head; tell what was found."""
+        mirror = self._mirror
+        mirror.end(self._tree.size, file_reader(self._tiles.read, wider=self._tiles.read_wider))
+        if mirror.compared:
+            self._report.count("mirrored", mirror.compared)
+        for place, detail in mirror.faults:
+            self._report.fault("mirror", place, detail)
+        if mirror.away:
+            self._report.skip("mirror", mirror.away, "the rest of the mirror was not compared")
+
     def _entries(self) -> Iterator[bytes]:
         """Yield the entries of the write-ahead log up to the head."""
         n = 0
@@ -197,7 +226,7 @@ class Fsck:
                 previous, t, n = leaf_hash(data), entry.t, n + 1
                 self._tree.extend([data])
                 self._note_root(notes, n)
-                if n % TILE_WIDTH == 0:
+                if n % TILE_WIDTH == 0 or n == self._mirror.size:
                     self._take_tiles()
         except (InvalidInput, IntegrityFailure) as error:
             self._report.fault("wal", f"entry {n}", str(error))
@@ -209,16 +238,16 @@ class Fsck:
             tile = parse_tile_path(path)
             if tile.width == TILE_WIDTH:
                 self._compare_tile(path, data, self._tiles.read(path))
+                self._mirror.take(tile, data)
             else:
                 self._partial[tile.level] = (tile, data)
+        if self._tree.size == self._mirror.size:
+            self._mirror.stand(self._tree.root(), self._standing())
 
     def _partial_tiles(self) -> None:
         """Compare what is not full at the head; a tile that has become full since begins with it."""
         self._take_tiles()
-        for tile, data in self._partial.values():
-            hashes = self._tree.size >> TILE_HEIGHT * (tile.level or 0)
-            if (tile.index, tile.width) != divmod(hashes, TILE_WIDTH):
-                continue  # it has become full at this size and was compared then
+        for tile, data in self._standing():
             stored = self._tiles.read(tile.path)
             if stored is None:
                 stored = (self._tiles.read(Tile(tile.level, tile.index).path) or b"")[: len(data)]
@@ -229,6 +258,12 @@ class Fsck:
                     stored = self._tiles.read(narrower)
                     if stored is not None:  # otherwise the tile has become full since, and partial ones were dropped
                         self._compare_tile(narrower, _beginning(tile, data, width), stored)
+
+    def _standing(self) -> Iterator[tuple[Tile, bytes]]:
+        """Yield what is not full at this size; a tile that has become full was compared then."""
+        for tile, data in self._partial.values():
+            if (tile.index, tile.width) == divmod(self._tree.size >> TILE_HEIGHT * (tile.level or 0), TILE_WIDTH):
+                yield tile, data
 
     def _compare_tile(self, path: str, data: bytes, stored: bytes | None) -> None:
         self._report.count("tiles")

@@ -22,6 +22,7 @@ from wtforms.validators import DataRequired, Length
 from trading.audit import queries, service
 from trading.audit.entries import note_before, receipt_under
 from trading.audit.evidence import BEFORE
+from trading.audit.files import is_old
 from trading.audit.queries import ClosedLog
 from trading.audit.rules import comparing
 from trading.audit.rules.comparing import MAX_KEPT, Comparison, Outcome
@@ -33,7 +34,6 @@ from trading.audit.rules.tree import HASH_BYTES
 from trading.audit.runtime import Runtime
 from trading.audit.service import LogReader
 from trading.crypto.notes import verify_note_signature
-from trading.kernel.clock import SystemClock
 from trading.kernel.encoding import b64
 from trading.kernel.errors import InvalidInput, NotFound
 from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE
@@ -45,7 +45,6 @@ from trading.web.permissions import public
 
 blueprint = Blueprint("log", __name__)
 
-HELD_BACK_MS: Final = 30 * 24 * 3600 * 1000  # AL1 L6
 _NOTE_FILE: Final = re.compile(r"checkpoints/(0|[1-9][0-9]{0,18})-(first|last)")
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _FRESH: Final = "public, max-age=5"
@@ -245,14 +244,9 @@ def told_notes(n: int) -> tuple[bytes | None, bytes | None]:
 def _old_note(size: int, which: str) -> bytes | None:
     path = _runtime().log_dir / f"checkpoints/{size}-{which}"
     try:
-        return path.read_bytes() if _is_old(path) else None
+        return path.read_bytes() if is_old(path) else None
     except FileNotFoundError:
         return None
-
-
-def _is_old(path: Path) -> bool:
-    """Whether a file is of a time that may be told (AL1 L6)."""
-    return SystemClock().now_ms() - path.stat().st_mtime_ns // 1_000_000 >= HELD_BACK_MS
 
 
 def _growth() -> Growth:
@@ -293,7 +287,7 @@ def _file(name: str, cache: str, *, held_back: bool = False) -> Response:
         raise NotFound(name)
     path = folder / name
     try:
-        if held_back and not _is_old(path):
+        if held_back and not is_old(path):
             raise NotFound(name)
         data = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy import Connection, NullPool, create_engine
 
-from trading.assembly import authority_roots
+from trading.assembly import authority_roots, open_objects
 from trading.audit.fsck import Fsck, Report
 from trading.audit.replay import Mismatch, replay
 from trading.audit.rules.policy import parse_policy
@@ -21,6 +22,11 @@ from trading.commands.context import telling
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.config import Settings
 from trading.db import psycopg_url
+from trading.kernel.errors import IntegrityFailure
+from trading.storage.objects import ObjectStore, StoreAway
+
+if TYPE_CHECKING:
+    from trading.storage.bucket import Bucket
 
 
 @contextmanager
@@ -34,9 +40,10 @@ def _snapshot(settings: Settings) -> Iterator[Connection]:
 
 @click.command("fsck")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--objects", is_flag=True, help="Also read every object of the object store and hash it again.")
 @telling
-def fsck(*, as_json: bool) -> None:
-    """Compare write-ahead log, tiles, checkpoints, positions and records."""
+def fsck(*, as_json: bool, objects: bool) -> None:
+    """Compare write-ahead log, tiles, checkpoints, positions and records, and the mirror of the public log."""
     settings = Settings.from_env("auditor")
     if settings.log_dir is None or settings.witness_policy is None:
         raise click.UsageError("LOG_DIR and WITNESS_POLICY are needed.")
@@ -44,9 +51,34 @@ def fsck(*, as_json: bool) -> None:
     policy = parse_policy(settings.witness_policy.read_text())
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         roots = authority_roots(settings.data_dir)
-        report = Fsck(connection, settings.log_dir, settings.log_origin, policy, roots).run()
+        check = Fsck(connection, settings.log_dir, settings.log_origin, policy, roots, bucket=_mirror(settings))
+        report = check.run()
+    if objects and settings.object_store is not None:
+        _hash_objects(report, open_objects(settings.object_store, settings.data_dir))
     click.echo(_as_json(report) if as_json else _as_text(report))
     raise SystemExit(report.exit_code)
+
+
+def _mirror(settings: Settings) -> Bucket | None:
+    if settings.log_mirror is None:
+        return None
+    from trading.storage.bucket import Bucket  # noqa: PLC0415 - only an installation with a bucket loads its library
+
+    return Bucket(settings.log_mirror)
+
+
+def _hash_objects(report: Report, store: ObjectStore) -> None:
+    """Read every object and hash it again; this takes as long as reading everything that was ever sent."""
+    try:
+        for digest in store.walk():
+            try:
+                for _ in store.chunks(digest):
+                    pass
+            except IntegrityFailure as error:
+                report.fault("object", digest, str(error))
+            report.count("objects")
+    except StoreAway as error:
+        report.skip("object", "object store", str(error))
 
 
 def _as_json(report: Report) -> str:

@@ -8,7 +8,8 @@ named at once, in sentences for the person who starts the process. docs/configur
 
 from __future__ import annotations
 
+from trading.config.places import Place
 from trading.config.settings import Settings
 from trading.config.variables import VARIABLES, ConfigError, Process
 
-__all__ = ["VARIABLES", "ConfigError", "Process", "Settings"]
+__all__ = ["VARIABLES", "ConfigError", "Place", "Process", "Settings"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from trading.config.demo import GENERATED
+from trading.config.places import faults_of, is_key, is_s3
 from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES, MOST_QUANTUM, READER, ROLES, VARIABLES, Process
 
 # Names that other programs read and that would weaken this one, or that put a secret where every child process sees it.
@@ -87,8 +88,19 @@ def _check_redis(name: str, value: str, context: Context) -> Iterator[str]:
 def _check_store(name: str, value: str, context: Context) -> Iterator[str]:
     del context
     url = urlsplit(value)
-    if url.scheme != "file" or url.netloc or not url.path.startswith("/"):
-        yield f"{name} must be file:///<directory>; this release knows no other store."
+    if is_s3(value):
+        yield from (f"{name} {fault}" for fault in faults_of(value))
+    elif url.scheme != "file" or url.netloc or not url.path.startswith("/"):
+        yield f"{name} must be file:///<directory> or s3://<bucket>?endpoint=https://<host>."
+
+
+def _check_mirror(name: str, value: str, context: Context) -> Iterator[str]:
+    if context.demo:
+        yield f"{name} is set, but a demonstration has no public head that could be copied."
+    elif not is_s3(value):
+        yield f"{name} must be s3://<bucket>?endpoint=https://<host>."
+    else:
+        yield from (f"{name} {fault}" for fault in faults_of(value))
 
 
 def _check_origin(name: str, value: str, context: Context) -> Iterator[str]:
@@ -190,6 +202,13 @@ def _check_key_file(name: str, value: str, context: Context) -> Iterator[str]:
         yield f"{name}: {value} was generated for a demonstration."
 
 
+def _check_access_key(name: str, value: str, context: Context) -> Iterator[str]:
+    faults = list(_check_key_file(name, value, context))
+    yield from faults
+    if not faults and not is_key(Path(value).read_text(errors="replace")):
+        yield f"{name}: {value} must hold two lines: the access key and its secret."
+
+
 def _check_file(name: str, value: str, context: Context) -> Iterator[str]:
     del context
     if not Path(value).is_file():
@@ -212,6 +231,9 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "DATABASE_READ_URL": _check_database,
     "REDIS_URL": _check_redis,
     "OBJECT_STORE_URL": _check_store,
+    "OBJECT_STORE_KEY_FILE": _check_access_key,
+    "LOG_MIRROR_URL": _check_mirror,
+    "LOG_MIRROR_KEY_FILE": _check_access_key,
     "LOG_DIR": _accept,  # the sequencer makes it
     "LOG_ORIGIN": _check_origin,
     "LOG_KEY_FILE": _check_key_file,
@@ -233,9 +255,19 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
 }
 
 
+def _unpaired(given: Mapping[str, str]) -> Iterator[str]:
+    """Yield addresses of object storage without their keys, and keys without their addresses: all or none."""
+    for store in ("OBJECT_STORE", "LOG_MIRROR"):
+        url, key = f"{store}_URL", f"{store}_KEY_FILE"
+        if is_s3(given.get(url, "")) and key not in given:
+            yield f"{key} is not set. {url} is in object storage, so its access key is needed."
+        elif key in given and not is_s3(given.get(url, "")):
+            yield f"{key} is set, but {url} names no object storage."
+
+
 def problems_of(given: Mapping[str, str], context: Context) -> list[str]:
     """Return every problem of the variables that a process reads, missing ones included."""
-    problems = list(missing(context.process, given))
+    problems = [*missing(context.process, given), *_unpaired(given)]
     for name, value in given.items():
         problems += _CHECKS[name](name, value, context)
     if (

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from trading.config.checks import Context, misplaced, problems_of
 from trading.config.demo import demo_environment
+from trading.config.places import Place, is_s3, place_of
 from trading.config.variables import DEFAULT_QUANTUM, LEAST_MEMORY_KIB, LEAST_PASSES, VARIABLES, ConfigError, Process
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
 
@@ -20,7 +21,7 @@ DEFAULT_OCID_PREFIX = "ocds-000000"  # registered for nobody: a publisher has it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one process may know. A field that its process does not read is None."""
+    """What one process may know. A field that its process does not read is None, or an empty ``database_url``."""
 
     process: Process
     demo: bool
@@ -28,8 +29,9 @@ class Settings:
     database_url: str = field(repr=False)
     database_read_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
-    object_store: Path | None = None
+    object_store: Path | Place | None = None
     log_dir: Path | None = None
+    log_mirror: Place | None = None
     log_origin: str
     log_key_file: Path | None = None
     log_quantum: int = DEFAULT_QUANTUM
@@ -97,17 +99,17 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
     def path(name: str) -> Path | None:
         return Path(given[name]).absolute() if name in given else None
 
-    store = given.get("OBJECT_STORE_URL")
     secret = path("SECRET_KEY_FILE")
     return Settings(
         process=process,
         demo=demo,
         data_dir=data_dir,
-        database_url=given["DATABASE_URL"],
+        database_url=given.get("DATABASE_URL", ""),
         database_read_url=given.get("DATABASE_READ_URL"),
         redis_url=given.get("REDIS_URL"),
-        object_store=Path(unquote(urlsplit(store).path)) if store else None,
+        object_store=_store(given, "OBJECT_STORE"),
         log_dir=path("LOG_DIR"),
+        log_mirror=_bucket(given, "LOG_MIRROR"),
         log_origin=given["LOG_ORIGIN"],
         log_key_file=path("LOG_KEY_FILE"),
         log_quantum=int(given.get("LOG_QUANTUM", DEFAULT_QUANTUM)),
@@ -126,6 +128,16 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         jurisdiction=given.get("JURISDICTION", "CN"),
         rulebook_dir=path("RULEBOOK_DIR"),
     )
+
+
+def _store(given: Mapping[str, str], name: str) -> Path | Place | None:
+    url = given.get(f"{name}_URL")
+    return _bucket(given, name) or (Path(unquote(urlsplit(url).path)) if url else None)
+
+
+def _bucket(given: Mapping[str, str], name: str) -> Place | None:
+    url = given.get(f"{name}_URL", "")
+    return place_of(url, Path(given[f"{name}_KEY_FILE"])) if is_s3(url) else None
 
 
 def _shown(value: object, *, visible: bool) -> str:

@@ -17,6 +17,7 @@ class Process(StrEnum):
     CONTACT = "contact"  # maps a drawn index to a person, and mails
     CLOCK = "clock"
     AUDITOR = "auditor"  # fsck, verify-audit and the other read-only checks
+    MIRROR = "mirror"  # copies the public log into a bucket; has no database and no key of the log
 
 
 class ConfigError(Exception):
@@ -48,17 +49,22 @@ DEFAULT_QUANTUM = 64
 MOST_QUANTUM = 10_000
 
 _EVERY = frozenset(Process)
-_LOG_READERS = frozenset({Process.WEB, Process.WORKER, Process.SEQUENCER, Process.AUDITOR})
+_DATABASE_USERS = _EVERY - {Process.MIRROR}
+_LOG_READERS = frozenset({Process.WEB, Process.WORKER, Process.SEQUENCER, Process.AUDITOR, Process.MIRROR})
 _RINGERS = frozenset({Process.WEB, Process.WORKER, Process.CLOCK})
 _OBJECT_USERS = frozenset({Process.WEB, Process.WORKER, Process.AUDITOR})
+_MIRROR_USERS = frozenset({Process.AUDITOR, Process.MIRROR})
 
 VARIABLES: Mapping[str, Variable] = {
     "DATA_DIR": Variable(readers=_EVERY),
-    "DATABASE_URL": Variable(readers=_EVERY, server=True, secret=True),
+    "DATABASE_URL": Variable(readers=_DATABASE_USERS, server=True, secret=True),
     "DATABASE_READ_URL": Variable(readers=frozenset({Process.WEB}), server=True, secret=True),
     "REDIS_URL": Variable(readers=_RINGERS, server=True, secret=True),
     "OBJECT_STORE_URL": Variable(readers=_OBJECT_USERS, server=True),
+    "OBJECT_STORE_KEY_FILE": Variable(readers=_OBJECT_USERS, secret=True),
     "LOG_DIR": Variable(readers=_LOG_READERS, server=True),
+    "LOG_MIRROR_URL": Variable(readers=_MIRROR_USERS),
+    "LOG_MIRROR_KEY_FILE": Variable(readers=_MIRROR_USERS, secret=True),
     "LOG_ORIGIN": Variable(readers=_EVERY, server=True),
     "LOG_KEY_FILE": Variable(readers=frozenset({Process.SEQUENCER}), server=True, secret=True),
     "WITNESS_POLICY": Variable(readers=_LOG_READERS, server=True),

@@ -17,9 +17,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Final
 
-from trading.kernel.errors import IntegrityFailure, InvalidInput, NotFound
+from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.storage.durable import make_directory, sync_directory
 from trading.storage.objects import CHUNK, MAX_PART
+from trading.storage.streams import copy_hashed
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _INCOMING: Final = "incoming"
@@ -47,7 +48,7 @@ class LocalStore:
             InvalidInput: ``bid.part_too_large``.
         """
         with self._temporary() as (temporary, file):
-            digest, size = _copy(source, file, limit)
+            digest, size = copy_hashed(source, file, limit)
             file.flush()
             os.fsync(file.fileno())
             self._link(temporary, digest)
@@ -124,14 +125,3 @@ def _remove_unless_held(path: Path) -> None:
     with suppress(FileNotFoundError, BlockingIOError), path.open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink(missing_ok=True)
-
-
-def _copy(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[str, int]:
-    state, size = hashlib.sha256(), 0
-    while chunk := source.read(CHUNK):
-        size += len(chunk)
-        if size > limit:
-            raise InvalidInput("bid.part_too_large", f"more than {limit} bytes", limit=limit)
-        state.update(chunk)
-        target.write(chunk)
-    return state.hexdigest(), size

@@ -9,8 +9,16 @@ MAX_PART: Final = 20 * 1024**3  # bytes of one part (P12)
 CHUNK: Final = 1024 * 1024
 
 
+class StoreAway(OSError):
+    """The service that keeps the bytes does not answer, or refuses; what was asked may be asked again later."""
+
+
 class ObjectStore(Protocol):
-    """Create-only store. Digests are 64 characters of lowercase hex; anything else is ``ValueError``."""
+    """Create-only store. Digests are 64 characters of lowercase hex; anything else is ``ValueError``.
+
+    A store behind a network raises ``StoreAway`` from every method while its service is away; nothing is then half
+    there.
+    """
 
     def put(self, data: bytes) -> str:
         """Store ``data`` durably and return its digest; storing the same bytes again changes nothing."""

@@ -6,6 +6,7 @@ import hashlib
 from typing import BinaryIO, cast
 
 from trading.kernel.errors import InvalidInput
+from trading.storage.objects import CHUNK
 
 
 class _Expecting:
@@ -30,3 +31,19 @@ def expecting(source: BinaryIO, sha256: str) -> BinaryIO:
     A store that keeps nothing of a stream that fails thus never keeps bytes under a name that nobody asked for.
     """
     return cast("BinaryIO", _Expecting(source, sha256))  # stores only read
+
+
+def copy_hashed(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[str, int]:
+    """Copy everything from ``source`` to ``target``; return its SHA-256 in hex and its size in bytes.
+
+    Raises:
+        InvalidInput: ``bid.part_too_large``: more than ``limit`` bytes.
+    """
+    state, size = hashlib.sha256(), 0
+    while chunk := source.read(CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise InvalidInput("bid.part_too_large", f"more than {limit} bytes", limit=limit)
+        state.update(chunk)
+        target.write(chunk)
+    return state.hexdigest(), size

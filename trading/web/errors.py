@@ -18,6 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from trading.kernel import errors as kernel
+from trading.storage.objects import StoreAway
 from trading.web import refusals
 from trading.web.locale import current_language
 
@@ -105,9 +106,9 @@ def problem_of(error: Exception, article_of: ArticleOf = no_article) -> Problem:
         return _of_refusal(error, article_of)
     if isinstance(error, HTTPException) and error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
         return _of_status(HTTPStatus(error.code), error)
-    if isinstance(error, OperationalError | InterfaceError):
-        # The database went away in the middle. What became of the act is not known: the same bytes may be sent again.
-        log.warning("no database for %s", _route(), exc_info=error)
+    if isinstance(error, OperationalError | InterfaceError | StoreAway):
+        # The service went away in the middle. What became of the act is not known: the same bytes may be sent again.
+        log.warning("no %s for %s", "objects" if isinstance(error, StoreAway) else "database", _route(), exc_info=error)
         return _of_status(HTTPStatus.SERVICE_UNAVAILABLE, ServiceUnavailable())
     if isinstance(error, HTTPException) and error.code == HTTPStatus.SERVICE_UNAVAILABLE:
         return _of_status(HTTPStatus.SERVICE_UNAVAILABLE, error)

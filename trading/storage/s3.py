@@ -1,0 +1,103 @@
+"""An object store in a bucket: hashed into an unnamed local file first, created under its digest, read back.
+
+Names are those of the local store, so moving from one to the other is copying. Nothing that is half written has a name:
+here the file has none, and there an object begins to exist with its last byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, Final
+
+from trading.kernel.errors import IntegrityFailure, NotFound
+from trading.storage.bucket import Bucket, Kind
+from trading.storage.objects import MAX_PART, StoreAway
+from trading.storage.streams import copy_hashed
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
+_SEALED: Final = Kind(media="application/octet-stream", cache="private, no-store")
+
+
+class S3Store:
+    """Objects lie at ``<prefix><first two characters>/<digest>``."""
+
+    def __init__(self, bucket: Bucket, spool: Path) -> None:
+        """Store in ``bucket``; ``spool`` is a local directory with room for what is on its way."""
+        self._bucket, self._spool = bucket, spool
+        spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def put(self, data: bytes) -> str:
+        """Store ``data`` durably and return its digest."""
+        return self.put_stream(BytesIO(data))[0]
+
+    def put_stream(self, source: BinaryIO, *, limit: int = MAX_PART) -> tuple[str, int]:
+        """Store what ``source`` yields; return digest and size.
+
+        Raises:
+            InvalidInput: ``bid.part_too_large``.
+            StoreAway: The service does not take it; nothing is kept.
+            IntegrityFailure: What stands in the bucket under this digest does not hash to it.
+        """
+        with TemporaryFile(dir=self._spool) as file:
+            digest, size = copy_hashed(source, file, limit)
+            file.seek(0)
+            is_new = self._bucket.create_large(_name(digest), file, size, _SEALED)
+        self._read_back(digest, is_new=is_new)
+        return digest, size
+
+    def _read_back(self, digest: str, *, is_new: bool) -> None:
+        try:
+            for _ in self.chunks(digest):
+                pass
+        except NotFound as error:
+            raise StoreAway(f"{self._bucket}: object {digest} was stored and is not there") from error
+        except IntegrityFailure:
+            if is_new:  # nobody has heard of it yet; one that was there before is evidence
+                with suppress(StoreAway):
+                    self._bucket.remove(_name(digest))
+            raise
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes, hashed again.
+
+        Raises:
+            NotFound: No such object.
+            IntegrityFailure: They do not hash to their name.
+            StoreAway: The service does not answer.
+        """
+        return b"".join(self.chunks(digest))
+
+    def chunks(self, digest: str) -> Iterator[bytes]:
+        """Yield the bytes; the last step raises ``IntegrityFailure`` if they do not hash to their name."""
+        found = self._bucket.chunks(_name(digest))
+        if found is None:
+            raise NotFound("object")
+        state = hashlib.sha256()
+        for chunk in found:
+            state.update(chunk)
+            yield chunk
+        if state.hexdigest() != digest:
+            raise IntegrityFailure(f"object {digest} does not hash to its name")
+
+    def stat(self, digest: str) -> int | None:
+        """Return the size in bytes, or None."""
+        return self._bucket.size(_name(digest))
+
+    def walk(self) -> Iterator[str]:
+        """Yield the digest of every object."""
+        for name in self._bucket.names():
+            folder, _, digest = name.partition("/")
+            if _DIGEST.match(digest) and folder == digest[:2]:
+                yield digest
+
+
+def _name(digest: str) -> str:
+    if not _DIGEST.match(digest):
+        raise ValueError("an object is named by 64 characters of lowercase hex")
+    return f"{digest[:2]}/{digest}"
