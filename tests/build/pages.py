@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.build.offers import offers
 from tests.build.signed_log import policy_text
-from trading.audit.queries import ClosedLog
+from trading.audit.model import ClosedLog
 from trading.audit.rules.note import Checkpoint
 from trading.audit.rules.proof import ReceiptState
 from trading.audit.service import IssuedReceipt

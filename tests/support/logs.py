@@ -20,7 +20,8 @@ from agents.witness_server import Witness, WitnessServer
 from agents.witness_state import WitnessState
 from tests.support.databases import Database
 from trading.audit.files import LogProofs
-from trading.audit.fsck import Fsck, Report
+from trading.audit.fsck import Fsck
+from trading.audit.model import Report
 from trading.audit.rules.cosigning import Cosigned, Seen, SizeConflict, with_cosignatures
 from trading.audit.rules.note import COSIGNATURE_V1, SignatureLine, VerifierKey
 from trading.audit.rules.policy import Policy, parse_policy

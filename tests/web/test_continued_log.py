@@ -99,19 +99,22 @@ def page(visitor: FlaskClient, path: str, status: int = 200) -> str:
 def test_pages_say_which_log_a_record_stands_in(continued: tuple[ContinuedWorld, Flask]) -> None:
     after, app = continued
     before, visitor = after.earlier, app.test_client()
+    size = _size(before)
+    end = size + _size(after)
     told = page(visitor, "/log")
     assert before.origin in told
     assert REASON in told
-    assert "0 to 299" in told
+    assert f"0 to {size - 1}" in told
     assert f"This log continues {before.origin}" in page(visitor, "/verify")
     assert f"entry 7 of the closed log {before.origin}" in page(visitor, "/log/explorer/7")
-    first = page(visitor, "/log/explorer/300")
+    first = page(visitor, f"/log/explorer/{size}")
     assert f"Entry 0 of the log {after.origin}" in first
-    assert "← Entry 299" in first
+    assert f"← Entry {size - 1}" in first
     assert "It holds" in first
-    assert "320 entries now" in page(visitor, "/log/explorer")
-    page(visitor, "/log/explorer/319")
-    page(visitor, "/log/explorer/320", 404)
+    assert 'href="/log/continued"' in first
+    assert f"{end} entries now" in page(visitor, "/log/explorer")
+    page(visitor, f"/log/explorer/{end - 1}")
+    page(visitor, f"/log/explorer/{end}", 404)
 
 
 def test_files_of_the_closed_log_lead_to_the_new_one(continued: tuple[ContinuedWorld, Flask]) -> None:
@@ -133,7 +136,7 @@ def test_files_of_the_closed_log_lead_to_the_new_one(continued: tuple[ContinuedW
         f"tile/0/001.p/{width - 1}",
         "tile/0/002",
         "tile/entries/000",
-        "checkpoints/300-first",
+        f"checkpoints/{_size(before)}-first",
         "before/checkpoint",
     ):
         assert visitor.get(f"/log/before/{name}").status_code == 404, name

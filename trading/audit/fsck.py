@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,7 +19,8 @@ from typing_extensions import override
 from trading.audit import queries, service
 from trading.audit.files import EarlierLog, earlier_logs
 from trading.audit.mirrored import MirrorCheck
-from trading.audit.queries import ClosedLog, LoggedRecord
+from trading.audit.model import ClosedLog, Report
+from trading.audit.queries import LoggedRecord
 from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
@@ -52,49 +52,6 @@ MAX_SIZE: Final = 2**63 - 1  # of a log
 OVERDUE_MS: Final = 60_000  # an older entry without a position is a fault
 _ROWS: Final = 1_000
 _PATIENCE_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that does not fit: which check, where, what."""
-
-    check: str
-    place: str
-    detail: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Report:
-    """What was compared and what was found. ``unchecked`` names what could not be compared at all."""
-
-    size: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    unchecked: list[Finding] = field(default_factory=list)
-
-    @property
-    def exit_code(self) -> int:
-        """0 all checked, 1 a fault, 2 no fault but something could not be checked (P11)."""
-        return 1 if self.findings else 2 if self.unchecked else 0
-
-    def count(self, what: str, number: int = 1) -> None:
-        """Add to the number of things compared."""
-        self.counts[what] = self.counts.get(what, 0) + number
-
-    def skip(self, check: str, place: str, detail: str) -> None:
-        """Note what could not be compared."""
-        self.unchecked.append(Finding(check=check, place=place, detail=detail))
-
-    def fault(self, check: str, place: str, detail: str) -> None:
-        """Note a fault."""
-        self.findings.append(Finding(check=check, place=place, detail=detail))
-
-    def take(self, part: Report, name: str) -> None:
-        """Add what was found in an earlier log called ``name``."""
-        for what, number in part.counts.items():
-            self.count(what, number)
-        for mine, found in ((self.findings, part.findings), (self.unchecked, part.unchecked)):
-            mine += [Finding(check=each.check, place=f"{name} {each.place}", detail=each.detail) for each in found]
 
 
 class Fsck:

@@ -1,9 +1,9 @@
-"""Values of the write path and the record kinds that belong to the log itself (AL1 L2)."""
+"""Values of the write path, of logs and their check, and the record kinds that belong to the log itself (AL1 L2)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trading.kernel import canonical
@@ -36,6 +36,74 @@ class Capture:
     phase: str | None
     close_at: int | None
     hold: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentLog:
+    """The log that the database belongs to: the place of its first entry, and whether it is closed."""
+
+    origin: str
+    base: int
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedLog:
+    """A closed log: place of its first entry, final checkpoint with its size, reason (AL1 L13)."""
+
+    base: int
+    origin: str
+    size: int
+    checkpoint: bytes
+    reason: str
+
+    @property
+    def end(self) -> int:
+        """Return the place after its last entry: that of the first entry of the next log."""
+        return self.base + self.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that does not fit: which check, where, what."""
+
+    check: str
+    place: str
+    detail: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What was compared and what was found. ``unchecked`` names what could not be compared at all."""
+
+    size: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[Finding] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all checked, 1 a fault, 2 no fault but something could not be checked (P11)."""
+        return 1 if self.findings else 2 if self.unchecked else 0
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to the number of things compared."""
+        self.counts[what] = self.counts.get(what, 0) + number
+
+    def skip(self, check: str, place: str, detail: str) -> None:
+        """Note what could not be compared."""
+        self.unchecked.append(Finding(check=check, place=place, detail=detail))
+
+    def fault(self, check: str, place: str, detail: str) -> None:
+        """Note a fault."""
+        self.findings.append(Finding(check=check, place=place, detail=detail))
+
+    def take(self, part: Report, name: str) -> None:
+        """Add what was found in an earlier log called ``name``."""
+        for what, number in part.counts.items():
+            self.count(what, number)
+        for mine, found in ((self.findings, part.findings), (self.unchecked, part.unchecked)):
+            mine += [Finding(check=each.check, place=f"{name} {each.place}", detail=each.detail) for each in found]
 
 
 def record_bytes(

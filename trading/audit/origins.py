@@ -17,7 +17,8 @@ from sqlalchemy import Connection, func, insert, update
 from trading.audit import queries
 from trading.audit.files import EarlierLog, earlier_logs, write_earlier
 from trading.audit.ledger import Ledger
-from trading.audit.queries import SEQUENCER_LOCK, ClosedLog, CurrentLog
+from trading.audit.model import ClosedLog, CurrentLog
+from trading.audit.queries import SEQUENCER_LOCK
 from trading.audit.rules.chain import check_chain, entry_bytes, genesis
 from trading.audit.rules.note import Checkpoint, VerifiedCheckpoint
 from trading.audit.rules.policy import Policy

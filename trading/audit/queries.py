@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from trading.audit.model import Recorded
+from trading.audit.model import ClosedLog, CurrentLog, Recorded
 from trading.audit.rules.clocks import DATABASE_HOST, ClockState
 from trading.audit.tables import audit_entry, closed_log, cursor, errand, log_position, origin
 
@@ -149,31 +149,6 @@ def records_of_draw(conn: Connection, draw: str) -> list[LoggedRecord]:
     # The kinds stand here as in the partial index audit_entry_draw, which keeps this from reading the whole log.
     query = _LOGGED.where(text("audit_entry.kind LIKE 'draw.%'"), name == draw)
     return [_logged(row) for row in conn.execute(query.order_by(log_position.c.n))]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentLog:
-    """The log that the database belongs to: the place of its first entry, and whether it is closed."""
-
-    origin: str
-    base: int
-    is_closed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedLog:
-    """A closed log: place of its first entry, final checkpoint with its size, reason (AL1 L13)."""
-
-    base: int
-    origin: str
-    size: int
-    checkpoint: bytes
-    reason: str
-
-    @property
-    def end(self) -> int:
-        """Return the place after its last entry: that of the first entry of the next log."""
-        return self.base + self.size
 
 
 def current_log(conn: Connection) -> CurrentLog:

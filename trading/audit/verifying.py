@@ -15,8 +15,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 from typing_extensions import override
 
-from trading.audit.fsck import Finding, Fsck, Report, bundled_entries
+from trading.audit.fsck import Fsck, bundled_entries
 from trading.audit.ledger import Ledger
+from trading.audit.model import Finding, Report
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
 from trading.audit.tables import errand

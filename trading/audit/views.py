@@ -23,7 +23,7 @@ from trading.audit import queries, service
 from trading.audit.entries import note_before, receipt_under
 from trading.audit.evidence import BEFORE
 from trading.audit.files import is_old
-from trading.audit.queries import ClosedLog
+from trading.audit.model import ClosedLog
 from trading.audit.rules import comparing
 from trading.audit.rules.comparing import MAX_KEPT, Comparison, Outcome
 from trading.audit.rules.cover import Growth

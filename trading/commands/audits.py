@@ -15,7 +15,8 @@ import click
 from sqlalchemy import Connection, NullPool, create_engine
 
 from trading.assembly import authority_roots, open_objects
-from trading.audit.fsck import Fsck, Report
+from trading.audit.fsck import Fsck
+from trading.audit.model import Report
 from trading.audit.replay import Mismatch, replay
 from trading.audit.rules.policy import parse_policy
 from trading.commands.context import telling
