@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from agents.stamp_server import StampServer
 from tests.support.authorities import OpensslAuthority, OwnAuthority, openssl_front, serving
@@ -26,6 +27,7 @@ from trading.audit.rules.stamps import AHEAD_MS, LATE_MS, MOMENT, MOMENTS, ROUND
 from trading.audit.runtime import Runtime
 from trading.crypto.stamps import make_request, verify_stamp
 from trading.kernel.clock import FixedClock, SystemClock
+from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.storage.local import LocalStore
@@ -178,6 +180,24 @@ def test_a_round_comes_back_in_a_minute_and_stands_once(stamped: Stamped) -> Non
     gone = replace(stamped.runtime, authorities=())
     assert ERRANDS[ROUND](gone, {"tsa": FIRST}) is None
     assert ERRANDS[MOMENT](gone, {"tsa": FIRST, "n": 0}) is None
+
+
+def test_a_worker_arms_at_its_start_and_once_an_hour(stamped: Stamped) -> None:
+    """A round that is gone is back within the hour; between the hours nobody looks (boundary: just before, exactly)."""
+    now = 5.0
+    arming = jobs.Arming(lambda: now)
+    away = replace(
+        stamped.runtime, ledger=Ledger(create_engine("postgresql+psycopg://127.0.0.1:9/x"), registry=REGISTRY)
+    )
+    with pytest.raises(RuleBroken, match="busy"):
+        arming.arm(away)
+    assert arming.arm(stamped.runtime) == 2, "what failed is tried again at once"
+    with stamped.runtime.ledger.upkeep() as conn:
+        conn.exec_driver_sql("UPDATE desk.errand SET done_at = log.platform_time() WHERE arg ->> 'tsa' = %s", (FIRST,))
+    now += jobs.ARM_AGAIN_S - 0.001
+    assert arming.arm(stamped.runtime) == 0
+    now += 0.001
+    assert [arming.arm(stamped.runtime), arming.arm(stamped.runtime)] == [1, 0]
 
 
 def test_the_checkpoint_that_first_contains_a_moment(stamped: Stamped) -> None:
