@@ -67,6 +67,8 @@ def _sweep_forever() -> None:
 def main() -> None:
     """Work until stopped."""
     logging.basicConfig(level=logging.INFO)
+    for sentence in _SETTINGS.lacks:
+        _LOG.warning(sentence)
     threading.Thread(target=_sweep_forever, daemon=True).start()
     while True:
         try:

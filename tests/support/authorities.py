@@ -90,7 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
         assert self.headers["Content-Type"] == QUERY_TYPE
         request = self.rfile.read(int(self.headers["Content-Length"]))
         data = self.server.authority.reply(request)
-        self.send_response(self.server.status)
+        wanted = self.server.authorization
+        self.send_response(self.server.status if wanted in {None, self.headers["Authorization"]} else 401)
         self.send_header("Content-Type", self.server.kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -102,9 +103,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Front(ThreadingHTTPServer):
-    """Changes of ``status`` and ``kind`` make it answer as something else would."""
+    """Changes of ``status`` and ``kind`` make it answer as something else would; ``authorization`` is asked for."""
 
     status, kind = 200, REPLY_TYPE
+    authorization: str | None = None
 
     def __init__(self, authority: OpensslAuthority) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Final
 from urllib.parse import urlsplit
 
 from trading.crypto.stamps import MAX_ANSWER, QUERY_TYPE, REPLY_TYPE
+from trading.kernel.encoding import b64
 
 TIMEOUT_S: Final = 3.0
 _BLOCK: Final = 8_192
@@ -25,10 +27,11 @@ class AuthorityUnreachable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """An authority by the name that the trust file gives it, and its address."""
+    """An authority by the name that the trust file gives it, its address, and ``user:password`` if it asks for one."""
 
     name: str
     url: str
+    credentials: str | None = field(default=None, repr=False)
 
     def ask(self, request: bytes, *, seconds: float = TIMEOUT_S) -> bytes:
         """Return the answer to a request, both in DER; what it says is not looked at.
@@ -39,21 +42,19 @@ class Authority:
         ends = time.monotonic() + seconds
         connection = self._connect(seconds)
         try:
-            connection.request("POST", self._target, request, {"Content-Type": QUERY_TYPE})
-            answer = connection.getresponse()
-            kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
-            if answer.status != HTTPStatus.OK or kind != REPLY_TYPE:
-                raise AuthorityUnreachable(f"status {answer.status}, {kind or 'no type'}")
-            data = b""
-            while block := answer.read1(_BLOCK):  # a server that drips must not hold the worker
-                data += block
-                if len(data) > MAX_ANSWER or time.monotonic() > ends:
-                    raise AuthorityUnreachable("an answer too long or too slow")
+            connection.request("POST", self._target, request, self._headers)
+            with connection.getresponse() as answer:
+                return _body(answer, ends)
         except (OSError, HTTPException) as error:
             raise AuthorityUnreachable(repr(error)) from error
         finally:
             connection.close()
-        return data
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        if self.credentials is None:
+            return {"Content-Type": QUERY_TYPE}
+        return {"Content-Type": QUERY_TYPE, "Authorization": f"Basic {b64(self.credentials.encode())}"}  # RFC 7617
 
     @property
     def _target(self) -> str:
@@ -68,7 +69,24 @@ class Authority:
         return HTTPConnection(host, parts.port, timeout=seconds)
 
 
-def parse_authorities(text: str) -> tuple[Authority, ...]:
-    """Return the authorities of a list ``name=URL name=URL``, as the setting ``TIME_STAMPS`` holds it."""
+def _body(answer: HTTPResponse, ends: float) -> bytes:
+    kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+    if answer.status != HTTPStatus.OK or kind != REPLY_TYPE:
+        raise AuthorityUnreachable(f"status {answer.status}, {kind or 'no type'}")
+    data = b""
+    while block := answer.read1(_BLOCK):  # a server that drips must not hold the worker
+        data += block
+        if len(data) > MAX_ANSWER or time.monotonic() > ends:
+            raise AuthorityUnreachable("an answer too long or too slow")
+    return data
+
+
+def parse_authorities(text: str, credentials: Mapping[str, str]) -> tuple[Authority, ...]:
+    """Return the authorities of a list ``name=URL name=URL``, as the setting ``TIME_STAMPS`` holds it.
+
+    Args:
+        text: The list.
+        credentials: ``user:password`` by name, of those that ask for it.
+    """
     pairs = (word.partition("=") for word in text.split())
-    return tuple(Authority(name=name, url=url) for name, _, url in pairs)
+    return tuple(Authority(name=name, url=url, credentials=credentials.get(name)) for name, _, url in pairs)

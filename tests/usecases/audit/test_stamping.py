@@ -406,3 +406,18 @@ def test_an_authority_that_is_none(stamped: Stamped, openssl: OpensslAuthority) 
             Authority(name=FIRST, url=url).ask(request)
     with pytest.raises(AuthorityUnreachable):
         stamped.runtime.authorities[0].ask(request, seconds=0.0001)
+
+
+def test_an_authority_that_asks_for_a_password(
+    stamped: Stamped, openssl: OpensslAuthority, caplog: pytest.LogCaptureFixture
+) -> None:
+    front = openssl_front(openssl)
+    front.authorization = "Basic bWU6aGlkZGVuOuW8gA=="  # of "me:hidden:开"
+    url = stamped.stack.enter_context(serving(front))
+    stamped.act()
+    stamped.witness()
+    for credentials in (None, "me:wrong"):
+        with pytest.raises(stamping.StampRefused, match="status 401") as refused:
+            stamping.stamp_newest(stamped.runtime, Authority(name=FIRST, url=url, credentials=credentials))
+        assert "wrong" not in f"{refused.value!r} {caplog.text}"
+    assert stamping.stamp_newest(stamped.runtime, Authority(name=FIRST, url=url, credentials="me:hidden:开"))
