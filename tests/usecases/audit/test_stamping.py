@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from agents.stamp_server import StampServer
-from tests.support.authorities import OpensslAuthority, OwnAuthority, openssl_front, serving
+from tests.support.authorities import OpensslAuthority, OwnAuthority, dripping, encrypt, openssl_front, serving
 from tests.support.databases import Database
 from tests.support.logs import Killed, LogWorld
 from trading.assembly import ERRANDS, REGISTRY
@@ -406,6 +407,40 @@ def test_an_authority_that_is_none(stamped: Stamped, openssl: OpensslAuthority) 
             Authority(name=FIRST, url=url).ask(request)
     with pytest.raises(AuthorityUnreachable):
         stamped.runtime.authorities[0].ask(request, seconds=0.0001)
+
+
+DRIPS = {
+    "nothing": b"",
+    "a hello of TLS": b"\x16\x03\x03\x40\x00\x02",
+    "a header": b"HTTP/1.1 200 OK\r\nX-",
+    "an answer": b"HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("beginning", DRIPS.values(), ids=DRIPS)
+def test_an_authority_that_drips_holds_nobody(beginning: bytes) -> None:
+    """Every byte comes within the time-out of a socket, and the whole never does."""
+    begun = time.monotonic()
+    with dripping(beginning) as url:
+        for address in (url, url.replace("http:", "https:")):
+            with pytest.raises(AuthorityUnreachable):
+                Authority(name=FIRST, url=address).ask(b"x", seconds=0.2)
+    assert time.monotonic() - begun < 2
+
+
+def test_an_authority_over_tls(openssl: OpensslAuthority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    front = openssl_front(openssl)
+    root = encrypt(front, tmp_path)
+    request = make_request(b"x")
+    with serving(front) as url:
+        authority = Authority(name=FIRST, url=url.replace("http:", "https:"))
+        with pytest.raises(AuthorityUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            authority.ask(request.data)
+        monkeypatch.setenv("SSL_CERT_FILE", str(root))
+        assert verify_stamp(authority.ask(request.data), b"x", (openssl.root,), nonce=request.nonce)
+        elsewhere = Authority(name=FIRST, url=authority.url.replace("127.0.0.1", "localhost"))
+        with pytest.raises(AuthorityUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            elsewhere.ask(request.data)
 
 
 def test_an_authority_that_asks_for_a_password(
