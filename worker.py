@@ -29,6 +29,7 @@ HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
 _LOG = logging.getLogger("mingbiao.worker")
 _SETTINGS = Settings.from_env("worker")
 _RUNTIME = open_runtime(_SETTINGS, pool_size=4)
+_ARMING = stamps.Arming()
 
 
 def run_errand(errand_id: int) -> bool:
@@ -43,7 +44,7 @@ def run_relay() -> int:
 
 def sweep() -> None:
     """Run the relay and every errand that is due, whether or not anybody rang."""
-    stamps.arm(_RUNTIME)
+    _ARMING.arm(_RUNTIME)
     run_relay()
     with _RUNTIME.ledger.read() as conn:
         found = errands.due(conn, errands.platform_ms(conn))
@@ -66,6 +67,8 @@ def _sweep_forever() -> None:
 def main() -> None:
     """Work until stopped."""
     logging.basicConfig(level=logging.INFO)
+    for sentence in _SETTINGS.lacks:
+        _LOG.warning(sentence)
     threading.Thread(target=_sweep_forever, daemon=True).start()
     while True:
         try:

@@ -20,6 +20,7 @@ from trading.parties import queries as parties
 from trading.procedures.rules import catalogue
 from trading.procedures.rules.labels import LOT_PHASES, PROCEDURE_PHASES
 from trading.procedures.rules.lifecycle import LotPhase, ProcedurePhase
+from trading.receipts.views.reasons import reason_text
 from trading.rulebook import loader
 from trading.rulebook.model import Rule
 from trading.storage.tiles import CHECKPOINT
@@ -70,6 +71,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
     app.jinja_env.globals.update(
         stratum_title=stratum_title, rule_of=rule_of, kind_title=kind_title, procedure_kind_title=procedure_kind_title
     )
+    app.jinja_env.globals["reason_text"] = reason_text
     app.jinja_env.globals.update(lot_phase_title=lot_phase_title, procedure_phase_title=procedure_phase_title)
     return app
 

@@ -132,7 +132,7 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         witness_policy=settings.witness_policy.read_text() if settings.witness_policy is not None else "",
         passwords=Passwords(settings.argon2_memory_kib, settings.argon2_passes),
         public_url=(settings.public_url or "http://localhost").rstrip("/"),
-        authorities=parse_authorities(settings.time_stamps),
+        authorities=parse_authorities(settings.time_stamps, settings.time_stamp_credentials or {}),
         authority_roots=lambda: authority_roots(settings.data_dir),
         ocid_prefix=settings.ocid_prefix,
     )

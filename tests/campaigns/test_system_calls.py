@@ -1,4 +1,4 @@
-"""Killed, or let down by the disk, at every system call that writes: the sequencer and the object store (T3, F06, F07).
+"""Killed, or let down by the disk, at every call that writes: sequencer, public head, object store (T3, F06, F07).
 
 After Tessera's manner: strace strikes one call of a real process, the next start must put everything right, ``fsck``
 ends the round. Beside what is there, each round asks what a power cut would have left (tests/support/disk.py).
@@ -130,6 +130,13 @@ def test_control_signed_before_the_entries_are_on_disk(log: StruckLog) -> None:
     """Control: nothing has to be struck, the order of the calls tells it."""
     wrong = log.round("first", None, wrong_storage.sign_before_the_sync)
     assert any("bytes that are not synced" in each for each in wrong), wrong
+
+
+def test_control_a_public_checkpoint_that_is_visible_before_its_tiles(log: StruckLog) -> None:
+    """Control: the first tile comes where the checkpoint of an honest life does, and a kill just before it shows."""
+    strike = Strike(site=at(log.sites("publishing"), "rename", "public/checkpoint"), fault="KILL")
+    wrong = log.round("publishing", strike, wrong_storage.publish_before_the_tiles)
+    assert any("is visible without its tiles" in each for each in wrong), wrong
 
 
 def test_control_an_object_that_is_visible_before_it_is_whole(store: StruckStore) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -16,6 +17,7 @@ from tests.support.databases import Database
 from tests.support.logs import FAST, Killed, LogWorld, foreign_growth, kill_at
 from tests.support.polling import eventually
 from trading.audit.ledger import Ledger
+from trading.audit.rules.clocks import BEHIND
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.sequencer.loop import Options
 from trading.kernel.clock import FixedClock, SystemClock
@@ -352,9 +354,12 @@ def test_a_clock_that_goes_back_stops_the_log(world: LogWorld, ledger: Ledger) -
     with world.database.connect() as superuser:
         times = superuser.exec_driver_sql("SELECT t FROM log.log_position ORDER BY n").scalars().all()
         kinds = superuser.exec_driver_sql("SELECT kind FROM log.audit_entry ORDER BY id").scalars().all()
+        newest = superuser.exec_driver_sql("SELECT record FROM log.audit_entry ORDER BY id DESC LIMIT 1").scalar_one()
         held = superuser.exec_driver_sql("SELECT log.on_hold()").scalar_one()
+    reason = json.loads(newest)["body"]["reason"]
     assert times == [start] * 2
     assert kinds[-1] == "clock.hold"
+    assert BEHIND.fullmatch(reason), "pages know these words"
     assert held is True
 
 

@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from trading.audit.authorities import parse_authorities
 from trading.config import VARIABLES, ConfigError, Place, Process, Settings
 from trading.config.checks import Context, problems_of
 from trading.config.demo import EmbeddedServers, generate_secret
+from trading.config.time_stamps import problems_of_credentials
+from trading.up.commands import doctor
 
 STRONG = "Vq7rT2mXw9ZkB4nLsD6fHj8pQy3cGe5u"
 
@@ -93,23 +96,95 @@ AUTHORITIES = "ntsc=https://tsa.example/tsr other.tsa=http://127.0.0.1:318/?poli
         ("ntsc=https://a.example/1 other=https://a.example/2", "names one authority twice"),
         ("ntsc=ftp://a.example other=https://b.example", "no http:// or https:// address"),
         ("ntsc other=https://b.example", "no http:// or https:// address"),
+        ("ntsc=https://a.example:x/ other=https://b.example", "no http:// or https:// address"),
+        ("ntsc=https://[a.example/ other=https://b.example", "no http:// or https:// address"),
+        ("ntsc=https://me:hidden@a.example/ other=https://b.example", "TIME_STAMP_CREDENTIALS_FILE"),
+        ("ntsc=https://a@a.example/ other=https://b@a.example:443/", "TIME_STAMP_CREDENTIALS_FILE"),
     ],
 )
 def test_time_stamps_are_two_different_authorities(value: str, reason: str) -> None:
     context = Context(process=Process.WORKER, demo=False, data_dir=Path("/nowhere"))
-    assert reason in "\n".join(problems_of({"TIME_STAMPS": value}, context))
+    told = "\n".join(problems_of({"TIME_STAMPS": value}, context))
+    assert reason in told
+    assert "hidden" not in told
 
 
 def test_time_stamps_of_a_demonstration_stay_on_the_machine(demo: Path) -> None:
     context = Context(process=Process.WORKER, demo=True, data_dir=demo)
     found = [each for each in problems_of({"TIME_STAMPS": AUTHORITIES}, context) if "TIME_STAMPS" in each]
-    assert found == [
-        "TIME_STAMPS: https://tsa.example/tsr must be a loopback address while no real server is configured."
-    ]
+    assert found == ["TIME_STAMPS: the address of ntsc must be a loopback one while no real server is configured."]
     (demo / "time-stamps").write_text("a=http://127.0.0.1:1/ b=http://127.0.0.1:2/")
     assert Settings.from_env("worker", {"DATA_DIR": str(demo)}).time_stamps.startswith("a=http://127.0.0.1:1/")
     assert Settings.from_env("web", {"DATA_DIR": str(demo)}).time_stamps == ""
-    assert [each.name for each in parse_authorities(AUTHORITIES)] == ["ntsc", "other.tsa"]
+    assert [each.name for each in parse_authorities(AUTHORITIES, {})] == ["ntsc", "other.tsa"]
+
+
+def told_of_credentials(folder: Path, text: str, mode: int = 0o600) -> str:
+    file = folder / "credentials"
+    file.touch(mode=mode)
+    file.write_text(text)
+    context = Context(process=Process.WORKER, demo=False, data_dir=folder)
+    given = {"TIME_STAMPS": AUTHORITIES, "TIME_STAMP_CREDENTIALS_FILE": str(file)}
+    return "\n".join(each for each in problems_of(given, context) if "CREDENTIALS" in each)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "names no authority"),
+        ("ntsc me", "line 1 is not NAME"),
+        ("# two\nntsc me:", "line 2 is not NAME"),
+        ("ntsc me:hid\x07den", "line 1 is not NAME"),
+        ("ntsc me:hidden\nntsc me:hidden", "line 2 names an authority for the second time"),
+        ("nobody me:hidden", "names nobody, which TIME_STAMPS does not"),
+    ],
+)
+def test_credentials_of_authorities_are_all_or_none(tmp_path: Path, text: str, reason: str) -> None:
+    told = told_of_credentials(tmp_path, text)
+    assert reason in told
+    assert "hid" not in told
+
+
+def test_credentials_of_authorities_are_private(tmp_path: Path, real: dict[str, str]) -> None:
+    assert told_of_credentials(tmp_path, "ntsc me:hidden:too\nother.tsa you:open") == ""
+    (tmp_path / "credentials").chmod(0o640)
+    assert "mode 0600" in told_of_credentials(tmp_path, "ntsc me:hidden")
+    plain = "ntsc=http://tsa.example other=http://b.example"
+    found = list(problems_of_credentials("X", "ntsc me:hidden", plain))
+    assert found == ["X: ntsc is asked without encryption, so its password would be read by anybody."]
+    assert list(problems_of_credentials("X", "ntsc me:hidden", None)) == [
+        "X names ntsc, which TIME_STAMPS does not; it is all or none."
+    ]
+    assert "must not hold it" in problems("web", real | {"TIME_STAMP_CREDENTIALS_FILE": "/x"})
+
+
+@pytest.fixture
+def worker(real: dict[str, str]) -> dict[str, str]:
+    """A correct environment of the worker with real servers and no authority."""
+    foreign = {"DATABASE_READ_URL", "SECRET_KEY_FILE", "ACK_KEY_FILE"}
+    own = {name: value for name, value in real.items() if name not in foreign}
+    return own | {"DATABASE_URL": "postgresql://trading_worker@localhost/mingbiao"}
+
+
+def test_a_worker_without_authorities_says_so_and_starts(worker: dict[str, str], demo: Path) -> None:
+    (sentence,) = Settings.from_env("worker", worker).lacks
+    assert "TIME_STAMPS is not set" in sentence
+    run = CliRunner().invoke(doctor, ["worker"], env=worker)
+    assert (run.exit_code, sentence in run.stderr) == (0, True)
+    assert Settings.from_env("worker", worker | {"TIME_STAMPS": AUTHORITIES}).lacks == ()
+    assert Settings.from_env("worker", {"DATA_DIR": str(demo)}).lacks == (), "its authorities are of no worth anyway"
+
+
+def test_credentials_reach_the_authority_alone(tmp_path: Path, worker: dict[str, str]) -> None:
+    file = private(tmp_path / "credentials", "# of the contract of 2026\nntsc me:hidden\n")
+    given = worker | {"TIME_STAMPS": AUTHORITIES, "TIME_STAMP_CREDENTIALS_FILE": file}
+    settings = Settings.from_env("worker", given)
+    authorities = parse_authorities(settings.time_stamps, settings.time_stamp_credentials or {})
+    assert [each.credentials for each in authorities] == ["me:hidden", None]
+    shown = CliRunner().invoke(doctor, ["worker"], env=given).output
+    assert "time_stamp_credentials" in shown
+    for text in (shown, repr(settings), repr(authorities)):
+        assert "hidden" not in text
 
 
 def test_a_platform_that_was_never_started_is_a_clear_message(tmp_path: Path) -> None:

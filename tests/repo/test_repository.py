@@ -90,6 +90,12 @@ def test_one_file_commits() -> None:
     }
 
 
+def test_the_policy_of_the_installation_is_parsed_in_one_place() -> None:
+    parsed = re.compile(r"parse\w*_policy\(\w+\.witness_policy\)")
+    assert parsed.search("parse_log_policy(runtime.witness_policy)")
+    assert [name_of(path) for path in PYTHON if parsed.search(text_of(path))] == []
+
+
 def test_the_verifier_needs_the_standard_library_and_cryptography_alone() -> None:
     allowed = sys.stdlib_module_names | {"cryptography", "verifier"}
     assert {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socketserver
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -90,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         assert self.headers["Content-Type"] == QUERY_TYPE
         request = self.rfile.read(int(self.headers["Content-Length"]))
         data = self.server.authority.reply(request)
-        self.send_response(self.server.status)
+        wanted = self.server.authorization
+        self.send_response(self.server.status if wanted in {None, self.headers["Authorization"]} else 401)
         self.send_header("Content-Type", self.server.kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -102,13 +105,41 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Front(ThreadingHTTPServer):
-    """Changes of ``status`` and ``kind`` make it answer as something else would."""
+    """Changes of ``status`` and ``kind`` make it answer as something else would; ``authorization`` is asked for."""
 
     status, kind = 200, REPLY_TYPE
+    authorization: str | None = None
 
     def __init__(self, authority: OpensslAuthority) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.authority = authority
+
+
+class _Dripping(socketserver.StreamRequestHandler):
+    """Begins to answer and never comes to an end, a byte at a time."""
+
+    beginning: ClassVar[bytes] = b""
+
+    @override
+    def handle(self) -> None:
+        never = threading.Event()
+        with suppress(OSError):
+            self.wfile.write(self.beginning)
+            while not never.wait(0.02):
+                self.wfile.write(b"x")
+
+
+@contextmanager
+def dripping(beginning: bytes) -> Iterator[str]:
+    """Serve an authority that drips after these bytes; yield its address."""
+    handler = type("Dripping", (_Dripping,), {"beginning": beginning})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
 
 
 @contextmanager
@@ -122,6 +153,18 @@ def serving(server: ThreadingHTTPServer) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def encrypt(server: _Front, folder: Path) -> Path:
+    """Have a server speak TLS as 127.0.0.1; return the certificate to trust."""
+    key, root = folder / "tls.key", folder / "tls.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=tls"
+    more = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(root)]
+    subprocess.run(["openssl", *words.split(), *more], capture_output=True, check=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(root, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return root
 
 
 def openssl_front(authority: OpensslAuthority) -> _Front:

@@ -20,6 +20,7 @@ from tests.support.polling import eventually
 from tests.support.rewinding import Rewindable
 from tests.support.syscalls import Call, Site, Strike, Watcher, sites
 from tests.support.writing_lives import (
+    COVER,
     QUIET,
     REFUSED,
     LogPlace,
@@ -27,19 +28,21 @@ from tests.support.writing_lives import (
     begin,
     log_everything,
     log_more,
+    publish_everything,
     witness_everything,
 )
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
-from trading.audit.rules.tiles import parse_bundle
-from trading.audit.rules.tree import leaf_hash, root_of_hashes
+from trading.audit.rules.tiles import TiledNodes, file_reader, parse_bundle
+from trading.audit.rules.tree import leaf_hash, range_root, root_of_hashes
 from trading.audit.sequencer.loop import Options
 from trading.kernel.errors import MingbiaoError
-from trading.storage.tiles import CHECKPOINT, WITNESSED
+from trading.storage.tiles import CHECKPOINT, PUBLIC, RATE, WITNESSED, TileStore
 from trading.storage.wal import SEGMENT_BYTES, encode_frame, read_frames
 
 ENTRIES: Final = 258  # two more than a tile
 GROWN: Final = 254  # logged in two batches
 TORN: Final = 3
+PUBLISHED: Final = ENTRIES - ENTRIES % COVER.quantum  # where the public head comes to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,7 @@ SCENARIOS: Final = {
     "growing": Scenario(state="grown", life=log_more, segment_bytes=30_000),  # the third batch begins a new one
     "adopting": Scenario(state="torn", life=begin),
     "witnessing": Scenario(state="nothing", life=witness_everything),
+    "publishing": Scenario(state="logged", life=publish_everything),
 }
 
 
@@ -74,6 +78,7 @@ class StruckLog:
             origin=world.database.origin,
             policy=world.policy_text,
             now_ms=world.clock.now_ms(),
+            size=ENTRIES,
         )
         self._sites: dict[str, list[Site]] = {}
         self._committed = world.commitments()
@@ -98,6 +103,9 @@ class StruckLog:
         with segment.open("ab") as file:
             file.write(encode_frame(2 * TORN, 1, b"torn")[:-1])
         self._rewindable.keep("torn")
+        self._rewindable.rewind("nothing")
+        assert self._plain_restart() == []
+        self._rewindable.keep("logged")
 
     def sites(self, name: str) -> list[Site]:
         """Return the calls at which lives can be struck, counted in one that passes without a fault."""
@@ -120,8 +128,9 @@ class StruckLog:
         if strike is not None:
             wrong += wrong_end(ended, strike)
         wrong += self._wrong_signatures()
-        wrong += self._restart(disk)
-        return wrong
+        if scenario.life is publish_everything:
+            wrong += wrong_public(self._world.tiles.root / PUBLIC) + self._publish(disk)
+        return wrong + self._restart(disk)
 
     def close(self) -> None:
         self._rewindable.close()
@@ -131,12 +140,15 @@ class StruckLog:
         return live(self._watcher, strike, scenario.life, place, variant)
 
     def _promise(self, call: Call) -> list[Path]:
-        """Return what must be safe when a checkpoint is published, and when its cosignatures are."""
+        """Return what must be safe when a checkpoint is published, here or for all, and when its cosignatures are."""
         log_dir = self._world.log_dir
         if call.name.startswith("rename") and Path(call.paths[-1]) == log_dir / "tiles" / "checkpoint":
             return [*(log_dir / "wal").glob("*.wal"), log_dir / "head" / "head.json"]
         if call.name.startswith("rename") and Path(call.paths[-1]) == log_dir / "tiles" / "witnessed":
             return list((log_dir / "tiles" / "checkpoints").glob("*-first"))
+        public = log_dir / "tiles" / PUBLIC
+        if call.name.startswith("rename") and Path(call.paths[-1]) == public / CHECKPOINT:
+            return [public / RATE, *(path for path in (public / "tile").rglob("*") if path.is_file())]
         return []
 
     def _wrong_signatures(self) -> list[str]:
@@ -155,6 +167,17 @@ class StruckLog:
             for size, root in signed
             if size > len(hashes) or root_of_hashes(hashes[:size]) != root
         ]
+
+    def _publish(self, disk: Disk) -> list[str]:
+        """Publish everything, as the next start does, and return what is wrong then."""
+        ended = live(self._watcher, None, publish_everything, self._place)
+        folder = self._world.tiles.root / PUBLIC
+        wrong = disk.take(ended.calls, self._promise) + wrong_public(folder)
+        wrong += [f"{path} was left behind" for path in folder.rglob(".*.*")]
+        head = TileStore(folder).read(CHECKPOINT)
+        if head is None or parse_checkpoint_text(parse_note(head).text).size != PUBLISHED:
+            wrong.append("the public head does not come to its end")
+        return wrong
 
     def _restart(self, disk: Disk) -> list[str]:
         """Log everything without a fault, as the next start does, and return what is wrong then."""
@@ -186,6 +209,20 @@ class StruckLog:
             sequencer.step()
             eventually(lambda: self._world.tiles.first_witnessed(ENTRIES))
         return []
+
+
+def wrong_public(folder: Path) -> list[str]:
+    """Return why what the public sees is not whole: a checkpoint without its tiles, or with others."""
+    tiles = TileStore(folder)
+    if (note := tiles.read(CHECKPOINT)) is None:
+        return []
+    checkpoint = parse_checkpoint_text(parse_note(note).text)
+    nodes = TiledNodes(checkpoint.size, file_reader(tiles.read, wider=tiles.read_wider))
+    try:
+        root = range_root(0, checkpoint.size, nodes)
+    except (MingbiaoError, ValueError) as error:
+        return [f"a public checkpoint of size {checkpoint.size} is visible without its tiles: {error}"]
+    return [] if root == checkpoint.root else [f"the public tiles have another root at size {checkpoint.size}"]
 
 
 def wrong_end(ended: Ended, strike: Strike) -> list[str]:

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+from typing_extensions import override
 
 from tests.support.lives import Gate
 from tests.support.logs import LOG_SEED
 from tests.support.polling import eventually
+from trading.audit.rules.cover import SETTLE_S, Rate
 from trading.audit.rules.policy import parse_policy
 from trading.audit.sequencer.command import open_files
 from trading.audit.sequencer.loop import Options, Sequencer
+from trading.audit.sequencer.publishing import PublicHead, Publisher
+from trading.audit.sequencer.queue import AuditQueue
 from trading.audit.sequencer.writer import LogSigner
 from trading.kernel.clock import FixedClock
 from trading.kernel.errors import MingbiaoError
@@ -28,6 +32,8 @@ from trading.storage.local import LocalStore
 REFUSED: Final = 3  # exit code of a life that an error ended
 FAILED: Final = "not stored"
 TOLD: Final = Path("/told")  # there is no such folder; unlinking in it marks the moment at which a promise was made
+
+COVER: Final = Rate(quantum=86, window_s=1.0)  # three windows for a few more entries than a tile
 
 # The next heartbeat comes after the end of a life, unless the witnesses were slow to answer the first one.
 QUIET: Final = Options(interval_s=0.005, heartbeat_s=3.0, retry_s=0.02)
@@ -45,6 +51,7 @@ class LogPlace:
     policy: str
     now_ms: int
     segment_bytes: int = wal.SEGMENT_BYTES
+    size: int = 0  # of the log, where it does not grow any more
 
 
 def nothing(gate: Gate) -> None:
@@ -94,6 +101,39 @@ def witness_everything(gate: Gate, place: LogPlace, variant: Variant | None = No
 
     _prepare(place, variant)
     _run(place, act)
+
+
+def publish_everything(gate: Gate, place: LogPlace, variant: Variant | None = None) -> None:
+    """Move the public head over what is logged, window by window; the main thread is watched."""
+    _prepare(place, variant)
+    gate.wait()
+    try:
+        files = open_files(place.log_dir)
+        with closing(files.wal):
+            _publish(PublicHead(files.tiles, LogSigner(place.origin, LOG_SEED)), place.size)
+    except (MingbiaoError, OSError) as error:
+        sys.stderr.write(f"the sequencer stops: {error}\n")
+        sys.exit(REFUSED)
+
+
+class _NoPads(AuditQueue):
+    """The queue of a publisher that has entries enough: it needs no pads, and says nothing about its rate."""
+
+    def __init__(self) -> None: ...
+
+    @override
+    def pad(self, count: int) -> list[int]:
+        del count
+        return []
+
+
+def _publish(head: PublicHead, size: int) -> None:
+    head_at = head.size(size)
+    now = 0.0
+    publisher = Publisher(COVER, head, _NoPads(), size=size, public=head_at, monotonic=lambda: now)
+    for _ in range(size // COVER.quantum + 1):
+        now += COVER.window_s + SETTLE_S
+        publisher.keep(size)
 
 
 def _prepare(place: LogPlace, variant: Variant | None) -> None:

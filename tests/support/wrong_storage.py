@@ -7,12 +7,14 @@ import os
 from contextlib import suppress
 from typing import BinaryIO
 
+from trading.audit.sequencer.publishing import PublicHead
 from trading.audit.sequencer.writer import LogWriter, SignedHead
 from trading.storage.durable import make_directory, sync_directory
 from trading.storage.local import LocalStore
 from trading.storage.objects import MAX_PART
+from trading.storage.tiles import CHECKPOINT
 
-_fsync, _fdatasync, _publish = os.fsync, os.fdatasync, LogWriter.publish
+_fsync, _fdatasync, _publish, _move = os.fsync, os.fdatasync, LogWriter.publish, PublicHead.move
 
 
 def ignore_failed_syncs() -> None:
@@ -53,6 +55,16 @@ def sign_before_the_sync() -> None:
 
     os.fdatasync = waiting.append  # type: ignore[assignment]
     LogWriter.publish = publish  # type: ignore[method-assign]
+
+
+def publish_before_the_tiles() -> None:
+    """Show everybody the checkpoint of a window first, and the tiles below it afterwards."""
+
+    def move(self: PublicHead, old: int, size: int, within: int) -> None:
+        self._public.write(CHECKPOINT, self.sign(size, within).note.encode(), durable=True)
+        _move(self, old, size, within)
+
+    PublicHead.move = move  # type: ignore[method-assign]
 
 
 def write_in_place() -> None:

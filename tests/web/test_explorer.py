@@ -17,6 +17,7 @@ from trading.audit.rules.proof import ReceiptState, verify_receipt
 from trading.crypto.notes import verify_note_signature
 from trading.kernel.clock import SystemClock
 from trading.notices.queries import records
+from trading.web.headers import PUBLIC_CACHE
 
 EXPLORER = "/log/explorer"
 MONTH_S = 30 * 24 * 3600
@@ -50,6 +51,8 @@ def test_a_public_entry_shows_its_bytes_and_the_way_to_the_root(covered: Covered
     assert "published 30 days after the entry" in page
     assert "Entry 1 →" in page
     answer = visitor.get(f"{EXPLORER}/0.tlog-proof")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="0.tlog-proof"'
+    assert answer.headers["Cache-Control"] == PUBLIC_CACHE, "the same for everybody, and cosignatures follow"
     verified = verify_receipt(
         answer.data, origin=covered.log.database.origin, policy=covered.log.policy, verify=verify_note_signature
     )

@@ -15,6 +15,7 @@ from tests.build.records import ACTOR, Records, bidder, register
 from tests.support.databases import Database
 from tests.web.conftest import NOW
 from trading.audit.ledger import Ledger
+from trading.notices.queries.log import ALWAYS
 
 HOUR = 3_600_000
 REFERENCE = "T-2026-7k3m9q2d"
@@ -97,11 +98,12 @@ def test_positions_are_shown_once_no_lot_is_sealed(
 
 
 def number_entries(database: Database) -> None:
-    """Give every entry a position, as the sequencer would."""
+    """Give every entry that has none a position, as the sequencer would."""
     with database.connect() as conn:
         conn.exec_driver_sql(
             "INSERT INTO log.log_position (n, entry_id, p, t) "
-            "SELECT row_number() OVER (ORDER BY id) - 1, id, h, 0 FROM log.audit_entry"
+            "SELECT (SELECT count(*) FROM log.log_position) + row_number() OVER (ORDER BY id) - 1, id, h, 0 "
+            "FROM log.audit_entry WHERE id NOT IN (SELECT entry_id FROM log.log_position)"
         )
 
 
@@ -121,10 +123,37 @@ def test_an_entry_page_tells_only_what_is_public(
     shown = client.get(f"/log/entries/{by_kind['tender.published']}?lang=en").text
     assert REFERENCE in shown
     assert "Shown after the opening" in shown
+    public = {h for kind, h in by_kind.items() if kind in ALWAYS}
     for h in (*by_kind.values(), "00" * 32):  # a receipt names its position
-        for form in ("tlog-proof", "pdf"):
-            assert client.get(f"/log/entries/{h}.{form}").status_code == 404
+        status = 422 if h in public else 404
+        for path in (f"/log/entries/{h}.tlog-proof", f"/log/entries/{h}.pdf", f"/api/v1/receipts/{h}"):
+            assert client.get(path).status_code == status
+    told = client.get(f"/api/v1/receipts/{by_kind['tender.published']}").get_json()
+    assert told["code"] == "receipt.after_opening"
     assert client.get(f"/log/entries/{'00' * 32}").status_code == 404
     assert client.get("/log/entries/zz").status_code == 404
     answer = client.get(f"/receipts?h={by_kind['bid.received'].upper()}")
     assert (answer.status_code, answer.location) == (303, f"/log/entries/{by_kind['bid.received']}")
+
+
+def test_the_result_of_one_bid_is_told_with_those_of_all(
+    records: Records, database: Database, ledger: Ledger, client: FlaskClient
+) -> None:
+    """By its page and by its receipt, as by the feed of records (OPN-04)."""
+    records.publish({"1": ("opening", NOW - HOUR)})
+    (bid,) = records.seal("1", 1)
+    records.order("1", [bid])
+    with ledger.begin(ACTOR) as uow:
+        uow.record(records._of_lot("opening.combined", "1", items=[{"bid": bid, "verdict": "OK"}]))
+    records.read_out({bid: 100})
+    number_entries(database)
+    with ledger.read() as conn:
+        query = "SELECT h FROM log.audit_entry WHERE kind = 'bid.verdict'"
+        h = bytes(conn.exec_driver_sql(query).scalar_one()).hex()
+    assert "Not public" in client.get(f"/log/entries/{h}?lang=en").text
+    assert client.get(f"/api/v1/receipts/{h}").status_code == 404
+    with ledger.begin(ACTOR) as uow:
+        uow.record(records._of_lot("opening.completed", "1", transcript_sha256s=[]))
+    number_entries(database)
+    assert "bid.verdict" in client.get(f"/log/entries/{h}?lang=en").text
+    assert client.get(f"/api/v1/receipts/{h}").get_json()["state"] == "acknowledged", "this log has no checkpoint"

@@ -6,6 +6,7 @@ is nothing to the other. No request waits for any of them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from trading.audit.tables import errand
 from trading.kernel.errors import IntegrityFailure
 from trading.kernel.ids import new_row_id
 
+ARM_AGAIN_S: Final = 3600.0  # a round has no end; what an operator or a restored copy took away is back within an hour
 _ARMING: Final = 0x6D62_7272  # workers start together; each authority gets one round
 _AGAIN_MS: Final = 1_000  # the checkpoint of a moment is witnessed within a second or two
 _RETRY_MS: Final = 10_000  # an authority that did not stamp a moment is asked again a few times before it is missed
@@ -44,6 +46,27 @@ def arm(runtime: Runtime) -> int:
                 conn.execute(insert(errand).values(**row))
                 made += 1
     return made
+
+
+class Arming:
+    """When a worker arms: as soon as it can, then once an hour. A failure is tried again at the next call.
+
+    Args:
+        now_s: Seconds that only grow.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._next_s = now_s()
+
+    def arm(self, runtime: Runtime) -> int:
+        """Arm if it is time to; return how many rounds were new."""
+        now = self._now_s()
+        if now < self._next_s:
+            return 0
+        made = arm(runtime)
+        self._next_s = now + ARM_AGAIN_S
+        return made
 
 
 def _round(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:

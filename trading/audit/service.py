@@ -191,13 +191,18 @@ def reader(log_dir: Path) -> LogReader:
 
 
 @lru_cache(maxsize=8)
-def _policy(text: str) -> Policy:
+def known_policy(text: str) -> Policy:
+    """Return the witness policy of an installation that cannot go on without one; it is parsed once.
+
+    Raises:
+        InvalidInput: ``policy.malformed``, also where none is configured.
+    """
     return parse_policy(text)
 
 
 def policy_of(text: str) -> Policy | None:
     """Return the witness policy of an installation; None where none is configured."""
-    return _policy(text) if text.strip() else None
+    return known_policy(text) if text.strip() else None
 
 
 def platform_ms(conn: Connection) -> int:
@@ -316,7 +321,7 @@ def witnessed(access: LogAccess, log: LogReader | None = None) -> WitnessedNote 
     data = log.tiles.read(WITNESSED)
     if data is None:
         return None
-    policy = _policy(access.witness_policy)
+    policy = known_policy(access.witness_policy)
     verified = verified_note(data, access.origin, policy)
     t_low = policy.t_low(verified.times)
     if t_low is None:

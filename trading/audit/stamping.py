@@ -15,11 +15,11 @@ from trading.audit import queries
 from trading.audit.authorities import Authority, AuthorityUnreachable
 from trading.audit.rules.bounds import FLOOR_MS, SECOND_MS
 from trading.audit.rules.note import VerifiedCheckpoint
-from trading.audit.rules.policy import Policy, parse_policy
+from trading.audit.rules.policy import Policy
 from trading.audit.rules.proof import ReceiptState
 from trading.audit.rules.stamps import ANCHOR, anchored, is_late, require_not_ahead, stamped_text
 from trading.audit.runtime import Runtime
-from trading.audit.service import LogReader, reader, verified_of_any, witnessed
+from trading.audit.service import LogReader, known_policy, reader, verified_of_any, witnessed
 from trading.crypto.stamps import make_request, verify_stamp
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import InvalidInput
@@ -71,7 +71,7 @@ def stamp_moment(runtime: Runtime, authority: Authority, n: int) -> bool:
     if any(each.tsa == authority.name for each in log.tokens.of_size(checkpoint.size)):
         _anchor_left_behind(runtime, log, authority.name)
         return True
-    policy = parse_policy(runtime.witness_policy)
+    policy = known_policy(runtime.witness_policy)
     with runtime.ledger.read() as conn:
         now = runtime.ledger.platform_time(conn)
     if not is_late(_witnessed_at(verified_of_any(runtime, note, policy), policy), now):

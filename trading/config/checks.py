@@ -7,10 +7,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from trading.config.demo import GENERATED
 from trading.config.places import faults_of, is_key, is_s3
+from trading.config.time_stamps import LOOPBACK, problems_of_authorities, problems_of_credentials
 from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES, MOST_QUANTUM, READER, ROLES, VARIABLES, Process
 
 # Names that other programs read and that would weaken this one, or that put a secret where every child process sees it.
@@ -24,12 +26,9 @@ _SECRET_CHARACTERS = 32
 _SECRET_VARIETY = 12
 _PASSWORD_CHARACTERS = 16
 _DEMO_ORIGIN = "demo."
-_AUTHORITIES = 2
-_AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,38}[a-z0-9])?\Z")
 _OCID_PREFIX = re.compile(r"ocds-[a-z0-9]{6}\Z")
 # No server variables, because a demonstration may set them; with real servers nothing stands in for them.
 _ALSO_REQUIRED = frozenset({"PUBLIC_URL", "MAIL_URL", "MAIL_FROM"})
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def misplaced(process: Process, environ: Mapping[str, str]) -> Iterator[str]:
@@ -72,7 +71,7 @@ def _check_database(name: str, value: str, context: Context) -> Iterator[str]:
         yield f"{name} must log in as {role}, the role of the process {context.process}, and as no other."
     if url.password is not None and len(url.password) < _PASSWORD_CHARACTERS:
         yield f"{name} has a password of less than {_PASSWORD_CHARACTERS} characters."
-    if url.hostname is not None and url.hostname not in _LOOPBACK and "sslmode=verify-full" not in url.query:
+    if url.hostname is not None and url.hostname not in LOOPBACK and "sslmode=verify-full" not in url.query:
         yield f"{name} leaves this machine, so it needs sslmode=verify-full."
 
 
@@ -81,7 +80,7 @@ def _check_redis(name: str, value: str, context: Context) -> Iterator[str]:
     url = urlsplit(value)
     if url.scheme not in {"redis", "rediss", "unix"}:
         yield f"{name} must be a rediss://, redis:// or unix:// address."
-    elif url.scheme == "redis" and url.hostname not in _LOOPBACK:
+    elif url.scheme == "redis" and url.hostname not in LOOPBACK:
         yield f"{name} leaves this machine, so it needs rediss://."
 
 
@@ -115,7 +114,7 @@ def _check_mail_url(name: str, value: str, context: Context) -> Iterator[str]:
             yield f"{name} is a folder, which only a demonstration may use."
     elif url.scheme not in {"smtp", "smtps"} or not url.hostname:
         yield f"{name} must be an smtp:// or smtps:// address."
-    elif url.username and url.hostname not in _LOOPBACK and len(url.password or "") < _PASSWORD_CHARACTERS:
+    elif url.username and url.hostname not in LOOPBACK and len(url.password or "") < _PASSWORD_CHARACTERS:
         yield f"{name} has a password of less than {_PASSWORD_CHARACTERS} characters."
 
 
@@ -129,7 +128,7 @@ def _check_public_url(name: str, value: str, context: Context) -> Iterator[str]:
     url = urlsplit(value)
     if url.path not in {"", "/"} or url.query or url.fragment or not url.hostname:
         yield f"{name} is scheme, host and port alone, such as https://ggzy.example.gov.cn."
-    elif context.demo and url.hostname not in _LOOPBACK:
+    elif context.demo and url.hostname not in LOOPBACK:
         yield f"{name} must be a loopback address while no real server is configured."
     elif not context.demo and url.scheme != "https":
         yield f"{name} must begin with https://."
@@ -142,17 +141,7 @@ def _check_ocid_prefix(name: str, value: str, context: Context) -> Iterator[str]
 
 
 def _check_time_stamps(name: str, value: str, context: Context) -> Iterator[str]:
-    pairs = [word.partition("=") for word in value.split()]
-    urls = [urlsplit(url) for _, _, url in pairs]
-    if len(pairs) != _AUTHORITIES or any(not _AUTHORITY.match(authority) for authority, _, _ in pairs):
-        yield f"{name} is two words name=URL; a name has up to 40 of a-z, 0-9, dot and hyphen, as in the trust file."
-    if len({authority for authority, _, _ in pairs}) != len(pairs) or len({url.netloc for url in urls}) != len(pairs):
-        yield f"{name} names one authority twice: two different ones stamp, so that one may be away or distrusted."
-    for url in urls:
-        if url.scheme not in {"http", "https"} or not url.hostname:
-            yield f"{name}: {url.geturl()} is no http:// or https:// address."
-        elif context.demo and url.hostname not in _LOOPBACK:
-            yield f"{name}: {url.geturl()} must be a loopback address while no real server is configured."
+    yield from problems_of_authorities(name, value, demo=context.demo)
 
 
 def _check_argon2(name: str, value: str, context: Context) -> Iterator[str]:
@@ -176,7 +165,7 @@ def _check_listen(name: str, value: str, context: Context) -> Iterator[str]:
         port = None
     if port is None:
         yield f"{name} is host:port, such as 127.0.0.1:8000."
-    elif context.demo and url.hostname not in _LOOPBACK:
+    elif context.demo and url.hostname not in LOOPBACK:
         yield f"{name} must be a loopback address while no real server is configured."
 
 
@@ -226,6 +215,7 @@ def _accept(name: str, value: str, context: Context) -> Iterator[str]:
     yield from ()
 
 
+CREDENTIALS: Final = "TIME_STAMP_CREDENTIALS_FILE"
 _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "DATABASE_URL": _check_database,
     "DATABASE_READ_URL": _check_database,
@@ -249,6 +239,7 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "ARGON2_MEMORY_KIB": _check_argon2,
     "ARGON2_PASSES": _check_argon2,
     "TIME_STAMPS": _check_time_stamps,
+    CREDENTIALS: _check_key_file,  # what it says is compared with TIME_STAMPS
     "LISTEN": _check_listen,
     "JURISDICTION": _accept,  # the rule book knows the codes
     "RULEBOOK_DIR": _check_directory,
@@ -270,6 +261,9 @@ def problems_of(given: Mapping[str, str], context: Context) -> list[str]:
     problems = [*missing(context.process, given), *_unpaired(given)]
     for name, value in given.items():
         problems += _CHECKS[name](name, value, context)
+    if CREDENTIALS in given and Path(given[CREDENTIALS]).is_file():
+        text = Path(given[CREDENTIALS]).read_text(errors="replace")
+        problems += problems_of_credentials(CREDENTIALS, text, given.get("TIME_STAMPS"))
     if (
         not context.demo
         and context.process is not Process.SEQUENCER

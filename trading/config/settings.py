@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from trading.config.checks import Context, misplaced, problems_of
 from trading.config.demo import demo_environment
 from trading.config.places import Place, is_s3, place_of
+from trading.config.time_stamps import parse_credentials
 from trading.config.variables import DEFAULT_QUANTUM, LEAST_MEMORY_KIB, LEAST_PASSES, VARIABLES, ConfigError, Process
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
 
@@ -44,6 +45,7 @@ class Settings:
     public_url: str | None = None
     ocid_prefix: str = DEFAULT_OCID_PREFIX
     time_stamps: str = ""
+    time_stamp_credentials: Mapping[str, str] | None = field(default=None, repr=False)
     argon2_memory_kib: int = LEAST_MEMORY_KIB
     argon2_passes: int = LEAST_PASSES
     listen: str | None = None
@@ -67,6 +69,15 @@ class Settings:
     def clock(self) -> Clock:
         """Return the clock of this process; deciding instants still come from ``log.platform_time()``."""
         return ShiftedClock(self.shift_file) if self.demo else SystemClock()
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What a tender runs without while this process has these settings, in whole sentences; nothing is refused."""
+        if self.process is Process.WORKER and not self.demo and not self.time_stamps:
+            return (
+                "TIME_STAMPS is not set: no authority stamps the log, and receipts are witnessed but never STAMPED.",
+            )
+        return ()
 
     def described(self) -> list[tuple[str, str]]:
         """Return every value as text, secrets masked; for ``mingbiao doctor``."""
@@ -99,7 +110,7 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
     def path(name: str) -> Path | None:
         return Path(given[name]).absolute() if name in given else None
 
-    secret = path("SECRET_KEY_FILE")
+    secret, credentials = path("SECRET_KEY_FILE"), path("TIME_STAMP_CREDENTIALS_FILE")
     return Settings(
         process=process,
         demo=demo,
@@ -122,6 +133,7 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         public_url=given.get("PUBLIC_URL"),
         ocid_prefix=given.get("OCID_PREFIX", DEFAULT_OCID_PREFIX),
         time_stamps=given.get("TIME_STAMPS", ""),
+        time_stamp_credentials=parse_credentials(credentials.read_text()) if credentials else None,
         argon2_memory_kib=int(given.get("ARGON2_MEMORY_KIB", LEAST_MEMORY_KIB)),
         argon2_passes=int(given.get("ARGON2_PASSES", LEAST_PASSES)),
         listen=given.get("LISTEN"),

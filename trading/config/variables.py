@@ -76,6 +76,7 @@ VARIABLES: Mapping[str, Variable] = {
     "PUBLIC_URL": Variable(readers=frozenset({Process.WEB, Process.WORKER, Process.CONTACT})),
     "OCID_PREFIX": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
     "TIME_STAMPS": Variable(readers=frozenset({Process.WORKER})),
+    "TIME_STAMP_CREDENTIALS_FILE": Variable(readers=frozenset({Process.WORKER}), secret=True),
     "LISTEN": Variable(readers=frozenset({Process.WEB})),
     "LOG_QUANTUM": Variable(readers=frozenset({Process.SEQUENCER})),
     "ARGON2_MEMORY_KIB": Variable(readers=frozenset({Process.WEB})),

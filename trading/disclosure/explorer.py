@@ -21,6 +21,8 @@ from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
 from trading.notices.queries import records
 from trading.notices.queries.records import KINDS, Search
+from trading.web.downloads import PROOF_TYPE, evidence_file
+from trading.web.headers import PUBLIC_CACHE
 from trading.web.permissions import public
 
 blueprint = Blueprint("explorer", __name__, url_prefix="/log/explorer")
@@ -127,9 +129,8 @@ def proof(n: int) -> Response:
     record, shown, _ = _shown(n)
     if record is None:
         raise NotFound(str(n))
-    response = Response(receipt_under(_runtime(), record, shown.note).encode(), mimetype="text/plain")
-    response.headers["Content-Disposition"] = f'attachment; filename="{shown.n}.tlog-proof"'
-    return response
+    data = receipt_under(_runtime(), record, shown.note).encode()
+    return evidence_file(data, f"{shown.n}.tlog-proof", PROOF_TYPE, cache=PUBLIC_CACHE)
 
 
 def _shown(n: int) -> tuple[LoggedRecord | None, Place, int]:

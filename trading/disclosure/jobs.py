@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 from trading.audit import verifying
 from trading.audit.errands import Handler
 from trading.audit.replay import Fold, Replayed, histories
-from trading.audit.rules.policy import parse_policy
 from trading.audit.runtime import Runtime
+from trading.audit.service import known_policy
 from trading.audit.verifying import APART, ERRAND, MOST_FINDINGS, STATE, Check, Run, run_of
 
 _STEPS: Final = 100  # how often the bar moves at most
@@ -51,7 +51,7 @@ def _log(runtime: Runtime, run: Run) -> Run:
             told = done * _STEPS // max(total, 1)
             verifying.save(runtime.ledger, run)
 
-    policy = parse_policy(runtime.witness_policy)
+    policy = known_policy(runtime.witness_policy)
     with runtime.ledger.read() as conn:
         roots = runtime.authority_roots()
         size, checks = verifying.verify_log(conn, runtime.log_dir, runtime.origin, policy, roots, progress)

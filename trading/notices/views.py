@@ -242,8 +242,9 @@ def _public_receipt(h: str) -> IssuedReceipt:
     wanted = _commitment(h)
     with _runtime().ledger.read() as conn:
         found = log.entry(conn, wanted)
-        if found is None or found.kind is None or found.n is None:
+        if found is None:
             raise NotFound(h)
+        found.require_receipt()
         issued = receipt(conn, reader(_runtime().log_dir), wanted)
     if issued is None:
         raise NotFound(h)

@@ -75,9 +75,12 @@ def _restore_shift(settings: Settings) -> None:
 @click.command("doctor")
 @click.argument("process", type=click.Choice([str(process) for process in Process]))
 def doctor(process: str) -> None:
-    """Print the settings of a process as it would read them now, secrets masked."""
-    for name, value in settings_of(process).described():
-        click.echo(f"{name:<18} {value}")
+    """Print the settings of a process as it would read them now, secrets masked, and what it runs without."""
+    settings = settings_of(process)
+    for name, value in settings.described():
+        click.echo(f"{name:<22} {value}")
+    for sentence in settings.lacks:
+        click.echo(f"\n{sentence}", err=True)
 
 
 def settings_of(process: str) -> Settings:

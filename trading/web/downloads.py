@@ -16,11 +16,18 @@ PROOF_TYPE: Final = "text/plain"
 STAMP_TYPE: Final = "application/timestamp-reply"
 
 
-def evidence_file(data: bytes, name: str, media: str) -> Response:
-    """Return a receipt (``.tlog-proof``) or a time-stamp token (``.tsr``) as a file; a better one may come later."""
+def evidence_file(data: bytes, name: str, media: str, *, cache: str = "no-store") -> Response:
+    """Return a receipt (``.tlog-proof``) or a time-stamp token (``.tsr``) as a file; a better one may come later.
+
+    Args:
+        data: The file.
+        name: Of letters, digits, dots and hyphens alone.
+        media: Its media type.
+        cache: Who may keep it; nobody, unless every reader of the address gets the same.
+    """
     response = Response(data, mimetype=media)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Cache-Control"] = "no-store"
+    response.headers["Cache-Control"] = cache
     return response
 
 

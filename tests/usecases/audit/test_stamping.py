@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from agents.stamp_server import StampServer
-from tests.support.authorities import OpensslAuthority, OwnAuthority, openssl_front, serving
+from tests.support.authorities import OpensslAuthority, OwnAuthority, dripping, encrypt, openssl_front, serving
 from tests.support.databases import Database
 from tests.support.logs import Killed, LogWorld
 from trading.assembly import ERRANDS, REGISTRY
@@ -26,6 +28,7 @@ from trading.audit.rules.stamps import AHEAD_MS, LATE_MS, MOMENT, MOMENTS, ROUND
 from trading.audit.runtime import Runtime
 from trading.crypto.stamps import make_request, verify_stamp
 from trading.kernel.clock import FixedClock, SystemClock
+from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.storage.local import LocalStore
@@ -178,6 +181,24 @@ def test_a_round_comes_back_in_a_minute_and_stands_once(stamped: Stamped) -> Non
     gone = replace(stamped.runtime, authorities=())
     assert ERRANDS[ROUND](gone, {"tsa": FIRST}) is None
     assert ERRANDS[MOMENT](gone, {"tsa": FIRST, "n": 0}) is None
+
+
+def test_a_worker_arms_at_its_start_and_once_an_hour(stamped: Stamped) -> None:
+    """A round that is gone is back within the hour; between the hours nobody looks (boundary: just before, exactly)."""
+    now = 5.0
+    arming = jobs.Arming(lambda: now)
+    away = replace(
+        stamped.runtime, ledger=Ledger(create_engine("postgresql+psycopg://127.0.0.1:9/x"), registry=REGISTRY)
+    )
+    with pytest.raises(RuleBroken, match="busy"):
+        arming.arm(away)
+    assert arming.arm(stamped.runtime) == 2, "what failed is tried again at once"
+    with stamped.runtime.ledger.upkeep() as conn:
+        conn.exec_driver_sql("UPDATE desk.errand SET done_at = log.platform_time() WHERE arg ->> 'tsa' = %s", (FIRST,))
+    now += jobs.ARM_AGAIN_S - 0.001
+    assert arming.arm(stamped.runtime) == 0
+    now += 0.001
+    assert [arming.arm(stamped.runtime), arming.arm(stamped.runtime)] == [1, 0]
 
 
 def test_the_checkpoint_that_first_contains_a_moment(stamped: Stamped) -> None:
@@ -386,3 +407,52 @@ def test_an_authority_that_is_none(stamped: Stamped, openssl: OpensslAuthority) 
             Authority(name=FIRST, url=url).ask(request)
     with pytest.raises(AuthorityUnreachable):
         stamped.runtime.authorities[0].ask(request, seconds=0.0001)
+
+
+DRIPS = {
+    "nothing": b"",
+    "a hello of TLS": b"\x16\x03\x03\x40\x00\x02",
+    "a header": b"HTTP/1.1 200 OK\r\nX-",
+    "an answer": b"HTTP/1.1 200 OK\r\nContent-Type: application/timestamp-reply\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("beginning", DRIPS.values(), ids=DRIPS)
+def test_an_authority_that_drips_holds_nobody(beginning: bytes) -> None:
+    """Every byte comes within the time-out of a socket, and the whole never does."""
+    begun = time.monotonic()
+    with dripping(beginning) as url:
+        for address in (url, url.replace("http:", "https:")):
+            with pytest.raises(AuthorityUnreachable):
+                Authority(name=FIRST, url=address).ask(b"x", seconds=0.2)
+    assert time.monotonic() - begun < 2
+
+
+def test_an_authority_over_tls(openssl: OpensslAuthority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    front = openssl_front(openssl)
+    root = encrypt(front, tmp_path)
+    request = make_request(b"x")
+    with serving(front) as url:
+        authority = Authority(name=FIRST, url=url.replace("http:", "https:"))
+        with pytest.raises(AuthorityUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            authority.ask(request.data)
+        monkeypatch.setenv("SSL_CERT_FILE", str(root))
+        verify_stamp(authority.ask(request.data), b"x", (openssl.root,), nonce=request.nonce)
+        elsewhere = Authority(name=FIRST, url=authority.url.replace("127.0.0.1", "localhost"))
+        with pytest.raises(AuthorityUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            elsewhere.ask(request.data)
+
+
+def test_an_authority_that_asks_for_a_password(
+    stamped: Stamped, openssl: OpensslAuthority, caplog: pytest.LogCaptureFixture
+) -> None:
+    front = openssl_front(openssl)
+    front.authorization = "Basic bWU6aGlkZGVuOuW8gA=="  # of "me:hidden:开"
+    url = stamped.stack.enter_context(serving(front))
+    stamped.act()
+    stamped.witness()
+    for credentials in (None, "me:wrong"):
+        with pytest.raises(stamping.StampRefused, match="status 401") as refused:
+            stamping.stamp_newest(stamped.runtime, Authority(name=FIRST, url=url, credentials=credentials))
+        assert "wrong" not in f"{refused.value!r} {caplog.text}"
+    assert stamping.stamp_newest(stamped.runtime, Authority(name=FIRST, url=url, credentials="me:hidden:开"))

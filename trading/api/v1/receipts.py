@@ -1,4 +1,4 @@
-"""The best receipt of a record (AL1 L8.1): its own organisation's; after the opening anybody's who knows ``h``."""
+"""The best receipt of a record (AL1 L8.1): its own organisation's; anybody's as soon as the public pages offer it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from trading.audit.service import IssuedReceipt, reader, receipt, token_beside
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor
+from trading.notices.queries import log
 from trading.openings import queries as openings
 from trading.openings.model import Place
 from trading.receipts.views import PDF, PROOF, download
@@ -26,10 +27,12 @@ from trading.web.permissions import public
 blueprint = Blueprint("receipts", __name__, url_prefix="/api/v1")
 
 _COMMITMENT: Final = re.compile(r"[0-9a-f]{64}\Z")
-# How many of these there are is a secret until the order is published (SUB-07), also of the public kind among them.
-_SEALED: Final = frozenset({"bid.received", "bid.withdrawn", "tender.closed"})
+# How many of these there are is a secret until the order is published (SUB-07).
+_SEALED: Final = frozenset({"bid.received", "bid.withdrawn"})
 _FORMS: Final = {"text/plain": PROOF, "application/pdf": PDF}
 _OF_CEREMONY: Final = frozenset({"factor.revealed", "rescue.accepted", "objection.raised", "objection.decided"})
+#: Whoever knows their commitment may have them, as bidders and custodians show them to each other.
+_BY_HOLDERS: Final = _SEALED | _OF_CEREMONY
 
 
 @blueprint.get("/receipts/<h>")
@@ -60,8 +63,9 @@ def _issued(h: str) -> IssuedReceipt | None:
     process, asking = runtime(), tokens.reader_of_this_request()
     with process.ledger.read() as conn:
         entry = entry_by_h(conn, bytes.fromhex(h))
-        if entry is None or not _may_see(conn, entry, asking):
+        if entry is None:
             raise NotFound("receipt")
+        _require_told(conn, entry, asking)
         return receipt(conn, reader(process.log_dir), entry.h)
 
 
@@ -75,14 +79,22 @@ def _as_json(found: IssuedReceipt) -> dict[str, Any]:
     }
 
 
-def _may_see(conn: Connection, entry: EntryRow, asking: Actor | None) -> bool:
+def _require_told(conn: Connection, entry: EntryRow, asking: Actor | None) -> None:
+    """Require that the caller may have the receipt: it holds the record, and tells where it stands.
+
+    Raises:
+        NotFound: It is not told to the caller that there is such a record.
+        RuleBroken: ``receipt.after_opening``: the record is public, its position is not yet, as on its page (NOT-36).
+    """
     record = loads_object(entry.record)
     if asking is not None and asking.organisation is not None and asking.organisation in _parties(record):
-        return True
-    if entry.kind in _SEALED | _OF_CEREMONY:
-        return _is_ordered(conn, entry, record)
-    kinds = {kind.name: kind for kind in runtime().ledger.registry}
-    return entry.kind in kinds and kinds[entry.kind].public
+        return
+    if entry.kind in _BY_HOLDERS and _is_ordered(conn, entry, record):
+        return
+    public = log.entry(conn, entry.h)
+    if public is None:
+        raise NotFound("receipt")
+    public.require_receipt()
 
 
 def _parties(record: dict[str, Any]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,8 @@ SILENT: Final = "no clock state for 120 s"
 UNSYNCHRONISED: Final = "the clock is not synchronised"
 FAR: Final = "the clock may be wrong by more than 500 ms"
 DISAGREE: Final = "a witness and the database clock disagree at a deadline"
+#: Of the sequencer, whose host's clock went back (AL1 L5.4); a person ends this hold.
+BEHIND: Final = re.compile(r"clock is ([0-9]+) ms behind the last entry")
 #: Reasons of the platform itself: it ends these holds when the clock is healthy again and witnesses confirm it.
 OWN_REASONS: Final = frozenset({SILENT, UNSYNCHRONISED, FAR, DISAGREE})
 

@@ -14,9 +14,8 @@ from sqlalchemy import Connection
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.queries import entry_by_h, on_hold
 from trading.audit.rules.bounds import FLOOR_MS, SECOND_MS, witnessed_time
-from trading.audit.rules.policy import parse_policy as parse_log_policy
 from trading.audit.runtime import Runtime
-from trading.audit.service import reader, verified_of_any
+from trading.audit.service import known_policy, reader, verified_of_any
 from trading.documents import store as documents
 from trading.experts import queries, store
 from trading.experts.model import Attempt, NotYet, draw_event
@@ -159,7 +158,7 @@ def witnessed_at(runtime: Runtime, conn: Connection, sealed_h: str) -> int | Non
     covering = None if entry is None or entry.position is None else log.covering(entry.position.n)
     if covering is None:
         return None
-    policy = parse_log_policy(runtime.witness_policy)
+    policy = known_policy(runtime.witness_policy)
     times = witnessed_time(verified_of_any(runtime, covering[0], policy), policy)
     return None if times is None else SECOND_MS * times.t_up + FLOOR_MS
 

@@ -13,9 +13,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
+from trading.audit.queries import size
 from trading.audit.tables import audit_entry, log_position
 from trading.experts.queries import disclosed_records
-from trading.notices.queries import AnyRow
+from trading.kernel.errors import NotFound, RuleBroken
+from trading.notices.queries import AnyRow, records
 from trading.notices.queries.statements import PUBLIC_PHASES
 from trading.procedures.tables import procedure
 
@@ -31,6 +33,8 @@ AFTER_ORDER: Final = frozenset({
     "opening.combined", "opening.completed", "release.closed", "result.published", "share.checked", "share.released",
     "tender.closed",
 })  # fmt: skip
+# Public as the feed of records tells them, each on the page of what it is of: results of single bids, contracts.
+_ELSEWHERE: Final = records.KINDS - ALWAYS - AFTER_ORDER
 ENDS_SECRECY: Final = frozenset({"lot.failed", "open.ordered", "opening.refused", "procedure.cancelled"})
 
 _PUBLIC: Final = (
@@ -121,6 +125,18 @@ class Entry:
     kind: str | None
     at: int | None
 
+    def require_receipt(self) -> None:
+        """Require that everybody may have the receipt: it holds the record, and names its position (AL1 L6, L8.2).
+
+        Raises:
+            NotFound: The record is not public.
+            RuleBroken: ``receipt.after_opening``: positions of its procedure are not told yet.
+        """
+        if self.kind is None:
+            raise NotFound(self.h)
+        if self.sequenced and self.n is None:
+            raise RuleBroken("receipt.after_opening", "NOT-36")
+
 
 def entry(conn: Connection, h: bytes) -> Entry | None:
     """Return the entry with this commitment, or None. Nobody guesses 32 random bytes, so asking reveals nothing."""
@@ -133,6 +149,9 @@ def entry(conn: Connection, h: bytes) -> Entry | None:
     if row is None:
         return None
     rows, reference = _told(conn, row.procedure_id, json.loads(bytes(row.record)))
+    if row.kind in _ELSEWHERE and row.n is not None and records.one(conn, row.n, size(conn)) is not None:
+        is_over = any(each.n is not None for each in rows)
+        rows = [_row(row.kind, bytes(row.record), h.hex(), row.n if is_over else None)]
     mine = next((each for each in rows if each.h == h.hex()), None)
     return Entry(
         h=h.hex(),

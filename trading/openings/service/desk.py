@@ -12,10 +12,9 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from trading.audit.ledger import Ledger
-from trading.audit.rules.policy import parse_policy
 from trading.audit.rules.proof import parse_receipt, verify_receipt
 from trading.audit.runtime import Runtime
-from trading.audit.service import origin_of
+from trading.audit.service import known_policy, origin_of
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import SignedDocument
 from trading.documents.cache import DOCUMENTS
@@ -296,7 +295,7 @@ def object_by_receipt(runtime: Runtime, actor: Actor, where: tuple[str, str, str
     Raises:
         InvalidInput, NotFound, RuleBroken: As ``objections.object_to_order``.
     """
-    policy = parse_policy(runtime.witness_policy)
+    policy = known_policy(runtime.witness_policy)
     origin = origin_of(runtime, parse_receipt(receipt).checkpoint)
     verified = verify_receipt(receipt, origin=origin, policy=policy, verify=verify_note_signature)
     bid = verified.record["body"].get("bid")

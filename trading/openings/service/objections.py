@@ -5,10 +5,9 @@ from __future__ import annotations
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.audit.queries import recorded_by_id
-from trading.audit.rules.policy import parse_policy
 from trading.audit.rules.proof import VerifiedReceipt, parse_receipt, verify_receipt
 from trading.audit.runtime import Runtime
-from trading.audit.service import origin_of, place_of
+from trading.audit.service import known_policy, origin_of, place_of
 from trading.crypto.notes import verify_note_signature
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Actor
@@ -31,7 +30,7 @@ def object_to_order(runtime: Runtime, actor: Actor, where: tuple[str, str, str],
         RuleBroken: ``objection.late``; ``objection.listed``: the order lists the bid; ``objection.not_in_time``: the
             receipt's entry does not precede the close entry.
     """
-    policy = parse_policy(runtime.witness_policy)
+    policy = known_policy(runtime.witness_policy)
     origin = origin_of(runtime, parse_receipt(receipt).checkpoint)
     verified = verify_receipt(receipt, origin=origin, policy=policy, verify=verify_note_signature)
     envelope_sha256 = _envelope_of(verified, actor, where, bid)

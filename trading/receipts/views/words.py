@@ -12,6 +12,7 @@ from trading.kernel.events import EventKind
 from trading.receipts.model import Statement
 from trading.receipts.typesetting import Guide, Line, Manner, Part, Sheet
 from trading.receipts.views.fields import field_title, is_instant, place_of
+from trading.receipts.views.reasons import reason_text
 from trading.web import instants
 from trading.web.banner import TEXT as DEMONSTRATION
 from trading.web.locale import LANGUAGES, current_language, pick
@@ -82,7 +83,11 @@ def _recorded(told: Statement, title: str) -> Part:
     for label, value in ((_("Procedure"), record["procedure"]), (_("Organisation"), record["on_behalf_of"])):
         if value:
             lines.append(Line(label, value, "code"))
-    lines += [_line(field, record["body"][field]) for field in sorted(record["body"], key=place_of)]
+    for field in sorted(record["body"], key=place_of):
+        value = record["body"][field]
+        lines.append(_line(field, value))
+        if field == "reason" and (meaning := reason_text(record["kind"], value)):
+            lines.append(Line(_("Meaning"), meaning))
     if record["article"]:
         lines.append(Line(_("Legal grounds"), record["article"]))
     return Part(_("What was recorded"), tuple(lines))
