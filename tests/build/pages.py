@@ -36,6 +36,7 @@ from trading.notices.rules import changes
 from trading.notices.rules.changes import Change
 from trading.notices.rules.channels import Channel
 from trading.notices.rules.progress import Happened, LotState, Stage, timeline
+from trading.procedures.rules.extension import ExtensionRule
 from trading.storage.tokens import TokenName
 from trading.web import refusals
 
@@ -151,6 +152,9 @@ def sealing() -> Sealing:
     return Sealing(policy_sha256=digest("policy"), k=3, bidder_factor=True, custodians=holders)
 
 
+RULE = ExtensionRule(extend_ms=7_200_000, look_back_ms=7_200_000, min_outage_ms=600_000, triggers=("clock",))
+
+
 def schedule(*, may_extend: bool = True) -> Schedule:
     return Schedule(
         sha256=digest("schedule"),
@@ -158,7 +162,7 @@ def schedule(*, may_extend: bool = True) -> Schedule:
         cause=None,
         objection_ms=600_000,
         factor_window_ms=1_800_000,
-        may_extend=may_extend,
+        extension_rule=RULE if may_extend else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from trading.notices.queries.log import LogRow
 from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import LotState, Step
+from trading.procedures.rules.extension import ExtensionRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class Schedule:
     cause: str | None
     objection_ms: int
     factor_window_ms: int
-    may_extend: bool
+    extension_rule: ExtensionRule | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
