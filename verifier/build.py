@@ -52,6 +52,7 @@ MODULES = (
     "checks_verdicts",
     "checks_time",
     "checks_clocks",
+    "checks_extension",
     "drawing",
     "draw",
     "walking",

@@ -515,8 +515,13 @@ def _procedures() -> Iterator[Sample]:
         context = {"page": shown, "now": NOW, "bundle_url": f"{path}/bundle.zip"}
         yield Sample(f"procedure-{state}", path, "notices/procedure.html", context)
     bare = page(lot(LotState.OPEN, bare=True), text_zh="", text_en="", notices=(), documents=(), log=())
-    void = page(replace(lot(LotState.CLOSING), is_void=True))
-    yield Sample("procedure-void", path, "notices/procedure.html", {"page": void, "now": NOW})
+    for name, halted in (
+        ("void", replace(lot(LotState.CLOSING), is_void=True)),
+        ("void-blocked", replace(lot(LotState.CLOSING), is_void=True, is_blocked=True)),
+        ("blocked", replace(lot(LotState.CLOSING), is_blocked=True)),
+        ("moved", replace(lot(LotState.OPEN), schedule=replace(schedule(), cause="clock"))),
+    ):
+        yield Sample(f"procedure-{name}", path, "notices/procedure.html", {"page": page(halted), "now": NOW})
     yield Sample("procedure-bare", path, "notices/procedure.html", {"page": bare, "now": NOW})
     states = list(LotState)
     many = page(

@@ -22,7 +22,7 @@ from trading.agency.rules.specification import close_of, issue_of, questions_of,
 from trading.kernel.errors import RuleBroken
 from trading.procedures.rules import guards
 from trading.procedures.rules.dates import Dates, Law
-from trading.procedures.rules.extension import MEASURED
+from trading.procedures.rules.extension import MEASURED, usual_rule
 from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
 from trading.procedures.rules.lifecycle import Act, Facts, Guard, LotPhase, advance
 from trading.procedures.rules.spec import ProcedureSpec
@@ -79,7 +79,7 @@ def spec_of(drafted: Drafted) -> ProcedureSpec:
         documents=(),
         calendar=CALENDAR,
         cutoff=LAW.questions_cutoff,
-        typical=LAW.typical_extension(MEASURED),
+        usual=usual_rule(NATIONAL, Regime.GP, MEASURED),
     )
     assert outcome.spec is not None, outcome.problems
     return outcome.spec

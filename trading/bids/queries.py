@@ -8,16 +8,19 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 
 from trading.audit.queries import clock_holds
-from trading.audit.rules import clocks
 from trading.audit.tables import audit_entry
 from trading.bids.model import BidHead, ManifestItem
+from trading.bids.rules.derivation import by_clock
 from trading.bids.rules.policy import Policy, parse_policy
-from trading.bids.rules.schedule import DRAIN_MS
+from trading.bids.rules.schedule import Schedule, parse_schedule
 from trading.bids.tables import bid, bid_version, part
 from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
+from trading.kernel.errors import IntegrityFailure
+from trading.procedures.queries import LotRow
 from trading.procedures.tables import lot, procedure
 
+_OFFERS: Final = ("tender.changed", "tender.published")
 HEAD_COLUMNS = (
     bid.c.id,
     bid.c.procedure_id,
@@ -268,6 +271,34 @@ def blocked_since(conn: Connection, procedure_id: int, lot_number: str, stage: s
     return False
 
 
+def schedule_chain(conn: Connection, lot: LotRow) -> list[Schedule]:
+    """Return the schedules of a published lot, the one in force first, down to the first (TE1 T2).
+
+    Raises:
+        IntegrityFailure: One that the lot or a later schedule names is not stored.
+    """
+    chain: list[Schedule] = []
+    name = lot.schedule_sha256
+    while name is not None:
+        stored = documents.get(conn, bytes.fromhex(name))
+        if stored is None:
+            raise IntegrityFailure(f"schedule {name} is missing")
+        chain.append(parse_schedule(stored.doc))
+        name = chain[-1].supersedes
+    return chain
+
+
+def notice_in_force(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> str:
+    """Return the SHA-256 of the notice that the newest publication or change of a lot names."""
+    query = (
+        select(audit_entry.c.record)
+        .where(audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind.in_(_OFFERS))
+        .order_by(audit_entry.c.id.desc())
+    )
+    bodies = (loads_object(bytes(raw))["body"] for raw in conn.execute(query).scalars())
+    return next(str(body["notice_sha256"]) for body in bodies if (body["lot"], body["stage"]) == (lot_number, stage))
+
+
 def is_void(conn: Connection, close: int) -> bool:
     """Return whether a deadline fell into a hold of some host's clock, so that it has to be moved (TE1 T3)."""
-    return clocks.is_void(clocks.holds(clock_holds(conn)), close, DRAIN_MS)
+    return by_clock(list(clock_holds(conn)), close) is not None

@@ -16,7 +16,7 @@ from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, Content, Step,
 from trading.agency.rules.specification import Outcome, specification
 from trading.agency.rules.tasks import Standing, tasks
 from trading.procedures.rules.dates import Law
-from trading.procedures.rules.extension import MEASURED, ExtensionRule
+from trading.procedures.rules.extension import MEASURED, ExtensionRule, usual_rule
 from trading.procedures.rules.policies import Method
 from trading.procedures.rules.spec import DocumentSpec, parse_spec
 from trading.rulebook.keys import Regime
@@ -45,7 +45,7 @@ def outcome(typed: Content, *documents: DocumentSpec) -> Outcome:
         documents=documents,
         calendar=CALENDAR,
         cutoff=LAW.questions_cutoff,
-        typical=LAW.typical_extension(MEASURED),
+        usual=usual_rule(NATIONAL, Regime.GP, MEASURED),
     )
 
 

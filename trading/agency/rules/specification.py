@@ -57,7 +57,7 @@ def specification(
     documents: Sequence[DocumentSpec],
     calendar: WorkCalendar,
     cutoff: Callable[[int, date | None], int | None],
-    typical: ExtensionRule,
+    usual: ExtensionRule,
 ) -> Outcome:
     """Return the specification that was typed, or what is amiss.
 
@@ -67,7 +67,7 @@ def specification(
         documents: Files of the draft.
         calendar: Zone of the days and hours.
         cutoff: Instant (ms) until which questions are taken, by the deadline and the day that was chosen.
-        typical: What holds of an extension by rule where nothing was typed.
+        usual: What holds of an extension by rule where nothing was typed.
     """
     close = close_of(content, calendar)
     value = {
@@ -75,7 +75,7 @@ def specification(
         "bid_validity_days": number(content["dates"]["validity_days"]),
         "close": close,
         "documents": [{name: getattr(each, name) for name in each.__slots__} for each in _sorted(documents)],
-        "extension_rule": _extension(content["dates"], typical),
+        "extension_rule": _extension(content["dates"], usual),
         "jurisdiction": JURISDICTION,
         "kind": KIND,
         "lots": [_lot(lot, str(place + 1)) for place, lot in enumerate(content["lots"])],
@@ -201,14 +201,14 @@ def _sealing(typed: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _extension(typed: Mapping[str, Any], typical: ExtensionRule) -> dict[str, Any] | None:
+def _extension(typed: Mapping[str, Any], usual: ExtensionRule) -> dict[str, Any] | None:
     """Return the consent that was given; who answers nothing, or typed a draft before it was asked, gives none."""
     if typed.get("extension") != "yes":
         return None
     minutes = number(typed["extend_minutes"])
     extend_ms = minutes * _MINUTE_MS if isinstance(minutes, int) else minutes
     chosen = {"triggers": sorted(typed["triggers"])}
-    return {**typical.to_json(), **chosen, **({} if extend_ms is None else {"extend_ms": extend_ms})}
+    return {**usual.to_json(), **chosen, **({} if extend_ms is None else {"extend_ms": extend_ms})}
 
 
 _SUBJECT: Final = frozenset({"title_zh", "title_en", "text_zh", "text_en", "buyer", "agency", "supervisor"})

@@ -18,7 +18,7 @@ from trading.agency.views.drafts import Page, keep, save
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
 from trading.procedures.rules.dates import Law
-from trading.procedures.rules.extension import MEASURED
+from trading.procedures.rules.extension import MEASURED, usual_rule
 from trading.web.locale import gettext as _
 from trading.web.permissions import allow
 
@@ -45,7 +45,7 @@ def dates(draft_id: str) -> Page | Response:
     with reading() as (conn, at):
         law = service.law_at(conn, at)
     typed = draft.content["dates"]
-    minutes = typed.get("extend_minutes") or str(law.typical_extension(MEASURED).extend_ms // _MINUTE_MS)
+    minutes = typed.get("extend_minutes") or str(usual_rule(law.edition, law.regime, MEASURED).extend_ms // _MINUTE_MS)
     form = DatesForm(data={**typed, "extend_minutes": minutes, "version": draft.version})
     posted = form.validate_on_submit()
     section = {**texts_of(form, DATES), "triggers": list(form.triggers.data or ())}

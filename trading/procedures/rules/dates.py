@@ -16,7 +16,6 @@ from trading.kernel.calendar import Days, WorkCalendar, earliest_deadline, lates
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
 from trading.procedures.rules import guards
-from trading.procedures.rules.extension import ExtensionRule
 from trading.procedures.rules.lifecycle import Facts, Guard
 from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition
@@ -115,15 +114,6 @@ class Law:
             except RuleBroken:
                 return None
         return self.calendar.start_of(day) + _END_OF_BUSINESS_MS
-
-    def typical_extension(self, triggers: tuple[str, ...]) -> ExtensionRule:
-        """Return the usual consent to deadlines that move by rule, for these causes (MB-03, TE1 T6)."""
-        return ExtensionRule(
-            extend_ms=self.edition.duration_ms(Key.EXTENSION, self.regime),
-            look_back_ms=self.edition.duration_ms(Key.EXTENSION_LOOK_BACK, self.regime),
-            min_outage_ms=self.edition.duration_ms(Key.EXTENSION_MIN_OUTAGE, self.regime),
-            triggers=triggers,
-        )
 
     @property
     def _answer_time(self) -> Days:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from trading.procedures.rules.fields import Fields
+from trading.rulebook.keys import Key, Regime
+from trading.rulebook.model import Edition
 
 CAUSES: Final = ("clock", "outage", "refusal")
 #: What the platform records by itself; a trigger that nobody measures would be an empty promise.
@@ -31,6 +33,16 @@ class ExtensionRule:
             "min_outage_ms": self.min_outage_ms,
             "triggers": list(self.triggers),
         }
+
+
+def usual_rule(edition: Edition, regime: Regime, triggers: tuple[str, ...]) -> ExtensionRule:
+    """Return the usual consent for these causes (MB-03): what a form offers, and what decides where none was given."""
+    return ExtensionRule(
+        extend_ms=edition.duration_ms(Key.EXTENSION, regime),
+        look_back_ms=edition.duration_ms(Key.EXTENSION_LOOK_BACK, regime),
+        min_outage_ms=edition.duration_ms(Key.EXTENSION_MIN_OUTAGE, regime),
+        triggers=triggers,
+    )
 
 
 def read_extension_rule(fields: Fields) -> ExtensionRule | None:
