@@ -1,4 +1,4 @@
-"""TE-02: deadlines that moved by rule, recomputed from their evidence records (TE1 T6)."""
+"""TE-02: deadlines that moved by rule, recomputed from their evidence records, and confirmed ones (TE1 T5, T6)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,22 @@ def check_extensions(lot: Lot, check: Check) -> None:
             _check_consent(check, schedule, before, derived)
             _check_derived(lot, check, logged, schedule, before)
         before = schedule
+
+
+def check_confirmations(lot: Lot, check: Check) -> None:
+    """TE-02: what agency and supervisor confirmed was blocked, for that reason, at that deadline (T5)."""
+    for logged, document in lot.pairs("closing.confirmed", "doc_sha256", "mb.closing-confirmation"):
+        value = document.value
+        here = (lot.procedure, lot.lot, lot.stage, logged.body["reason"])
+        said = (value["tender"], value["lot"], value["stage"], value["reason"])
+        check.require(document.place, "is of another lot or reason than its record", holds=said == here)
+        due = [schedule.value["close"] for row, schedule in lot.schedules if row.n < logged.n][-1:]
+        check.require(document.place, "confirms another deadline than the one in force", holds=due == [value["close"]])
+        blocked = [row for row in lot.all("closing.blocked") if row.body["reason"] == value["reason"]]
+        met = any(row.n < logged.n and row.at >= value["close"] for row in blocked)
+        check.require(logged.place, "confirms a close that was not blocked", holds=met)
+        early = lot.closed is None or logged.n < lot.closed.n
+        check.require(logged.place, "confirmed after the close", holds=early)
 
 
 def _check_consent(check: Check, schedule: Document, before: Document, derived: int) -> None:

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from tests.support.databases import Server, clone
 from tests.support.exporting import Exporter
 from tests.support.market import CLOSE, SYSTEM, Bidder, Market, open_market
+from tests.support.people import signed_in
 from tests.support.polling import eventually
 from trading.assembly import SUBSCRIPTIONS
 from trading.audit.relay import relay
 from trading.audit.replay import replay
 from trading.bids.rules.schedule import DRAIN_MS, parse_schedule
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
-from trading.crypto.signatures import sign_document
+from trading.crypto.signatures import SignedDocument, sign_document
 from trading.demo.cast import BIDDERS
 from trading.demo.stage import trust_document
 from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
+from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event
 from trading.notices import drafting
 from trading.notices import service as notices
 from trading.notices.queries.page import page
 from trading.notices.service import Correction
+from trading.openings.service import confirming
 from trading.procedures import queries as procedures
 from trading.procedures.queries import LotRow
 from trading.procedures.rules.spec import parse_spec
@@ -49,6 +56,15 @@ def lot_of(market: Market) -> LotRow:
 def submitted(bidder: Bidder, amount: int) -> None:
     bidder.start()
     assert bidder.submit(bidder.seal(amount)).status_code == 201
+
+
+def published(market: Market, rule: dict[str, Any] | None) -> None:
+    """Publish with or without consent, and take two bids."""
+    market.draft(extension_rule=rule)
+    market.prove_local_keys()
+    market.publish()
+    for bidder, amount in zip(EARLY, (98_000_00, 99_000_00), strict=True):
+        submitted(Bidder(market, bidder), amount)
 
 
 def hold_around_the_deadline(market: Market) -> list[str]:
@@ -118,11 +134,7 @@ def test_the_deadline_moves_by_rule_and_a_bid_in_the_new_time_counts(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with clone(server, demo=True) as database, open_market(database, tmp_path, BIDDERS[:3]) as market:
-        market.draft(extension_rule=RULE)
-        market.prove_local_keys()
-        market.publish()
-        for bidder, amount in zip(EARLY, (98_000_00, 99_000_00), strict=True):
-            submitted(Bidder(market, bidder), amount)
+        published(market, RULE)
         close = moved(market, hold_around_the_deadline(market))
         corrected(market, close)
         submitted(Bidder(market, LATER), 97_000_00)
@@ -134,5 +146,64 @@ def test_the_deadline_moves_by_rule_and_a_bid_in_the_new_time_counts(
         exporter = Exporter(market, trust_document(market.stage, "0" * 64), tmp_path, capsys)
         assert exporter.complaints() == {}
         assert exporter.states["TE-02"] == ["ok"] * 4
+        with database.connect("trading_auditor") as conn:
+            assert list(replay(conn, FOLDS, REPLAYED, COMPARES)) == []
+
+
+HIDDEN = re.compile(r'<input[^>]*name="(csrf_token|offer)"[^>]*value="([^"]*)"')
+
+
+class Signer:
+    """One person at the desk of the opening, with the key of this browser."""
+
+    def __init__(self, market: Market, login: str, key: str) -> None:
+        self.client = signed_in(market.app.test_client(), login)
+        self.key = market.stage.signers[key, key]
+        self.desk = f"/procedures/{market.tender}/lots/1/opening/desk"
+
+    def propose(self) -> str:
+        """Put the paper on the desk; return its address."""
+        shown = self.client.get(f"{self.desk}?lang=zh").text
+        assert "平台不能保证时钟准确" in shown
+        made = self.client.post(f"{self.desk}/confirmation", data=dict(HIDDEN.findall(shown)))
+        assert made.status_code == 303
+        return made.location
+
+    def sign(self, path: str) -> TestResponse:
+        shown = self.client.get(path).text
+        offered = re.search(r'data-document="([^"]+)"', shown)
+        assert offered is not None
+        document = SignedDocument.from_wire({"doc": offered[1], "sigs": []}).doc
+        signatures = json.dumps([[0, self.key.sign(document)]])
+        return self.client.post(path, data={**dict(HIDDEN.findall(shown)), "signatures": signatures})
+
+
+def is_blocked(market: Market) -> bool:
+    market.work()
+    return market.kinds().count("closing.blocked") == 1
+
+
+def test_without_consent_agency_and_supervisor_may_confirm_the_deadline(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with clone(server, demo=True) as database, open_market(database, tmp_path, BIDDERS[:3]) as market:
+        published(market, None)
+        with pytest.raises(RuleBroken, match=r"closing\.not_blocked"):
+            confirming.proposal(market.runtime.ledger, *market.place)
+        hold_around_the_deadline(market)
+        market.advance_to(CLOSE + DRAIN_MS)
+        agency, supervisor = Signer(market, "drafter", "agency"), Signer(market, "supervisor", "supervisor")
+        eventually(lambda: is_blocked(market))
+        path = agency.propose()
+        assert supervisor.propose() == path  # asking twice makes one paper
+        assert agency.sign(path).status_code == 303
+        market.work()
+        assert market.kinds().count("tender.closed") == market.kinds().count("closing.confirmed") == 0
+        assert supervisor.sign(path).status_code == 303
+        market.work()
+        (closed,), (confirmed,) = market.bodies("tender.closed"), market.bodies("closing.confirmed")
+        assert (closed["close"], closed["count"], confirmed["reason"]) == (CLOSE, 2, "clock")
+        exporter = Exporter(market, trust_document(market.stage, "0" * 64), tmp_path, capsys)
+        assert exporter.complaints() == {}
         with database.connect("trading_auditor") as conn:
             assert list(replay(conn, FOLDS, REPLAYED, COMPARES)) == []

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.made_bidding import bid_round, close_bidding
+from tests.support.made_bidding import bid_round, close_bidding, report_clock
 from tests.support.made_log import Entry
-from tests.support.made_tender import LOT, MINUTE, SCENARIOS, Tender, Twist
+from tests.support.made_tender import CLOSE, LOT, MINUTE, SCENARIOS, TENDER, Tender, Twist
 from tests.support.verifying import failures, state_of, verify_told
 from verifier.report import STATE_OK
 
@@ -168,3 +168,46 @@ def test_nobody_signs_what_follows_by_rule() -> None:
     raw, _ = tender.documents[tender.schedule_sha256]
     tender.documents[tender.schedule_sha256] = (raw, [tender.agency.sign(raw)])
     assert any("is not signed" in each for each in found(tender)["AL-07"])
+
+
+def confirmed(tender: Tender, *, blocked: bool = True, both: bool = True, reason: str = "clock", **lies: Any) -> None:  # noqa: ANN401
+    """Block the close of a deadline inside a hold, and confirm the deadline, with lies about it."""
+    report_clock(tender)
+    held(tender)
+    tender.wait(tender.close + 2 * MINUTE)
+    if blocked:
+        tender.record("closing.blocked", {"reason": "clock", **LOT})
+    fields = {"close": tender.close, "created": tender.now, "reason": reason, "tender": TENDER, **LOT, **lies}
+    signers = (tender.agency, tender.supervisor) if both else (tender.agency,)
+    digest = tender.document({**fields, "typ": "mb.closing-confirmation"}, *signers)
+    tender.record("closing.confirmed", {"doc_sha256": digest, "reason": reason, **LOT})
+
+
+def test_a_deadline_inside_a_hold_counts_if_agency_and_supervisor_sign_so() -> None:
+    tender = until_bidding(None)
+    confirmed(tender)
+    assert found(tender) == {}
+
+
+@pytest.mark.parametrize(
+    ("lies", "check", "text"),
+    [
+        ({"blocked": False}, "TE-02", "not blocked"),
+        ({"reason": "refusal"}, "TE-02", "not blocked"),
+        ({"reason": "refusal"}, "TE-07", "on hold"),
+        ({"lot": "2"}, "TE-02", "another lot"),
+        ({"lot": "2"}, "TE-07", "on hold"),
+        ({"close": CLOSE + 1}, "TE-02", "another deadline"),
+        ({"close": CLOSE + 1}, "TE-07", "on hold"),
+    ],
+)
+def test_a_confirmation_of_something_else_is_found(lies: dict[str, Any], check: str, text: str) -> None:
+    tender = until_bidding(None)
+    confirmed(tender, **lies)
+    assert any(text in each for each in found(tender)[check])
+
+
+def test_one_signature_confirms_nothing() -> None:
+    tender = until_bidding(None)
+    confirmed(tender, both=False)
+    assert {"AL-07", "TE-07"} <= found(tender).keys()

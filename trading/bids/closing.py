@@ -97,7 +97,7 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
     share lock has just been released.
 
     Raises:
-        RuleBroken: ``close.too_early``; ``closing.hold``; ``closing.void``: a hold touched the deadline.
+        RuleBroken: ``close.too_early``; ``closing.hold``; ``closing.void``: something moves the deadline (T5).
     """
     with runtime.ledger.begin(_CLOSER, patient=True) as uow:
         row = rows.lock_for_update(uow, reference)

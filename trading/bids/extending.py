@@ -66,7 +66,8 @@ def decision(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> Decis
     found = by_clock(holds, chain[0].close)
     if found is not None and any(record["n"] is None for record in holds):
         return _WAITING  # evidence is named in log order (T2)
-    return _decided(conn, row, chain, [] if found is None else [found], at)
+    confirmed = queries.confirmed_for(conn, row.id, lot.number, lot.stage, chain[0].close)
+    return _decided(conn, row, chain, [each for each in (found,) if each and each.cause not in confirmed], at)
 
 
 def _decided(conn: Connection, row: ProcedureRow, chain: list[Schedule], triggers: list[Trigger], at: int) -> Decision:
@@ -101,8 +102,8 @@ def _extend(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, trigger: Trigger, c
 
 
 def _block(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, reason: str) -> None:
-    """Record once per deadline that the agency has to decide (T5)."""
-    if not queries.blocked_since(uow.connection, row.id, lot.number, lot.stage, lot.close_at or 0):
+    """Record once per deadline and reason that the agency has to decide (T5)."""
+    if reason not in queries.blocked_for(uow.connection, row.id, lot.number, lot.stage, lot.close_at or 0):
         uow.record(_event("closing.blocked", row, lot, {"lot": lot.number, "reason": reason, "stage": lot.stage}))
 
 

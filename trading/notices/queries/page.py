@@ -166,7 +166,7 @@ def _lot(
         reason=next((each.reason for each in reversed(records) if each.reason is not None), None),
         is_void=state is LotState.CLOSING and bids.is_void(conn, row.close_at),
         is_blocked=state is LotState.CLOSING
-        and bids.blocked_since(conn, row.procedure_id, row.number, row.stage, row.close_at),
+        and bool(bids.blocked_for(conn, row.procedure_id, row.number, row.stage, row.close_at)),
         budget=said.get("budget"),
         category=said.get("category", ""),
         criteria=tuple(criterion_of(each) for each in said.get("criteria") or ()),

@@ -10,7 +10,7 @@ from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition
 
 CAUSES: Final = ("clock", "outage", "refusal")
-#: What the platform records by itself; a trigger that nobody measures would be an empty promise.
+#: What the platform finds by itself; consent to a trigger that nobody evaluates would be an empty promise.
 MEASURED: Final = ("clock",)
 MIN_EXTENSION_MS: Final = 1_800_000
 LONGEST_MS: Final = 7 * 86_400_000  # a bound of the form: a longer one is a decision, not a repair
@@ -48,7 +48,7 @@ def usual_rule(edition: Edition, regime: Regime, triggers: tuple[str, ...]) -> E
 def read_extension_rule(fields: Fields) -> ExtensionRule | None:
     """Read the consent in a specification; null and absent mean that there is none.
 
-    Codes: ``out_of_range`` for a duration; ``not_a_choice`` for a cause that the platform does not measure.
+    Codes: ``out_of_range`` for a duration; ``not_a_choice`` for a cause that the platform does not evaluate.
     """
     if fields.empty("extension_rule"):
         return None
