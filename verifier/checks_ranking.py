@@ -291,8 +291,15 @@ def check_notices(lot: Lot, check: Check) -> None:
     signer = policy.signed_by("agency") if policy is not None else None
     if signer is not None and agencies:
         check.require(lot.place, "notices and policy signed by different agencies", holds=agencies == {signer.name})
+    in_force = None
     for logged in lot.records:
+        if logged.body.get("evidence"):
+            kept = logged.body["notice_sha256"] == in_force
+            check.require(logged.place, "moved by rule, it names another notice than the one in force", holds=kept)
+            continue
         allowed = NOTICE_KINDS.get(logged.kind)
+        if logged.kind in ("tender.published", "tender.changed"):
+            in_force = logged.body["notice_sha256"]
         published = lot.evidence.document(logged.body["notice_sha256"], "mb.notice") if allowed else None
         if allowed is not None and published is not None:
             _check_named_notice(lot, check, logged, published, allowed)

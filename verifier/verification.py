@@ -28,6 +28,7 @@ from verifier.checks_clocks import check_clocks
 from verifier.checks_continued import CONTINUED_TITLE, check_kept_continuation, join_logs
 from verifier.checks_documents import check_demo, check_documents, check_named_documents, load_documents
 from verifier.checks_draw import check_contributions, check_draw_order, check_draw_policy, check_spec
+from verifier.checks_extension import check_confirmations, check_extensions
 from verifier.checks_log import (
     Tick,
     check_against,
@@ -103,6 +104,11 @@ LOT_CHECKS: tuple[tuple[str, str, tuple[LotCheck, ...]], ...] = (
     ("SB-18", "no fingerprint twice in the lot", (check_fingerprints,)),
     ("SB-19", "non-release statements for unopened envelopes", (check_non_release,)),
     ("TE-01", "schedule chain: signatures, only later, before the close, 30 minutes ahead", (check_schedule_chain,)),
+    (
+        "TE-02",
+        "deadlines moved by rule recomputed from their evidence; confirmed ones were blocked",
+        (check_extensions, check_confirmations),
+    ),
     ("TE-03", "deadline heartbeat", (check_heartbeat,)),
     ("TE-04", "close entry: not before the close, drain waited for", (check_close_entry,)),
     ("TE-05", "time verdict of every bid of the manifest", (check_bid_times,)),
@@ -134,7 +140,6 @@ KEPT_RECEIPT = ".tlog-proof"
 LATER_CHECKS = (
     ("AL-13", "personal values and their commitments"),
     ("SB-20", "key destruction"),
-    ("TE-02", "derived schedules recomputed from their evidence"),
 )
 
 

@@ -72,8 +72,8 @@ class Tender:
     def published_cases(self) -> Iterator[Case]:
         """Yield the picture at every entry so far that is published: of an act about several lots, the last."""
         for count, fact in enumerate(self.facts, 1):
-            following = self.facts[count].body.get("notice_sha256") if count < len(self.facts) else None
-            if fact.kind in PUBLISHED_KINDS and (following is None or following != fact.body.get("notice_sha256")):
+            following = self.facts[count] if count < len(self.facts) else None
+            if fact.kind in PUBLISHED_KINDS and (following is None or not _same_notice(fact, following)):
                 yield self.case(facts=tuple(self.facts[:count]))
 
     def _record(self, kind: str, **body: Any) -> None:
@@ -125,6 +125,15 @@ class Tender:
         self._of_lots(
             "tender.changed", self.lots, notice_sha256=notice, schedule_sha256=schedule, cause=None, evidence=[]
         )
+
+    def extend(self, lot: str, close: int) -> None:
+        """The deadline of one lot moves by rule: no notice, and the one in force is named again."""
+        before = str(self.facts[-1].body["schedule_sha256"])
+        schedule = self._schedule(close)
+        self.schedules[schedule] |= {"seq": 3, "supersedes": before}
+        notice = self.facts[-1].body["notice_sha256"]
+        named = {"notice_sha256": notice, "schedule_sha256": schedule, "cause": "clock", "evidence": ["ab" * 32]}
+        self._of_lots("tender.changed", (lot,), **named)
 
     def answer(self) -> None:
         self._record("answer.published", lot=None, number=1, question="q-1", version=1)
@@ -204,6 +213,11 @@ class Tender:
 
     def cancel(self) -> None:
         self._record("procedure.cancelled", notice_sha256=self._notice("cancellation", []), reason="task_cancelled")
+
+
+def _same_notice(fact: Fact, following: Fact) -> bool:
+    named = [each.body.get("notice_sha256") for each in (fact, following) if not each.is_derived]
+    return len(named) == 2 and named[0] is not None and named[0] == named[1]
 
 
 def whole_tender() -> Iterator[tuple[str, Tender]]:

@@ -37,6 +37,7 @@ from trading.notices.rules import changes
 from trading.notices.rules.changes import Change
 from trading.notices.rules.channels import Channel
 from trading.notices.rules.progress import Happened, LotState, Stage, timeline
+from trading.procedures.rules.extension import ExtensionRule
 from trading.storage.tokens import TokenName
 from trading.web import refusals
 
@@ -152,6 +153,9 @@ def sealing() -> Sealing:
     return Sealing(policy_sha256=digest("policy"), k=3, bidder_factor=True, custodians=holders)
 
 
+RULE = ExtensionRule(extend_ms=7_200_000, look_back_ms=7_200_000, min_outage_ms=600_000, triggers=("clock",))
+
+
 def schedule(*, may_extend: bool = True) -> Schedule:
     return Schedule(
         sha256=digest("schedule"),
@@ -159,7 +163,7 @@ def schedule(*, may_extend: bool = True) -> Schedule:
         cause=None,
         objection_ms=600_000,
         factor_window_ms=1_800_000,
-        may_extend=may_extend,
+        extension_rule=RULE if may_extend else None,
     )
 
 
@@ -512,8 +516,13 @@ def _procedures() -> Iterator[Sample]:
         context = {"page": shown, "now": NOW, "bundle_url": f"{path}/bundle.zip"}
         yield Sample(f"procedure-{state}", path, "notices/procedure.html", context)
     bare = page(lot(LotState.OPEN, bare=True), text_zh="", text_en="", notices=(), documents=(), log=())
-    void = page(replace(lot(LotState.CLOSING), is_void=True))
-    yield Sample("procedure-void", path, "notices/procedure.html", {"page": void, "now": NOW})
+    for name, halted in (
+        ("void", replace(lot(LotState.CLOSING), is_void=True)),
+        ("void-blocked", replace(lot(LotState.CLOSING), is_void=True, is_blocked=True)),
+        ("blocked", replace(lot(LotState.CLOSING), is_blocked=True)),
+        ("moved", replace(lot(LotState.OPEN), schedule=replace(schedule(), cause="clock"))),
+    ):
+        yield Sample(f"procedure-{name}", path, "notices/procedure.html", {"page": page(halted), "now": NOW})
     yield Sample("procedure-bare", path, "notices/procedure.html", {"page": bare, "now": NOW})
     states = list(LotState)
     many = page(

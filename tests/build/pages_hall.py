@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -90,6 +91,9 @@ def papers() -> dict[str, Paper]:
         "decision": paper(
             "sb1.objection-decision", "supervisor", decision="add", envelope_sha256=digest("e"), objection_h=digest("o")
         ),
+        "confirmation": paper(
+            "mb.closing-confirmation", "supervisor", close=NOW - HOUR, lot="1", reason="clock", stage="all"
+        ),
         "findings": paper(
             "sb1.adjudication", "supervisor", custodian=4, items=[{"bid": BIDS[1], "finding": "dealt_bad"}]
         ),
@@ -125,7 +129,14 @@ def _ceremony() -> Iterator[Sample]:
     for name, desks in (("empty", []), ("full", [FULL, EMPTY])):
         context = {"desks": desks, "actor": SUPERVISOR}
         yield Sample(f"openings-{name}", "/openings", "openings/index.html", context)
-    for name, shown, actor in (("empty", EMPTY, AGENT), ("full", FULL, SUPERVISOR), ("agency", FULL, AGENT)):
+    blocked = replace(EMPTY, row=row(None, phase="open"), blocked=("clock",))
+    shown_to = (
+        ("empty", EMPTY, AGENT),
+        ("full", FULL, SUPERVISOR),
+        ("agency", FULL, AGENT),
+        ("blocked", blocked, AGENT),
+    )
+    for name, shown, actor in shown_to:
         context = {"desk": shown, "actor": actor, "decides": actor is SUPERVISOR, **PLACE}
         yield Sample(f"openings-desk-{name}", f"{BASE}/desk", "openings/desk.html", context)
     for name, each in papers().items():

@@ -90,6 +90,7 @@ def spec(**changes: Any) -> dict[str, Any]:
         "bid_validity_days": None,
         "buyer": code("A"),
         "close": CLOSE_AT,
+        "extension_rule": None,
         "documents": [],
         "jurisdiction": "cn",
         "kind": "open_tender_gp",

@@ -22,6 +22,7 @@ from trading.agency.rules.specification import close_of, issue_of, questions_of,
 from trading.kernel.errors import RuleBroken
 from trading.procedures.rules import guards
 from trading.procedures.rules.dates import Dates, Law
+from trading.procedures.rules.extension import MEASURED, usual_rule
 from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
 from trading.procedures.rules.lifecycle import Act, Facts, Guard, LotPhase, advance
 from trading.procedures.rules.spec import ProcedureSpec
@@ -73,7 +74,12 @@ def random_draft(random: Random) -> Drafted:
 
 def spec_of(drafted: Drafted) -> ProcedureSpec:
     outcome = specification(
-        drafted.content, agency=code("B"), documents=(), calendar=CALENDAR, cutoff=LAW.questions_cutoff
+        drafted.content,
+        agency=code("B"),
+        documents=(),
+        calendar=CALENDAR,
+        cutoff=LAW.questions_cutoff,
+        usual=usual_rule(NATIONAL, Regime.GP, MEASURED),
     )
     assert outcome.spec is not None, outcome.problems
     return outcome.spec

@@ -111,9 +111,9 @@ class Market:
             client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.stage.tokens[who]}"
         return client
 
-    def draft(self, close: int = CLOSE) -> None:
+    def draft(self, close: int = CLOSE, **changes: Any) -> None:  # noqa: ANN401 - fields of the specification
         """Draft the procedure; who keeps its keys is not asked yet."""
-        specification = cast.specification(close=close, windows=WINDOWS)
+        specification = cast.specification(close=close, windows=WINDOWS) | changes
         drafter = self.stage.actors["drafter"]
         self.tender = procedure_service.draft(self.runtime.ledger, drafter, specification)
         with self.runtime.ledger.read() as conn:

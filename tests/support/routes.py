@@ -191,6 +191,7 @@ UNMADE: Final[frozenset[str]] = frozenset(
         "calls.contest",
         "calls.declare",
         "ceremony.adjudicate",
+        "ceremony.confirmation",
         "ceremony.decide",
         "ceremony.paper",
         "clarifications.answer",

@@ -21,6 +21,7 @@ from tests.support.databases import Server, clone
 from tests.support.journey import Exchange, open_exchange
 from tests.support.people import signed_in
 from trading.accounts import service as accounts
+from trading.bids.rules.schedule import parse_schedule
 from trading.contracts import service as contracts
 from trading.contracts.drafting import Terms, contract_draft
 from trading.crypto.signatures import Es256Signer, sign_document
@@ -35,6 +36,7 @@ from trading.notices.rules.documents import parse_notice
 from trading.parties.queries import keys_of
 from trading.procedures import queries as procedures
 from trading.procedures import service as procedure_service
+from trading.procedures.rules.extension import ExtensionRule
 from trading.procedures.rules.failure import Failure
 from trading.procedures.rules.lifecycle import LotPhase
 
@@ -130,6 +132,9 @@ DATES = {
     "supply_day": "",
     "questions_day": "",
     "validity_days": "90",
+    "extension": "yes",
+    "triggers": "clock",
+    "extend_minutes": "90",
 }
 
 
@@ -249,6 +254,18 @@ def readable_by_everyone(desk: Desk) -> None:
     told = {each["sha256"]: each for each in notice.documents}
     assert told[digest]["size"] == len(file.data)
     assert notice.lots[0]["ceiling"] == notice.lots[0]["budget"] == 160_000_000  # DOC-09: no ceiling, so the budget
+    consent(desk, page, str(notice.lots[0]["schedule_sha256"]))
+
+
+def consent(desk: Desk, page: str, schedule_sha256: str) -> None:
+    """The rule that the agency consented to stands on the page and in the signed schedule (MB-03, TE1 T2)."""
+    assert "最多顺延三次" in page
+    assert "截止时平台不能保证时钟准确" in page
+    address = f"/procedures/{desk.reference}/documents/{schedule_sha256}.json"
+    rule = parse_schedule(desk.exchange.market.client().get(address).data).extension_rule
+    assert rule == ExtensionRule(
+        extend_ms=90 * 60_000, look_back_ms=120 * 60_000, min_outage_ms=10 * 60_000, triggers=("clock",)
+    )
 
 
 def notice_of(desk: Desk, number: int) -> str:
@@ -406,6 +423,9 @@ def dates_outside_the_law(desk: Desk) -> None:
     late = desk.post("drafter", path, **{**DATES, "questions_day": "2026-03-30"})
     assert "2026-03-26 23:59:59" in late.text
     assert "OBJ-09" in late.text
+    hasty = desk.post("drafter", path, **{**DATES, "extend_minutes": "29"})
+    assert hasty.status_code == 422
+    assert "至少 30" in hasty.text
     short = desk.post("drafter", path, **{**DATES, "supply_day": "2026-03-05"})
     assert "DOC-02" in short.text
     page = desk.get("drafter", path)

@@ -144,6 +144,22 @@ class DatesForm(DraftForm):
     supply_day = SelectField(_("Last day of the supply of documents"), validate_choice=False)
     questions_day = SelectField(_("Last day for questions"), validate_choice=False)
     validity_days = StringField(_("Validity of bids, days from the deadline"), render_kw={"inputmode": "numeric"})
+    extension = RadioField(
+        _("If the platform fails, may the deadline move by rule?"),
+        choices=[
+            SelectChoice("yes", _("Yes, by the rule below, for everyone alike and without a further decision")),
+            SelectChoice("no", _("No, the lot waits each time until the agency decides by a signed correction")),
+        ],
+        validate_choice=False,
+    )
+    triggers = SelectMultipleField(
+        _("What moves it"),
+        choices=[SelectChoice("clock", _("The platform cannot vouch for its clock at the deadline"))],
+        validate_choice=False,
+    )
+    extend_minutes = StringField(
+        _("Time given from the end of the failure on, minutes"), render_kw={"inputmode": "numeric"}
+    )
 
 
 class SealingForm(DraftForm):

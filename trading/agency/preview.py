@@ -84,5 +84,5 @@ def _schedule(spec: ProcedureSpec) -> Schedule:
         cause=None,
         objection_ms=spec.windows.objection_ms,
         factor_window_ms=spec.windows.factor_window_ms,
-        may_extend=False,
+        extension_rule=spec.extension_rule,
     )

@@ -41,6 +41,7 @@ from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import ProcedureRow
 from trading.procedures.rules.dates import Dates, Law, Refused
+from trading.procedures.rules.extension import MEASURED, usual_rule
 from trading.procedures.rules.spec import DocumentSpec, ProcedureSpec, parse_spec
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import edition_at
@@ -171,6 +172,7 @@ def check(conn: Connection, draft: WorkingDraft, at: int) -> Checked:
         documents=queries.documents_of(conn, draft.id),
         calendar=law.calendar,
         cutoff=law.questions_cutoff,
+        usual=usual_rule(law.edition, law.regime, MEASURED),
     )
     return _checked(outcome, law, draft.content, at)
 

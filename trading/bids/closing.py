@@ -1,4 +1,4 @@
-"""The deadline of one lot: heartbeat, comparison of clocks, drain, close (TE1 T5; AL1 L4.5).
+"""The deadline of one lot: heartbeat, comparison of clocks, drain, what would move it, close (TE1 T5; AL1 L4.5).
 
 Safe to run twice and at the same time as itself: each step looks at what is recorded and does only what is missing.
 Lateness never depends on it: an act at or after the deadline is refused by its own captured instant.
@@ -7,7 +7,7 @@ Lateness never depends on it: an act at or after the deadline is refused by its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from trading.audit import clocks
 from trading.audit import service as log
@@ -15,7 +15,8 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.audit.queries import on_hold
 from trading.audit.runtime import Runtime
-from trading.bids import model, queries
+from trading.bids import extending, model, queries
+from trading.bids.rules.derivation import Verdict
 from trading.bids.rules.schedule import DRAIN_MS
 from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event
@@ -29,7 +30,6 @@ from trading.procedures.rules.lifecycle import Act, LotPhase
 _WAIT_S: Final = 3.0
 _AGAIN_MS: Final = 250
 _BLOCKED_MS: Final = 5_000  # an extension leaves an errand of its own; this one only notices that it is in force
-_CLOCK: Final = "clock"  # the trigger of T6 that is met
 _CLOSER: Final = Actor.system("worker")
 
 
@@ -60,9 +60,17 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         return after + _AGAIN_MS
     if after < lot.close_at + DRAIN_MS:
         return lot.close_at + DRAIN_MS
-    if _is_blocked(runtime, row, lot, lot.close_at):
-        return after + _BLOCKED_MS
-    close_lot(runtime, reference, number, stage, heartbeat_size=seen.size)
+    match extending.settle(runtime.ledger, reference, number, stage):
+        case Verdict.WAIT:
+            return after + _AGAIN_MS
+        case Verdict.BLOCK:
+            return after + _BLOCKED_MS
+        case Verdict.CLOSE:
+            close_lot(runtime, reference, number, stage, heartbeat_size=seen.size)
+        case Verdict.EXTEND:
+            pass  # the new deadline has an errand of its own
+        case unknown:
+            assert_never(unknown)
     return None
 
 
@@ -82,26 +90,6 @@ def _reach(runtime: Runtime, row: ProcedureRow, lot: LotRow) -> queries.Deadline
     return queries.DeadlineRecord(h=recorded.h, at=recorded.at)
 
 
-def _is_blocked(runtime: Runtime, row: ProcedureRow, lot: LotRow, close: int) -> bool:
-    """Whether the deadline fell into a hold and is void: it must be moved before the lot can be closed (TE1 T3, T5)."""
-    with runtime.ledger.read() as conn:
-        if not queries.is_void(conn, close):
-            return False
-        told = queries.blocked_since(conn, row.id, lot.number, lot.stage, close)
-    if not told:
-        with runtime.ledger.begin(_CLOSER) as uow:
-            event = Event(
-                kind="closing.blocked",
-                subject=f"lot:{lot.number}",
-                body={"lot": lot.number, "reason": _CLOCK, "stage": lot.stage},
-                procedure=row.reference,
-                procedure_id=row.id,
-                article="招标投标法 34",
-            )
-            uow.record(event)
-    return True
-
-
 def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, heartbeat_size: int) -> Recorded | None:
     """Write the close entry with the manifest (AL1 L4.5); None if the lot is closed already.
 
@@ -109,7 +97,7 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
     share lock has just been released.
 
     Raises:
-        RuleBroken: ``close.too_early``; ``closing.hold``; ``closing.void``: a hold touched the deadline.
+        RuleBroken: ``close.too_early``; ``closing.hold``; ``closing.void``: something moves the deadline (T5).
     """
     with runtime.ledger.begin(_CLOSER, patient=True) as uow:
         row = rows.lock_for_update(uow, reference)
@@ -121,8 +109,8 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
             raise RuleBroken("close.too_early", "TE1 T5", at=now, close=lot.close_at)
         if on_hold(uow.connection):
             raise RuleBroken("closing.hold", "TE1 T3")
-        if queries.is_void(uow.connection, lot.close_at):
-            raise RuleBroken("closing.void", "TE1 T3", close=lot.close_at)
+        if extending.decision(uow.connection, row, lot, now).verdict is not Verdict.CLOSE:
+            raise RuleBroken("closing.void", "TE1 T5", close=lot.close_at)
         uow.captured(now)
         move = procedures.step(uow.connection, row, Act.CLOSE, _CLOSER, at=now, lot=lot)
         items = queries.manifest(uow.connection, row.id, number, stage)

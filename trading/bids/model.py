@@ -79,6 +79,12 @@ EVENTS = (
         title_zh="截止受阻",
         title_en="Closing blocked",
     ),
+    EventKind(
+        name="closing.confirmed",
+        fields=frozenset({"doc_sha256", "lot", "reason", "stage"}),
+        title_zh="确认截止",
+        title_en="Closing confirmed",
+    ),
 )
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, func, select
 
 from trading.audit.queries import clock_holds
-from trading.audit.rules import clocks
 from trading.audit.tables import audit_entry
 from trading.bids.model import BidHead, ManifestItem
+from trading.bids.rules.closing import parse_closing_confirmation
+from trading.bids.rules.derivation import by_clock
 from trading.bids.rules.policy import Policy, parse_policy
-from trading.bids.rules.schedule import DRAIN_MS
+from trading.bids.rules.schedule import Schedule, parse_schedule
 from trading.bids.tables import bid, bid_version, part
 from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
+from trading.kernel.errors import IntegrityFailure
+from trading.procedures.queries import LotRow
 from trading.procedures.tables import lot, procedure
 
+_OFFERS: Final = ("tender.changed", "tender.published")
 HEAD_COLUMNS = (
     bid.c.id,
     bid.c.procedure_id,
@@ -262,19 +267,62 @@ def deadline_record(
     return None
 
 
-def blocked_since(conn: Connection, procedure_id: int, lot_number: str, stage: str, close: int) -> bool:
-    """Return whether the close of this very deadline is recorded as blocked (TE1 T5)."""
-    query = select(audit_entry.c.record).where(
-        audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == "closing.blocked"
-    )
-    for raw in conn.execute(query).scalars():
+def blocked_for(conn: Connection, procedure_id: int, lot_number: str, stage: str, close: int) -> tuple[str, ...]:
+    """Return why the close of this very deadline is recorded as blocked, oldest reason first (TE1 T5)."""
+    told = _told(conn, procedure_id, "closing.blocked", lot_number, stage)
+    return tuple(str(record["body"]["reason"]) for record in told if record["at"] >= close)
+
+
+def confirmed_for(conn: Connection, procedure_id: int, lot_number: str, stage: str, close: int) -> frozenset[str]:
+    """Return for which reasons agency and supervisor have confirmed this very deadline (TE1 T5)."""
+    reasons = set()
+    for record in _told(conn, procedure_id, "closing.confirmed", lot_number, stage):
+        stored = documents.get(conn, bytes.fromhex(record["body"]["doc_sha256"]))
+        if stored is None:
+            raise IntegrityFailure(f"document {record['body']['doc_sha256']} is missing")
+        document = parse_closing_confirmation(stored.doc)
+        if document.close == close:
+            reasons.add(document.reason)
+    return frozenset(reasons)
+
+
+def _told(conn: Connection, procedure_id: int, kind: str, lot_number: str, stage: str) -> Iterator[dict[str, Any]]:
+    """Yield the records of a kind about one lot and stage, oldest first."""
+    own = (audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == kind)
+    for raw in conn.execute(select(audit_entry.c.record).where(*own).order_by(audit_entry.c.id)).scalars():
         record = loads_object(bytes(raw))
-        body = record["body"]
-        if (body["lot"], body["stage"]) == (lot_number, stage) and record["at"] >= close:
-            return True
-    return False
+        if (record["body"]["lot"], record["body"]["stage"]) == (lot_number, stage):
+            yield record
+
+
+def schedule_chain(conn: Connection, lot: LotRow) -> list[Schedule]:
+    """Return the schedules of a published lot, the one in force first, down to the first (TE1 T2).
+
+    Raises:
+        IntegrityFailure: One that the lot or a later schedule names is not stored.
+    """
+    chain: list[Schedule] = []
+    name = lot.schedule_sha256
+    while name is not None:
+        stored = documents.get(conn, bytes.fromhex(name))
+        if stored is None:
+            raise IntegrityFailure(f"schedule {name} is missing")
+        chain.append(parse_schedule(stored.doc))
+        name = chain[-1].supersedes
+    return chain
+
+
+def notice_in_force(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> str:
+    """Return the SHA-256 of the notice that the newest publication or change of a lot names."""
+    query = (
+        select(audit_entry.c.record)
+        .where(audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind.in_(_OFFERS))
+        .order_by(audit_entry.c.id.desc())
+    )
+    bodies = (loads_object(bytes(raw))["body"] for raw in conn.execute(query).scalars())
+    return next(str(body["notice_sha256"]) for body in bodies if (body["lot"], body["stage"]) == (lot_number, stage))
 
 
 def is_void(conn: Connection, close: int) -> bool:
     """Return whether a deadline fell into a hold of some host's clock, so that it has to be moved (TE1 T3)."""
-    return clocks.is_void(clocks.holds(clock_holds(conn)), close, DRAIN_MS)
+    return by_clock(list(clock_holds(conn)), close) is not None

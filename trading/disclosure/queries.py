@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from trading.audit.queries import LoggedRecord, records_of, records_of_draw
+from trading.audit.queries import CLOCK_KINDS, LoggedRecord, records_of, records_of_draw
 from trading.bids.queries import Version, versions_of_lot
 from trading.documents.queries import of_procedure
 from trading.documents.tables import document
@@ -62,6 +62,16 @@ def of_one(conn: Connection, reference: str) -> Contents:
         record for record in records_of(conn, None) if record.kind in {"key.registered", "key.revoked"}
     ]
     return contents
+
+
+def evidence_of(conn: Connection, contents: Contents) -> list[LoggedRecord]:
+    """Return the records of no procedure from which deadlines of the contents moved by rule (TE1 T6)."""
+    named = {
+        h for record in contents.records if record.kind == "tender.changed" for h in record.data["body"]["evidence"]
+    }
+    if not named:
+        return []
+    return [record for record in records_of(conn, None, CLOCK_KINDS) if record.h.hex() in named]
 
 
 def of_draw(conn: Connection, draw: str, *, audit: bool) -> tuple[Contents, str | None]:

@@ -72,6 +72,8 @@ def export_procedure(runtime: Runtime, reference: str, tier: Tier, target: Path,
     contents.records = [record for record in contents.records if record.n < note.size]
     contents.key_records = [record for record in contents.key_records if record.n < note.size]
     _restrict(contents, tier, queries.public_kinds(runtime.ledger.registry))
+    with runtime.ledger.read() as conn:
+        contents.records += queries.evidence_of(conn, contents)
     parts = _parts(runtime, log, note)
     sizes = _with_anchors(runtime, contents, parts)
     writer = BundleWriter(target)

@@ -23,6 +23,7 @@ _NAMED: Final = {
     "policy.fixed": "policy_sha256",
     "tender.published": "schedule_sha256",
     "tender.changed": "schedule_sha256",
+    "closing.confirmed": "doc_sha256",
     "open.ordered": "order_sha256",
     "objection.decided": "decision_sha256",
     "share.checked": "check_sha256",

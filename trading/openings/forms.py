@@ -29,6 +29,10 @@ class ObjectionForm(Form):
     receipt = FileField(_("Receipt of the bid (file ending in .tlog-proof)"))
 
 
+class ProposalForm(Form):
+    """A button: put a paper on the desk."""
+
+
 class DecisionForm(Form):
     """The supervisor's decision on one objection."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
 from trading.audit.tables import audit_entry
 from trading.bids.tables import bid
@@ -279,12 +279,19 @@ def ceremony_row(conn: Connection, reference: str, number: str, stage: str = "al
 
 
 def ceremonies_of(conn: Connection, organisation: str) -> list[CeremonyRow]:
-    """Return the closed and opening lots that an organisation conducts or supervises, the newest deadline first."""
+    """Return the closed and opening lots that an organisation conducts or supervises, the newest deadline first.
+
+    Lots of procedures in which a close was blocked are among them while they are open.
+    """
     theirs = organisation_of(organisation)
+    blocked = select(audit_entry.c.id).where(
+        audit_entry.c.procedure_id == procedure.c.id, audit_entry.c.kind == "closing.blocked"
+    )
+    own = or_(lot.c.phase.in_(("closed", "opening")), and_(lot.c.phase == "open", blocked.exists()))
     query = (
         select(procedure.c.reference, lot.c.number, lot.c.stage)
         .join(lot, lot.c.procedure_id == procedure.c.id)
-        .where(theirs, procedure.c.published_at.is_not(None), lot.c.phase.in_(("closed", "opening")))
+        .where(theirs, procedure.c.published_at.is_not(None), own)
         .order_by(lot.c.close_at.desc(), procedure.c.reference, lot.c.number)
     )
     return [ceremony_row(conn, row.reference, row.number, row.stage) for row in conn.execute(query)]

@@ -16,6 +16,7 @@ from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, Content, Step,
 from trading.agency.rules.specification import Outcome, specification
 from trading.agency.rules.tasks import Standing, tasks
 from trading.procedures.rules.dates import Law
+from trading.procedures.rules.extension import MEASURED, ExtensionRule, usual_rule
 from trading.procedures.rules.policies import Method
 from trading.procedures.rules.spec import DocumentSpec, parse_spec
 from trading.rulebook.keys import Regime
@@ -38,7 +39,14 @@ def content() -> Content:
 
 
 def outcome(typed: Content, *documents: DocumentSpec) -> Outcome:
-    return specification(typed, agency=code("B"), documents=documents, calendar=CALENDAR, cutoff=LAW.questions_cutoff)
+    return specification(
+        typed,
+        agency=code("B"),
+        documents=documents,
+        calendar=CALENDAR,
+        cutoff=LAW.questions_cutoff,
+        usual=usual_rule(NATIONAL, Regime.GP, MEASURED),
+    )
 
 
 def problems(typed: Content) -> list[tuple[Step, int | None, str, str]]:
@@ -49,6 +57,50 @@ def with_lot(**changes: Any) -> Content:
     typed = content()
     typed["lots"][0] |= changes
     return typed
+
+
+def with_dates(**changes: Any) -> Content:
+    typed = content()
+    typed["dates"] |= changes
+    return typed
+
+
+def rule_of(**changes: Any) -> ExtensionRule | None:
+    found = outcome(with_dates(**changes)).spec
+    assert found is not None
+    return found.extension_rule
+
+
+def test_consent_to_an_extension_is_offered_with_its_usual_length() -> None:  # MB-03
+    usual = ExtensionRule(
+        extend_ms=7_200_000, look_back_ms=7_200_000, min_outage_ms=600_000, triggers=tuple(sorted(MEASURED))
+    )
+    assert rule_of() == usual
+    assert rule_of(extend_minutes="30") == replace(usual, extend_ms=1_800_000)
+    assert rule_of(extension="no") is rule_of(extension="") is None
+
+
+def test_a_draft_from_before_the_question_consents_to_nothing() -> None:
+    typed = content()
+    for name in ("extension", "triggers", "extend_minutes"):
+        del typed["dates"][name]
+    found = outcome(typed).spec
+    assert found is not None
+    assert found.extension_rule is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"),
+    [
+        ({"extend_minutes": "29"}, "extend_minutes", "out_of_range"),
+        ({"extend_minutes": str(7 * 24 * 60 + 1)}, "extend_minutes", "out_of_range"),
+        ({"extend_minutes": "two hours"}, "extend_minutes", "not_integer"),
+        ({"triggers": []}, "triggers", "not_a_choice"),
+        ({"triggers": ["clock", "outage"]}, "triggers", "not_a_choice"),  # nothing records outages
+    ],
+)
+def test_consent_that_cannot_stand(changes: dict[str, Any], field: str, code: str) -> None:
+    assert problems(with_dates(**changes)) == [(Step.DATES, None, field, code)]
 
 
 def test_a_complete_draft_is_a_specification() -> None:

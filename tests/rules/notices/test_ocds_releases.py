@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.build.ocds_cases import BIDDERS, CLOSE, NAMES, REFERENCE, Tender, whole_tender
+from tests.build.ocds_cases import BIDDERS, CLOSE, LATER, NAMES, REFERENCE, Tender, whole_tender
+from trading.notices.rules import announcement
 from trading.notices.rules.exact_json import dumps, loads
 from trading.notices.rules.ocds import Case, compiled, ocid, record_package, reference_of, release, release_id
 from trading.notices.rules.ocds.terms import date_time, value
@@ -126,6 +127,33 @@ def test_a_correction_of_one_lot_leaves_the_other() -> None:
     assert made["amendments"][0]["description"] == (
         "lot 1 close: 2026-03-31T10:00:00+08:00 → 2026-04-15T10:00:00+08:00"
     )
+
+
+def test_a_deadline_that_moved_by_rule_is_an_amendment_without_a_notice() -> None:  # MB-03
+    tender = Tender()
+    tender.publish()
+    tender.amend()
+    tender.extend("2", LATER + 7_200_000)
+    *_, corrected, case = tender.published_cases()
+    made = release(case)
+    assert made["tag"] == ["tenderAmendment"]
+    assert [lot["tenderPeriod"]["endDate"][11:16] for lot in made["tender"]["lots"]] == ["10:00", "12:00"]
+    first, second = made["tender"]["amendments"]
+    assert (second["id"], second["amendsReleaseID"], second["releaseID"]) == (
+        "schedule-2-3",
+        first["releaseID"],
+        made["id"],
+    )
+    assert second["description"] == "lot 2 close: 2026-04-15T10:00:00+08:00 → 2026-04-15T12:00:00+08:00"
+    assert second["rationale"] == "按规则顺延（clock）"
+    notices = [each for each in made["tender"]["documents"] if each["documentType"] == "tenderNotice"]
+    assert notices == [
+        each for each in release(corrected)["tender"]["documents"] if each["documentType"] == "tenderNotice"
+    ]
+    told = announcement.item(case, "log.ggzy.example/audit")
+    assert told.title_en == "Deadline moved by rule: Servers"
+    assert "2026-04-15T12:00:00+08:00" in told.summary_zh
+    assert told.url == f"https://ggzy.example/procedures/{REFERENCE}"
 
 
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.build.ocds_cases import Tender, whole_tender
+from tests.build.ocds_cases import CLOSE, Tender, whole_tender
 from tests.support.ocds_schema import Checker, checker, fixture, release_schema, require_data
 from trading.notices.rules.exact_json import dumps, loads
 from trading.notices.rules.ocds import compiled, record_package, release, release_package
@@ -46,6 +46,13 @@ def test_every_state_is_valid(schema: Checker) -> None:
         assert schema.faults(compiled(made)) == [], state
     assert states[0] == "published"
     assert len(states) == 12
+
+
+def test_a_deadline_that_moved_by_rule_is_valid(schema: Checker) -> None:
+    tender = Tender()
+    tender.publish()
+    tender.extend("1", CLOSE + 7_200_000)
+    assert [schema.faults(each) for each in releases(tender)] == [[], []]
 
 
 def broken() -> list[tuple[str, dict[str, Any]]]:

@@ -43,7 +43,7 @@ def test_a_good_specification_round_trips() -> None:
 
 
 # Fields of later editions of the form: absent and null (or empty) mean the same.
-LATER = {"bid_validity_days", "documents", "questions_until"}
+LATER = {"bid_validity_days", "documents", "extension_rule", "questions_until"}
 
 
 @pytest.mark.parametrize("name", sorted(set(spec()) - LATER))
@@ -84,6 +84,39 @@ def document(**changes: Any) -> dict[str, Any]:
 )
 def test_documents_questions_validity_and_budget(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     assert errors(spec(**changes)) == expected
+
+
+def rule(**changes: Any) -> dict[str, Any]:
+    row = {"extend_ms": 7_200_000, "look_back_ms": 7_200_000, "min_outage_ms": 600_000, "triggers": ["clock"]}
+    return {"extension_rule": row | changes}
+
+
+WEEK = 7 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (rule(), []),
+        (rule(extend_ms=1_800_000), []),
+        (rule(extend_ms=1_799_999), [("extension_rule.extend_ms", "out_of_range")]),
+        (rule(extend_ms=WEEK), []),
+        (rule(extend_ms=WEEK + 1), [("extension_rule.extend_ms", "out_of_range")]),
+        (rule(look_back_ms=0, min_outage_ms=0), []),
+        (rule(look_back_ms=-1), [("extension_rule.look_back_ms", "out_of_range")]),
+        (rule(triggers=[]), [("extension_rule.triggers", "not_a_choice")]),
+        (rule(triggers=["weather"]), [("extension_rule.triggers", "not_a_choice")]),
+        (rule(triggers=["clock", 1]), [("extension_rule.triggers", "not_a_choice")]),
+        (rule(triggers=["clock", "clock"]), [("extension_rule.triggers", "out_of_order")]),
+        (rule(triggers="clock"), [("extension_rule.triggers", "not_array")]),
+        (rule(after_ms=1), [("extension_rule.after_ms", "unknown")]),
+        ({"extension_rule": "yes"}, [("extension_rule", "not_object")]),
+    ],
+)
+def test_consent_to_an_extension_by_rule(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:  # MB-03
+    assert errors(spec(**changes)) == expected
+    if not expected:
+        assert parse_spec(spec(**changes)).to_json() == spec(**changes)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from copy import deepcopy
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from trading.procedures.rules.extension import MEASURED
+
 #: Section to what was typed there; only texts, lists and objects of texts.
 Content: TypeAlias = dict[str, Any]
 
@@ -94,6 +96,9 @@ def new_content() -> Content:
             "supply_day": "",
             "questions_day": "",
             "validity_days": "90",
+            "extension": "yes",
+            "triggers": list(MEASURED),
+            "extend_minutes": "",
         },
         "sealing": {"bidder_factor": "yes", "k": "3", "n": "5"},
     }

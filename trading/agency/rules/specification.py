@@ -15,6 +15,7 @@ from trading.agency.rules.content import Content, Step
 from trading.kernel.calendar import WorkCalendar
 from trading.kernel.errors import InvalidInput
 from trading.kernel.money import Money
+from trading.procedures.rules.extension import ExtensionRule
 from trading.procedures.rules.fields import InvalidFields
 from trading.procedures.rules.spec import DocumentSpec, ProcedureSpec, Windows, parse_spec
 
@@ -56,6 +57,7 @@ def specification(
     documents: Sequence[DocumentSpec],
     calendar: WorkCalendar,
     cutoff: Callable[[int, date | None], int | None],
+    usual: ExtensionRule,
 ) -> Outcome:
     """Return the specification that was typed, or what is amiss.
 
@@ -65,6 +67,7 @@ def specification(
         documents: Files of the draft.
         calendar: Zone of the days and hours.
         cutoff: Instant (ms) until which questions are taken, by the deadline and the day that was chosen.
+        usual: What holds of an extension by rule where nothing was typed.
     """
     close = close_of(content, calendar)
     value = {
@@ -72,6 +75,7 @@ def specification(
         "bid_validity_days": number(content["dates"]["validity_days"]),
         "close": close,
         "documents": [{name: getattr(each, name) for name in each.__slots__} for each in _sorted(documents)],
+        "extension_rule": _extension(content["dates"], usual),
         "jurisdiction": JURISDICTION,
         "kind": KIND,
         "lots": [_lot(lot, str(place + 1)) for place, lot in enumerate(content["lots"])],
@@ -197,6 +201,16 @@ def _sealing(typed: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _extension(typed: Mapping[str, Any], usual: ExtensionRule) -> dict[str, Any] | None:
+    """Return the consent that was given; who answers nothing, or typed a draft before it was asked, gives none."""
+    if typed.get("extension") != "yes":
+        return None
+    minutes = number(typed["extend_minutes"])
+    extend_ms = minutes * _MINUTE_MS if isinstance(minutes, int) else minutes
+    chosen = {"triggers": sorted(typed["triggers"])}
+    return {**usual.to_json(), **chosen, **({} if extend_ms is None else {"extend_ms": extend_ms})}
+
+
 _SUBJECT: Final = frozenset({"title_zh", "title_en", "text_zh", "text_en", "buyer", "agency", "supervisor"})
 _DATES: Final[Mapping[str, str]] = {
     "close": "close_day",
@@ -204,6 +218,7 @@ _DATES: Final[Mapping[str, str]] = {
     "bid_validity_days": "validity_days",
     "questions_until": "questions_day",
 }
+_EXTENSION: Final[Mapping[str, str]] = {"extend_ms": "extend_minutes"}
 _METHOD: Final = frozenset({"category", "criteria", "method", "preference", "tie_rule"})
 
 
@@ -214,6 +229,9 @@ def located(path: str, code: str) -> Problem:
         return Problem(step=Step.SUBJECT, lot=None, field=first, code=code)
     if first in _DATES:
         return Problem(step=Step.DATES, lot=None, field=_DATES[first], code=code)
+    if first == "extension_rule":
+        name = rest[-1] if rest else first
+        return Problem(step=Step.DATES, lot=None, field=_EXTENSION.get(name, name), code=code)
     if first == "documents":
         return Problem(step=Step.DOCUMENTS, lot=None, field="documents", code=code)
     if first == "lots" and len(rest) > 1:

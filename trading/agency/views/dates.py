@@ -18,10 +18,21 @@ from trading.agency.views.drafts import Page, keep, save
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
 from trading.procedures.rules.dates import Law
+from trading.procedures.rules.extension import MEASURED, usual_rule
 from trading.web.locale import gettext as _
 from trading.web.permissions import allow
 
-DATES = ("issue_day", "close_day", "close_time", "supply_day", "questions_day", "validity_days")
+DATES = (
+    "issue_day",
+    "close_day",
+    "close_time",
+    "supply_day",
+    "questions_day",
+    "validity_days",
+    "extension",
+    "extend_minutes",
+)
+_MINUTE_MS = 60_000
 FIELDS = {"close": "close_day", "supply_ends_at": "supply_day", "questions_until": "questions_day"}
 TIMES = tuple(f"{hour:02d}:{minute:02d}" for hour in range(9, 17) for minute in (0, 30))
 
@@ -31,11 +42,14 @@ TIMES = tuple(f"{hour:02d}:{minute:02d}" for hour in range(9, 17) for minute in 
 def dates(draft_id: str) -> Page | Response:
     """Choose the dates; everything follows from the planned day of publication."""
     draft = own_draft(draft_id)
-    form = DatesForm(data={**draft.content["dates"], "version": draft.version})
-    posted = form.validate_on_submit()
-    content = service.with_section(draft, "dates", texts_of(form, DATES))
     with reading() as (conn, at):
         law = service.law_at(conn, at)
+    typed = draft.content["dates"]
+    minutes = typed.get("extend_minutes") or str(usual_rule(law.edition, law.regime, MEASURED).extend_ms // _MINUTE_MS)
+    form = DatesForm(data={**typed, "extend_minutes": minutes, "version": draft.version})
+    posted = form.validate_on_submit()
+    section = {**texts_of(form, DATES), "triggers": list(form.triggers.data or ())}
+    content = service.with_section(draft, "dates", section)
     offer(form, law, content, at)
     if posted:
         stored = save(form, draft, content)

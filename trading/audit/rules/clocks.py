@@ -12,7 +12,7 @@ HOSTS: Final = (DATABASE_HOST, "sequencer")
 
 MAX_AGE_MS: Final = 120_000
 MAX_ERROR_US: Final = 500_000
-BEFORE_CLOSE_MS: Final = 120_000  # a hold so short before a deadline makes it void
+BEFORE_CLOSE_MS: Final = 120_000  # a hold so short before a deadline moves it
 
 SILENT: Final = "no clock state for 120 s"
 UNSYNCHRONISED: Final = "the clock is not synchronised"
@@ -66,11 +66,15 @@ def trouble(state: ClockState, now: int) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """One hold of a host: from ``first`` to ``last``, both included; ``last`` is None while it goes on."""
+    """One hold of a host: from ``first`` to ``last``, both included; ``last`` is None while it goes on.
+
+    ``evidence`` are the commitments (hex) of the records that began and ended it.
+    """
 
     host: str
     first: int
     last: int | None
+    evidence: tuple[str, ...] = ()
 
     def touches(self, first: int, last: int) -> bool:
         """Whether the hold and the instants from ``first`` to ``last`` have one in common."""
@@ -78,23 +82,21 @@ class Hold:
 
 
 def holds(records: Iterable[Mapping[str, Any]]) -> list[Hold]:
-    """Return the holds that ``clock.hold`` and ``clock.released`` tell, in the order in which they ended.
+    """Return the holds that ``clock.hold`` and ``clock.released`` tell (each with its ``h``), by their ends.
 
     The clock may have been set back meanwhile: a hold lies between the two instants in either order. A second hold of
     a host that is held already prolongs the first.
     """
-    begun: dict[str, int] = {}
+    begun: dict[str, Mapping[str, Any]] = {}
     found: list[Hold] = []
     for record in records:
-        host, at = record["body"]["host"], record["at"]
+        host = record["body"]["host"]
         if record["kind"] == "clock.hold":
-            begun.setdefault(host, at)
+            begun.setdefault(host, record)
         elif host in begun:
             start = begun.pop(host)
-            found.append(Hold(host=host, first=min(start, at), last=max(start, at)))
-    return found + [Hold(host=host, first=at, last=None) for host, at in begun.items()]
-
-
-def is_void(found: Iterable[Hold], close: int, drain_ms: int) -> bool:
-    """Whether a deadline fell into a hold: at any moment from 120 s before it until the drain is over (TE1 T3)."""
-    return any(each.touches(close - BEFORE_CLOSE_MS, close + drain_ms) for each in found)
+            first, last = sorted((start["at"], record["at"]))
+            found.append(Hold(host=host, first=first, last=last, evidence=(start["h"], record["h"])))
+    return found + [
+        Hold(host=host, first=record["at"], last=None, evidence=(record["h"],)) for host, record in begun.items()
+    ]

@@ -21,23 +21,12 @@ from trading.kernel.fields import (
     sorted_by,
     text,
 )
+from trading.procedures.rules.extension import CAUSES, MIN_EXTENSION_MS, ExtensionRule
 
-CAUSES: Final = ("clock", "outage", "refusal")
 DRAIN_MS: Final = 5_000  # TE1 T5 step 4: longer than the lock time-out of 4 s
-MIN_EXTENSION_MS: Final = 1_800_000
 MIN_NOTICE_MS: Final = 1_800_000  # a change leaves at least 30 minutes; longer legal periods are rules of the procedure
 _SECOND_MS: Final = 1000
 _FIXED: Final = ("extension_rule", "intake", "lot", "stage", "tender")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtensionRule:
-    """Consent given in advance to extensions derived by rule (TE1 T6)."""
-
-    extend_ms: int
-    look_back_ms: int
-    min_outage_ms: int
-    triggers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ _EVIDENCE: Final = frozenset(
     {
         "bid.received",
         "bid.withdrawn",
+        "closing.blocked",
+        "closing.confirmed",
         "custodian.key_disclosed",
         "deadline.reached",
         "factor.refused",

@@ -102,7 +102,7 @@ def _lot_draft(conn: Connection, row: ProcedureRow, spec: ProcedureSpec, lot: Lo
         "cause": None,
         "close": spec.close,
         "evidence": [],
-        "extension_rule": None,
+        "extension_rule": None if spec.extension_rule is None else spec.extension_rule.to_json(),
         "factor_window_ms": spec.windows.factor_window_ms,
         "intake": None,
         "objection_ms": spec.windows.objection_ms,

@@ -35,6 +35,7 @@ from trading.notices.queries.values import (
 )
 from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import Happened, LotState, lot_state, timeline
+from trading.procedures.rules.extension import ExtensionRule
 
 # Proofs of publication stand with the notices that they are about.
 _PROOF: Final = "notice.publication"
@@ -164,6 +165,8 @@ def _lot(
         steps=timeline(state, row.close_at, happened),
         reason=next((each.reason for each in reversed(records) if each.reason is not None), None),
         is_void=state is LotState.CLOSING and bids.is_void(conn, row.close_at),
+        is_blocked=state is LotState.CLOSING
+        and bool(bids.blocked_for(conn, row.procedure_id, row.number, row.stage, row.close_at)),
         budget=said.get("budget"),
         category=said.get("category", ""),
         criteria=tuple(criterion_of(each) for each in said.get("criteria") or ()),
@@ -211,11 +214,12 @@ def _schedule(digest: bytes | None, documents: Mapping[str, dict[str, Any]]) -> 
     schedule = documents.get(bytes(digest).hex()) if digest is not None else None
     if schedule is None or digest is None:
         return None
+    rule = schedule["extension_rule"]
     return Schedule(
         sha256=bytes(digest).hex(),
         seq=schedule["seq"],
         cause=schedule["cause"],
         objection_ms=schedule["objection_ms"],
         factor_window_ms=schedule["factor_window_ms"],
-        may_extend=schedule["extension_rule"] is not None,
+        extension_rule=None if rule is None else ExtensionRule(**{**rule, "triggers": tuple(rule["triggers"])}),
     )

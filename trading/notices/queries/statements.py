@@ -99,6 +99,7 @@ def _documents() -> Select[Any]:
 HEAD: Final = _head()
 LOTS: Final = (
     select(
+        lot.c.procedure_id,
         lot.c.number,
         lot.c.stage,
         lot.c.phase,

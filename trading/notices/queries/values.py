@@ -9,6 +9,7 @@ from typing import Any
 from trading.notices.queries.log import LogRow
 from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import LotState, Step
+from trading.procedures.rules.extension import ExtensionRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class Schedule:
     cause: str | None
     objection_ms: int
     factor_window_ms: int
-    may_extend: bool
+    extension_rule: ExtensionRule | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,8 @@ class Lot:
     opening_step: str | None  # None before the first opening order
     steps: tuple[Step, ...]
     reason: str | None  # why it failed or was cancelled: the code in its record
-    is_void: bool = False  # the deadline has passed inside a hold of the clock and has to be moved (TE1 T3)
+    is_void: bool = False  # the deadline has passed inside a hold of the clock and is moved (TE1 T3)
+    is_blocked: bool = False  # the deadline has passed, and the agency has to decide (TE1 T5)
     budget: int | None = None
     category: str = ""
     criteria: tuple[Criterion, ...] = ()

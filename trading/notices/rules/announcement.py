@@ -21,6 +21,7 @@ _TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "tender.changed": ("更正公告", "Correction notice"),
     "tender.published": ("招标公告", "Tender notice"),
 }
+_DERIVED: Final = ("截止时间按规则顺延", "Deadline moved by rule")
 
 
 def page_of(case: Case) -> str:
@@ -36,13 +37,15 @@ def page_of(case: Case) -> str:
 
 def notice_of(case: Case, fact: Fact) -> Mapping[str, Any] | None:
     """Return the notice that a record publishes, or None."""
+    if fact.is_derived:
+        return None
     return case.notices.get(fact.body.get("notice_sha256", ""))
 
 
 def item(case: Case, origin: str) -> Item:
     """Return the feed's item of the published entry."""
     fact, offer = case.published, case.offer
-    zh, en = _TITLES[fact.kind]
+    zh, en = _DERIVED if fact.is_derived else _TITLES[fact.kind]
     lots = [lot["lot"] for lot in (notice_of(case, fact) or fact.body).get("lots", ())] or [fact.body.get("lot")]
     named = [lot for lot in offer["lots"] if lot["lot"] in lots]
     return Item(

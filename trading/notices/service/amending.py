@@ -101,8 +101,11 @@ def amend(ledger: Ledger, actor: Actor, reference: str, correction: Correction) 
         lots = [lot for lot in rows.lots(uow, row.id) if lot.phase == LotPhase.OPEN.value]
         if not lots:
             raise RuleBroken("act.wrong_phase", "B4.1", act=Act.AMEND.value, phase=row.phase)
+        moves = correction.specification.close != before.close
         for lot in lots:
-            _require_amendable(uow, row, lot, notice, correction, affects_bids=found.affects_bids)
+            # A deadline that has moved by rule is later than the specification says, and stays (TE1 T6).
+            close = correction.specification.close if moves else lot.close_at
+            _require_amendable(uow, row, lot, notice, correction, close=close, affects_bids=found.affects_bids)
         procedures.amend(uow, row, correction.specification, correction.notice.sha256)
         changed = [_amend_lot(uow, row, lot, correction) for lot in lots]
         store.add(uow, changed[0], row.id, notice, correction.notice)
@@ -110,9 +113,16 @@ def amend(ledger: Ledger, actor: Actor, reference: str, correction: Correction) 
 
 
 def _require_amendable(
-    uow: UnitOfWork, row: ProcedureRow, lot: LotRow, notice: Notice, correction: Correction, *, affects_bids: bool
+    uow: UnitOfWork,
+    row: ProcedureRow,
+    lot: LotRow,
+    notice: Notice,
+    correction: Correction,
+    *,
+    close: int | None,
+    affects_bids: bool,
 ) -> None:
-    """Check what a correction makes of one open lot; locks are taken here (rule L)."""
+    """Check what a correction makes of one open lot with its deadline ``close``; locks are taken here (rule L)."""
     place = (lot.number, lot.stage)
     document = correction.schedules.get(place)
     offered = notice.lot(*place)
@@ -126,7 +136,7 @@ def _require_amendable(
         require_agency(uow, row, document)
         require_successor(_schedule(uow, lot), parse_schedule(document.doc), uow.at)
     new_close = lot.close_at if document is None else parse_schedule(document.doc).close
-    if new_close != correction.specification.close:
+    if new_close != close:
         raise InvalidInput("doc.bad_field", f"the schedule of lot {lot.number} has another deadline")
     facts: dict[str, Any] = {"new_close_at": new_close, "affects_bids": affects_bids}
     if same_person(uow.connection, uow.actor.account, (correction.author,)):

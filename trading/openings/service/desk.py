@@ -32,11 +32,12 @@ from trading.openings.rules.decisions import (
     parse_objection_decision,
 )
 from trading.openings.rules.verdicts import Finding
-from trading.openings.service import documents, objections
+from trading.openings.service import confirming, documents, objections
 from trading.openings.service import session as sessions
 from trading.openings.service.documents import Collected
 from trading.parties import queries as parties
 from trading.procedures import queries as procedures
+from trading.procedures.rules.lifecycle import LotPhase
 
 #: Which keys a person may hold for the papers of a ceremony, by role of the account (P6.2).
 KEY_ROLES: Final[Mapping[Role, tuple[str, ...]]] = {
@@ -92,13 +93,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Everything that the people of one ceremony have in hand. ``names``: bid to (code, Chinese, English name)."""
+    """Everything that the people of one ceremony have in hand. ``names``: bid to (code, Chinese, English name).
+
+    ``blocked`` are the reasons for which the lot cannot be closed yet (TE1 T5), the newest last.
+    """
 
     row: CeremonyRow
     papers: tuple[Paper, ...]
     objections: tuple[Objection, ...]
     reports: tuple[Report, ...]
     names: Mapping[str, tuple[str, str, str]]
+    blocked: tuple[str, ...] = ()
 
     def waiting(self, actor: Actor) -> int:
         """Return how many things wait for this person."""
@@ -130,19 +135,22 @@ def desk(conn: Connection, actor: Actor, reference: str, lot: str) -> Desk:
 
 def desks(conn: Connection, actor: Actor) -> list[Desk]:
     """Return the desks of every ceremony of the actor's organisation, those that go on first."""
-    return [_desk(conn, row) for row in queries.ceremonies_of(conn, actor.organisation or "")]
+    found = [_desk(conn, row) for row in queries.ceremonies_of(conn, actor.organisation or "")]
+    return [each for each in found if each.blocked or each.row.phase != LotPhase.OPEN]
 
 
 def _desk(conn: Connection, row: CeremonyRow) -> Desk:
     place = row.place
     raised = _objections(conn, place)
     decided = {each.h for each in raised if each.decision is not None}
+    blocked = confirming.open_reasons(conn, place)
     return Desk(
         row=row,
-        papers=tuple(paper for paper in _papers(conn, place) if not _is_moot(paper, decided)),
+        papers=tuple(paper for paper in _papers(conn, place) if not _is_moot(paper, row, decided, blocked)),
         objections=raised,
         reports=_reports(conn, row),
         names=_names(conn, row, raised),
+        blocked=blocked,
     )
 
 
@@ -160,9 +168,13 @@ def _papers(conn: Connection, place: Place) -> list[Paper]:
     ]
 
 
-def _is_moot(paper: Paper, decided: set[str]) -> bool:
-    """Whether a draft decides an objection that another one has decided."""
-    return paper.typ == "sb1.objection-decision" and paper.h is None and paper.content["objection_h"] in decided
+def _is_moot(paper: Paper, row: CeremonyRow, decided: set[str], blocked: tuple[str, ...]) -> bool:
+    """Whether a draft decides what is decided: an objection by another one, a blocked close by a later deadline."""
+    if paper.h is not None:
+        return False
+    if paper.typ == confirming.TYP:
+        return paper.content["close"] != row.close_at or paper.content["reason"] not in blocked
+    return paper.typ == "sb1.objection-decision" and paper.content["objection_h"] in decided
 
 
 def _of_lot(conn: Connection, place: Place, kind: str) -> list[dict[str, Any]]:
@@ -233,6 +245,18 @@ def paper_of(found: Desk, sha256: str) -> Paper:
     if paper is None:
         raise NotFound("document")
     return paper
+
+
+def draft_confirmation(ledger: Ledger, actor: Actor, where: tuple[str, str, str]) -> Collected:
+    """Put the paper on the desk with which agency and supervisor confirm a blocked deadline (TE1 T5).
+
+    Raises:
+        NotFound: The procedure is of others.
+        RuleBroken: ``closing.not_blocked``.
+    """
+    with ledger.read() as conn:
+        require_party(conn, actor, *where)
+    return documents.collect(ledger, actor, where, SignedDocument(confirming.proposal(ledger, *where)))
 
 
 def draft_decision(

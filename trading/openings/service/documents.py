@@ -1,4 +1,4 @@
-"""Documents that need several signatures: a draft collects them, the last one makes the record (SB1 S9)."""
+"""Documents that need several signatures: a draft collects them, the last one makes the record (SB1 S9, TE1 T5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trading.kernel.errors import IntegrityFailure, InvalidInput, NotPermitted, 
 from trading.kernel.roles import Actor
 from trading.openings import queries, store
 from trading.openings.model import Place
-from trading.openings.service import ordering, transcripts
+from trading.openings.service import confirming, ordering, transcripts
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
 from trading.parties import store as keys
@@ -45,6 +45,7 @@ class _Kind:
 
 _BOTH: Final = ("agency", "supervisor")
 _KINDS: Final[Mapping[str, _Kind]] = {
+    confirming.TYP: _Kind(needs=_BOTH, require=confirming.require_confirmation, act=confirming.confirm),
     "sb1.open-order": _Kind(needs=_BOTH, require=ordering.require_order, act=ordering.order),
     "sb1.objection-decision": _Kind(
         needs=("supervisor",), require=ordering.require_decision, act=ordering.decide_objection

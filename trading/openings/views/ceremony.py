@@ -15,7 +15,7 @@ from trading.audit.rules.proof import MAX_RECEIPT
 from trading.audit.runtime import Runtime
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Role
-from trading.openings.forms import DecisionForm, ObjectionForm, finding_form
+from trading.openings.forms import DecisionForm, ObjectionForm, ProposalForm, finding_form
 from trading.openings.service import desk as desks
 from trading.openings.service import documents
 from trading.openings.service.desk import Desk, Paper
@@ -64,6 +64,17 @@ def desk(reference: str, lot: str) -> str:
     )
 
 
+@blueprint.post(f"{_PREFIX}/desk/confirmation")
+@allow(*_PEOPLE, relation="jurisdiction")
+def confirmation(reference: str, lot: str) -> Answer:
+    """Put the paper on the desk that confirms a blocked deadline; agency and supervisor then sign it (TE1 T5)."""
+    form = ProposalForm()
+    if not form.validate_on_submit():
+        return redirect(url_for("ceremony.desk", reference=reference, lot=lot), HTTPStatus.SEE_OTHER)
+    made = desks.draft_confirmation(_runtime().ledger, current_actor(), (reference, lot, _STAGE))
+    return redirect(_paper_url(reference, lot, made.sha256), HTTPStatus.SEE_OTHER)
+
+
 @blueprint.route(f"{_PREFIX}/desk/<sha256>", methods=["GET", "POST"])
 @allow(*_PEOPLE, relation="jurisdiction")
 @takes_documents
@@ -93,6 +104,7 @@ def paper(reference: str, lot: str, sha256: str) -> Answer:
 def title(paper: Paper) -> str:
     """Return what a paper is called."""
     titles = {
+        "mb.closing-confirmation": _("Confirmation of the close"),
         "sb1.open-order": _("Opening order"),
         "sb1.objection-decision": _("Decision on an objection"),
         "sb1.adjudication": _("Finding about a share"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -128,6 +128,19 @@ class Fields:
             self._bad(name, "not_a_choice")
             return next(iter(values))
         return values(value)
+
+    def choices(self, name: str, values: Collection[str]) -> tuple[str, ...]:
+        """Read an array of at least one of ``values``, sorted, none twice."""
+        value = self._take(name)
+        if not isinstance(value, list | tuple):
+            self._bad(name, "not_array")
+            return ()
+        found = [item for item in value if isinstance(item, str) and item in values]
+        if not found or len(found) != len(value):
+            self.fail(name, "not_a_choice")
+        elif found != sorted(set(found)):
+            self.fail(name, "out_of_order")
+        return tuple(found)
 
     def child(self, name: str) -> Fields:
         """Read a nested object; if it is missing, only that is reported."""

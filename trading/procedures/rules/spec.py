@@ -22,6 +22,7 @@ from trading.procedures.rules.criteria import (
     read_criteria,
     read_preference,
 )
+from trading.procedures.rules.extension import ExtensionRule, read_extension_rule
 from trading.procedures.rules.fields import Fields
 from trading.procedures.rules.policies import Method, TieRule
 
@@ -113,7 +114,7 @@ class ProcedureSpec:
     """A whole procedure; instants in ms, organisations by their unified social credit code.
 
     ``questions_until`` is the instant until which questions are taken (None: until the deadline);
-    ``bid_validity_days`` runs from the deadline (DOC-07).
+    ``bid_validity_days`` runs from the deadline (DOC-07); without an ``extension_rule`` no deadline moves by itself.
     """
 
     kind: str
@@ -133,6 +134,7 @@ class ProcedureSpec:
     documents: tuple[DocumentSpec, ...] = ()
     questions_until: int | None = None
     bid_validity_days: int | None = None
+    extension_rule: ExtensionRule | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the structure that ``parse_spec`` reads."""
@@ -142,6 +144,7 @@ class ProcedureSpec:
             "buyer": self.buyer,
             "close": self.close,
             "documents": [_plain(document) for document in self.documents],
+            "extension_rule": None if self.extension_rule is None else self.extension_rule.to_json(),
             "jurisdiction": self.jurisdiction,
             "kind": self.kind,
             "lots": [_lot_json(lot) for lot in self.lots],
@@ -220,6 +223,7 @@ def parse_spec(value: object) -> ProcedureSpec:
         documents=_documents(fields),
         questions_until=_optional(fields, "questions_until", 0, MAX_INTEGER),
         bid_validity_days=_optional(fields, "bid_validity_days", 1, _LONGEST_VALIDITY_DAYS),
+        extension_rule=read_extension_rule(fields),
     )
     fields.finish()
     return spec

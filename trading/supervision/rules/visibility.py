@@ -14,8 +14,8 @@ from typing import Final
 
 #: Kinds that say nothing about bids and are public, or say that the agency has work to do.
 AT_ONCE: Final = frozenset({
-    "answer.drafted", "answer.published", "lot.failed", "opening.refused", "policy.fixed", "procedure.cancelled",
-    "question.asked", "tender.changed", "tender.published",
+    "answer.drafted", "answer.published", "closing.blocked", "closing.confirmed", "lot.failed", "opening.refused",
+    "policy.fixed", "procedure.cancelled", "question.asked", "tender.changed", "tender.published",
 })  # fmt: skip
 #: Acts of the ceremony of one lot, from its first order on.
 OF_CEREMONY: Final = frozenset({

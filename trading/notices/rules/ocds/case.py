@@ -20,6 +20,11 @@ class Fact:
     h: str
     body: Mapping[str, Any]
 
+    @property
+    def is_derived(self) -> bool:
+        """Whether it moved a deadline by rule: the notice that it names was published before (TE1 T6)."""
+        return bool(self.body.get("evidence"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
@@ -81,8 +86,9 @@ class Case:
         return {**named[-1], **texts, "lots": [lots[number] for number in sorted(lots, key=_by_number)]}
 
     def named_notices(self) -> Iterator[tuple[str, Fact, Mapping[str, Any]]]:
-        """Yield (SHA-256, the last record that names it, body) of every notice so far, oldest first."""
-        last = {str(fact.body["notice_sha256"]): fact for fact in self.facts if "notice_sha256" in fact.body}
+        """Yield (SHA-256, the last record that published it, body) of every notice so far, oldest first."""
+        published = [fact for fact in self.facts if "notice_sha256" in fact.body and not fact.is_derived]
+        last = {str(fact.body["notice_sha256"]): fact for fact in published}
         for digest, fact in last.items():
             yield digest, fact, self.notices[digest]
 

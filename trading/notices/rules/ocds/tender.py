@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from trading.notices.rules.changes import Change
 from trading.notices.rules.ocds.bids import bidders_of
-from trading.notices.rules.ocds.case import Case, is_offer
+from trading.notices.rules.ocds.case import Case, Fact, is_offer
 from trading.notices.rules.ocds.terms import (
     both,
     date_time,
@@ -200,21 +200,40 @@ def _files(case: Case, notice: Mapping[str, Any], at: int) -> Iterator[dict[str,
 
 
 def _amendments(case: Case) -> dict[str, Any]:
-    """Return every correction with what it changed, and the releases before and after it (NOT-05)."""
+    """Return what changed the offer, and the releases before and after it: corrections (NOT-05), and rules (MB-03)."""
     own, found = ocid(case.prefix, case.reference), []
-    offers = [(fact, notice) for _digest, fact, notice in case.named_notices() if is_offer(notice)]
-    for (before, _amended), (fact, notice) in pairwise(offers):
-        changes = [Change(field=each["field"], old=each["old"], new=each["new"]) for each in notice["changes"]]
+    offers = {fact.h: notice for _digest, fact, notice in case.named_notices() if is_offer(notice)}
+    steps = [fact for fact in case.facts if fact.h in offers or fact.is_derived]
+    for before, fact in pairwise(steps):
         amendment = {
-            "id": f"notice-{notice['number']}",
+            **(_extension(case, fact) if fact.is_derived else _correction(offers[fact.h])),
             "date": date_time(fact.at),
-            "rationale": notice["text_zh"] or notice["text_en"],
-            "description": "；".join(map(_change, changes)),
             "amendsReleaseID": release_id(own, before.h),
             "releaseID": release_id(own, fact.h),
         }
         found.append({name: item for name, item in amendment.items() if item})
     return {"amendments": found} if found else {}
+
+
+def _correction(notice: Mapping[str, Any]) -> dict[str, Any]:
+    changes = [Change(field=each["field"], old=each["old"], new=each["new"]) for each in notice["changes"]]
+    return {
+        "id": f"notice-{notice['number']}",
+        "rationale": notice["text_zh"] or notice["text_en"],
+        "description": "；".join(map(_change, changes)),
+    }
+
+
+def _extension(case: Case, fact: Fact) -> dict[str, Any]:
+    """Return a deadline that moved by rule, with the schedule before it (TE1 T6)."""
+    schedule = case.schedules[fact.body["schedule_sha256"]]
+    old, new = (str(each["close"]) for each in (case.schedules[schedule["supersedes"]], schedule))
+    field = f"lot {fact.body['lot']} close"
+    return {
+        "id": f"schedule-{fact.body['lot']}-{schedule['seq']}",
+        "rationale": f"按规则顺延（{fact.body['cause']}）",
+        "description": _change(Change(field=field, old=old, new=new)),
+    }
 
 
 def _change(change: Change) -> str:
