@@ -95,7 +95,9 @@ def _load_keys(evidence: Evidence, check: Check) -> None:
     ring = evidence.keys
     for logged in evidence.of_kind("key.registered"):
         body = logged.body
-        event = KeyEvent(logged.n, body["kid"], body["org"], body["role"], body["spki_sha256"])
+        event = KeyEvent(
+            logged.n, body["kid"], body["org"], body["role"], body["spki_sha256"], body.get("enrol_sha256")
+        )
         ring.registered.setdefault(event.kid, []).append(event)
     for logged in evidence.of_kind("key.revoked"):
         ring.revoked.setdefault(logged.body["kid"], []).append(KeyEvent(logged.n, logged.body["kid"]))
@@ -105,6 +107,8 @@ def _load_keys(evidence: Evidence, check: Check) -> None:
         events = ring.registered.get(kid, [])
         if any((event.org, event.role) != (value["org"], value["role"]) for event in events):
             check.fail(document.place, "organisation or role differs from the key's registration")
+        if any(event.enrol_sha256 not in (None, document.sha256) for event in events):
+            check.fail(document.place, "the key's registration names another enrolment")
         ring.spki[kid] = key
 
 

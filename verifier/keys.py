@@ -34,6 +34,7 @@ class KeyEvent:
     org: str = ""
     role: str = ""
     spki_sha256: str = ""
+    enrol_sha256: str | None = None
 
 
 @dataclass

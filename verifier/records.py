@@ -85,22 +85,21 @@ _STEP = choice("qualification", "conformity", "price")
 _OUTCOME = choice("conforming", "invalid")
 _PREFERENCE = choice(None, "small_micro", "consortium")
 _MEMBERSHIP = dict.fromkeys(("account", "jurisdiction", "org", "person", "role"), NAME)
+_KEY = {
+    "alg": NAME,
+    "approved_by": array(NAME),
+    "kid": HEX32,
+    "org": NAME,
+    "role": NAME,
+    "second_factor": BOOL,
+    "spki_sha256": HEX32,
+}
 _BODIES: dict[str, dict[str, FieldRule]] = {
-    "organisation.registered": {"code": NAME, "roles": array(NAME)},
-    "key.registered": {
-        "alg": NAME,
-        "approved_by": array(NAME),
-        "kid": HEX32,
-        "org": NAME,
-        "role": NAME,
-        "second_factor": BOOL,
-        "spki_sha256": HEX32,
-    },
-    "key.revoked": {"kid": HEX32, "reason": TEXT},
+    "organisation.registered": {"code": NAME, "name_en": TEXT, "name_zh": TEXT, "roles": array(NAME)},
     "membership.granted": _MEMBERSHIP,
     "membership.ended": {**_MEMBERSHIP, "reason": TEXT},
     "calendar.changed": {"days": array(_DAY), "source": TEXT},
-    "procedure.drafted": _SPEC,
+    "procedure.drafted": {"edition_id": NAME, "edition_sha256": HEX32, "regime": NAME, **_SPEC},
     "procedure.submitted": {**_SPEC, "reason": nullable(TEXT)},
     "procedure.returned": {**_SPEC, "reason": nullable(TEXT)},
     "procedure.cancelled": {"notice_sha256": HEX32, "reason": TEXT},
@@ -133,7 +132,6 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     },
     "rehearsal.checked": {"bid": BID, "results": array(shape({"custodian": INDEX, "ok": BOOL}))},
     "bid.started": _BID,
-    "bid.withdrawn": {**_BID, "received_at": MS, "seq": SEQ, "sig_sha256": HEX32, "withdrawal_sha256": HEX32},
     "bid.refused": {"code": NAME, "envelope_sha256": HEX32, "queue_ms": COUNT, "received_at": MS},
     "bid.replicated": {"envelope_sha256": HEX32, "store": NAME},
     "bid.destroyed": {"envelope_sha256s": array(HEX32), "store": NAME},
@@ -261,6 +259,7 @@ _RECEIVED = {
     "sig_sha256": HEX32,
     "via": choice("platform", "intake"),
 }
+_WITHDRAWN = {**_BID, "received_at": MS, "seq": SEQ, "sig_sha256": HEX32, "withdrawal_sha256": HEX32}
 _VIA = choice("platform", "supervisor", "custodian")
 _WALKED = {"index": COUNT, "stratum": STRATUM_ID}
 _DRAWS: dict[str, dict[str, FieldRule]] = {
@@ -298,25 +297,30 @@ _DRAWS: dict[str, dict[str, FieldRule]] = {
     "disclosed": {"procedure": NAME, "salt": HEX32},
 }
 _BODIES.update({f"draw.{name}": {"attempt": SEQ, "draw": DRAW_ID, **fields} for name, fields in _DRAWS.items()})
+_KEPT = shape({"expert": NAME, "sealed_sha256": HEX32})
 REGISTER_ACTS = ("admitted", "changed", "removed", "resumed", "suspended")
 _BODIES.update({f"expert.{act}": {"change_sha256": HEX32} for act in REGISTER_ACTS})
 _BODIES.update(
     {
-        "expert.identities_kept": {"count": COUNT, "root": HEX32},
+        "expert.identities_kept": {"kept": array(_KEPT, by="expert")},
         "pool.snapshot": {"key_commit": HEX32, "register_size": COUNT, "root": HEX32, "seq": SEQ, "size": COUNT},
         "committee.planned": {"plan_sha256": HEX32},
         "committee.drawing": {"draw": DRAW_ID, "request_sha256": HEX32},
-        "committee.appointed": {"seat": NAME},
+        "committee.appointed": {"holder_commit": HEX32, "seat": NAME},
         "committee.formed": {"attempt": SEQ, "draw": DRAW_ID, "seats": array(any_object), "state": NAME},
-        "seat.signed_in": {"seat": NAME, "second_factor": BOOL},
+        "seat.signed_in": {"holder_commit": nullable(HEX32), "seat": NAME, "second_factor": BOOL},
         "seat.declared": {"declaration": TEXT, "seat": NAME},
         "seat.left": {"reason_commit": nullable(HEX32), "seat": NAME, "state": NAME},
         "panel.disclosed": {"members": array(any_object)},
     }
 )
 BODY_RULES: dict[str, FieldRule] = {kind: shape(fields) for kind, fields in _BODIES.items()}
+BODY_RULES["draw.policy_fixed"] = shape(_BODIES["draw.policy_fixed"], {"procedure_commit": HEX32})
+BODY_RULES["key.registered"] = shape(_KEY, {"enrol_sha256": HEX32})
+BODY_RULES["key.revoked"] = shape({"kid": HEX32, "reason": TEXT}, {"revoke_sha256": HEX32})
 BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ)})
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
+BODY_RULES["bid.withdrawn"] = shape(_WITHDRAWN, {"queue_ms": COUNT})
 
 # Fields that name a document, with the type it must have.
 NAMED_DOCUMENTS: dict[str, dict[str, str]] = {

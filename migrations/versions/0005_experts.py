@@ -162,7 +162,6 @@ CREATE TABLE record.expert_identity (
     entry_id BIGINT NOT NULL,
     expert_id TEXT NOT NULL,
     sealed BYTEA NOT NULL,
-    sealed_sha256 BYTEA NOT NULL,
     CONSTRAINT pk_expert_identity PRIMARY KEY (id),
     CONSTRAINT fk_expert_identity_entry_id_audit_entry FOREIGN KEY(entry_id) REFERENCES log.audit_entry (id)
 );
@@ -307,6 +306,7 @@ CREATE TABLE record.seat_holder (
     procedure_id BIGINT NOT NULL,
     seat TEXT NOT NULL,
     account TEXT NOT NULL,
+    salt BYTEA NOT NULL,
     CONSTRAINT pk_seat_holder PRIMARY KEY (id),
     CONSTRAINT uq_seat_holder_seat UNIQUE (seat),
     CONSTRAINT uq_seat_holder_procedure_id_account UNIQUE (procedure_id, account),
@@ -327,8 +327,7 @@ CREATE TABLE record.panel_name (
 );
 """
 
-# Identities: whoever registers may add one, only the contact service may read it. An auditor sees that a row names an
-# entry and which sealed bytes it commits to, never the bytes.
+# Identities: whoever registers may add one, only the contact service may read it.
 IDENTITIES = """
 CREATE TRIGGER a_guard BEFORE INSERT OR UPDATE ON record.expert_identity
     FOR EACH ROW EXECUTE FUNCTION log.guard();
@@ -338,7 +337,6 @@ ALTER TABLE record.expert_identity ENABLE ALWAYS TRIGGER a_guard;
 ALTER TABLE record.expert_identity ENABLE ALWAYS TRIGGER b_keep;
 GRANT INSERT ON record.expert_identity TO trading_web, trading_worker;
 GRANT SELECT ON record.expert_identity TO trading_contact;
-GRANT SELECT (id, entry_id, sealed_sha256) ON record.expert_identity TO trading_auditor;
 """
 
 SEATS = """
@@ -347,6 +345,21 @@ CREATE POLICY own_seat ON record.seat_holder
     USING (account = current_setting('mingbiao.person', true))
     WITH CHECK (account = current_setting('mingbiao.person', true));
 CREATE POLICY contact ON record.seat_holder TO trading_contact USING (true) WITH CHECK (true);
+"""
+
+# An auditor compares both tables with the records without reading them: views of their owner, for auditors alone, show
+# a digest of what is stored. ``holder_commit`` is TH of P4.1 over salt, seat and account (ADR 0045).
+DIGESTS = """
+CREATE VIEW record.kept_identity WITH (security_barrier) AS
+    SELECT id, entry_id, expert_id, sha256(sealed) AS sealed_sha256 FROM record.expert_identity;
+CREATE VIEW record.held_seat WITH (security_barrier) AS
+    SELECT id, entry_id, procedure_id, seat, sha256(
+        convert_to('mingbiao/experts/holder', 'UTF8') || decode('00', 'hex')
+        || int8send(octet_length(salt)) || salt
+        || int8send(octet_length(seat)) || convert_to(seat, 'UTF8')
+        || int8send(octet_length(account)) || convert_to(account, 'UTF8')
+    ) AS holder_commit FROM record.seat_holder;
+GRANT SELECT ON record.kept_identity, record.held_seat TO trading_auditor;
 """
 
 # The contact service reads what the walk needs and writes its steps; bids, openings and scores are not its business.
@@ -382,7 +395,7 @@ def upgrade() -> None:
     for table, column in GUARDED.items():
         for statement in guarded_ddl(table, column):
             op.execute(statement)
-    for script in (IDENTITIES, SEATS, CONTACT):
+    for script in (IDENTITIES, SEATS, DIGESTS, CONTACT):
         run_script(op.get_bind(), script)
     op.execute("RESET ROLE")
 
@@ -390,6 +403,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the tables; only an empty database may be taken down."""
     op.execute("SET ROLE trading_owner")
+    op.execute("DROP VIEW record.kept_identity, record.held_seat")
     for table in ("record.expert_identity", *reversed(GUARDED)):
         op.execute(f"DROP TABLE {table} CASCADE")
     for table in DESK:

@@ -213,6 +213,8 @@ CREATE POLICY own ON record.score_sheet
 CREATE POLICY opened ON record.score_sheet FOR SELECT
     USING (EXISTS (SELECT 1 FROM record.scoring s WHERE s.procedure_id = score_sheet.procedure_id
         AND s.lot = score_sheet.lot AND s.stage = score_sheet.stage AND s.opened));
+CREATE POLICY digest ON record.score_sheet FOR SELECT TO trading_owner
+    USING (current_setting('mingbiao.digest', true) = 'on');
 ALTER TABLE desk.score_draft ENABLE ROW LEVEL SECURITY;
 ALTER TABLE desk.score_draft FORCE ROW LEVEL SECURITY;
 CREATE POLICY own ON desk.score_draft
@@ -220,6 +222,24 @@ CREATE POLICY own ON desk.score_draft
     WITH CHECK (current_setting('mingbiao.actor', true) = 'expert:' || seat);
 GRANT SELECT, INSERT, UPDATE, DELETE ON desk.score_draft TO trading_web, trading_worker;
 GRANT SELECT ON desk.score_draft TO trading_reader;
+"""
+
+# An auditor compares closed sheets too, by the digest that their signature commits to: what this function tells, acting
+# as the owner, is all that he can learn (ADR 0045).
+DIGESTS = """
+CREATE FUNCTION log.sheet_digests() RETURNS TABLE (id bigint, entry_id bigint, procedure_id bigint, lot text,
+        stage text, seat text, version integer, sheet_sha256 bytea)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM set_config('mingbiao.digest', 'on', true);
+    RETURN QUERY SELECT s.id, s.entry_id, s.procedure_id, s.lot, s.stage, s.seat, s.version, sha256(s.bytes)
+        FROM record.score_sheet s;
+    PERFORM set_config('mingbiao.digest', '', true);
+END $$;
+REVOKE ALL ON FUNCTION log.sheet_digests() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION log.sheet_digests() TO trading_auditor;
+CREATE VIEW record.signed_sheet AS SELECT * FROM log.sheet_digests();
+GRANT SELECT ON record.signed_sheet TO trading_auditor;
 """
 
 
@@ -232,13 +252,16 @@ def upgrade() -> None:
     for table, column in GUARDED.items():
         for statement in guarded_ddl(table, column):
             op.execute(statement)
-    run_script(op.get_bind(), SECRECY)
+    for script in (SECRECY, DIGESTS):
+        run_script(op.get_bind(), script)
     op.execute("RESET ROLE")
 
 
 def downgrade() -> None:
     """Drop the tables; only an empty database may be taken down."""
     op.execute("SET ROLE trading_owner")
+    op.execute("DROP VIEW record.signed_sheet")
+    op.execute("DROP FUNCTION log.sheet_digests()")
     for table in reversed(GUARDED):
         op.execute(f"DROP TABLE {table} CASCADE")
     for table in DESK:

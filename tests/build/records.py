@@ -24,6 +24,7 @@ from trading.kernel.ids import new_row_id
 from trading.kernel.roles import Actor
 from trading.notices.tables import notice
 from trading.openings.tables import custodian_answer, opened_bid, opening
+from trading.parties.model import register_organisation
 from trading.parties.tables import organisation
 from trading.procedures.tables import lot, procedure
 
@@ -71,7 +72,8 @@ class Records:
     ) -> None:
         """Publish with lots ``number -> (phase, close_at)``."""
         with self.ledger.begin(ACTOR) as uow:
-            recorded = uow.record(self._event("procedure.drafted", f"procedure:{self.reference}", spec_sha256=HASH))
+            body = {"edition_id": "CN-GP-2026.1", "edition_sha256": HASH, "regime": "GP", "spec_sha256": HASH}
+            recorded = uow.record(self._event("procedure.drafted", f"procedure:{self.reference}", **body))
             self._procedure(uow, recorded, title, published_at, phase)
             self._document(uow, recorded, "mb.edition", EDITION)
             for number, (of_lot, close_at) in lots.items():
@@ -359,16 +361,14 @@ def register(ledger: Ledger, *codes: str) -> None:
     """Enter organisations whose names are their codes."""
     for code in codes:
         with ledger.begin(ACTOR) as uow:
-            recorded = uow.record(
-                Event(kind="organisation.registered", subject=f"org:{code}", body={"code": code, "roles": []})
-            )
+            names = {"name_zh": f"{code} 单位", "name_en": f"{code} Ltd"}
+            recorded = uow.record(register_organisation(code=code, roles=(), **names))
             uow.connection.execute(
                 organisation.insert().values(
                     id=new_row_id(),
                     entry_id=recorded.entry_id,
                     code=code,
-                    name_zh=f"{code} 单位",
-                    name_en=f"{code} Ltd",
                     roles=[],
+                    **names,
                 )
             )

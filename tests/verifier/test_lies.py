@@ -234,6 +234,7 @@ LIES: list[tuple[str, str, Change, str]] = [
     ("contracted", "mb.notice", only(of_kind("contract"), put(kind="cancellation")), "RK-03"),
     ("clean", "key.registered", put(org="91310000SOMEONE"), "AL-07"),
     ("clean", "key.registered", put(role="agency"), "AL-07"),
+    ("clean", "key.registered", put(enrol_sha256="ab" * 32), "AL-07"),
     ("clean", "mb.key-enrol", put(role="ack"), "AL-07"),
 ]
 

@@ -16,10 +16,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.build.tenders import ms
-from tests.support.columns import missed_columns, owner_of, tables_of
+from tests.support.columns import CONTRACTS, missed_columns, owner_of, unnamed
 from tests.support.databases import Server, clone
 from tests.support.journey import Exchange, open_exchange
 from tests.support.people import signed_in
+from tests.support.row_mutations import FEW, RowMutations
 from trading.accounts import service as accounts
 from trading.bids.rules.schedule import parse_schedule
 from trading.contracts import service as contracts
@@ -195,9 +196,9 @@ def test_the_whole_path_by_hand(desk: Desk) -> None:
     ranked(desk)
     awarded(desk)
     contracted(desk)
-    (table,) = tables_of("contract")
-    with owner_of(desk.exchange.market.database, [table]) as owner:
-        assert missed_columns(owner, table) == set()
+    with owner_of(desk.exchange.market.database, CONTRACTS) as owner:
+        assert missed_columns(owner, *CONTRACTS) == unnamed(*CONTRACTS)
+        assert RowMutations(owner, CONTRACTS).missed(FEW) == []
 
 
 def attach_documents(desk: Desk) -> None:

@@ -2,16 +2,17 @@
 
 Packages declare ``FOLDS``: kind → function that applies one record to a ``State``, a plain picture of the rows that the
 record is responsible for. The picture is then compared with the database column by column. Only what a fold has written
-is compared, but a stored row that no record explains is always named.
+is compared, but a stored row that no record explains is always named. Every finding says at which entry: that of the
+record which the stored value contradicts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, RowMapping, Table, TableClause, select
 
 from trading.audit.rules.record import parse_record
 from trading.audit.tables import audit_entry, log_position
@@ -23,13 +24,25 @@ _SCHEMA: Final = "record"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """A place where database and history differ. ``column`` is ``*`` for a whole row."""
+    """A place where database and history differ.
+
+    Attributes:
+        table: In schema ``record``, or ``audit_entry`` for a record that cannot be applied.
+        id: Of the stored row; None if it is gone.
+        column: ``*`` for a whole row.
+        stored: Its value, or a digest where the value itself is kept from auditors.
+        expected: What the records say; None if no record explains the row.
+        entry_id: Row id of the record that says so, else of the one that the stored row names.
+        n: Its index in the log; None while it waits, or if there is no such record.
+    """
 
     table: str
     id: object
     column: str
     stored: object
     expected: object
+    entry_id: int | None = None
+    n: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +96,7 @@ def replay(
         tables: Of all packages.
         compare: Further comparisons of all packages.
     """
-    return [*foreign_entries(conn), *histories(conn, folds, tables, compare)]
+    return [*_placed(conn, list(foreign_entries(conn))), *histories(conn, folds, tables, compare)]
 
 
 def histories(
@@ -97,8 +110,35 @@ def histories(
         for each in tables:
             found += _compare_table(conn, state, each)
         for further in compare:
-            found += further(conn, state)
-    return found
+            found += _compared(further(conn, state), state)
+    return _placed(conn, found)
+
+
+def _compared(found: Iterable[Mismatch], state: State) -> Iterator[Mismatch]:
+    """Yield what a comparison finds; damage with which it cannot go on is a finding, the others still follow."""
+    try:
+        yield from found
+    except (MingbiaoError, KeyError, ValueError, TypeError) as error:
+        stored, expected = repr(error), "rows that can be compared"
+        yield Mismatch(table="procedure", id=state.procedure_id, column="*", stored=stored, expected=expected)
+
+
+def _placed(conn: Connection, found: Sequence[Mismatch]) -> list[Mismatch]:
+    """Return the findings, each with its record and the record's index in the log."""
+    unknown: dict[str, list[object]] = {}
+    for each in found:
+        if each.entry_id is None and each.id is not None:
+            unknown.setdefault(each.table, []).append(each.id)
+    stored: dict[tuple[str, object], int] = {}
+    for name, ids in unknown.items():
+        table = _seen(metadata.tables[f"{_SCHEMA}.{name}"])
+        query = select(table.c.id, table.c.entry_id).where(table.c.id.in_(ids))
+        stored |= {(name, row.id): row.entry_id for row in conn.execute(query)}
+    known = [replace(each, entry_id=each.entry_id or stored.get((each.table, each.id))) for each in found]
+    entries = {each.entry_id for each in known if each.entry_id is not None}
+    positions = select(log_position.c.entry_id, log_position.c.n).where(log_position.c.entry_id.in_(entries))
+    places = {row.entry_id: row.n for row in conn.execute(positions)} if entries else {}
+    return [replace(each, n=places.get(each.entry_id)) for each in known]
 
 
 def foreign_entries(conn: Connection) -> Iterator[Mismatch]:
@@ -106,9 +146,12 @@ def foreign_entries(conn: Connection) -> Iterator[Mismatch]:
     for table in sorted(metadata.tables.values(), key=lambda each: each.name):
         if table.schema != _SCHEMA:
             continue
-        query = _FOREIGN.format(table=table.name, procedure=_procedure_of(table))
+        query = _FOREIGN.format(table=_seen(table).name, procedure=_procedure_of(table))
         for row in conn.exec_driver_sql(query):
-            yield Mismatch(table=table.name, id=row.id, column="entry_id", stored=row.entry_id, expected=row.fault)
+            stored = row.entry_id
+            yield Mismatch(
+                table=table.name, id=row.id, column="entry_id", stored=stored, expected=row.fault, entry_id=stored
+            )
 
 
 _FOREIGN: Final = """
@@ -123,6 +166,12 @@ _FOREIGN: Final = """
        AND NOT EXISTS (SELECT 1 FROM log.audit_queue q WHERE q.entry_id = e.id)
      ORDER BY r.id
 """
+
+
+def _seen(table: Table) -> TableClause:
+    """Return the table, or the view of digests that shows an auditor what he may not read (``info`` of the table)."""
+    shown: TableClause = table.info.get("shown", table)
+    return shown
 
 
 def _procedure_of(table: Table) -> str:
@@ -153,26 +202,53 @@ def _fold(conn: Connection, state: State, folds: Mapping[str, Fold]) -> Iterator
                 fold(state, record)
         except (MingbiaoError, KeyError, ValueError, TypeError) as error:
             # A record that cannot be applied is a finding like any other; the rest of the history is still compared.
-            yield Mismatch(table="audit_entry", id=row.id, column="record", stored=row.kind, expected=repr(error))
+            yield Mismatch(
+                table="audit_entry",
+                id=row.id,
+                column="record",
+                stored=row.kind,
+                expected=repr(error),
+                entry_id=row.id,
+            )
 
 
 def _compare_table(conn: Connection, state: State, replayed: Replayed) -> Iterator[Mismatch]:
-    table = metadata.tables[f"{_SCHEMA}.{replayed.table}"]
-    expected = dict(state.rows.get(replayed.table, {}))
+    name = replayed.table
+    table = _seen(metadata.tables[f"{_SCHEMA}.{name}"])
+    expected = dict(state.rows.get(name, {}))
     for row in _stored(conn, table, state.procedure_id):
         key = tuple(row[column] for column in replayed.key)
         wanted = expected.pop(key, None)
         if wanted is None:
-            yield Mismatch(table=replayed.table, id=row["id"], column="*", stored=key, expected=None)
+            entry_id = row["entry_id"]
+            yield Mismatch(table=name, id=row["id"], column="*", stored=key, expected=None, entry_id=entry_id)
             continue
-        for column, value in wanted.items():
-            if _plain(row[column]) != _plain(value):
-                yield Mismatch(table=replayed.table, id=row["id"], column=column, stored=row[column], expected=value)
-    for unmatched in expected:
-        yield Mismatch(table=replayed.table, id=None, column="*", stored=None, expected=unmatched)
+        yield from differences(name, row, wanted)
+    for gone, wanted in expected.items():
+        yield Mismatch(table=name, id=None, column="*", stored=None, expected=gone, entry_id=_entry_of(wanted))
 
 
-def _stored(conn: Connection, table: Table, procedure_id: int | None) -> Iterator[Mapping[str, Any]]:
+def differences(
+    table: str, row: Mapping[str, Any] | RowMapping, expected: Mapping[str, object], entry_id: int | None = None
+) -> Iterator[Mismatch]:
+    """Yield every column in which a stored row is not as expected.
+
+    ``entry_id`` is the record that says so; without it, the one that the expected row names, else the stored one.
+    """
+    entry_id = entry_id or _entry_of(expected) or row["entry_id"]
+    for column, value in expected.items():
+        if _plain(row[column]) != _plain(value):
+            yield Mismatch(
+                table=table, id=row["id"], column=column, stored=row[column], expected=value, entry_id=entry_id
+            )
+
+
+def _entry_of(expected: Mapping[str, object]) -> int | None:
+    found = expected.get("entry_id")
+    return found if isinstance(found, int) else None
+
+
+def _stored(conn: Connection, table: TableClause, procedure_id: int | None) -> Iterator[Mapping[str, Any]]:
     query = select(table)
     if table.name == "procedure":
         if procedure_id is None:

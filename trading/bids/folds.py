@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
+from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State, differences
 from trading.audit.tables import audit_entry
 from trading.bids.tables import bid, bid_version
 from trading.kernel.canonical import loads_object
@@ -36,10 +36,8 @@ def _version(kind: str, digest_name: str) -> Fold:
     def fold(state: State, record: Mapping[str, Any]) -> None:
         body = record["body"]
         digest = bytes.fromhex(body[digest_name])
-        # A withdrawal's record does not say how long it waited in the queue.
-        waited = {"queue_ms": body["queue_ms"]} if "queue_ms" in body else {}
         row = state.row("bid_version", digest)
-        row.update(seq=body["seq"], kind=kind, received_at=body["received_at"], **waited)
+        row.update(seq=body["seq"], kind=kind, received_at=body["received_at"], queue_ms=body["queue_ms"])
         state.row("bid", body["bid"]).update(
             seq=body["seq"], head_kind=kind, head_sha256=digest, received_at=body["received_at"]
         )
@@ -81,21 +79,18 @@ def _sig_sha256(sigs: bytes) -> str | None:
 
 
 def compare_heads(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield heads whose commitment or policy is not that of the version they point at."""
+    """Yield heads whose commitment or policy is not that of the version they point at, or that point at none."""
     version = (bid_version.c.h, bid_version.c.bytes, bid_version.c.doc_sha256)
-    query = select(bid.c.id, bid.c.head_h, bid.c.policy_sha256, *version).join(
+    query = select(bid.c.id, bid.c.head_h, bid.c.policy_sha256, *version).outerjoin(
         bid_version, (bid_version.c.doc_sha256 == bid.c.head_sha256) & (bid_version.c.bid_id == bid.c.id)
     )
-    for row in conn.execute(query.where(bid.c.procedure_id == state.procedure_id)):
-        if sha256(bytes(row.bytes)) != bytes(row.doc_sha256):
-            continue  # found as a version
-        policy = bytes.fromhex(loads_object(bytes(row.bytes))["policy_sha256"])
-        for column, stored, expected in (
-            ("head_h", row.head_h, row.h),
-            ("policy_sha256", row.policy_sha256, policy),
-        ):
-            if stored is None or bytes(stored) != bytes(expected):
-                yield Mismatch(table="bid", id=row.id, column=column, stored=stored, expected=expected)
+    columns = query.add_columns(bid.c.entry_id)
+    for row in conn.execute(columns.where(bid.c.procedure_id == state.procedure_id)).mappings():
+        if row["bytes"] is None:
+            yield from differences("bid", row, {"head_h": None, "policy_sha256": None})
+        elif sha256(bytes(row["bytes"])) == bytes(row["doc_sha256"]):  # else found as a version
+            policy = bytes.fromhex(loads_object(bytes(row["bytes"]))["policy_sha256"])
+            yield from differences("bid", row, {"head_h": row["h"], "policy_sha256": policy})
 
 
 COMPARE: Final[tuple[Compare, ...]] = (compare_versions, compare_heads)

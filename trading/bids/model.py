@@ -44,7 +44,13 @@ EVENTS = (
         title_zh="投标收讫",
         title_en="Bid received",
     ),
-    EventKind(name="bid.withdrawn", fields=frozenset(_WITHDRAWN), title_zh="投标撤回", title_en="Bid withdrawn"),
+    EventKind(
+        name="bid.withdrawn",
+        fields=frozenset(_WITHDRAWN),
+        optional=frozenset({"queue_ms"}),
+        title_zh="投标撤回",
+        title_en="Bid withdrawn",
+    ),
     EventKind(
         name="bid.refused",
         fields=frozenset({"code", "envelope_sha256", "queue_ms", "received_at"}),
@@ -159,6 +165,7 @@ def withdraw(head: BidHead, received: Received) -> Event:
         "bid": head.reference,
         "bidder": head.bidder,
         "lot": head.lot,
+        "queue_ms": received.queue_ms,
         "received_at": received.received_at,
         "seq": received.seq,
         "sig_sha256": received.sig_sha256,

@@ -28,16 +28,17 @@ def _asked(state: State, record: Mapping[str, Any]) -> None:
 
 def _drafted(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
-    state.row("answer", body["question"]).update(version=body["version"], drafted_by=record["actor"], number=None)
+    unpublished = dict.fromkeys(("number", "published_at", "h"), None)
+    state.row("answer", body["question"]).update(version=body["version"], drafted_by=record["actor"], **unpublished)
     state.facts.setdefault("answer_contents", {})[body["question"]] = body["content_sha256"]
 
 
 def _published(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
     texts = {name: body[name] for name in Content.__slots__}
-    state.row("answer", body["question"]).update(
-        **texts, version=body["version"], number=body["number"], published_at=record["at"]
-    )
+    row = state.row("answer", body["question"])
+    row.pop("h", None)  # that of this record, which it cannot name itself
+    row.update(**texts, version=body["version"], number=body["number"], published_at=record["at"])
 
 
 FOLDS: Final[Mapping[str, Fold]] = {

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from sqlalchemy import Connection, NullPool, create_engine
@@ -28,6 +28,8 @@ from trading.storage.objects import ObjectStore, StoreAway
 
 if TYPE_CHECKING:
     from trading.storage.bucket import Bucket
+
+_LONGEST: Final = 200
 
 
 @contextmanager
@@ -102,11 +104,23 @@ def verify_audit(*, as_json: bool) -> None:
     with _snapshot(Settings.from_env("auditor")) as connection:
         found = replay(connection, FOLDS, REPLAYED, COMPARES)
     if as_json:
-        click.echo(json.dumps([asdict(each) for each in found], default=str, ensure_ascii=False))
+        click.echo(json.dumps([asdict(each) for each in found], default=_value, ensure_ascii=False))
     else:
         click.echo("\n".join(map(_told, found)) or "状态与历史一致 / The stored state is the fold of its history.")
     raise SystemExit(1 if found else 0)
 
 
 def _told(each: Mismatch) -> str:
-    return f"FAIL {each.table} {each.id} {each.column}: stored {each.stored!r}, expected {each.expected!r}"
+    values = f"stored {_shown(each.stored)}, expected {_shown(each.expected)}"
+    place = "no entry of the log" if each.n is None else f"entry {each.n}"
+    return f"FAIL {each.table} {each.id} {each.column}: {values}, by {place}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as one line of bounded length: bytes as hex, long ones by their beginning and length."""
+    text = value.hex() if isinstance(value, bytes | memoryview) else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)})"
+
+
+def _value(value: object) -> str:
+    return value.hex() if isinstance(value, bytes | memoryview) else str(value)

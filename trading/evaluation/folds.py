@@ -1,6 +1,6 @@
 """What the records of an evaluation say of its rows (AL1 L11.3).
 
-A sheet is compared once it is open: before, the auditor's role does not see it, and neither does the fold.
+Sheets are compared by their hash, which the auditor's role sees of the closed ones too, and nothing else of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from trading.evaluation.tables import (
     sitting,
 )
 from trading.kernel.canonical import dumps
-from trading.kernel.digests import sha256
 
 _BID: Final = ("lot", "stage", "bid_reference")
 REPLAYED: Final = (
@@ -89,15 +88,12 @@ def _signed(state: State, record: Mapping[str, Any]) -> None:
     key = (body["lot"], body["stage"], body["seat"], body["version"])
     commit = bytes.fromhex(body["sheet_commit"])
     state.row("sheet_signature", *key).update(sheet_commit=commit, reason=body["reason"], void=False)
-    state.facts.setdefault("sheets", {})[key] = (state.entry_id, body["sheet_commit"])
+    state.row("score_sheet", *key).update(sheet_sha256=commit)
 
 
 def _opened(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
     state.row("scoring", body["lot"], body["stage"]).update(opened=True, sheets=body["sheets"])
-    for key, (entry_id, _) in state.facts.get("sheets", {}).items():
-        if key[:2] == (body["lot"], body["stage"]):
-            state.row("score_sheet", *key)["entry_id"] = entry_id
 
 
 def _explained(state: State, record: Mapping[str, Any]) -> None:
@@ -118,7 +114,6 @@ def _replaced(state: State, record: Mapping[str, Any]) -> None:
     for key, row in state.rows.get("scoring", {}).items():
         if row["opened"]:
             state.row("scoring", *_key(key)).update(opened=False)
-    state.rows.pop("score_sheet", None)  # closed again, so nobody sees them
 
 
 def _names(value: object) -> list[str]:
@@ -179,13 +174,4 @@ def compare_commitments(conn: Connection, state: State) -> Iterator[Mismatch]:
             yield Mismatch(table="ranking", id=row.id, column="h", stored=row.h, expected=row.entry_h)
 
 
-def compare_sheets(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield every visible sheet whose bytes are not what its member committed to."""
-    committed = {key: commit for key, (_, commit) in state.facts.get("sheets", {}).items()}
-    for row in conn.execute(select(score_sheet).where(score_sheet.c.procedure_id == state.procedure_id)):
-        expected = committed.get((row.lot, row.stage, row.seat, row.version))
-        if sha256(bytes(row.bytes)).hex() != expected:
-            yield Mismatch(table="score_sheet", id=row.id, column="bytes", stored="other bytes", expected=expected)
-
-
-COMPARE: Final[tuple[Compare, ...]] = (compare_commitments, compare_sheets)
+COMPARE: Final[tuple[Compare, ...]] = (compare_commitments,)

@@ -15,19 +15,26 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Table,
+    TableClause,
     Text,
     UniqueConstraint,
+    column,
+    table,
 )
 from sqlalchemy.schema import SchemaItem
 
 from trading.db import entry_column, metadata
 
 
-def _recorded(name: str, *columns: SchemaItem) -> Table:
-    """Return a table of the record with the columns that all tables of an evaluation share."""
+def _recorded(name: str, *columns: SchemaItem, shown: TableClause | None = None) -> Table:
+    """Return a table of the record with the columns that all tables of an evaluation share.
+
+    ``shown`` is what an auditor sees of it, if not the table.
+    """
     procedure = Column("procedure_id", BigInteger, ForeignKey("record.procedure.id"), nullable=False)
     identity = Column("id", BigInteger, primary_key=True, autoincrement=False)
-    return Table(name, metadata, identity, entry_column(), procedure, *columns, schema="record")
+    info = {} if shown is None else {"shown": shown}
+    return Table(name, metadata, identity, entry_column(), procedure, *columns, schema="record", info=info)
 
 
 def _place() -> tuple[Column[str], Column[str]]:
@@ -99,13 +106,19 @@ sheet_signature = _recorded(
     UniqueConstraint("procedure_id", "lot", "stage", "seat", "version"),
 )
 
+_SHEET_KEY = ("lot", "stage", "seat", "version")
+signed_sheet = table(
+    "signed_sheet", *map(column, ("id", "entry_id", "procedure_id", *_SHEET_KEY, "sheet_sha256")), schema="record"
+)
+
 score_sheet = _recorded(
     "score_sheet",
     *_place(),
     Column("seat", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("bytes", LargeBinary, nullable=False),  # mb.score-sheet
-    UniqueConstraint("procedure_id", "lot", "stage", "seat", "version"),
+    UniqueConstraint("procedure_id", *_SHEET_KEY),
+    shown=signed_sheet,
 )
 
 scoring = _recorded(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, select
 
-from trading.audit.replay import Compare, Mismatch, State
+from trading.audit.replay import Compare, Mismatch, State, differences
 from trading.audit.tables import audit_entry
 from trading.documents.folds import content_of, signer_of
 from trading.documents.tables import document
-from trading.experts.model import identities_root_of
 from trading.experts.rules.pool import OpenedLeaf, procedure_commit, require_opened
 from trading.experts.rules.register import fold as fold_register
 from trading.experts.rules.register import parse_register_change
@@ -24,7 +23,6 @@ from trading.experts.tables import (
     draw_share_key,
     draw_step,
     expert,
-    expert_identity,
     panel_name,
 )
 from trading.kernel.canonical import dumps, loads_object
@@ -47,46 +45,35 @@ def compare_register(conn: Connection, state: State) -> Iterator[Mismatch]:
     except (MingbiaoError, KeyError) as error:
         yield Mismatch(table="expert", id=None, column="*", stored=repr(error), expected="signed changes in order")
         return
-    entries = {item.id: entry_id for change, (_, entry_id) in zip(changes, told, strict=True) for item in change.items}
-    missing = set(register.experts)
+    newest = {
+        item.id: (item, entry_id) for change, (_, entry_id) in zip(changes, told, strict=True) for item in change.items
+    }
+    missing = dict(newest)  # who was removed keeps his row
     for row in conn.execute(select(expert)):
-        missing.discard(row.expert_id)
-        expected: dict[str, object] = {"state": "removed", "entry_id": entries.get(row.expert_id)}
-        if (item := register.experts.get(row.expert_id)) is not None:
-            standing = "suspended" if row.expert_id in register.suspended else "active"
-            expected |= {"strata": list(item.strata), "unit": item.unit, "state": standing}
-        yield from _differences("expert", row._mapping, expected)
-    for name in sorted(missing):
-        yield Mismatch(table="expert", id=None, column="*", stored=None, expected=name)
-
-
-def _differences(table: str, stored: RowMapping, expected: Mapping[str, object]) -> Iterator[Mismatch]:
-    for column, value in expected.items():
-        if stored[column] != value:
-            yield Mismatch(table=table, id=stored["id"], column=column, stored=stored[column], expected=value)
-
-
-def compare_identities(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield every entry whose sealed identities are not those that it commits to; nobody needs to open one."""
-    kept: dict[int, str] = state.facts.get("identities", {})
-    for entry_id, root in kept.items():
-        query = select(expert_identity.c.sealed_sha256).where(expert_identity.c.entry_id == entry_id)
-        stored = identities_root_of(bytes(each) for each in conn.execute(query).scalars()).hex()
-        if stored != root:
-            yield Mismatch(table="expert_identity", id=entry_id, column="*", stored=stored, expected=root)
+        item, entry_id = missing.pop(row.expert_id, (None, row.entry_id))
+        if item is None:
+            stored = row.expert_id
+            yield Mismatch(table="expert", id=row.id, column="*", stored=stored, expected=None, entry_id=entry_id)
+            continue
+        standing = "suspended" if item.id in register.suspended else "active"
+        state_of = standing if item.id in register.experts else "removed"
+        expected = {"entry_id": entry_id, "strata": list(item.strata), "unit": item.unit, "state": state_of}
+        yield from differences("expert", row._mapping, expected)
+    for name, (_, entry_id) in sorted(missing.items()):
+        yield Mismatch(table="expert", id=None, column="*", stored=None, expected=name, entry_id=entry_id)
 
 
 def compare_draws(conn: Connection, state: State) -> Iterator[Mismatch]:
-    """Yield attempts whose procedure, salt or number of the result are not those of the signed documents."""
+    """Yield attempts whose salt does not open the commitment to their procedure, or with another result's number."""
     if state.procedure_id is not None:
         return
+    commits: Mapping[tuple[str, int], str] = state.facts.get("procedure_commits", {})
     query = select(draw, procedure.c.reference).outerjoin(procedure, procedure.c.id == draw.c.tender_id)
     for row in conn.execute(query):
-        spec = _spec(conn, row.spec_sha256)
-        opened = None if row.reference is None else procedure_commit(bytes(row.salt), row.reference)
-        if spec is not None and opened != spec.procedure_commit:
-            expected = "salt and procedure that open the commitment of the spec"
-            yield Mismatch(table="draw", id=row.id, column="salt", stored=row.reference, expected=expected)
+        opened = None if row.reference is None else procedure_commit(bytes(row.salt), row.reference).hex()
+        committed = commits.get((row.draw, row.attempt))
+        if opened != committed:
+            yield Mismatch(table="draw", id=row.id, column="salt", stored=opened, expected=committed)
         raw = _content(conn, row.result_sha256)
         number = 0 if raw is None else parse_result(raw).seq
         if row.result_seq != number:
@@ -120,7 +107,7 @@ def compare_share_keys(conn: Connection, state: State) -> Iterator[Mismatch]:
         if content is not None:
             expected = {name: content[name] for name in ("draw", "name", "role")}
             expected["kid"] = signer_of(bytes(row.bytes), bytes(row.sigs))
-            yield from _differences("draw_share_key", row._mapping, expected)
+            yield from differences("draw_share_key", row._mapping, expected)
 
 
 def compare_panels(conn: Connection, state: State) -> Iterator[Mismatch]:
@@ -169,6 +156,6 @@ def _content(conn: Connection, digest: bytes | None) -> bytes | None:
 
 
 COMPARE: Final[tuple[Compare, ...]] = (
-    *(compare_register, compare_identities, compare_draws, compare_commitments),
+    *(compare_register, compare_draws, compare_commitments),
     *(compare_share_keys, compare_panels),
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from trading.audit.replay import Compare, Fold, Replayed, State
+from trading.documents.folds import named
 from trading.experts import comparing
 from trading.experts.model import REGISTER_KINDS
 from trading.experts.tables import (
@@ -16,11 +17,14 @@ from trading.experts.tables import (
     draw_contest,
     draw_share_key,
     draw_step,
+    expert_identity,
     panel_name,
     pool_snapshot,
+    seat_holder,
 )
 
 REPLAYED: Final = (
+    Replayed(table=expert_identity.name, key=("entry_id", "expert_id")),
     Replayed(table=pool_snapshot.name, key=("seq",)),
     Replayed(table=draw.name, key=("draw", "attempt")),
     Replayed(table=draw_answer.name, key=("draw", "attempt", "kind", "sha256")),
@@ -29,22 +33,21 @@ REPLAYED: Final = (
     Replayed(table=draw_step.name, key=("draw", "attempt", "index_no", "state")),
     Replayed(table=committee.name, key=("procedure_id",)),
     Replayed(table=committee_member.name, key=("seat",)),
+    Replayed(table=seat_holder.name, key=("seat",)),
     Replayed(table=panel_name.name, key=("seat",)),
 )
 
 
-def _names(state: State, digest: str) -> None:
-    state.facts.setdefault("documents", set()).add(digest)
-
-
 def _register(state: State, record: Mapping[str, Any]) -> None:
     digest = record["body"]["change_sha256"]
-    _names(state, digest)
+    named(state, digest)
     state.facts.setdefault("register", []).append((digest, state.entry_id))
 
 
 def _identities(state: State, record: Mapping[str, Any]) -> None:
-    state.facts.setdefault("identities", {})[state.entry_id] = record["body"]["root"]
+    for each in record["body"]["kept"]:
+        row = state.row("expert_identity", state.entry_id, each["expert"])
+        row["sealed_sha256"] = bytes.fromhex(each["sealed_sha256"])
 
 
 def _snapshot(state: State, record: Mapping[str, Any]) -> None:
@@ -63,14 +66,16 @@ def _draw(state: State, record: Mapping[str, Any]) -> dict[str, object]:
 
 def _policy_fixed(state: State, record: Mapping[str, Any]) -> None:
     digest = record["body"]["policy_sha256"]
-    _names(state, digest)
+    named(state, digest)
     empty = dict.fromkeys(("spec_sha256", "specified_at", "sealed_at", "seed", "seeded_at", "result_sha256"), None)
+    body = record["body"]
+    state.facts.setdefault("procedure_commits", {})[body["draw"], body["attempt"]] = body.get("procedure_commit")
     _draw(state, record).update(state="policy_fixed", policy_sha256=bytes.fromhex(digest), result_seq=0, **empty)
 
 
 def _specified(state: State, record: Mapping[str, Any]) -> None:
     digest = record["body"]["spec_sha256"]
-    _names(state, digest)
+    named(state, digest)
     _draw(state, record).update(state="specified", spec_sha256=bytes.fromhex(digest), specified_at=record["at"])
 
 
@@ -82,7 +87,7 @@ def _sealed(state: State, record: Mapping[str, Any]) -> None:
 
 def _seeded(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
-    _names(state, body["final_sha256"])
+    named(state, body["final_sha256"])
     _draw(state, record).update(state="seeded", seed=bytes.fromhex(body["seed"]), seeded_at=record["at"])
 
 
@@ -110,7 +115,7 @@ def _answer(kind: str, field: str, **columns: str) -> Fold:
 
     def fold(state: State, record: Mapping[str, Any]) -> None:
         body = record["body"]
-        _names(state, body[field])
+        named(state, body[field])
         row = state.row("draw_answer", body["draw"], body["attempt"], kind, bytes.fromhex(body[field]))
         given = {column: body[name] for column, name in columns.items()}
         row.update({"party": "", "custodian": 0, "via": "platform", **given})
@@ -146,7 +151,7 @@ def _challenged(state: State, record: Mapping[str, Any]) -> None:
     if state.procedure_id is not None:
         return  # of a lot: custody's own table
     body = record["body"]
-    _names(state, body["custodian_key_sha256"])
+    named(state, body["custodian_key_sha256"])
     state.row("draw_share_key", bytes.fromhex(body["custodian_key_sha256"])).update(
         draw=record["subject"].removeprefix("draw:"),
         challenge_sha256=bytes.fromhex(body["challenge_sha256"]),
@@ -165,21 +170,27 @@ def _committee(state: State) -> dict[str, object]:
 
 def _planned(state: State, record: Mapping[str, Any]) -> None:
     digest = record["body"]["plan_sha256"]
-    _names(state, digest)
+    named(state, digest)
     row = _committee(state)
     # A plan that is widened after its draw has begun leaves the draw under way.
-    row.update(state=row.get("state", "planned"), plan_sha256=bytes.fromhex(digest))
+    row.update(state=row.get("state", "planned"), draw=row.get("draw"), plan_sha256=bytes.fromhex(digest))
 
 
 def _drawing(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
-    _names(state, body["request_sha256"])
+    named(state, body["request_sha256"])
     _committee(state).update(state="drawing", draw=body["draw"])
 
 
 def _appointed(state: State, record: Mapping[str, Any]) -> None:
     drawn = dict.fromkeys(("stratum", "attempt", "index_no"), None)
-    state.row("committee_member", record["body"]["seat"]).update(kind="representative", state="expected", **drawn)
+    body = record["body"]
+    state.row("committee_member", body["seat"]).update(kind="representative", state="expected", **drawn)
+    _held(state, body)
+
+
+def _held(state: State, body: Mapping[str, Any]) -> None:
+    state.row("seat_holder", body["seat"])["holder_commit"] = bytes.fromhex(body["holder_commit"])
 
 
 def _formed(state: State, record: Mapping[str, Any]) -> None:
@@ -196,7 +207,10 @@ def _formed(state: State, record: Mapping[str, Any]) -> None:
 
 
 def _signed_in(state: State, record: Mapping[str, Any]) -> None:
-    state.row("committee_member", record["body"]["seat"]).update(state="present")
+    body = record["body"]
+    state.row("committee_member", body["seat"]).update(state="present")
+    if body["holder_commit"] is not None:
+        _held(state, body)
     states = {row["state"] for row in state.rows["committee_member"].values()}
     known = state.known("committee", state.procedure_id) or {}
     if known.get("state") == "drawn" and "expected" not in states:
@@ -211,7 +225,7 @@ def _left(state: State, record: Mapping[str, Any]) -> None:
 
 def _disclosed(state: State, record: Mapping[str, Any]) -> None:
     for member in record["body"]["members"]:
-        state.row("panel_name", member["seat"]).update(name=member["name"])
+        state.row("panel_name", member["seat"]).update(name=member["name"], employer=member["employer"])
 
 
 FOLDS: Final[Mapping[str, Fold]] = {

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from trading.audit.rules.tree import tree_root
 from trading.experts.rules.register import Act
-from trading.kernel.digests import sha256
+from trading.kernel.digests import EXPERTS_HOLDER, sha256_hex, tuple_hash
 from trading.kernel.errors import Conflict
 from trading.kernel.events import Event, EventKind
 from trading.kernel.ids import random_name
@@ -30,9 +29,13 @@ class NotYet(Conflict):
     code = "not_yet"
 
 
-def _draw(name: str, fields: str, zh: str, en: str) -> EventKind:
+def _draw(name: str, fields: str, zh: str, en: str, *, optional: str = "") -> EventKind:
     return EventKind(
-        name=f"draw.{name}", fields=frozenset({"attempt", "draw", *fields.split()}), title_zh=zh, title_en=en
+        name=f"draw.{name}",
+        fields=frozenset({"attempt", "draw", *fields.split()}),
+        optional=frozenset(optional.split()),
+        title_zh=zh,
+        title_en=en,
     )
 
 
@@ -47,7 +50,7 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     ),
     EventKind(
         name="expert.identities_kept",
-        fields=frozenset({"count", "root"}),
+        fields=frozenset({"kept"}),
         title_zh="专家身份加密存入",
         title_en="Identities kept, encrypted",
     ),
@@ -57,7 +60,8 @@ EVENTS: Final[tuple[EventKind, ...]] = (
         title_zh="专家库快照",
         title_en="Snapshot of the pool",
     ),
-    _draw("policy_fixed", "policy_sha256", "抽取密钥规则确定", "Policy of the draw fixed"),
+    # The commitment to the procedure stands here already, as the spec repeats it (D5; ADR 0045).
+    _draw("policy_fixed", "policy_sha256", "抽取密钥规则确定", "Policy of the draw fixed", optional="procedure_commit"),
     _draw("specified", "spec_sha256", "抽取方案确定", "Draw specified"),
     _draw("escrowed", "escrow_sha256 use", "抽取密钥托管", "Key of the draw escrowed"),
     _draw("committed", "contribution_sha256 party via", "随机数承诺", "Contribution committed"),
@@ -78,9 +82,9 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     _draw("disclosed", "procedure salt", "抽取公开", "Draw disclosed"),
     _of_procedure("committee.planned", "plan_sha256", "评标委员会组建方案", "Committee planned"),
     _of_procedure("committee.drawing", "draw request_sha256", "开始抽取专家", "Draw begun"),
-    _of_procedure("committee.appointed", "seat", "指派采购人代表", "Representative appointed"),
+    _of_procedure("committee.appointed", "holder_commit seat", "指派采购人代表", "Representative appointed"),
     _of_procedure("committee.formed", "attempt draw seats state", "评标委员会组成", "Committee formed"),
-    _of_procedure("seat.signed_in", "seat second_factor", "评委签到", "Member signed in"),
+    _of_procedure("seat.signed_in", "holder_commit seat second_factor", "评委签到", "Member signed in"),
     _of_procedure("seat.declared", "declaration seat", "回避声明", "Declaration of interests"),
     _of_procedure("seat.left", "reason_commit seat state", "评委退出", "Member left"),
     _of_procedure("panel.disclosed", "members", "公布评委名单", "Members' names published"),
@@ -93,6 +97,23 @@ class Attempt:
 
     draw: str
     number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Which account holds a seat; ``salt`` is 32 random bytes, fresh for each."""
+
+    seat: str
+    account: str
+    salt: bytes
+
+    @property
+    def commit(self) -> str:
+        """Return what the record says of it: nothing, to whoever does not have the salt (ADR 0045).
+
+        The view ``record.held_seat`` computes the same from the stored row.
+        """
+        return tuple_hash(EXPERTS_HOLDER, self.salt, self.seat.encode(), self.account.encode()).hex()
 
 
 def new_draw_id() -> str:
@@ -137,19 +158,13 @@ def register_changed(act: Act, change_sha256: str) -> Event:
     return Event(kind=f"expert.{act.value}", subject="register:experts", body={"change_sha256": change_sha256})
 
 
-def identities_root(sealed: Iterable[bytes]) -> bytes:
-    """Return what a record commits to: the tree root over the hashes of sealed identities, sorted."""
-    return identities_root_of(sha256(each) for each in sealed)
+def identities_kept(sealed: Mapping[str, bytes]) -> Event:
+    """Return the event that names the sealed identities stored with a change, by number and hash.
 
-
-def identities_root_of(hashes: Iterable[bytes]) -> bytes:
-    """Return the same from the hashes alone, which is all that an auditor sees."""
-    return tree_root(sorted(hashes))
-
-
-def identities_kept(count: int, root: str) -> Event:
-    """Return the event that commits to the sealed identities stored with a change."""
-    return Event(kind="expert.identities_kept", subject="register:experts", body={"count": count, "root": root})
+    The hash tells nothing of the person: the sealing is encrypted under a fresh key each time.
+    """
+    kept = [{"expert": name, "sealed_sha256": sha256_hex(sealed[name])} for name in sorted(sealed)]
+    return Event(kind="expert.identities_kept", subject="register:experts", body={"kept": kept})
 
 
 def snapshot(body: Mapping[str, Any]) -> Event:

@@ -17,6 +17,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    column,
+    table,
 )
 
 from trading.db import entry_column, metadata
@@ -33,6 +35,9 @@ expert = Table(
     schema="record",
 )
 
+#: What an auditor sees of identities: a view that hashes the stored bytes, which he never reads.
+kept_identity = table("kept_identity", *map(column, ("id", "entry_id", "expert_id", "sealed_sha256")), schema="record")
+
 expert_identity = Table(
     "expert_identity",
     metadata,
@@ -40,8 +45,8 @@ expert_identity = Table(
     entry_column(),
     Column("expert_id", Text, nullable=False, index=True),
     Column("sealed", LargeBinary, nullable=False),  # to the contact service's key; a newer row replaces an older one
-    Column("sealed_sha256", LargeBinary, nullable=False),
     schema="record",
+    info={"shown": kept_identity},
 )
 
 pool_snapshot = Table(
@@ -172,6 +177,11 @@ committee_member = Table(
     schema="record",
 )
 
+#: What an auditor sees of who sits: a view that computes the commitment of the record from salt, seat and account.
+held_seat = table(
+    "held_seat", *map(column, ("id", "entry_id", "procedure_id", "seat", "holder_commit")), schema="record"
+)
+
 seat_holder = Table(
     "seat_holder",
     metadata,
@@ -180,8 +190,10 @@ seat_holder = Table(
     Column("procedure_id", BigInteger, nullable=False),
     Column("seat", Text, nullable=False, unique=True),
     Column("account", Text, nullable=False),  # row-level security: the account itself and the contact service
+    Column("salt", LargeBinary, nullable=False),  # opens the commitment of the record (ADR 0045)
     UniqueConstraint("procedure_id", "account"),
     schema="record",
+    info={"shown": held_seat},
 )
 
 panel_name = Table(

@@ -30,6 +30,7 @@ EXPERTS_DRAW_KEYS: Final = "mingbiao/experts/draw-keys"
 EXPERTS_DRAW_HANDOVER: Final = "mingbiao/experts/draw-handover"
 EXPERTS_CODE: Final = "mingbiao/experts/code"
 EXPERTS_LINK: Final = "mingbiao/experts/link"
+EXPERTS_HOLDER: Final = "mingbiao/experts/holder"
 MESSAGES_MAIL: Final = "mingbiao/messages/mail"
 RANK_TIE: Final = "mingbiao/rank/tie"  # not of P4.2: ADR 0024, the tie rule of the ranking
 

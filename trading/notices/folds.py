@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
-from trading.documents.folds import content_of
+from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State, differences
+from trading.documents.folds import EDITION, content_of
 from trading.documents.tables import document
 from trading.kernel.digests import sha256
+from trading.notices.rules.channels import Channel
 from trading.notices.tables import notice, publication
 from trading.parties.folds import faults_of_signatures
 from trading.procedures.tables import procedure
@@ -25,6 +26,7 @@ def _named(state: State, record: Mapping[str, Any]) -> None:
     digest = bytes.fromhex(record["body"]["notice_sha256"])
     if state.known("notice", digest) is None:  # an act about several lots names its notice in each record
         state.row("notice", digest).update(published_at=record["at"])
+        state.facts.setdefault("first_published", state.entry_id)
 
 
 _KINDS: Final = (
@@ -68,12 +70,12 @@ def compare_notices(conn: Connection, state: State) -> Iterator[Mismatch]:
 
 def compare_publications(conn: Connection, state: State) -> Iterator[Mismatch]:
     """Yield every publication whose content is not that of its digest; the digest itself stands in the record."""
-    mine = (publication.c.procedure_id == state.procedure_id) & publication.c.content.is_not(None)
-    columns = (publication.c.id, publication.c.sha256, publication.c.content)
-    for row in conn.execute(select(*columns).where(mine)) if state.procedure_id is not None else ():
-        if sha256(bytes(row.content)) != bytes(row.sha256):
-            expected = bytes(row.sha256).hex()
-            yield Mismatch(table="publication", id=row.id, column="content", stored="other bytes", expected=expected)
+    query = select(publication).where(publication.c.procedure_id == state.procedure_id)
+    for row in conn.execute(query) if state.procedure_id is not None else ():
+        stored = None if row.content is None else sha256(bytes(row.content))
+        expected = None if row.channel == Channel.PAGE else bytes(row.sha256)  # pages are made from the record
+        if stored != expected:
+            yield Mismatch(table="publication", id=row.id, column="content", stored=stored, expected=expected)
 
 
 def compare_edition(conn: Connection, state: State) -> Iterator[Mismatch]:
@@ -99,4 +101,23 @@ def compare_edition(conn: Connection, state: State) -> Iterator[Mismatch]:
                 yield Mismatch(table="procedure", id=row.id, column=column, stored=stored, expected=expected)
 
 
-COMPARE: Final[tuple[Compare, ...]] = (compare_notices, compare_publications, compare_edition)
+def compare_editions(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield editions that are stored otherwise than once, under the first notice, which names one by its hash."""
+    first = select(notice.c.sha256, notice.c.bytes).where(notice.c.number == 1)
+    found = conn.execute(first.where(notice.c.procedure_id == state.procedure_id)).first()
+    content = None if found is None else content_of(bytes(found.bytes), bytes(found.sha256))
+    if found is not None and content is None:
+        return  # found as a notice
+    missing = {} if content is None else {content["edition_sha256"]: state.facts.get("first_published")}
+    mine = (document.c.procedure_id == state.procedure_id) & (document.c.typ == EDITION)
+    for row in conn.execute(select(document).where(mine)).mappings():
+        digest, entry_id = bytes(row["sha256"]).hex(), row["entry_id"]
+        if digest in missing:
+            yield from differences("document", row, {"entry_id": missing.pop(digest)})
+        else:
+            yield Mismatch(table="document", id=row["id"], column="*", stored=digest, expected=None, entry_id=entry_id)
+    for digest, entry_id in missing.items():
+        yield Mismatch(table="document", id=None, column="*", stored=None, expected=digest, entry_id=entry_id)
+
+
+COMPARE: Final[tuple[Compare, ...]] = (compare_notices, compare_publications, compare_edition, compare_editions)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, select
 
-from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
+from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State, differences
 from trading.bids.rules.envelope import parse_envelope
 from trading.bids.tables import bid, bid_version
 from trading.crypto.shares import commit_factor, commit_seed
@@ -23,6 +23,12 @@ REPLAYED: Final = (
 )
 
 
+_LATER: Final = (
+    *("factor_ends_at", "factor_list_sha256", "factor_closed_at"),
+    *("gaps_at", "gaps", "release_closed_at"),
+)
+
+
 def _opening(state: State, record: Mapping[str, Any]) -> dict[str, object]:
     return state.row("opening", record["body"]["lot"], record["body"]["stage"])
 
@@ -33,9 +39,7 @@ def _ordered(state: State, record: Mapping[str, Any]) -> None:
     row = _opening(state, record)
     row.update(order_sha256=bytes.fromhex(body["order_sha256"]), ordered_at=at)
     if known is None:
-        row.update(step="ordered", order_seq=1, first_ordered_at=at)
-    else:
-        row.pop("order_seq", None)  # the number stands in the order itself
+        row.update(step="ordered", first_ordered_at=at, **dict.fromkeys(_LATER, None))
 
 
 def _factor_opened(state: State, record: Mapping[str, Any]) -> None:
@@ -109,7 +113,7 @@ FOLDS: Final[Mapping[str, Fold]] = {
 def compare_results(conn: Connection, state: State) -> Iterator[Mismatch]:
     """Yield every opened bid whose row is not what its record says, and rows without a record."""
     expected: dict[str, tuple[int, Mapping[str, Any]]] = dict(state.facts.get("opened", {}))
-    query = select(opened_bid, bid.c.reference).join(bid, bid.c.id == opened_bid.c.bid_id)
+    query = select(opened_bid, bid.c.reference).outerjoin(bid, bid.c.id == opened_bid.c.bid_id)
     for row in conn.execute(query.where(opened_bid.c.procedure_id == state.procedure_id)):
         found = expected.pop(row.reference, None)
         if found is None:
@@ -121,13 +125,14 @@ def compare_results(conn: Connection, state: State) -> Iterator[Mismatch]:
             stored = row._mapping[column]
             if (bytes(stored) if isinstance(stored, memoryview | bytes) else stored) != value:
                 yield Mismatch(table="opened_bid", id=row.id, column=column, stored=stored, expected=value)
-    for reference in expected:
-        yield Mismatch(table="opened_bid", id=None, column="*", stored=None, expected=reference)
+    for reference, (entry_id, _) in expected.items():
+        yield Mismatch(table="opened_bid", id=None, column="*", stored=None, expected=reference, entry_id=entry_id)
 
 
 def _result_columns(body: Mapping[str, Any], faults: Any) -> dict[str, object]:  # noqa: ANN401 - JSON
     if "verdict" in body:
-        return {"verdict": body["verdict"], "faults": dumps(body["faults"]), "price": None, "price_sha256": None}
+        nothing = dict.fromkeys(("price", "price_sha256", "manifest_sha256"), None)
+        return {"verdict": body["verdict"], "faults": dumps(body["faults"]), **nothing}
     return {
         "verdict": "OK",
         "faults": dumps(faults),
@@ -162,7 +167,8 @@ def compare_factors(conn: Connection, state: State) -> Iterator[Mismatch]:
             wanted = "that of the envelope"
             yield Mismatch(table="bid_factor", id=row["id"], column=column, stored="another secret", expected=wanted)
     for reference in sorted(missing):
-        yield Mismatch(table="bid_factor", id=None, column="*", stored=None, expected=reference)
+        entry_id, _ = rescued.get(reference) or revealed[reference]
+        yield Mismatch(table="bid_factor", id=None, column="*", stored=None, expected=reference, entry_id=entry_id)
 
 
 def _broken_commitments(row: RowMapping) -> Iterator[str]:
@@ -193,4 +199,16 @@ def compare_answers(conn: Connection, state: State) -> Iterator[Mismatch]:
             yield Mismatch(table="custodian_answer", id=row.id, column="order_sha256", stored=stored, expected=expected)
 
 
-COMPARE: Final[tuple[Compare, ...]] = (compare_results, compare_factors, compare_answers)
+def compare_orders(conn: Connection, state: State) -> Iterator[Mismatch]:
+    """Yield ceremonies whose number of the order is not the one in the order."""
+    query = select(opening.c.id, opening.c.entry_id, opening.c.order_seq, document.c.sha256, document.c.bytes).join(
+        document,
+        (document.c.sha256 == opening.c.order_sha256) & (document.c.procedure_id == opening.c.procedure_id),
+    )
+    for row in conn.execute(query.where(opening.c.procedure_id == state.procedure_id)).mappings():
+        content = content_of(bytes(row["bytes"]), bytes(row["sha256"]))
+        if content is not None:
+            yield from differences("opening", row, {"order_seq": content["seq"]})
+
+
+COMPARE: Final[tuple[Compare, ...]] = (compare_results, compare_factors, compare_answers, compare_orders)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from trading.audit.replay import Compare, Fold, Mismatch, Replayed, State
 from trading.crypto.signatures import verify_es256
+from trading.documents.folds import named
 from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256_hex
@@ -23,7 +24,8 @@ REPLAYED: Final = (Replayed(table=organisation.name, key=("code",)), Replayed(ta
 
 def _organisation(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
-    state.row("organisation", body["code"]).update(roles=sorted(body["roles"]))
+    names = {"name_zh": body["name_zh"], "name_en": body["name_en"]}
+    state.row("organisation", body["code"]).update(roles=sorted(body["roles"]), **names)
 
 
 def _registered(state: State, record: Mapping[str, Any]) -> None:
@@ -32,10 +34,15 @@ def _registered(state: State, record: Mapping[str, Any]) -> None:
         state.row("signing_key", body["kid"]).update(
             org_code=body["org"], role=body["role"], alg=body["alg"], status="active"
         )
+    if "enrol_sha256" in body:
+        named(state, body["enrol_sha256"])
 
 
 def _revoked(state: State, record: Mapping[str, Any]) -> None:
-    state.row("signing_key", record["body"]["kid"]).update(status="revoked")
+    body = record["body"]
+    state.row("signing_key", body["kid"]).update(status="revoked")
+    if "revoke_sha256" in body:
+        named(state, body["revoke_sha256"])
 
 
 FOLDS: Final[Mapping[str, Fold]] = {

@@ -10,17 +10,24 @@ from trading.kernel.events import Event, EventKind
 EVENTS = (
     EventKind(
         name="organisation.registered",
-        fields=frozenset({"code", "roles"}),
+        fields=frozenset({"code", "name_en", "name_zh", "roles"}),
         title_zh="主体注册",
         title_en="Organisation registered",
     ),
     EventKind(
         name="key.registered",
         fields=frozenset({"alg", "approved_by", "kid", "org", "role", "second_factor", "spki_sha256"}),
+        optional=frozenset({"enrol_sha256"}),  # keys of the platform and share keys have no enrolment document
         title_zh="密钥登记",
         title_en="Key registered",
     ),
-    EventKind(name="key.revoked", fields=frozenset({"kid", "reason"}), title_zh="密钥吊销", title_en="Key revoked"),
+    EventKind(
+        name="key.revoked",
+        fields=frozenset({"kid", "reason"}),
+        optional=frozenset({"revoke_sha256"}),  # an act of the desk has no document
+        title_zh="密钥吊销",
+        title_en="Key revoked",
+    ),
 )
 
 KEY_ROLES = frozenset(
@@ -54,7 +61,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """The parsed ``mb.key-enrol`` document (P6.2)."""
+    """The parsed ``mb.key-enrol`` document (P6.2), and its hash."""
 
     account: str
     alg: str
@@ -62,12 +69,13 @@ class Enrolment:
     kid: str
     org: str
     role: str
+    sha256: str
     spki: bytes
 
 
-def register_organisation(code: str, roles: tuple[str, ...]) -> Event:
-    """Return the event that enters an organisation into the register."""
-    body = {"code": code, "roles": sorted(roles)}
+def register_organisation(*, code: str, name_zh: str, name_en: str, roles: tuple[str, ...]) -> Event:
+    """Return the event that enters an organisation into the register, under the names that it has from then on."""
+    body = {"code": code, "name_en": name_en, "name_zh": name_zh, "roles": sorted(roles)}
     return Event(kind="organisation.registered", subject=f"org:{code}", body=body)
 
 
@@ -94,6 +102,7 @@ def enrol(
         spki_sha256=enrolment.kid,
         approvers=approvers,
         second_factor=second_factor,
+        enrol_sha256=enrolment.sha256,
     )
 
 
@@ -106,6 +115,7 @@ def key_registered(
     spki_sha256: str,
     approvers: tuple[str, ...],
     second_factor: bool,
+    enrol_sha256: str | None = None,
 ) -> Event:
     """Return ``key.registered``; log, witness and share keys are registered without an enrolment document."""
     body = {
@@ -117,11 +127,16 @@ def key_registered(
         "second_factor": second_factor,
         "spki_sha256": spki_sha256,
     }
+    if enrol_sha256 is not None:
+        body["enrol_sha256"] = enrol_sha256
     return Event(kind="key.registered", subject=f"key:{kid}", body=body)
 
 
-def revoke(key: SigningKey, reason: str) -> Event:
-    """Return the event that revokes ``key``; a second revocation is refused."""
+def revoke(key: SigningKey, reason: str, revoke_sha256: str | None = None) -> Event:
+    """Return the event that revokes ``key``, by the desk or by a document; a second revocation is refused."""
     if not key.active:
         raise RuleBroken("sig.key_revoked", "P6.2", kid=key.kid)
-    return Event(kind="key.revoked", subject=f"key:{key.kid}", body={"kid": key.kid, "reason": reason})
+    body = {"kid": key.kid, "reason": reason}
+    if revoke_sha256 is not None:
+        body["revoke_sha256"] = revoke_sha256
+    return Event(kind="key.revoked", subject=f"key:{key.kid}", body=body)

@@ -17,7 +17,7 @@ def register_organisation(
     ledger: Ledger, actor: Actor, *, code: str, name_zh: str, name_en: str, roles: tuple[str, ...]
 ) -> Recorded:
     """Enter an organisation, whose identity the desk has verified, into the register."""
-    event = model.register_organisation(code, roles)
+    event = model.register_organisation(code=code, name_zh=name_zh, name_en=name_en, roles=roles)
     with ledger.begin(actor) as uow:
         recorded = uow.record(event)
         store.add_organisation(uow, recorded, code=code, name_zh=name_zh, name_en=name_en, roles=roles)
@@ -80,7 +80,7 @@ def revoke_key_by_document(ledger: Ledger, actor: Actor, signed: SignedDocument)
             for signer in own:
                 if signature["kid"] == signer.kid:
                     verify_es256(signer.spki, signed.doc, signature)
-        recorded = uow.record(model.revoke(key, content["reason"]))
+        recorded = uow.record(model.revoke(key, content["reason"], signed.sha256))
         store.mark_revoked(uow, recorded, key.kid)
         documents.add(uow, recorded, None, signed)
     return recorded

@@ -46,8 +46,11 @@ def move_procedure(state: State, record: Mapping[str, Any], act: Hashable, **val
 
 
 def _drafted(state: State, record: Mapping[str, Any]) -> None:
-    state.facts["spec_sha256"] = record["body"]["spec_sha256"]
-    move_procedure(state, record, "drafted", phase="draft", drafted_by=record["actor"], published_at=None)
+    body = record["body"]
+    state.facts |= {"spec_sha256": body["spec_sha256"], "drafted": state.entry_id}
+    edition = {"edition_id": body["edition_id"], "edition_sha256": bytes.fromhex(body["edition_sha256"])}
+    columns = {"drafted_by": record["actor"], "published_at": None, "regime": body["regime"], **edition}
+    move_procedure(state, record, ("drafted", state.entry_id), phase="draft", **columns)
 
 
 def _submitted(state: State, record: Mapping[str, Any]) -> None:
@@ -66,6 +69,8 @@ def _published(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
     _move_lot(state, record, phase="open", schedule_sha256=bytes.fromhex(body["schedule_sha256"]))
     move_procedure(state, record, body["notice_sha256"], phase="published", published_at=record["at"])
+    for column in ("edition_id", "edition_sha256"):  # from now on those that the notice names
+        state.rows["procedure"][record["procedure"],].pop(column, None)
 
 
 def _changed(state: State, record: Mapping[str, Any]) -> None:
@@ -153,6 +158,7 @@ def compare_lots(conn: Connection, state: State) -> Iterator[Mismatch]:
     for row in conn.execute(select(lot).where(lot.c.procedure_id == state.procedure_id)):
         gone.discard((row.number, row.stage))
         drafted = {"phase": "draft", "policy_sha256": None, "schedule_sha256": None}
+        drafted["entry_id"] = state.facts.get("drafted")
         expected = {**drafted, **_lots(state).get((row.number, row.stage), {})}
         for column, value in expected.items():
             stored = row._mapping[column]
@@ -162,7 +168,8 @@ def compare_lots(conn: Connection, state: State) -> Iterator[Mismatch]:
         if row.close_at != close:
             yield Mismatch(table="lot", id=row.id, column="close_at", stored=row.close_at, expected=close)
     for place in sorted(gone):
-        yield Mismatch(table="lot", id=None, column="*", stored=None, expected=place)
+        entry_id = _lots(state)[place]["entry_id"]
+        yield Mismatch(table="lot", id=None, column="*", stored=None, expected=place, entry_id=entry_id)
 
 
 def _close_of(conn: Connection, schedule_sha256: bytes | None) -> int | None:

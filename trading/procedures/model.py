@@ -6,7 +6,10 @@ from trading.kernel.events import EventKind
 
 EVENTS = (
     EventKind(
-        name="procedure.drafted", fields=frozenset({"spec_sha256"}), title_zh="编制项目", title_en="Procedure drafted"
+        name="procedure.drafted",
+        fields=frozenset({"edition_id", "edition_sha256", "regime", "spec_sha256"}),
+        title_zh="编制项目",
+        title_en="Procedure drafted",
     ),
     EventKind(
         name="procedure.submitted",

@@ -6,6 +6,7 @@ moves here inside their own unit of work.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from itertools import product
@@ -64,8 +65,9 @@ def enter(uow: UnitOfWork, spec: ProcedureSpec) -> str:
     edition = edition_at(spec.jurisdiction, uow.at)
     kind = kind_of(spec.kind, edition)
     reference = new_procedure_reference(WorkCalendar(zone=CHINA, workdays={}).date_of(uow.at).year)
-    recorded = uow.record(_drafted(spec, reference, procedure_id))
-    store.add_procedure(uow, recorded, procedure_id, **_columns(spec, kind, reference, edition, uow.actor))
+    columns = _columns(spec, kind, reference, edition, uow.actor)
+    recorded = uow.record(_drafted(columns, procedure_id))
+    store.add_procedure(uow, recorded, procedure_id, **columns)
     for lot, stage in product(spec.lots, kind.submission.stages):
         store.add_lot(
             uow, recorded, procedure_id, number=lot.lot, stage=stage, phase=LotPhase.DRAFT.value, **_lot_columns(lot)
@@ -90,8 +92,9 @@ def revise(uow: UnitOfWork, row: ProcedureRow, spec: ProcedureSpec) -> Recorded:
     wanted = {(lot.lot, stage): lot for lot, stage in product(spec.lots, kind.submission.stages)}
     if removed := sorted(set(known) - set(wanted)):
         raise RuleBroken("draft.lot_removed", "B4.11", lot=removed[0][0])
-    recorded = uow.record(_drafted(spec, row.reference, row.id))
-    store.move_procedure(uow, recorded, row, **_columns(spec, kind, row.reference, edition, uow.actor))
+    columns = _columns(spec, kind, row.reference, edition, uow.actor)
+    recorded = uow.record(_drafted(columns, row.id))
+    store.move_procedure(uow, recorded, row, **columns)
     for place, lot in wanted.items():
         if place in known:
             store.move_lot(uow, recorded, known[place], **_lot_columns(lot))
@@ -108,11 +111,14 @@ def _require_own(actor: Actor, spec: ProcedureSpec) -> None:
         raise NotPermitted(f"{actor.organisation} drafts for {spec.agency}")
 
 
-def _drafted(spec: ProcedureSpec, reference: str, procedure_id: int) -> Event:
+def _drafted(columns: Mapping[str, Any], procedure_id: int) -> Event:
+    """Return the event of a draft: its specification, and the rules that the platform found for it."""
+    body = {"edition_id": columns["edition_id"], "edition_sha256": columns["edition_sha256"].hex()}
+    reference = columns["reference"]
     return Event(
         kind="procedure.drafted",
         subject=f"procedure:{reference}",
-        body={"spec_sha256": sha256_hex(spec.document())},
+        body={**body, "regime": columns["regime"], "spec_sha256": sha256_hex(columns["spec"])},
         procedure=reference,
         procedure_id=procedure_id,
     )

@@ -52,11 +52,10 @@ _SECRET: Final = {
     "record.expert_identity": {
         ("record.expert_identity", "trading_web", "INSERT"),
         ("record.expert_identity", "trading_worker", "INSERT"),
-        ("record.expert_identity.id", "trading_auditor", "SELECT"),
-        ("record.expert_identity.entry_id", "trading_auditor", "SELECT"),
-        ("record.expert_identity.sealed_sha256", "trading_auditor", "SELECT"),
     }
 }
+# Views of digests, through which an auditor compares what he may not read (ADR 0045).
+_DIGESTS: Final = ("record.held_seat", "record.kept_identity", "record.signed_sheet")
 _CONTACT_READS: Final = (
     *(
         "document",
@@ -82,7 +81,7 @@ _NOTHING_ELSE: Final = {
     "it does not belong to trading_owner": """
         SELECT c.oid::regclass::text FROM pg_class c
          WHERE c.relnamespace IN ('record'::regnamespace, 'log'::regnamespace, 'desk'::regnamespace)
-           AND c.relkind IN ('r', 'p', 'S') AND c.relowner <> 'trading_owner'::regrole
+           AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner <> 'trading_owner'::regrole
         UNION ALL
         SELECT p.oid::regprocedure::text FROM pg_proc p
          WHERE p.pronamespace = 'log'::regnamespace AND p.proowner <> 'trading_owner'::regrole
@@ -140,7 +139,7 @@ def _trigger_faults(connection: Connection) -> list[str]:
 
 
 def _grant_faults(connection: Connection) -> list[str]:
-    wanted = _log_grants()
+    wanted = _log_grants() | {(view, "trading_auditor", "SELECT") for view in _DIGESTS}
     for row in connection.exec_driver_sql(_RECORD_TABLES):
         table = f"record.{row.relname}"
         if table in _SECRET:

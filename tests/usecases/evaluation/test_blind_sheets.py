@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
+from tests.support.columns import missed_columns, owner_of, tables_of, unnamed
 from tests.support.databases import Database
+from tests.support.row_mutations import FEW, RowMutations
 from tests.support.sitting import SEATS, Sitting
 
 # Whoever could be asked to look: the processes, the auditor, the owner of the tables.
@@ -96,3 +98,33 @@ def test_a_member_cannot_write_another_ones_sheet(signed: Sitting) -> None:
         assert changed.rowcount == 0
         with pytest.raises(ProgrammingError, match="row-level security"):
             conn.exec_driver_sql("INSERT INTO desk.score_draft VALUES (1, '1', 'all', 'm-a1', 'b', 'plan', '1', '', 0)")
+
+
+def test_an_auditor_compares_closed_sheets_by_their_digests(signed: Sitting) -> None:
+    """What the view shows is what the members signed for, and a change of a closed sheet is found (ADR 0045)."""
+    database = signed.database
+    assert database is not None
+    with database.connect("trading_auditor") as conn:
+        shown = conn.exec_driver_sql("SELECT seat, version, sheet_sha256 FROM record.signed_sheet").all()
+        told = conn.exec_driver_sql("SELECT seat, version, sheet_commit FROM record.sheet_signature").all()
+        assert sorted(map(tuple, shown)) == sorted(map(tuple, told))
+        assert len(shown) == 5
+        assert conn.exec_driver_sql("SELECT count(*) FROM record.score_sheet").scalar_one() == 0  # nor afterwards
+    for role in ("trading_web", "trading_worker", "trading_reader"):
+        with database.connect(role) as conn, pytest.raises(ProgrammingError, match="permission denied"):
+            conn.exec_driver_sql("SELECT seat FROM record.signed_sheet")
+        with database.connect(role) as conn, pytest.raises(ProgrammingError, match="permission denied"):
+            conn.exec_driver_sql("SELECT log.sheet_digests()")
+    tables = tables_of("score_sheet", "sheet_signature")
+    with owner_of(database, tables) as owner:
+        assert missed_columns(owner, tables[0]) == unnamed(tables[0])
+        assert RowMutations(owner, tables).missed(FEW) == []
+
+
+def test_control_a_role_that_only_sets_the_mark_sees_nothing(signed: Sitting) -> None:
+    database = signed.database
+    assert database is not None
+    for role in ("trading_web", "trading_worker", "trading_reader", "trading_auditor"):
+        with database.connect(role) as conn:
+            conn.exec_driver_sql("SELECT set_config('mingbiao.digest', 'on', false)")
+            assert conn.exec_driver_sql("SELECT count(*) FROM record.score_sheet").scalar_one() == 0, role

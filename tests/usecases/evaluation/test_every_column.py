@@ -7,14 +7,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Table
 
-from tests.support.columns import missed_columns, owner_of, tables_of
+from tests.support.columns import EVALUATION, missed_columns, owner_of, unnamed
 from tests.support.row_mutations import ROUNDS, RowMutations
 from tests.support.sitting import SEATS, seat_everybody, sitting_on
 from tests.usecases.evaluation.conftest import Opened
 from trading.evaluation import service
-from trading.evaluation.folds import REPLAYED
-
-TABLES = tables_of(*(each.table for each in REPLAYED if each.table != "ranking"))
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +32,14 @@ def owner(opened: Opened) -> Iterator[Connection]:
         )
         sitting.sign_report(dissent={"m-c3": "Too vague."})
         assert sitting.database is not None
-        with owner_of(sitting.database, TABLES) as conn:
+        with owner_of(sitting.database, EVALUATION) as conn:
             yield conn
 
 
-# Votes, reasons and deductions that no bid of this sitting has: the same fold writes them beside the others.
-EMPTY_HERE = {("examination_vote", "reason"), ("sheet_signature", "reason"), ("examination", "reason")}
-
-
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", EVALUATION, ids=lambda table: table.name)
 def test_every_column_is_covered(owner: Connection, table: Table) -> None:
-    assert missed_columns(owner, table) == {each for each in EMPTY_HERE if each[0] == table.name}
+    assert missed_columns(owner, table) == unnamed(table)
 
 
 def test_random_mutations_of_rows_are_found_and_named(owner: Connection) -> None:
-    assert RowMutations(owner, TABLES, ()).missed(ROUNDS) == []
+    assert RowMutations(owner, EVALUATION).missed(ROUNDS) == []

@@ -17,6 +17,7 @@ from trading.crypto.contact import ContactKey
 from trading.disclosure.queries import of_one
 from trading.disclosure.rules.tiers import Tier, shows_document
 from trading.experts import queries
+from trading.experts.model import Holder
 from trading.experts.rules.identity import Identity, identity_info
 from trading.experts.service import disclosure, seats
 from trading.kernel.canonical import loads_object
@@ -126,6 +127,30 @@ def test_only_the_person_and_the_contact_service_tie_account_and_seat(market: Ma
             "SELECT convert_from(record, 'UTF8') FROM log.audit_entry WHERE kind LIKE 'seat.%%' OR kind LIKE 'draw.%%'"
         ).scalars()
         assert not [account for record in records for account in experts if account and account in record]
+
+
+def test_an_auditor_sees_that_a_seat_is_held_and_not_by_whom(market: Market, maker: CommitteeMaker) -> None:
+    """The database computes what the records commit to; account and salt never leave the row (ADR 0045)."""
+    maker.seated(market.tender)
+    told = {body["seat"]: body["holder_commit"] for body in market.bodies("committee.appointed")}
+    told |= {body["seat"]: body["holder_commit"] for body in market.bodies("seat.signed_in") if body["holder_commit"]}
+    with market.database.connect("trading_auditor") as conn:
+        shown = conn.exec_driver_sql("SELECT seat, encode(holder_commit, 'hex') FROM record.held_seat").all()
+        assert {row[0]: row[1] for row in shown} == told
+        assert len(told) == 5
+        kept = conn.exec_driver_sql("SELECT * FROM record.kept_identity").keys()
+        assert set(kept) == {"id", "entry_id", "expert_id", "sealed_sha256"}
+    with market.database.connect("trading_contact") as conn:
+        rows = conn.exec_driver_sql("SELECT seat, account, salt FROM record.seat_holder").all()
+        for seat, account, salt in rows:
+            assert Holder(seat=seat, account=account, salt=bytes(salt)).commit == told[seat]
+            assert Holder(seat=seat, account=account, salt=b"").commit not in told.values()  # nobody can just try
+        assert len({bytes(row.salt) for row in rows}) == 5
+    for role in ("trading_web", "trading_worker", "trading_reader"):
+        for view in ("held_seat", "kept_identity"):
+            with market.database.connect(role) as conn, pytest.raises(DBAPIError) as error:
+                conn.exec_driver_sql(f"TABLE record.{view}")
+            assert isinstance(error.value.orig, InsufficientPrivilege), (role, view)
 
 
 def test_a_seat_code_is_good_once_and_for_its_own_person(market: Market, maker: CommitteeMaker) -> None:

@@ -100,6 +100,7 @@ def parse_enrolment(signed: SignedDocument) -> Enrolment:
         kid=kid,
         org=str(document["org"]),
         role=str(document["role"]),
+        sha256=signed.sha256,
         spki=spki,
     )
 

@@ -175,15 +175,9 @@ def _grant_organisation(uow: UnitOfWork, found: Request, _staff: tuple[str, str]
     )
     insert_account(uow, new)
     token = issue_setup(uow.connection, new.id, SetupKind.FACTORS)
-    recorded = uow.record(parties.register_organisation(found.subject, (body["role"],)))
-    party_rows.add_organisation(
-        uow,
-        recorded,
-        code=found.subject,
-        name_zh=body["name_zh"],
-        name_en=body["name_en"],
-        roles=(body["role"],),
-    )
+    names = {"name_zh": body["name_zh"], "name_en": body["name_en"]}
+    recorded = uow.record(parties.register_organisation(code=found.subject, roles=(body["role"],), **names))
+    party_rows.add_organisation(uow, recorded, code=found.subject, roles=(body["role"],), **names)
     grant_all(uow, new)
     return token
 

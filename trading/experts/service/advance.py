@@ -243,8 +243,7 @@ def next_attempt(ledger: Ledger, actor: Actor, draw: str) -> int:
         if holds(uow.connection, row, STOPPED, uow.at):
             raise RuleBroken("draw.reroll", "ED1 D13", reason=STOPPED)
         attempt = Attempt(draw=draw, number=row.attempt + 1)
-        recorded = uow.record(draw_event("policy_fixed", attempt, policy_sha256=row.policy_sha256))
-        begin_attempt(uow, recorded, attempt, row.tender_id, row.policy_sha256)
+        begin_attempt(uow, attempt, row.tender_id, row.policy_sha256)
     return attempt.number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -312,12 +313,17 @@ def appoint_representative(ledger: Ledger, actor: Actor, reference: str, account
         sealed = hpke_seal(
             queries.contact_public(uow.connection), identity_info(model.representative_number(seat)), who.encode()
         )
-        recorded = uow.record(model.committee_event("committee.appointed", reference, row.id, seat=seat))
-        store.add_member(uow, recorded, row.id, seat=seat, kind="representative", stratum=None, state="expected")
-        store.add_holder(uow, recorded, row.id, seat, account.account)
-        kept = uow.record(model.identities_kept(1, model.identities_root([sealed]).hex()))
-        store.add_identities(uow, kept, {model.representative_number(seat): sealed})
+        _appoint(uow, row, model.Holder(seat=seat, account=account.account, salt=secrets.token_bytes(32)))
+        kept = {model.representative_number(seat): sealed}
+        store.add_identities(uow, uow.record(model.identities_kept(kept)), kept)
     return seat
+
+
+def _appoint(uow: UnitOfWork, row: ProcedureRow, holder: model.Holder) -> None:
+    body = {"holder_commit": holder.commit, "seat": holder.seat}
+    recorded = uow.record(model.committee_event("committee.appointed", row.reference, row.id, **body))
+    store.add_member(uow, recorded, row.id, seat=holder.seat, kind="representative", stratum=None, state="expected")
+    store.add_holder(uow, recorded, row.id, holder)
 
 
 def _require_buyers_other_person(uow: UnitOfWork, row: ProcedureRow, account: Actor) -> None:

@@ -43,7 +43,7 @@ def _disclose(contact: Contact, procedure_id: int) -> None:
             if member.state not in {"expected", "present"}:
                 continue
             names.append(_name_of(contact, conn, committee.draw, member))
-        listed = [{"name": each["name"], "seat": each["seat"]} for each in names]
+        listed = [{name: each[name] for name in ("employer", "name", "seat")} for each in names]
         event = model.committee_event("panel.disclosed", plan.tender, procedure_id, members=listed)
         recorded = uow.record(event)
         for each in names:

@@ -179,16 +179,19 @@ def _require_policy(_uow: UnitOfWork, scene: _Scene, signed: SignedDocument) -> 
 def _fix_policy(uow: UnitOfWork, scene: _Scene, signed: SignedDocument) -> Recorded:
     """Record ``draw.policy_fixed``, begin the first attempt and ask the custodians to admit the policy."""
     attempt = Attempt(draw=scene.draw, number=1)
-    recorded = _keep(uow, uow.record(draw_event("policy_fixed", attempt, policy_sha256=signed.sha256)), signed)
-    begin_attempt(uow, recorded, attempt, scene.committee.procedure_id, signed.sha256)
+    recorded = _keep(uow, begin_attempt(uow, attempt, scene.committee.procedure_id, signed.sha256), signed)
     request = {"policy_sha256": signed.sha256}
     for custodian in parse_policy(signed.doc).custodians:
         ask(uow.connection, custodian.kid, "draw-admit", scene.draw, custodian.i, request)
     return recorded
 
 
-def begin_attempt(uow: UnitOfWork, recorded: Recorded, attempt: Attempt, procedure_id: int, policy_sha256: str) -> None:
-    """Insert an attempt under its ``draw.policy_fixed``; the salt that hides the procedure is fresh each time."""
+def begin_attempt(uow: UnitOfWork, attempt: Attempt, procedure_id: int, policy_sha256: str) -> Recorded:
+    """Record ``draw.policy_fixed`` and insert the attempt; the salt that hides the procedure is fresh each time."""
+    salt = secrets.token_bytes(32)
+    commit = procedure_commit(salt, procedures.by_id(uow.connection, procedure_id).reference)
+    body = {"policy_sha256": policy_sha256, "procedure_commit": commit.hex()}
+    recorded = uow.record(draw_event("policy_fixed", attempt, **body))
     store.add_draw(
         uow,
         recorded,
@@ -196,10 +199,11 @@ def begin_attempt(uow: UnitOfWork, recorded: Recorded, attempt: Attempt, procedu
         attempt=attempt.number,
         tender_id=procedure_id,
         state="policy_fixed",
-        salt=secrets.token_bytes(32),
+        salt=salt,
         policy_sha256=bytes.fromhex(policy_sha256),
     )
     uow.wake("experts.advance", {"draw": attempt.draw}, uow.at)
+    return recorded
 
 
 def _require_spec(uow: UnitOfWork, scene: _Scene, signed: SignedDocument) -> None:

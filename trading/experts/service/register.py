@@ -86,8 +86,7 @@ def change_register(
         documents.add(uow, recorded, None, signed)
         store.put_experts(uow, recorded, change, STATES[act])
         if sealed:
-            kept = uow.record(model.identities_kept(len(sealed), model.identities_root(sealed.values()).hex()))
-            store.add_identities(uow, kept, sealed)
+            store.add_identities(uow, uow.record(model.identities_kept(sealed)), sealed)
     return recorded
 
 

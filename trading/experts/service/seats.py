@@ -7,6 +7,7 @@ alone, by the actor ``expert:<seat>``.
 from __future__ import annotations
 
 import hmac
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.crypto.contact import binding, code_sha256
 from trading.experts import queries, store
-from trading.experts.model import committee_event
+from trading.experts.model import Holder, committee_event
 from trading.experts.queries import CallRow, DrawRow, MemberRow
 from trading.experts.rules.walk import REPLACEMENT_REASONS, State
 from trading.experts.service.calls import dispose
@@ -67,8 +68,9 @@ def sign_in(ledger: Ledger, actor: Actor, code: str, *, second_factor: bool = Tr
         if store.take_seat_code(uow.connection, code_sha256(code)) is None:
             raise RuleBroken("seat.code_unknown", "ED1 D10")
         queries.as_person(uow.connection, actor.account)
-        recorded = _present(uow, procedure, row.seat, second_factor=second_factor)
-        store.add_holder(uow, recorded, procedure_id, row.seat, actor.account)
+        holder = Holder(seat=row.seat, account=actor.account, salt=secrets.token_bytes(32))
+        recorded = _present(uow, procedure, row.seat, holder.commit, second_factor=second_factor)
+        store.add_holder(uow, recorded, procedure_id, holder)
     return SignedIn(reference=procedure.reference, seat=row.seat)
 
 
@@ -85,7 +87,7 @@ def sign_in_representative(ledger: Ledger, actor: Actor, reference: str, *, seco
     procedure, seat = _own(ledger, actor, reference)
     if seat.state == "expected":
         with ledger.begin(_as_seat(seat.seat)) as uow:
-            _present(uow, procedure, seat.seat, second_factor=second_factor)
+            _present(uow, procedure, seat.seat, None, second_factor=second_factor)
     return SignedIn(reference=reference, seat=seat.seat)
 
 
@@ -99,14 +101,19 @@ def _own(ledger: Ledger, actor: Actor, reference: str) -> tuple[ProcedureRow, Me
     return procedure, found[0]
 
 
-def _present(uow: UnitOfWork, procedure: ProcedureRow, seat: str, *, second_factor: bool) -> Recorded:
-    """Record a sign-in; when the last seat of a drawn committee is taken, the committee is seated."""
+def _present(
+    uow: UnitOfWork, procedure: ProcedureRow, seat: str, holder_commit: str | None, *, second_factor: bool
+) -> Recorded:
+    """Record a sign-in; when the last seat of a drawn committee is taken, the committee is seated.
+
+    ``holder_commit`` is that of whoever takes the seat with it; None for a representative, who has had it before.
+    """
     committee = store.lock_committee(uow, procedure.id)
     if committee is None:
         raise NotFound("committee")
     _require_state(uow, procedure, seat, "expected")
-    event = committee_event("seat.signed_in", procedure.reference, procedure.id, seat=seat, second_factor=second_factor)
-    recorded = uow.record(event)
+    body = {"holder_commit": holder_commit, "seat": seat, "second_factor": second_factor}
+    recorded = uow.record(committee_event("seat.signed_in", procedure.reference, procedure.id, **body))
     store.move_member(uow, recorded, seat, "present")
     states = {row.state for row in queries.members(uow.connection, procedure.id) if row.seat != seat}
     if committee.state == "drawn" and "expected" not in states:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
+from trading.experts.model import Holder
 from trading.experts.queries import CommitteeRow, committee_row_of
 from trading.experts.tables import committee, committee_member, panel_name, seat_code, seat_holder
 from trading.kernel.ids import new_row_id
@@ -57,13 +58,11 @@ def move_member(uow: UnitOfWork, recorded: Recorded, seat: str, state: str) -> N
     uow.connection.execute(row.values(entry_id=recorded.entry_id, state=state))
 
 
-def add_holder(uow: UnitOfWork, recorded: Recorded, procedure_id: int, seat: str, account: str) -> None:
+def add_holder(uow: UnitOfWork, recorded: Recorded, procedure_id: int, holder: Holder) -> None:
     """Tie a seat to an account; from now on only that account and the contact service see the row."""
-    uow.connection.execute(
-        seat_holder.insert()
-        .inline()
-        .values(id=new_row_id(), entry_id=recorded.entry_id, procedure_id=procedure_id, seat=seat, account=account)
-    )
+    row = {"id": new_row_id(), "entry_id": recorded.entry_id, "procedure_id": procedure_id}
+    values = {"seat": holder.seat, "account": holder.account, "salt": holder.salt}
+    uow.connection.execute(seat_holder.insert().inline().values(**row, **values))
 
 
 def add_name(uow: UnitOfWork, recorded: Recorded, procedure_id: int, **values: Any) -> None:  # noqa: ANN401 - columns

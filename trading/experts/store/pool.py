@@ -11,7 +11,6 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.experts.rules.register import Act, RegisterChange
 from trading.experts.tables import expert, expert_account, expert_identity, pool_key, pool_snapshot
-from trading.kernel.digests import sha256
 from trading.kernel.ids import new_row_id
 
 _REGISTER_LOCK = 0x6D62_6578
@@ -42,13 +41,7 @@ def put_experts(uow: UnitOfWork, recorded: Recorded, change: RegisterChange, sta
 def add_identities(uow: UnitOfWork, recorded: Recorded, sealed: Mapping[str, bytes]) -> None:
     """Insert sealed identities; nobody but the contact service reads them again."""
     rows = [
-        {
-            "id": new_row_id(),
-            "entry_id": recorded.entry_id,
-            "expert_id": name,
-            "sealed": data,
-            "sealed_sha256": sha256(data),
-        }
+        {"id": new_row_id(), "entry_id": recorded.entry_id, "expert_id": name, "sealed": data}
         for name, data in sealed.items()
     ]
     uow.connection.execute(expert_identity.insert().inline(), rows)
