@@ -16,7 +16,7 @@ function start() {
   // It begins before a bundle is chosen: whoever then disconnects has everything.
   const worker = new Worker(form.dataset.worker, { type: "module" });
 
-  const word = (code, values = {}) => (words.get(code) ?? code).replace(/\{([a-z]+)\}/g, (_, name) => printable(values[name]));
+  const word = (code, values = {}) => (words.get(code) ?? code).replace(/\{([a-z0-9]+)\}/g, (_, name) => printable(values[name]));
 
   function element(name, text, className = "") {
     const made = document.createElement(name);
@@ -78,7 +78,8 @@ function start() {
   }
 
   function show(report) {
-    const { verdict: kind, checks, trusted, demo } = report, of = (state) => checks.filter((check) => check.state === state);
+    const { verdict: kind, checks, trusted, demo, facts, trustSha256 } = report;
+    const of = (state) => checks.filter((check) => check.state === state);
     const lines = [], [first] = of("fail"), open = of("not_checked");
     if (first !== undefined) {
       const { place, code, values } = first.failures[0];
@@ -87,6 +88,7 @@ function start() {
     if (open.length > 0) lines.push(word("open", { count: open.length, ids: open.map(({ id }) => id).join(", ") }));
     if (!trusted) lines.push(word("own_trust"));
     if (demo) lines.push(word("demo"));
+    if (trustSha256) lines.push(word("about", { origin: facts.origin, size: facts.size, sha256: trustSha256 }));
     say(kind, word(`verdict_${kind}`), ...lines);
     list.replaceChildren(...checks.filter(({ state }) => state !== "absent").map(row));
     rest.querySelector("ul").replaceChildren(...of("absent").map(row));

@@ -50,7 +50,7 @@ const rank = (id) => ORDER.indexOf(id.slice(0, 2)) * 100 + Number(id.slice(3));
 
 export class Report {
   constructor(trusted) {
-    Object.assign(this, { trusted, signed: false, demo: false, facts: {}, checks: new Map() });
+    Object.assign(this, { trusted, trustSha256: null, demo: false, facts: {}, checks: new Map() });
   }
   check(id) {
     if (!this.checks.has(id)) this.checks.set(id, new Check(id));
@@ -64,7 +64,7 @@ export class Report {
   }
   asData() {
     const checks = [...this.checks.values()].sort((left, right) => rank(left.id) - rank(right.id));
-    const { verdict, trusted, signed, demo, facts } = this;
-    return { verdict, trusted, signed, demo, facts, checks: checks.map((check) => check.asData()) };
+    const { verdict, trusted, trustSha256, demo, facts } = this;
+    return { verdict, trusted, trustSha256, demo, facts, checks: checks.map((check) => check.asData()) };
   }
 }

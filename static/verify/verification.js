@@ -115,11 +115,11 @@ export async function verifyFiles(file, trustFile, against, tick) {
     report.check("AL-02").caught(trustFile?.name ?? "trust.json", error);
     return report.asData();
   }
-  Object.assign(report, { signed: trust.signed, trustSha256: trust.sha256 });
+  report.trustSha256 = trust.sha256;
   const kept = [];
   for (const each of against) kept.push({ name: each.name, data: await bytesOf(each) });
   await verifyBundle(bundle, trust, report, kept, tick);
-  return { ...report.asData(), trustSha256: trust.sha256 };
+  return report.asData();
 }
 
 async function ownTrust(bundle) {

@@ -13,9 +13,10 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.support.browsers import overflows, violations
 from tests.support.made_tender import Tender
-from tests.support.make_bundle import Files, make_bundle, write_zip
+from tests.support.make_bundle import Files, make_bundle, trust_file, write_zip
 from tests.support.two_verifiers import trust_path
 from tests.support.verifying import told_once
+from trading.kernel.digests import sha256_hex
 from trading.web.headers import CONTENT_SECURITY_POLICY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +86,7 @@ def test_a_bundle_is_checked_by_keyboard_on_a_narrow_page_and_nothing_is_sent(
     kept.write_bytes(files[min(path for path in files if path.startswith("checkpoints/"))])
     holds, words = check(page, bundle, trust, kept)
     assert (holds, "with your trust file and holds" in words) == ("holds", True)
+    assert f"SHA-256 {sha256_hex(trust_file(tender)[0])}" in words
     expect(page.locator("[data-check='AL-06']")).to_have_attribute("data-state", "ok")
     expect(page.locator("[data-check='AL-13']")).to_have_attribute("data-state", "absent")
     assert page.locator("[data-list] [data-state='ok']").count() > 30
