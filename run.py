@@ -30,8 +30,8 @@ PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
 WORKERS = "3"
 WHOLE = (  # besides campaigns, in long runs
-    *("tests/browser/test_accessibility.py", "tests/properties", "tests/verifier"),
-    *("tests/journeys/test_verify_audit.py", "tests/usecases/experts/test_every_column.py"),
+    *("tests/browser/test_accessibility.py", "tests/browser/test_two_verifiers.py", "tests/properties"),
+    *("tests/journeys/test_verify_audit.py", "tests/usecases/experts/test_every_column.py", "tests/verifier"),
     "tests/usecases/evaluation/test_every_column.py",
 )
 

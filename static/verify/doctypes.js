@@ -1,0 +1,143 @@
+// Field tables and signers of every document type (P4.4), and of the objects that are not documents of their own.
+import { CUSTODIAN, CUSTODIAN_ROLE, DRAW_TABLES, SHARE_CT, XWING_PK } from "./drawtypes.js";
+import {
+  BID, BOOL, COUNT, DECIMAL, HEX32, INDEX, INT, MS, NAME, ORG, SEQ, STAGE, TEXT, anObject, array, blob, choice,
+  integer, matching, nullable, shape,
+} from "./fields.js";
+import { PAPER_OPTIONAL, PAPER_TABLES } from "./papertypes.js";
+
+const FACTOR_TEXT = matching(/^([0-9a-f]{64})?$/);
+const CHECK_CODE = choice("ok", "envelope_invalid", "hpke_open_failed", "bad_length", "bad_index", "commit_mismatch");
+const PARTY_ROLE = choice(
+  "bidder", "agency", "supervisor", "custodian", "centre", "station-operator", "contributor", "ack",
+);
+const VERDICT_CODES = [
+  "OK", "PLATFORM_BAD_INTAKE", "BIDDER_COPIED", "PLATFORM_PART_LOST", "BIDDER_NO_FACTOR", "PLATFORM_FACTOR_LOST",
+  "TOO_FEW_SHARES", "BIDDER_MALFORMED_SEALING", "PENDING", "BIDDER_MALFORMED_CONTENT",
+];
+export const VERDICT = choice(...VERDICT_CODES);
+const FAULT_CODE = choice("CUSTODIAN_FALSE_BAD", "CUSTODIAN_BAD_SHARE", "CUSTODIAN_ABSENT", "CUSTODIAN_NO_RELEASE");
+export const FAULTS = array(shape({ code: FAULT_CODE, custodian: INDEX }), { by: "custodian" });
+const SIGNATURE = shape({ alg: choice("ES256", "CMS", "SM2SM3"), kid: HEX32, sig: blob() });
+export const SIGNATURE_LIST = array(SIGNATURE, { by: "kid", least: 1 });
+const LOT = { lot: NAME, stage: STAGE, tender: NAME };
+const CTX = { bid: BID, bidder: ORG, bidder_kid: HEX32, policy_sha256: HEX32, seq: SEQ, ...LOT };
+const LEAF = { bid: BID, envelope_sha256: HEX32, h: HEX32, seq: SEQ };
+const PART = shape({ alg: choice("age-encryption.org/v1"), name: choice("main", "price"), sha256: HEX32, size: COUNT });
+const PRICE_ITEM = shape({ amount: INT, code: TEXT, quantity: DECIMAL, unit_price: DECIMAL });
+const EXTENSION = shape({
+  extend_ms: integer(1800000), look_back_ms: COUNT, min_outage_ms: COUNT,
+  triggers: array(choice("clock", "outage", "refusal"), { by: "" }),
+});
+const TRANSCRIPT_ITEM = {
+  bid: BID, envelope_sha256: HEX32, faults: FAULTS, identity_price: nullable(NAME), verdict: VERDICT,
+};
+const AUDIT_ITEM = {
+  ...TRANSCRIPT_ITEM, identity_main: nullable(NAME), manifest_sha256: nullable(HEX32), price_sha256: nullable(HEX32),
+  s_b: nullable(FACTOR_TEXT), s_c: nullable(HEX32), shares: nullable(array(matching(/^[0-9a-f]{66}$/))),
+};
+const TRANSCRIPT = { created: MS, order_sha256: HEX32, release_sha256s: array(HEX32) };
+const TABLES = {
+  "mb.schedule": [{
+    cause: choice(null, "clock", "outage", "refusal"), close: MS, evidence: array(HEX32),
+    extension_rule: nullable(EXTENSION), factor_window_ms: COUNT,
+    intake: nullable(shape({ origin: NAME, vkey: NAME })), objection_ms: COUNT, release_window_ms: COUNT,
+    rescue_ms: COUNT, seq: SEQ, share_check_ms: COUNT, supersedes: nullable(HEX32), ...LOT,
+  }, ["agency"]],
+  "mb.closing-confirmation": [{ close: MS, created: MS, reason: NAME, ...LOT }, ["agency", "supervisor"]],
+  "mb.key-enrol": [{
+    account: NAME, alg: choice("ES256", "CMS", "SM2SM3"), challenge: HEX32, created: MS, key: blob(), org: NAME,
+    role: PARTY_ROLE,
+  }, ["self"]],
+  "mb.key-revoke": [{ created: MS, kid: HEX32, reason: TEXT }, ["any"]],
+  "mb.trust": [{
+    institutions: array(shape({ alg: NAME, key: blob(), kid: HEX32, name: NAME, role: PARTY_ROLE }), { by: "kid" }),
+    issued: MS, log_policy: NAME, origin: NAME, release_sha256: array(HEX32), seq: SEQ, supersedes: nullable(HEX32),
+    tsa: array(shape({ cert: blob(), name: NAME })), x509_roots: array(blob()),
+  }, ["supervisor"]],
+  "mb.ack": [{
+    code: nullable(NAME), decision: choice("accepted", "refused"), doc_sha256: HEX32, h: HEX32, origin: NAME,
+    promise_ms: COUNT, received_at: MS,
+  }, ["ack"]],
+  "sb1.policy": [{
+    bidder_factor: BOOL,
+    custodians: array(CUSTODIAN, { by: "i", least: 3 }),
+    demo: BOOL, k: integer(2, 16), parts: array(choice("main", "price"), { by: "", least: 1 }),
+    price_bytes: nullable(integer(4096, 524288)), suite: choice("SB1-XWING-AGE"), supersedes: nullable(HEX32),
+    ...LOT,
+  }, ["agency"]],
+  "sb1.custodian-key": [{
+    created: MS, hpke_pk: XWING_PK, name: NAME, role: CUSTODIAN_ROLE, suite: choice("SB1-XWING-AGE"), ...LOT,
+  }, ["custodian"]],
+  "sb1.share-check": [{
+    created: MS, custodian: INDEX, items: array(shape({ bid: BID, code: CHECK_CODE })), order_sha256: HEX32,
+  }, ["custodian"]],
+  "sb1.release": [{
+    created: MS, custodian: INDEX, factor_list_sha256: nullable(HEX32),
+    items: array(shape({ bid: BID, ct: nullable(SHARE_CT) })), order_sha256: HEX32,
+  }, ["custodian"]],
+  "sb1.key-disclosure": [{ created: MS, custodian: INDEX, order_sha256: HEX32, seed: HEX32 }, ["custodian"]],
+  "sb1.non-release": [{
+    created: MS, custodian: INDEX, envelopes: array(HEX32, { by: "" }), lot: NAME, policy_sha256: HEX32,
+    stage: STAGE,
+  }, ["custodian"]],
+  "sb1.key-destroyed": [{ created: MS, custodian: INDEX, policy_sha256: HEX32 }, ["custodian"]],
+  "sb1.envelope": [{
+    created: MS, factor_commit: nullable(HEX32), parts: array(PART, { by: "name", least: 1 }), seed_commit: HEX32,
+    shares: array(shape({ c: HEX32, ct: SHARE_CT, i: INDEX }), { by: "i", least: 3 }),
+    supersedes: nullable(HEX32), ...CTX,
+  }, ["bidder"]],
+  "sb1.withdrawal": [{ created: MS, supersedes: HEX32, ...CTX }, ["bidder"]],
+  "sb1.price": [{
+    bid: BID, bidder: ORG, currency: matching(/^[A-Z]{3}$/), items: array(PRICE_ITEM), total: INT, ...LOT,
+  }, []],
+  "sb1.manifest": [{
+    bid: BID, bidder: ORG,
+    files: array(shape({ digest: HEX32, path: NAME, salt: HEX32, size: COUNT }), { by: "path" }),
+    ...LOT,
+  }, []],
+  "sb1.intake-list": [{
+    created: MS, envelopes: array(HEX32, { by: "" }), lot: NAME, policy_sha256: HEX32, stage: STAGE,
+  }, ["supervisor"]],
+  "sb1.open-order": [{
+    bids: array(shape({ ...LEAF, bidder: ORG, n: COUNT, objection_h: nullable(HEX32) }), { by: "bid" }),
+    bids_root: HEX32, checkpoint: NAME, close: MS, closed_h: HEX32, closed_n: COUNT, created: MS,
+    omitted: array(shape({ ...LEAF, rejected_h: HEX32 }), { by: "bid" }),
+    policy_sha256: HEX32, schedule_sha256: HEX32, seq: SEQ, station_pk: XWING_PK, supersedes: nullable(HEX32),
+    ...LOT,
+  }, ["agency", "supervisor"]],
+  "sb1.objection-decision": [{
+    created: MS, decision: choice("add", "reject"), envelope_sha256: HEX32, objection_h: HEX32, order_sha256: HEX32,
+  }, ["supervisor"]],
+  "sb1.adjudication": [{
+    created: MS, custodian: INDEX,
+    items: array(shape({ bid: BID, finding: choice("custodian_fault", "dealt_bad") })),
+    order_sha256: HEX32,
+  }, ["supervisor"]],
+  "sb1.factor-ack": [{ bid: BID, created: MS, envelope_sha256: HEX32, factor_sha256: HEX32 }, ["supervisor|custodian"]],
+  "sb1.factor": [{ bid: BID, envelope_sha256: HEX32, s_b: HEX32 }, []],
+  "sb1.rescue": [{ bid: BID, envelope_sha256: HEX32, s_b: FACTOR_TEXT, s_c: HEX32 }, []],
+  "sb1.factor-list": [{
+    created: MS,
+    items: array(shape({ bid: BID, envelope_sha256: HEX32, result: choice("missing", "valid") })),
+    order_sha256: HEX32,
+  }, ["agency", "supervisor"]],
+  "sb1.transcript": [{ items: array(anObject), tier: choice("audit", "bidders"), ...TRANSCRIPT }, []],
+};
+const OPTIONAL = { ...PAPER_OPTIONAL, "sb1.price": { terms: anObject } };
+const EVERY = { ...TABLES, ...PAPER_TABLES, ...DRAW_TABLES };
+export const SIGNERS = Object.fromEntries(Object.entries(EVERY).map(([typ, [, signers]]) => [typ, signers]));
+SIGNERS["sb1.transcript"] = ["station-operator", "supervisor"];
+export const DOCUMENT_RULES = Object.fromEntries(
+  Object.entries(EVERY).map(([typ, [fields]]) => [
+    typ, shape({ typ: choice(typ), v: choice(1), ...fields }, OPTIONAL[typ]),
+  ]),
+);
+export const TRANSCRIPT_RULES = { bidders: array(shape(TRANSCRIPT_ITEM)), audit: array(shape(AUDIT_ITEM)) };
+export const BUNDLE_RULE = shape({
+  checkpoint_size: COUNT,
+  files: array(shape({ path: NAME, sha256: HEX32, size: COUNT }), { by: "path" }),
+  kind: choice("receipt", "bidder", "public", "auditor", "audit", "draw", "custodian-job"),
+  lot: nullable(NAME), origin: NAME, procedure: nullable(NAME), stage: nullable(STAGE),
+  tier: choice("log", "public", "bidders", "audit"), typ: choice("mb.bundle"), v: choice(1),
+});

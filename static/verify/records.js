@@ -1,0 +1,240 @@
+// Registry of record kinds and the fields of their bodies (AL1 L1.1, L2), and which documents a record names.
+import { FAULTS, VERDICT } from "./doctypes.js";
+import { DRAW_ID, KEY_USE, PARTY_ID, STRATUM_ID } from "./drawtypes.js";
+import {
+  BID, BOOL, COUNT, DECIMAL, HEX32, INDEX, INT, MS, NAME, SEQ, STAGE, TEXT, anObject, array, blob, choice,
+  matching, nullable, shape,
+} from "./fields.js";
+
+export const RECORD_FIELDS = shape({
+  actor: NAME, article: nullable(NAME), at: MS, body: anObject,
+  kind: matching(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$/), on_behalf_of: nullable(NAME), procedure: nullable(NAME),
+  request: nullable(NAME), subject: NAME, v: choice(1),
+});
+export const RECEIPT_EXTRA = shape({
+  n: COUNT, nonce: HEX32, p: HEX32, record: blob(), t: MS, typ: choice("al1.receipt"), v: choice(1),
+}, { q: HEX32 });
+const LOT_BODY = { lot: NAME, stage: STAGE };
+const BID_BODY = { bid: BID, bidder: NAME, ...LOT_BODY };
+const SPEC = { spec_sha256: HEX32 };
+const DAY = shape({ day: matching(/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/), is_workday: BOOL, name: TEXT });
+const RANKED = shape({
+  bid: BID, bidder: NAME, evaluated_price: INT, price: INT, rank: nullable(SEQ), reason: nullable(NAME),
+}, {
+  preference: nullable(NAME), score: nullable(NAME),
+  scores: nullable(array(shape({ criterion: NAME, sum: DECIMAL }))),
+});
+const RANKING = {
+  currency: NAME, edition_sha256: HEX32, items: array(RANKED, { by: "bid" }), method: NAME,
+  tie: nullable(shape({ bids: array(BID), rule: NAME, seed: HEX32 })),
+  ...LOT_BODY,
+};
+const STEP = choice("qualification", "conformity", "price");
+const OUTCOME = choice("conforming", "invalid");
+const PREFERENCE = choice(null, "small_micro", "consortium");
+const MEMBERSHIP = { account: NAME, jurisdiction: NAME, org: NAME, person: NAME, role: NAME };
+const BODIES = {
+  "organisation.registered": { code: NAME, roles: array(NAME) },
+  "key.registered": {
+    alg: NAME, approved_by: array(NAME), kid: HEX32, org: NAME, role: NAME, second_factor: BOOL, spki_sha256: HEX32,
+  },
+  "key.revoked": { kid: HEX32, reason: TEXT }, "membership.granted": MEMBERSHIP,
+  "membership.ended": { ...MEMBERSHIP, reason: TEXT }, "calendar.changed": { days: array(DAY), source: TEXT },
+  "procedure.drafted": SPEC, "procedure.submitted": { ...SPEC, reason: nullable(TEXT) },
+  "procedure.returned": { ...SPEC, reason: nullable(TEXT) },
+  "procedure.cancelled": { notice_sha256: HEX32, reason: TEXT },
+  "custodian.challenged": { challenge_sha256: HEX32, custodian_key_sha256: HEX32 },
+  "custodian.proved": { challenge: HEX32, custodian_key_sha256: HEX32 },
+  "custodian.key_disclosed": { auditor: NAME, custodian: INDEX, disclosure_sha256: HEX32, ...LOT_BODY },
+  "custodian.key_destroyed": { custodian: INDEX, destroyed_sha256: HEX32, ...LOT_BODY },
+  "policy.fixed": { policy_sha256: HEX32, schedule_sha256: HEX32, ...LOT_BODY },
+  "tender.published": { notice_sha256: HEX32, schedule_sha256: HEX32, ...LOT_BODY },
+  "tender.changed": {
+    cause: nullable(TEXT), evidence: array(HEX32), notice_sha256: HEX32, schedule_sha256: HEX32, ...LOT_BODY,
+  },
+  "question.asked": { asker_sha256: HEX32, lot: nullable(NAME), question: NAME, text_sha256: HEX32 },
+  "answer.drafted": { content_sha256: HEX32, question: NAME, version: SEQ },
+  "answer.published": {
+    answer_en: TEXT, answer_zh: TEXT, effect: choice("affects", "amends", "explains"), lot: nullable(NAME),
+    notice: nullable(SEQ), number: SEQ, question: NAME, question_en: TEXT, question_zh: TEXT, version: SEQ,
+  },
+  "rehearsal.checked": { bid: BID, results: array(shape({ custodian: INDEX, ok: BOOL })) },
+  "bid.started": BID_BODY,
+  "bid.withdrawn": { ...BID_BODY, received_at: MS, seq: SEQ, sig_sha256: HEX32, withdrawal_sha256: HEX32 },
+  "bid.refused": { code: NAME, envelope_sha256: HEX32, queue_ms: COUNT, received_at: MS },
+  "bid.replicated": { envelope_sha256: HEX32, store: NAME },
+  "bid.destroyed": { envelope_sha256s: array(HEX32), store: NAME },
+  "deadline.reached": { close: MS, ...LOT_BODY },
+  "tender.closed": {
+    bids_root: HEX32, close: MS, closed_at: MS, count: COUNT, heartbeat_size: COUNT, policy_sha256: HEX32,
+    schedule_sha256: HEX32, ...LOT_BODY,
+  },
+  "opening.refused": { reason: NAME, ...LOT_BODY }, "closing.blocked": { reason: NAME, ...LOT_BODY },
+  "closing.confirmed": { doc_sha256: HEX32, reason: NAME, ...LOT_BODY },
+  "lot.failed": { reason: NAME, rule: NAME, ...LOT_BODY }, "open.ordered": { order_sha256: HEX32, ...LOT_BODY },
+  "objection.raised": { bid: BID, envelope_sha256: HEX32, order_sha256: HEX32, ...LOT_BODY },
+  "objection.decided": { decision_sha256: HEX32, order_sha256: HEX32, ...LOT_BODY },
+  "share.checked": { check_sha256: HEX32, custodian: INDEX, ...LOT_BODY },
+  "share.adjudicated": { adjudication_sha256: HEX32, custodian: INDEX, ...LOT_BODY },
+  "share.released": { custodian: INDEX, release_sha256: HEX32, ...LOT_BODY },
+  "release.gaps": { bids: array(BID, { by: "" }), ...LOT_BODY },
+  "release.closed": LOT_BODY,
+  "rescue.accepted": { bid: BID, envelope_sha256: HEX32, received_at: MS },
+  "factor.opened": { ends_at: MS, ...LOT_BODY },
+  "factor.revealed": {
+    bid: BID, envelope_sha256: HEX32, received_at: MS, via: choice("platform", "supervisor", "custodian"),
+  },
+  "factor.refused": { bid: BID, code: NAME, envelope_sha256: HEX32, received_at: MS },
+  "factor.closed": { factor_list_sha256: HEX32, ...LOT_BODY },
+  "opening.combined": { items: array(shape({ bid: BID, faults: FAULTS, verdict: VERDICT })), ...LOT_BODY },
+  "bid.opened": {
+    bid: BID, bidder: NAME, envelope_sha256: HEX32, manifest_sha256: nullable(HEX32), price: nullable(anObject),
+    price_sha256: nullable(HEX32),
+  },
+  "bid.verdict": { bid: BID, faults: FAULTS, verdict: VERDICT },
+  "opening.completed": { transcript_sha256s: array(HEX32, { by: "" }), ...LOT_BODY },
+  "evaluation.started": { lots: array(shape(LOT_BODY), { by: "lot stage" }), seats: array(NAME, { by: "" }) },
+  "member.replaced": { by: NAME, reason: TEXT, seat: NAME },
+  "bid.examined": {
+    outcome: OUTCOME, preference: PREFERENCE, reason: nullable(TEXT), rule: NAME, step: STEP, ...BID_BODY,
+  },
+  "bid.voted": {
+    bid: BID, grants: BOOL, outcome: OUTCOME, reason: nullable(TEXT), seat: NAME, step: STEP, ...LOT_BODY,
+  },
+  "explanation.asked": { bid: BID, due_at: MS, triggers: array(NAME), ...LOT_BODY },
+  "explanation.given": { bid: BID, text: TEXT, ...LOT_BODY },
+  "sheet.signed": {
+    reason: nullable(TEXT), seat: NAME, second_factor: BOOL, sheet_commit: HEX32, version: SEQ, ...LOT_BODY,
+  },
+  "scores.opened": { sheets: array(HEX32, { by: "" }), ...LOT_BODY },
+  "recheck.explained": { bid: BID, criterion: NAME, reason: TEXT, seat: NAME, ...LOT_BODY },
+  "report.drafted": { number: SEQ, report_sha256: HEX32 },
+  "report.signed": { dissent: nullable(TEXT), report_sha256: HEX32, seat: NAME, second_factor: BOOL },
+  "evaluation.reported": { report_sha256: HEX32 }, "procedure.amended": { notice_sha256: HEX32, ...SPEC },
+  "failure.published": { notice_sha256: HEX32, ...LOT_BODY },
+  "contract.signed": { bid: BID, bidder: NAME, contract_sha256: HEX32, price: INT, ...LOT_BODY },
+  "contract.published": { contract_sha256: HEX32, notice_sha256: HEX32, ...LOT_BODY },
+  "notice.publication": {
+    channel: choice("atom", "ocds", "page"), entry_h: HEX32, number: SEQ, sha256: HEX32, url: TEXT,
+  },
+  "contract.filed": { contract_sha256: HEX32, filing: TEXT, ...LOT_BODY },
+  "award.determined": { bid: BID, bidder: NAME, price: INT, ranked_h: HEX32, ...LOT_BODY },
+  "result.published": { notice_sha256: HEX32, ...LOT_BODY },
+  "availability.state": { from: MS, ms: COUNT, ok: BOOL, reason: nullable(TEXT), vantage: NAME },
+  "clock.state": {
+    dispersion_us: COUNT, host: NAME, leap: NAME, offset_us: INT,
+    sources: array(shape({ name: NAME, offset_us: INT, reach: COUNT }), { by: "name" }),
+    stratum: COUNT, synchronised: BOOL,
+  },
+  "clock.hold": { host: NAME, reason: NAME }, "clock.released": { host: NAME, size: COUNT },
+  "clock.jumped": { from: MS, to: MS },
+  "tst.anchored": { gen_time: MS, root: HEX32, size: COUNT, token_sha256: HEX32, tsa: NAME },
+  "witness.missed": { since: MS, witness: NAME },
+  "log.continued": { old_checkpoint: NAME, old_origin: NAME, reason: TEXT },
+  "log.delayed": { from: MS, to: MS }, "log.pad": {}, "config.changed": { what: TEXT },
+  "release.installed": { what: TEXT }, "admin.read": { what: TEXT },
+  "data.erased": { commitment: HEX32, ground: TEXT },
+};
+const RECEIVED = {
+  ...BID_BODY, envelope_sha256: HEX32, queue_ms: COUNT, received_at: MS, seq: SEQ, sig_sha256: HEX32,
+  via: choice("platform", "intake"),
+};
+const VIA = choice("platform", "supervisor", "custodian");
+const WALKED = { index: COUNT, stratum: STRATUM_ID };
+const DRAWS = {
+  policy_fixed: { policy_sha256: HEX32 }, specified: { spec_sha256: HEX32 },
+  escrowed: { escrow_sha256: HEX32, use: KEY_USE },
+  committed: { contribution_sha256: HEX32, party: PARTY_ID, via: VIA },
+  share_checked: { check_sha256: HEX32, custodian: INDEX },
+  adjudicated: { adjudication_sha256: HEX32, custodian: INDEX },
+  waived: { waiver_sha256: HEX32 },
+  sealed: {
+    contributions: array(shape({ contribution_sha256: HEX32, party: PARTY_ID }), { by: "party" }),
+    left_out: array(shape({ party: PARTY_ID, reason: choice("absent", "malformed", "dealt_bad") }), { by: "party" }),
+    spec_sha256: HEX32,
+  },
+  revealed: { party: PARTY_ID, reveal_sha256: HEX32, via: VIA },
+  recovered: { custodian: INDEX, party: PARTY_ID, recovery_sha256: HEX32, via: VIA },
+  seeded: {
+    beacon: nullable(matching(/^([0-9a-f]{2})+$/)), final_sha256: HEX32, seed: HEX32,
+    void: array(PARTY_ID, { by: "" }),
+  },
+  called: WALKED,
+  disposed: {
+    reason_commit: nullable(HEX32),
+    state: choice("EXCLUDED", "LIMIT", "RECUSED", "REFUSED", "REPLACED", "SELECTED", "UNREACHABLE"),
+    ...WALKED,
+  },
+  contested: { statement_commit: HEX32, ...WALKED }, contest_decided: { upheld: BOOL, ...WALKED },
+  result: { result_sha256: HEX32 }, key_ordered: { order_sha256: HEX32 }, cancelled: { cancel_sha256: HEX32 },
+  disclosed: { procedure: NAME, salt: HEX32 },
+};
+const REGISTER_ACTS = ["admitted", "changed", "removed", "resumed", "suspended"];
+const OTHERS = {
+  "expert.identities_kept": { count: COUNT, root: HEX32 },
+  "pool.snapshot": { key_commit: HEX32, register_size: COUNT, root: HEX32, seq: SEQ, size: COUNT },
+  "committee.planned": { plan_sha256: HEX32 },
+  "committee.drawing": { draw: DRAW_ID, request_sha256: HEX32 },
+  "committee.appointed": { seat: NAME },
+  "committee.formed": { attempt: SEQ, draw: DRAW_ID, seats: array(anObject), state: NAME },
+  "seat.signed_in": { seat: NAME, second_factor: BOOL },
+  "seat.declared": { declaration: TEXT, seat: NAME },
+  "seat.left": { reason_commit: nullable(HEX32), seat: NAME, state: NAME },
+  "panel.disclosed": { members: array(anObject) },
+};
+const ofDraws = Object.entries(DRAWS).map(([name, fields]) => [
+  `draw.${name}`, { attempt: SEQ, draw: DRAW_ID, ...fields },
+]);
+const ofRegister = REGISTER_ACTS.map((act) => [`expert.${act}`, { change_sha256: HEX32 }]);
+export const BODY_RULES = Object.fromEntries(
+  [...Object.entries(BODIES), ...Object.entries(OTHERS), ...ofDraws, ...ofRegister].map(([kind, fields]) => [
+    kind, shape(fields),
+  ]),
+);
+BODY_RULES["bids.ranked"] = shape(RANKING, { members: nullable(SEQ) });
+BODY_RULES["bid.received"] = shape(RECEIVED, { intake_receipt_sha256: HEX32 });
+
+// Fields that name a document, with the type it must have.
+export const NAMED_DOCUMENTS = {
+  "policy.fixed": { policy_sha256: "sb1.policy", schedule_sha256: "mb.schedule" },
+  "tender.published": { notice_sha256: "mb.notice", schedule_sha256: "mb.schedule" },
+  "tender.changed": { notice_sha256: "mb.notice", schedule_sha256: "mb.schedule" },
+  "procedure.cancelled": { notice_sha256: "mb.notice" },
+  "result.published": { notice_sha256: "mb.notice" },
+  "failure.published": { notice_sha256: "mb.notice" },
+  "procedure.amended": { notice_sha256: "mb.notice" },
+  "contract.signed": { contract_sha256: "mb.contract" },
+  "contract.published": { contract_sha256: "mb.contract", notice_sha256: "mb.notice" },
+  "contract.filed": { contract_sha256: "mb.contract" },
+  "custodian.challenged": { custodian_key_sha256: "sb1.custodian-key|ed1.custodian-key" },
+  "custodian.proved": { custodian_key_sha256: "sb1.custodian-key|ed1.custodian-key" },
+  "custodian.key_destroyed": { destroyed_sha256: "sb1.key-destroyed" },
+  "bid.received": { envelope_sha256: "sb1.envelope" },
+  "bid.withdrawn": { withdrawal_sha256: "sb1.withdrawal" },
+  "closing.confirmed": { doc_sha256: "mb.closing-confirmation" },
+  "open.ordered": { order_sha256: "sb1.open-order" },
+  "objection.decided": { decision_sha256: "sb1.objection-decision" },
+  "share.checked": { check_sha256: "sb1.share-check" },
+  "share.adjudicated": { adjudication_sha256: "sb1.adjudication" },
+  "share.released": { release_sha256: "sb1.release" },
+  "factor.closed": { factor_list_sha256: "sb1.factor-list" },
+  "bids.ranked": { edition_sha256: "mb.edition" },
+  "draw.policy_fixed": { policy_sha256: "ed1.policy" },
+  "draw.specified": { spec_sha256: "ed1.spec" },
+  "draw.escrowed": { escrow_sha256: "ed1.escrow" },
+  "draw.committed": { contribution_sha256: "ed1.contribution" },
+  "draw.share_checked": { check_sha256: "ed1.share-check" },
+  "draw.adjudicated": { adjudication_sha256: "ed1.adjudication" },
+  "draw.waived": { waiver_sha256: "ed1.waiver" },
+  "draw.revealed": { reveal_sha256: "ed1.reveal" },
+  "draw.recovered": { recovery_sha256: "ed1.recovery" },
+  "draw.seeded": { final_sha256: "ed1.final" },
+  "draw.result": { result_sha256: "ed1.result" },
+  "draw.key_ordered": { order_sha256: "ed1.key-order" },
+  "draw.cancelled": { cancel_sha256: "ed1.cancel" },
+  ...Object.fromEntries(REGISTER_ACTS.map((act) => [`expert.${act}`, { change_sha256: "ed1.register-change" }])),
+};
+// Secret until, or for ever outside, the audit tier; looked up there and never required of another tier.
+export const CONFIDENTIAL_DOCUMENTS = { "custodian.key_disclosed": { disclosure_sha256: "sb1.key-disclosure" } };
+// `opening.completed` names the transcripts of all tiers in one sorted array.
+export const TRANSCRIPT_FIELD = "transcript_sha256s";

@@ -1,0 +1,138 @@
+// What examination, sheets and report say of a lot, recomputed for RK-01: B10.4, MET-02, EXP-17, EXP-20, EXP-21.
+// Scores and deductions are exact fractions of BigInt; nothing is ever a floating point number.
+import { alike } from "./bytes.js";
+
+const EXCLUDED_BY = [["qualification", "not_qualified"], ["conformity", "not_conforming"], ["price", "abnormally_low"]];
+const SHEET = "mb.score-sheet";
+
+// A decimal text as a fraction [numerator, denominator]; the denominator is positive and no sum is ever reduced.
+function fraction(text) {
+  const [whole, part = ""] = text.split(".");
+  return [BigInt(whole + part), 10n ** BigInt(part.length)];
+}
+const plus = ([a, b], [c, d]) => [a * d + c * b, b * d];
+const times = ([a, b], [c, d]) => [a * c, b * d];
+const equal = ([a, b], [c, d]) => a * d === c * b;
+const atMost = ([a, b], [c, d]) => a * d <= c * b;
+const floor = (a, b) => (a >= 0n ? a / b : -((b - 1n - a) / b));
+const halfUp = ([a, b]) => floor(2n * a + b, 2n * b);
+
+// Per bid its exclusion and the preference granted, by the newest finding of each step before `before`.
+export function examined(lot, before) {
+  const newest = new Map(), found = new Map();
+  for (const { n, body } of lot.all("bid.examined")) if (n < before) newest.set(`${body.step} ${body.bid}`, body);
+  for (const bid of new Set([...newest.values()].map((body) => body.bid))) {
+    const looked = EXCLUDED_BY.map(([step, reason]) => [newest.get(`${step} ${bid}`), reason]);
+    const steps = looked.filter(([body]) => body !== undefined);
+    const reason = steps.find(([body]) => body.outcome === "invalid")?.[1] ?? null;
+    found.set(bid, { reason, preference: steps.find(([body]) => body.preference !== null)?.[0].preference ?? null });
+  }
+  return found;
+}
+
+// The quote less the deduction of the notice, half up to the minor unit.
+export function evaluatedPrice(price, granted, { preference }) {
+  if (granted === null || (preference ?? null) === null) return price;
+  const [part, whole] = fraction(preference[granted]);
+  return halfUp([price * (100n * whole - part), 100n * whole]);
+}
+
+// The total of every bid in `prices`, from its evaluated price and the sums of the record.
+export async function scores(lot, check, logged, { row, edition }, prices) {
+  const { body, place } = logged, members = BigInt(body.members ?? 0), decimals = decimalsOf(edition);
+  const known = members > 0n && decimals >= 0 && (row.criteria ?? []).length > 0;
+  if (!check.require(place, known, "scored_alone")) return new Map();
+  const lowest = [...prices.values()].reduce((least, price) => (price < least ? price : least)), totals = new Map();
+  for (const item of body.items.filter(({ bid }) => prices.has(bid))) {
+    const exact = totalOf(check, place, item, row.criteria, members, [lowest, prices.get(item.bid)]);
+    const units = halfUp(times(exact, [10n ** BigInt(decimals), 1n]));
+    totals.set(item.bid, { units, text: textOf(units, decimals) });
+  }
+  checkSheets(lot, check, logged, row.criteria);
+  return totals;
+}
+
+function decimalsOf(edition) {
+  const value = edition.value.parameters.find((row) => row.key === "evaluation.score_decimals")?.value;
+  return Number.isInteger(value) ? value : -1;
+}
+
+function totalOf(check, place, { bid, scores: told }, criteria, members, share) {
+  const sums = new Map((told ?? []).map(({ criterion, sum }) => [criterion, fraction(sum)]));
+  const scored = criteria.filter(({ kind }) => kind !== "price");
+  check.require(place, alike([...sums.keys()], scored.map(({ id }) => id)), "other_criteria", { bid });
+  let total = [0n, 1n];
+  for (const { max } of criteria.filter(({ kind }) => kind === "price")) total = plus(total, times(share, fraction(max)));
+  for (const { id, max } of scored) {
+    const value = sums.get(id) ?? [0n, 1n];
+    const inside = value[0] >= 0n && atMost(value, times([members, 1n], fraction(max)));
+    check.require(place, inside, "score_range", { bid, criterion: id });
+    total = plus(total, [value[0], value[1] * members]);
+  }
+  return total;
+}
+
+function textOf(units, decimals) {
+  const text = units.toString().padStart(decimals + 1, "0");
+  return decimals === 0 ? text : `${text.slice(0, -decimals)}.${text.slice(-decimals)}`;
+}
+
+// The opened sheets are those that the members committed to, and their sums are those of the record.
+function checkSheets(lot, check, logged, criteria) {
+  const opened = lot.all("scores.opened").findLast(({ n }) => n < logged.n), { evidence } = lot;
+  if (opened === undefined) return check.fail(logged.place, "scores_closed");
+  const signed = lot.all("sheet.signed").filter(({ n }) => n < opened.n);
+  const commits = new Map(signed.map(({ body }) => [body.seat, body.sheet_commit]));
+  const seats = seatsOf(lot, opened.n), held = [...seats].map((seat) => commits.get(seat) ?? "").sort();
+  check.require(opened.place, alike(held, [...opened.body.sheets].sort()), "other_sheets");
+  check.require(logged.place, logged.body.members === seats.size, "differs", { what: "members" });
+  const sheets = opened.body.sheets.map((sha256) => evidence.document(sha256, SHEET)).filter((sheet) => sheet !== null);
+  check.require(opened.place, sheets.length === 0 || evidence.holds("audit"), "secrets_shown");
+  if (sheets.length < opened.body.sheets.length) {
+    if (evidence.holds("audit")) check.fail(opened.place, "no_document", { typ: SHEET, sha256: "" });
+    return check.note(logged.place, "sheets_hidden");
+  }
+  const scored = criteria.filter(({ kind }) => kind !== "price").map(({ id }) => id);
+  return checkSums(check, logged, sheets.map(({ value }) => value), scored);
+}
+
+function checkSums(check, { body, place }, sheets, scored) {
+  for (const { bid, scores: told } of body.items) {
+    for (const { criterion, sum } of told ?? []) {
+      const points = sheets.flatMap(({ items }) => items).filter((item) => item.bid === bid)
+        .flatMap((item) => item.scores).filter((row) => row.criterion === criterion).map((row) => fraction(row.points));
+      const right = points.length === sheets.length && equal(points.reduce(plus, [0n, 1n]), fraction(sum));
+      check.require(place, right && scored.includes(criterion), "sum_other", { bid, criterion });
+    }
+  }
+}
+
+// The seats of the committee before a position: those that began, replaced ones exchanged (EXP-17).
+function seatsOf(lot, before) {
+  let seats = new Set();
+  for (const kind of ["evaluation.started", "member.replaced"]) {
+    for (const { procedure, n, body } of lot.evidence.ofKind(kind)) {
+      if (procedure !== lot.procedure || n >= before) continue;
+      if (Object.hasOwn(body, "seats")) seats = new Set(body.seats);
+      else {
+        seats.delete(body.seat);
+        seats.add(body.by);
+      }
+    }
+  }
+  return seats;
+}
+
+// A committee that the edition wants has begun before, and every member has signed one report (EXP-03, EXP-20).
+export function checkCommittee(lot, check, logged, edition) {
+  const wanted = edition.value.parameters.filter(({ key }) => key === "committee.required").map(({ value }) => value);
+  if (!alike(wanted, [true])) return;
+  const seats = seatsOf(lot, logged.n), signed = new Map();
+  if (!check.require(logged.place, seats.size > 0, "no_committee")) return;
+  for (const { procedure, n, body } of lot.evidence.ofKind("report.signed")) {
+    if (procedure !== lot.procedure || n >= logged.n) continue;
+    signed.set(body.report_sha256, new Set([...(signed.get(body.report_sha256) ?? []), body.seat]));
+  }
+  const complete = [...signed.values()].some((by) => [...seats].every((seat) => by.has(seat)));
+  check.require(logged.place, complete, "no_report");
+}
