@@ -7,16 +7,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.buckets import S3Server, s3_server
 from tests.support.databases import SERVER_VARIABLE, Database, Server, clone, server_of_run, stop_server_of_run
 from tests.support.logs import LogWorld
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
 from trading.embedded.places import admit_server
 from trading.kernel.events import Registry
+
+if TYPE_CHECKING:
+    from tests.support.buckets import S3Server
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 ROOM = 4 * 2**30  # bytes; a whole run needs less than one of them
@@ -99,5 +102,7 @@ def world(database: Database, tmp_path: Path) -> Iterator[LogWorld]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
     """A server of object storage, started with the first test that wants one."""
+    from tests.support.buckets import s3_server  # noqa: PLC0415 - its library is large, and few tests need it
+
     with s3_server() as server:
         yield server

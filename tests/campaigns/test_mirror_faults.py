@@ -20,7 +20,7 @@ from trading.storage.objects import StoreAway
 from trading.storage.tiles import CHECKPOINT
 from trading.up.programs import ROOT, base_environment, command_line
 
-HEADS = 4
+SMALL, LARGE = 250, 530  # a partial tile becomes full, and a full one and another partial one follow
 MOST_GROWTH = 700
 FATES = 18  # the first three are bad
 
@@ -46,6 +46,32 @@ def bad_way(url: str, draws: Draws, seen: list[int]) -> Way:
     return Way(before=before, after=after)
 
 
+@pytest.mark.parametrize("fate", ["is_lost", "is_unanswered"])
+def test_a_failure_at_any_request_is_made_good_by_the_next_process(
+    s3: S3Server, tmp_path: Path, amount: Callable[[int, int], int], fate: str
+) -> None:
+    """Requests that a process did not live to make are those that did not arrive."""
+    log, first = PublicLog(tmp_path / "log"), PublicLog(tmp_path / "first")
+    log.grow(LARGE)
+    first.grow(SMALL)
+    number, is_over = 1 if fate == "is_lost" else amount(3, 1), False
+    while not is_over:
+        prefix = s3.prefix()
+        first.mirror(s3.bucket(prefix)).publish()
+        with s3.on(Way(before=lambda call, at=number: setattr(call, fate, call.number == at))):  # type: ignore[misc]
+            try:
+                log.mirror(s3.bucket(prefix, by_detour=True)).publish()
+                is_over = True
+            except (StoreAway, Conflict):
+                assert whole_size(s3.url(prefix)) in {SMALL, LARGE}
+        assert log.mirror(s3.bucket(prefix)).publish() == LARGE
+        assert whole_size(s3.url(prefix)) == LARGE
+        names = {name for name in s3.bucket(prefix).names() if ".p/" in name}
+        assert names == {"tile/0/002.p/18", "tile/1/000.p/2"}
+        number += amount(5, 1)
+    assert number > 10
+
+
 def test_readers_see_whole_trees_that_only_grow(
     s3: S3Server, tmp_path: Path, draws: Draws, amount: Callable[[int, int], int]
 ) -> None:
@@ -53,7 +79,7 @@ def test_readers_see_whole_trees_that_only_grow(
     failures = 0
     for number in range(amount(1, 100)):
         log, prefix, seen = PublicLog(tmp_path / f"log{number}"), s3.prefix(), [0]
-        for _ in range(HEADS):
+        for _ in range(amount(2, 4)):
             log.grow(log.public_size + 1 + draws.below(MOST_GROWTH))
             with s3.on(bad_way(s3.url(prefix), draws, seen)):
                 while seen[-1] < log.public_size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from urllib.request import urlopen
@@ -13,15 +14,17 @@ from typing_extensions import override
 
 from agents.monitor import Monitor, Rewritten
 from tests.support.buckets import Call, S3Server, Way
+from tests.support.logs import FAST, LogWorld
 from tests.support.mirrors import ORIGIN, SIGNER, PublicLog, whole_size
 from trading.audit.files import HELD_BACK_MS
 from trading.audit.mirrored import PROBE, Shown
 from trading.audit.mirroring import NOTE, TILE, Mirror, follow
+from trading.audit.rules.cover import Rate
+from trading.audit.rules.note import Checkpoint
 from trading.audit.rules.tiles import TiledNodes
 from trading.config import ConfigError
 from trading.kernel.errors import Conflict, IntegrityFailure
 from trading.storage.bucket import Bucket
-from trading.storage.objects import StoreAway
 from trading.storage.tiles import CHECKPOINT
 
 SMALL, LARGE = 250, 530  # a partial tile becomes full, and a full one and another partial one follow
@@ -132,31 +135,6 @@ def test_a_checkpoint_before_its_tiles_is_found(log: PublicLog, s3: S3Server) ->
         seen_after_every_request(log, s3, lambda bucket: Hasty(log.root, bucket, ORIGIN, [SIGNER.key]))
 
 
-@pytest.mark.parametrize("fate", ["is_lost", "is_unanswered"])
-def test_a_failure_at_any_request_is_made_good_by_the_next_process(log: PublicLog, s3: S3Server, fate: str) -> None:
-    """Requests that a process did not live to make are those that did not arrive. The campaign takes any moment."""
-    first = PublicLog(log.root.parent / "first")
-    first.grow(SMALL)
-    log.grow(LARGE)
-    number, is_over = 1 if fate == "is_lost" else 2, False
-    while not is_over:
-        prefix = s3.prefix()
-        first.mirror(s3.bucket(prefix)).publish()
-        way = Way(before=lambda call, at=number: setattr(call, fate, call.number == at))  # type: ignore[misc]
-        with s3.on(way):
-            try:
-                log.mirror(s3.bucket(prefix, by_detour=True)).publish()
-                is_over = True
-            except (StoreAway, Conflict):
-                assert whole_size(s3.url(prefix)) in {SMALL, LARGE}
-        assert log.mirror(s3.bucket(prefix)).publish() == LARGE
-        assert whole_size(s3.url(prefix)) == LARGE
-        names = {name for name in s3.bucket(prefix).names() if ".p/" in name}
-        assert names == {"tile/0/002.p/18", "tile/1/000.p/2"}
-        number += 2
-    assert number > 10
-
-
 def test_a_bucket_with_another_or_a_longer_log_is_left_alone(log: PublicLog, s3: S3Server, tmp_path: Path) -> None:
     other = PublicLog(tmp_path / "other", salt=b"other")
     other.grow(SMALL - 1)
@@ -257,3 +235,110 @@ def test_a_reader_notices_a_bucket_that_was_rewritten(log: PublicLog, s3: S3Serv
     other.mirror(s3.bucket(prefix)).publish()
     with pytest.raises(Rewritten):
         monitor.look()
+
+
+QUANTUM, WINDOW_S = 300, 10.0
+
+
+@pytest.fixture
+def mirrored(world: LogWorld, s3: S3Server) -> str:
+    """A log of 600 public entries in its database, and the folder of the bucket that shows them."""
+    prefix, now = s3.prefix(), [0.0]
+    options = replace(FAST, cover=Rate(quantum=QUANTUM, window_s=WINDOW_S))
+    with world.sequencer(options=options, monotonic=lambda: now[0]) as sequencer:
+        sequencer.start()
+        mirror = Mirror(world.log_dir / "tiles", s3.bucket(prefix), ORIGIN, [SIGNER.key])
+        for _ in range(2):
+            now[0] += WINDOW_S
+            sequencer.step()
+            now[0] += 1.0
+            sequencer.step()
+            now[0] -= 1.0
+            mirror.publish()
+        os.utime(world.log_dir / "tiles/tile/entries/000", (0, 0))
+    assert mirror.publish() == whole_size(s3.url(prefix)) == 2 * QUANTUM
+    return prefix
+
+
+Harm = Callable[[Bucket], object]
+
+
+def flipped(name: str) -> Harm:
+    """Return what flips a bit of an object."""
+
+    def harm(bucket: Bucket) -> None:
+        found = bucket.read(name)
+        assert found is not None
+        bucket.replace(name, bytes([found.data[0] ^ 1]) + found.data[1:], TILE, etag=found.etag)
+
+    return harm
+
+
+def added(name: str, data: bytes = b"x") -> Harm:
+    """Return what puts an object there that nobody should find."""
+    return lambda bucket: bucket.create(name, data, TILE)
+
+
+def taken(name: str) -> Harm:
+    """Return what removes an object."""
+    return lambda bucket: bucket.remove(name)
+
+
+def forged(bucket: Bucket) -> None:
+    """Show a checkpoint of the log's own key over entries that were never logged."""
+    found = bucket.read(CHECKPOINT)
+    assert found is not None
+    note = SIGNER.sign(Checkpoint(origin=ORIGIN, size=QUANTUM, root=bytes(32))).note.encode()
+    bucket.replace(CHECKPOINT, note, NOTE, etag=found.etag)
+
+
+HARMS: list[
+    dict[str, tuple[Harm, str]]
+] = [  # what is done to one copy of the bucket: by place, and what is found there
+    {
+        **{name: (flipped(name), "not what") for name in ("tile/0/000", "tile/0/002.p/88", "tile/entries/000")},
+        "tile/0/001": (taken("tile/0/001"), "missing"),
+        "tile/0/002.p/7": (added("tile/0/002.p/7", b"x" * 7 * 32), "not what"),
+        "tile/0/009": (added("tile/0/009"), "does not have"),
+        "tile/entries/002.p/88": (added("tile/entries/002.p/88"), "may not"),
+        "index.html": (added("index.html"), "not a file"),
+    },
+    {
+        "tile/0/002.p/88": (taken("tile/0/002.p/88"), "missing"),
+        "tile/1/000.p/2": (flipped("tile/1/000.p/2"), "not what"),
+    },
+    {CHECKPOINT: (flipped(CHECKPOINT), "no note")},
+    {CHECKPOINT: (forged, "the root of size 300")},
+    {"tile/entries/002": (added("tile/entries/002"), "may not")},
+]
+
+
+def copied(s3: S3Server, prefix: str) -> str:
+    """Return another folder with the same objects."""
+    copy = s3.prefix()
+    for name in s3.bucket(prefix).names():
+        found = s3.bucket(prefix).read(name)
+        assert found is not None
+        s3.bucket(copy).create(name, found.data, TILE)
+    return copy
+
+
+def test_fsck_compares_the_bucket_with_the_log(world: LogWorld, mirrored: str, s3: S3Server) -> None:
+    report = world.fsck(bucket=s3.bucket(mirrored))
+    assert (report.findings, report.exit_code) == ([], 0)
+    assert report.counts["mirrored"] == len(list(s3.bucket(mirrored).names())) - 1 == 6  # all but the checkpoint
+    assert "mirrored" not in world.fsck().counts
+    for harms in HARMS:
+        prefix = copied(s3, mirrored)
+        for harm, _ in harms.values():
+            harm(s3.bucket(prefix))
+        findings = world.fsck(bucket=s3.bucket(prefix)).findings
+        assert {each.check for each in findings} == {"mirror"}
+        told = {each.place.removeprefix(f"s3://mingbiao/{prefix}"): each.detail for each in findings}
+        assert {place: what in told.get(place, "") for place, (_, what) in harms.items()} == dict.fromkeys(harms, True)
+    with s3.on(Way(before=lambda call: setattr(call, "is_lost", call.number > 3))):
+        report = world.fsck(bucket=s3.bucket(mirrored, by_detour=True))
+    assert (report.findings, report.exit_code, [each.check for each in report.unchecked]) == ([], 2, ["mirror"])
+    empty = world.fsck(bucket=s3.bucket())
+    assert (empty.findings, empty.exit_code) == ([], 2)
+    assert "shows no checkpoint" in empty.unchecked[0].place
