@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from trading.audit.rules.tiles import TiledNodes, file_reader
+from trading.audit.rules.tiles import TILE_WIDTH, Tile, TiledNodes, file_reader, parse_bundle
 from trading.audit.rules.tree import consistency_proof, inclusion_proof, range_root
 from trading.kernel.clock import SystemClock
 from trading.kernel.errors import IntegrityFailure
@@ -97,3 +97,20 @@ def write_earlier(log_dir: Path, logs: Sequence[EarlierLog]) -> None:
     """Write the list that ``earlier_logs`` reads; an operator who moves a directory may edit its path there."""
     rows = [{"origin": each.origin, "size": each.size, "tiles": str(each.tiles)} for each in logs]
     TileStore(log_dir).write(EARLIER, json.dumps(rows, indent=1).encode(), durable=True)
+
+
+def bundled_entries(tiles: TileStore, size: int, tell: Callable[[int], None] = lambda _read: None) -> Iterator[bytes]:
+    """Yield the entries of the bundles of a tree of ``size``, after telling how many each bundle holds.
+
+    Raises:
+        IntegrityFailure: A bundle is missing.
+    """
+    for index in range(-(-size // TILE_WIDTH)):
+        width = min(TILE_WIDTH, size - index * TILE_WIDTH)
+        data = tiles.read(Tile(None, index, width).path) or tiles.read(Tile(None, index, TILE_WIDTH).path)
+        if data is None:
+            data = tiles.read_wider(Tile(None, index, TILE_WIDTH).path, width)  # the log went on a little further
+        if data is None:
+            raise IntegrityFailure(f"the entry bundle {index} is missing")
+        tell(width)
+        yield from parse_bundle(data)[:width]

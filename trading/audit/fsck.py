@@ -8,7 +8,7 @@ this one continues are compared up to their final checkpoints, from the bundles 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from typing_extensions import override
 
 from trading.audit import queries, service
-from trading.audit.files import EarlierLog, earlier_logs
+from trading.audit.files import EarlierLog, bundled_entries, earlier_logs
 from trading.audit.mirrored import MirrorCheck
 from trading.audit.model import ClosedLog, Report
 from trading.audit.queries import LoggedRecord
@@ -388,23 +388,6 @@ class EarlierCheck(Fsck):
     @override
     def _entries(self) -> Iterator[bytes]:
         yield from bundled_entries(self._tiles, self._log.size)
-
-
-def bundled_entries(tiles: TileStore, size: int, tell: Callable[[int], None] = lambda _read: None) -> Iterator[bytes]:
-    """Yield the entries of the bundles of a tree of ``size``, after telling how many each bundle holds.
-
-    Raises:
-        IntegrityFailure: A bundle is missing.
-    """
-    for index in range(-(-size // TILE_WIDTH)):
-        width = min(TILE_WIDTH, size - index * TILE_WIDTH)
-        data = tiles.read(Tile(None, index, width).path) or tiles.read(Tile(None, index, TILE_WIDTH).path)
-        if data is None:
-            data = tiles.read_wider(Tile(None, index, TILE_WIDTH).path, width)  # the log went on a little further
-        if data is None:
-            raise IntegrityFailure(f"the entry bundle {index} is missing")
-        tell(width)
-        yield from parse_bundle(data)[:width]
 
 
 def _beginning(tile: Tile, data: bytes, width: int) -> bytes:

@@ -15,7 +15,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 from typing_extensions import override
 
-from trading.audit.fsck import Fsck, bundled_entries
+from trading.audit.files import bundled_entries
+from trading.audit.fsck import Fsck
 from trading.audit.ledger import Ledger
 from trading.audit.model import Finding, Report
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
