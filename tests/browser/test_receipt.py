@@ -26,6 +26,7 @@ AT = 1_778_558_400_000
 ENVELOPE = b"sealed bytes"
 ENTRIES = 7
 MOST = 2**20  # bytes of a file that is handed to the browser as text
+VERDICT = "[data-receipt-check] [data-verdict]"
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +57,12 @@ def trust(origin: str = ORIGIN, policy: str = "") -> bytes:
 
 def verdict(page: Page, receipt: bytes, trusted: bytes | None = None, own: bytes | None = None) -> tuple[str, str]:
     """Return what the page says of a receipt: ``true``, ``false`` or ``null``, and its words."""
-    shown = page.locator("[data-verdict]")
+    shown = page.locator(VERDICT)
     page.evaluate("document.querySelector('[data-receipt-check]').reset()")
     for name, data in (("trust", trusted), ("own", own)):
         if data is not None:
             page.set_input_files(f"#{name}-file", file("trust.json" if name == "trust" else "bid.mbid", data))
-    page.evaluate("document.querySelector('[data-verdict]').removeAttribute('data-holds')")
+    page.evaluate(f"document.querySelector('{VERDICT}').removeAttribute('data-holds')")
     page.set_input_files("#receipt-file", file("bid.tlog-proof", receipt))
     expect(shown).to_have_attribute("data-holds", re.compile("true|false|null"))
     return str(shown.get_attribute("data-holds")), shown.inner_text()
@@ -81,7 +82,7 @@ def test_receipts_of_every_place_and_size_hold_and_nothing_is_sent(page: Page, l
     for size in range(1, ENTRIES + 1):
         for n in range(size):
             assert verdict(page, receipt(log, n, size), trust())[0] == "true", (n, size)
-    facts = page.locator("[data-facts]").inner_text()
+    facts = page.locator("[data-receipt-check] [data-facts]").inner_text()
     assert "bid.submitted" in facts
     assert "T-2026-7k3m9q2d" in facts
     assert "w1: 2026-05-12" in facts
@@ -224,7 +225,7 @@ def test_files_can_be_dropped(page: Page, log: RecordedLog) -> None:
         document.querySelector("[data-receipt-check]").dispatchEvent(event);
     }"""
     page.evaluate(drop, [receipt(log, 4).decode(), trust().decode()])
-    expect(page.locator("[data-verdict]")).to_have_attribute("data-holds", "true")
+    expect(page.locator(VERDICT)).to_have_attribute("data-holds", "true")
 
 
 @pytest.fixture(scope="module")
@@ -243,10 +244,10 @@ def test_a_printed_receipt_is_checked_by_what_is_attached(page: Page, press: Pre
         const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
         document.querySelector("[data-receipt-check]").dispatchEvent(event);
     }"""
-    page.evaluate("document.querySelector('[data-verdict]').removeAttribute('data-holds')")
+    page.evaluate(f"document.querySelector('{VERDICT}').removeAttribute('data-holds')")
     page.evaluate(drop, [b64encode(pdf).decode(), trust().decode()])
-    expect(page.locator("[data-verdict]")).to_have_attribute("data-holds", "true")
-    expect(page.locator("[data-facts]")).to_contain_text(issued.h.hex())
+    expect(page.locator(VERDICT)).to_have_attribute("data-holds", "true")
+    expect(page.locator("[data-receipt-check] [data-facts]")).to_contain_text(issued.h.hex())
     proof = zlib.compress(issued.text.replace(b"index 12", b"index 11"))
     holds, said = verdict(page, Taken.apart(pdf).with_attached(proof).together(), trust())
     assert (holds, "no receipt of this platform" in said) == ("false", True)

@@ -8,6 +8,7 @@ place is its index plus the final sizes of the logs before its own.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,8 @@ from trading.storage.tiles import CHECKPOINT, WITNESSED, TileStore
 CONTINUED: Final = "log.continued"
 _ACTOR: Final = Actor.system("release")
 _PAGE: Final = 5_000
+_PATIENCE_S: Final = 1.0  # the server lets go of a stopped sequencer's lock a moment later
+_RETRY_S: Final = 0.05
 _DEMO_PREFIX: Final = "demo."
 _KEEP: Final = """
     INSERT INTO log.dropped_position (origin, n, entry_id, p, t)
@@ -125,8 +128,11 @@ def continue_log(ledger: Ledger, new_origin: str, policy: Policy, *, old_log_dir
 
 def _alone(conn: Connection) -> CurrentLog:
     """Keep every sequencer away until the end of the transaction; return the log of the database."""
-    if not conn.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s)", (SEQUENCER_LOCK,)).scalar_one():
-        raise Conflict("a sequencer runs on this database: stop it first")
+    deadline = time.monotonic() + _PATIENCE_S
+    while not conn.exec_driver_sql("SELECT pg_try_advisory_xact_lock(%s)", (SEQUENCER_LOCK,)).scalar_one():
+        if time.monotonic() >= deadline:
+            raise Conflict("a sequencer runs on this database: stop it first")
+        time.sleep(_RETRY_S)
     return queries.current_log(conn)
 
 

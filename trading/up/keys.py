@@ -20,6 +20,8 @@ from trading.crypto.signatures import Es256Signer
 from trading.up.programs import AUTHORITIES, ROOT, WITNESSES, base_environment, command_line
 
 _LOOPBACK = "127.0.0.1"
+_LOWEST_PORT = 10_000
+_PORTS = 22_000  # below 32,768, where Linux begins with outgoing connections
 
 
 def make_keys(data_dir: Path) -> str:
@@ -78,10 +80,14 @@ def make_authorities(data_dir: Path, at_ms: int) -> dict[str, str]:
 
 
 def free_address() -> str:
-    """Return a loopback address on which nothing listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        return f"{_LOOPBACK}:{probe.getsockname()[1]}"
+    """Return a loopback address on which nothing listens at this moment.
+
+    Its port is below those that the system gives to outgoing connections, one of which could take it until it is used.
+    """
+    while True:
+        address = f"{_LOOPBACK}:{_LOWEST_PORT + secrets.randbelow(_PORTS)}"
+        if _is_free(address):
+            return address
 
 
 def _is_free(address: str) -> bool:

@@ -74,7 +74,7 @@ class Watched:
 @pytest.fixture
 def watched(demo_database: Database, tmp_path: Path) -> Iterator[Watched]:
     time = DemoTime(database=demo_database, shift_file=tmp_path / "demo-shift")
-    time.move_to(time.now_ms() + 1_000)
+    time.move_to(time.now_ms() + 60_000)
     world = LogWorld(demo_database, tmp_path, clock=time.clock)
     try:
         runtime = replace(runtime_of(demo_database, world, MemoryStore()), demo=False)
