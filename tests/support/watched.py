@@ -45,8 +45,8 @@ class Watched:
             family |= grown
         self.processes |= {key: command for key, (_, command) in known.items() if key[0] in family - {pid}}
         for name in _NOTES:
-            for note in self.temporary.glob(f"**/{name}"):
-                with suppress_vanished():
+            with suppress_vanished():
+                for note in self.temporary.glob(f"**/{name}"):
                     self.places.add(Path(note.read_text().strip()))
 
 
