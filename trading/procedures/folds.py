@@ -17,6 +17,7 @@ from trading.documents.folds import content_of
 from trading.documents.tables import document
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
+from trading.procedures.rules.catalogue import stages_of
 from trading.procedures.rules.lifecycle import LotPhase
 from trading.procedures.tables import calendar_day, lot, procedure
 
@@ -189,8 +190,7 @@ def compare_specification(conn: Connection, state: State) -> Iterator[Mismatch]:
         if stored != expected:
             yield Mismatch(table="procedure", id=row.id, column="spec", stored=stored, expected=expected)
             continue
-        moved = {number for number, _ in _lots(state)}
-        yield from _compare_columns(conn, row.id, loads_object(bytes(row.spec)), moved)
+        yield from _compare_columns(conn, row.id, loads_object(bytes(row.spec)), _lots(state).keys())
 
 
 # Column to the field of the specification that it repeats for searching.
@@ -207,7 +207,7 @@ _OF_LOT: Final = ("ceiling", "currency", "title_zh", "title_en")
 
 
 def _compare_columns(
-    conn: Connection, procedure_id: int, spec: Mapping[str, Any], moved: Collection[str]
+    conn: Connection, procedure_id: int, spec: Mapping[str, Any], moved: Collection[tuple[str, str]]
 ) -> Iterator[Mismatch]:
     """Yield the columns of a procedure and its lots that differ from the specification, and lots that are gone.
 
@@ -218,19 +218,20 @@ def _compare_columns(
             if row[column] != spec[field]:
                 stored, expected = row[column], spec[field]
                 yield Mismatch(table="procedure", id=row["id"], column=column, stored=stored, expected=expected)
-    declared = {each["lot"]: each for each in spec["lots"]}
+    declared = {(each["lot"], stage): each for each in spec["lots"] for stage in stages_of(spec["kind"])}
     gone = declared.keys() - moved
     for row in conn.execute(select(lot).where(lot.c.procedure_id == procedure_id)).mappings():
-        gone.discard(row["number"])
-        if row["number"] not in declared:
-            yield Mismatch(table="lot", id=row["id"], column="*", stored=row["number"], expected=None)
+        place = (row["number"], row["stage"])
+        gone.discard(place)
+        if place not in declared:
+            yield Mismatch(table="lot", id=row["id"], column="*", stored=place, expected=None)
             continue
         for column in _OF_LOT:
-            stored, expected = row[column], declared[row["number"]][column]
+            stored, expected = row[column], declared[place][column]
             if stored != expected:
                 yield Mismatch(table="lot", id=row["id"], column=column, stored=stored, expected=expected)
-    for number in sorted(gone):
-        yield Mismatch(table="lot", id=None, column="*", stored=None, expected=number)
+    for place in sorted(gone):
+        yield Mismatch(table="lot", id=None, column="*", stored=None, expected=place)
 
 
 COMPARE: Final[tuple[Compare, ...]] = (compare_lots, compare_specification)

@@ -23,3 +23,8 @@ def kind_of(code: str, edition: Edition) -> ProcedureKind:
         if kind.code == code and all(edition.has(key, kind.regime) for key in keys):
             return kind
     raise NotFound(f"kind {code} under edition {edition.id}")
+
+
+def stages_of(code: str) -> tuple[str, ...]:
+    """Return the stages in which bids of a kind are opened, under any edition; none for an unknown kind."""
+    return next((kind.submission.stages for kind in KINDS if kind.code == code), ())
