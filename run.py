@@ -32,8 +32,10 @@ WORKERS = "3"
 WHOLE = (  # besides campaigns, in long runs
     *("tests/browser/test_accessibility.py", "tests/browser/test_two_verifiers.py", "tests/properties"),
     *("tests/journeys/test_verify_audit.py", "tests/usecases/experts/test_every_column.py", "tests/verifier"),
-    "tests/usecases/evaluation/test_every_column.py",
+    *("tests/usecases/evaluation/test_every_column.py", "tests/campaigns"),
 )
+# Campaigns that load or kill a whole platform, one after the other; the others share the processors.
+ALONE = ("kills", "bid_kills", "tender_kills", "publication_kills", "real_bids", "by_hand", "deadline_storm")
 
 
 class Failure(Exception):
@@ -219,9 +221,10 @@ def test(*arguments: str) -> None:
         run_tests([], dist="loadfile")
     elif arguments[0] == "long":
         os.environ["MINGBIAO_CAMPAIGN"] = "long"
-        run_tests([f"tests/campaigns/test_{name}.py" for name in arguments[1:]] or ["tests/campaigns"])
+        alone = [f"tests/campaigns/test_{name}.py" for name in arguments[1:] or ALONE]
+        run_tests(alone)
         if not arguments[1:]:
-            run_tests([*WHOLE], dist="load")
+            run_tests([*WHOLE, *(f"--ignore={each}" for each in alone)], dist="load")
     else:  # a folder of tests by its name, or any path
         run_tests([f"tests/{each}" if (ROOT / "tests" / each).is_dir() else each for each in arguments])
 
