@@ -229,3 +229,17 @@ def test_control_without_its_check_the_browser_lets_it_through(
     with opened(browser, gallery_url, module, edit) as page:
         found = differences(verify(files, tender), Browsed(page, tmp_path).verify(files, tender))
     assert any(line.startswith(f"{check}:") for line in found), found
+
+
+@pytest.mark.skipif(not LONG, reason="opens another page: MINGBIAO_CAMPAIGN=long")
+def test_control_judged_as_one_log_a_bundle_over_several_fails_falsely(
+    browser: Browser, gallery_url: str, tmp_path: Path
+) -> None:
+    tender = tell_in_two()
+    files = spanning_bundle(tender)
+    with opened(
+        browser, gallery_url, "checks_continued.js", lambda text: text.replace("if (file === ", "if (true || ")
+    ) as page:
+        found = Browsed(page, tmp_path).verify(files, tender)
+    assert failures(verify(files, tender)) == {}
+    assert found["verdict"] == "fails"
