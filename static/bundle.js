@@ -89,6 +89,7 @@ function start() {
     if (!trusted) lines.push(word("own_trust"));
     if (demo) lines.push(word("demo"));
     if (trustSha256) lines.push(word("about", { origin: facts.origin, size: facts.size, sha256: trustSha256 }));
+    if (facts.later) lines.push(word("later", { origin: facts.later }));
     say(kind, word(`verdict_${kind}`), ...lines);
     list.replaceChildren(...checks.filter(({ state }) => state !== "absent").map(row));
     rest.querySelector("ul").replaceChildren(...of("absent").map(row));

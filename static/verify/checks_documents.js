@@ -71,12 +71,13 @@ async function loadKeys(evidence, check) {
   const ring = evidence.keys;
   const keep = (map, kid, event) => map.set(kid, [...(map.get(kid) ?? []), event]);
   for (const { n, body } of evidence.ofKind("key.registered")) {
-    keep(ring.registered, body.kid, { n, org: body.org, role: body.role });
+    keep(ring.registered, body.kid, { n, org: body.org, role: body.role, enrolment: body.enrol_sha256 });
   }
   for (const { n, body } of evidence.ofKind("key.revoked")) keep(ring.revoked, body.kid, { n });
-  for (const { place, value } of evidence.ofType("mb.key-enrol")) {
+  for (const { place, value, sha256 } of evidence.ofType("mb.key-enrol")) {
     const key = unbase64url(value.key), kid = await hexDigest(key), events = ring.registered.get(kid) ?? [];
     if (events.some(({ org, role }) => org !== value.org || role !== value.role)) check.fail(place, "key_other_owner");
+    if (events.some(({ enrolment }) => ![undefined, sha256].includes(enrolment))) check.fail(place, "key_other_enrolment");
     ring.spki.set(kid, key);
   }
 }

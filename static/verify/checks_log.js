@@ -5,7 +5,7 @@ import { MOST_HASHED } from "./container.js";
 import { BUNDLE_RULE } from "./doctypes.js";
 import { Logged } from "./evidence.js";
 import { verifyConsistency, verifyInclusion } from "./merkle.js";
-import { NOTE_LIMIT } from "./notes.js";
+import { NOTE_LIMIT, originOf } from "./notes.js";
 import { verifyCheckpoint } from "./policy.js";
 import { genesis, parseConsistency, parseProof, PROOF_LIMIT, readRecord, recordCommitment } from "./proofs.js";
 import { BODY_RULES } from "./records.js";
@@ -193,7 +193,10 @@ export async function checkOtherCheckpoints(evidence) {
     const read = () => evidence.bundle.read(path, NOTE_LIMIT);
     await takeCheckpoint(evidence, check, path, read, Number(/[0-9]+/.exec(path)[0]));
   }
+  const { policy, origin } = evidence.trust;
+  const others = policy.logs.map(({ name }) => name).filter((name) => name !== origin);
   for (const order of evidence.ofType("sb1.open-order")) {
+    if (others.includes(originOf(encode(order.value.checkpoint)))) continue;
     await takeCheckpoint(evidence, check, order.place, () => encode(order.value.checkpoint), null);
   }
 }

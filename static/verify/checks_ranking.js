@@ -224,7 +224,13 @@ export function checkNotices(lot, check) {
   if (signer !== null && agencies.size > 0) {
     check.require(lot.place, agencies.size === 1 && agencies.has(signer.name), "other_agency");
   }
+  let inForce = null;
   for (const logged of lot.records.filter(({ kind }) => Object.hasOwn(NOTICE_KINDS, kind))) {
+    if (logged.body.evidence?.length > 0) {
+      check.require(logged.place, logged.body.notice_sha256 === inForce, "notice_moved");
+      continue;
+    }
+    if (["tender.published", "tender.changed"].includes(logged.kind)) inForce = logged.body.notice_sha256;
     const published = lot.evidence.document(logged.body.notice_sha256, "mb.notice");
     if (published !== null) checkNamedNotice(lot, check, logged, published);
   }

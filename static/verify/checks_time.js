@@ -21,7 +21,6 @@ export function checkScheduleChain(lot, check) {
     check.require(place, isHere(lot, value), "other_lot");
     check.require(place, value.close % 1000 === 0, "full_second");
     if (value.cause === null) check.require(place, schedule.signedBy("agency") !== null, "not_signed_by", { role: "agency" });
-    else check.gap(place, "extension", { cause: value.cause });
     if (closed !== null) check.require(logged.place, logged.n < closed.n, "after_close_entry");
     checkStep(check, logged, schedule, before);
     before = schedule;

@@ -10,11 +10,15 @@ export const MOST_HASHED = 512 * 2 ** 20;
 const NUMBER = "(?:0|[1-9][0-9]{0,15})";
 const TILE = "(?:x[0-9]{3}/)*[0-9]{3}(?:\\.p/[1-9][0-9]{0,2})?";
 const PATH = new RegExp(
-  "^(?:bundle\\.json|verify\\.py|trust\\.(?:json|sig)|checkpoint|order\\.json|request\\.json" +
-    `|log/${NUMBER}\\.tlog-proof|records/${NUMBER}\\.json|checkpoints/${NUMBER}-(?:first|last)|consistency/${NUMBER}-${NUMBER}` +
-    "|docs/[0-9a-f]{64}\\.(?:json|sig)|parts/[0-9a-f]{64}\\.age|tst/[0-9]{1,16}/[A-Za-z0-9._-]{1,80}\\.tsr" +
-    `|tile/(?:[0-9]{1,2}|entries)/${TILE})$`,
+  "^(?:bundle\\.json|verify\\.py|trust\\.(?:json|sig)|order\\.json|request\\.json" +
+    "|docs/[0-9a-f]{64}\\.(?:json|sig)|parts/[0-9a-f]{64}\\.age" +
+    `|(?:before/){0,15}(?:checkpoint|log/${NUMBER}\\.tlog-proof|records/${NUMBER}\\.json` +
+    `|checkpoints/${NUMBER}-(?:first|last)|consistency/${NUMBER}-${NUMBER}|tst/[0-9]{1,16}/[A-Za-z0-9._-]{1,80}\\.tsr` +
+    `|tile/(?:[0-9]{1,2}|entries)/${TILE}))$`,
 );
+
+// The files of the closed log that a log continues, as in its own bundle; for more logs, repeated.
+export const BEFORE = "before/";
 
 export class Container {
   constructor(archive) {

@@ -37,6 +37,16 @@ export function parseCheckpoint(text) {
   return { origin, size: Number(size), root: hash };
 }
 
+// The log that a note names, whoever signed it; null if it is no checkpoint.
+export function originOf(data) {
+  try {
+    return parseCheckpoint(parseNote(data).text).origin;
+  } catch (error) {
+    if (error instanceof Fault) return null;
+    throw error;
+  }
+}
+
 async function verifies(key, signature, message) {
   try {
     const own = await crypto.subtle.importKey("raw", key.raw, { name: "Ed25519" }, false, ["verify"]);

@@ -33,14 +33,15 @@ const STEP = choice("qualification", "conformity", "price");
 const OUTCOME = choice("conforming", "invalid");
 const PREFERENCE = choice(null, "small_micro", "consortium");
 const MEMBERSHIP = { account: NAME, jurisdiction: NAME, org: NAME, person: NAME, role: NAME };
+const KEY = {
+  alg: NAME, approved_by: array(NAME), kid: HEX32, org: NAME, role: NAME, second_factor: BOOL, spki_sha256: HEX32,
+};
 const BODIES = {
-  "organisation.registered": { code: NAME, roles: array(NAME) },
-  "key.registered": {
-    alg: NAME, approved_by: array(NAME), kid: HEX32, org: NAME, role: NAME, second_factor: BOOL, spki_sha256: HEX32,
-  },
-  "key.revoked": { kid: HEX32, reason: TEXT }, "membership.granted": MEMBERSHIP,
+  "organisation.registered": { code: NAME, name_en: TEXT, name_zh: TEXT, roles: array(NAME) },
+  "membership.granted": MEMBERSHIP,
   "membership.ended": { ...MEMBERSHIP, reason: TEXT }, "calendar.changed": { days: array(DAY), source: TEXT },
-  "procedure.drafted": SPEC, "procedure.submitted": { ...SPEC, reason: nullable(TEXT) },
+  "procedure.drafted": { edition_id: NAME, edition_sha256: HEX32, regime: NAME, ...SPEC },
+  "procedure.submitted": { ...SPEC, reason: nullable(TEXT) },
   "procedure.returned": { ...SPEC, reason: nullable(TEXT) },
   "procedure.cancelled": { notice_sha256: HEX32, reason: TEXT },
   "custodian.challenged": { challenge_sha256: HEX32, custodian_key_sha256: HEX32 },
@@ -60,7 +61,6 @@ const BODIES = {
   },
   "rehearsal.checked": { bid: BID, results: array(shape({ custodian: INDEX, ok: BOOL })) },
   "bid.started": BID_BODY,
-  "bid.withdrawn": { ...BID_BODY, received_at: MS, seq: SEQ, sig_sha256: HEX32, withdrawal_sha256: HEX32 },
   "bid.refused": { code: NAME, envelope_sha256: HEX32, queue_ms: COUNT, received_at: MS },
   "bid.replicated": { envelope_sha256: HEX32, store: NAME },
   "bid.destroyed": { envelope_sha256s: array(HEX32), store: NAME },
@@ -139,6 +139,7 @@ const RECEIVED = {
   ...BID_BODY, envelope_sha256: HEX32, queue_ms: COUNT, received_at: MS, seq: SEQ, sig_sha256: HEX32,
   via: choice("platform", "intake"),
 };
+const WITHDRAWN = { ...BID_BODY, received_at: MS, seq: SEQ, sig_sha256: HEX32, withdrawal_sha256: HEX32 };
 const VIA = choice("platform", "supervisor", "custodian");
 const WALKED = { index: COUNT, stratum: STRATUM_ID };
 const DRAWS = {
@@ -170,14 +171,15 @@ const DRAWS = {
   disclosed: { procedure: NAME, salt: HEX32 },
 };
 const REGISTER_ACTS = ["admitted", "changed", "removed", "resumed", "suspended"];
+const KEPT = shape({ expert: NAME, sealed_sha256: HEX32 });
 const OTHERS = {
-  "expert.identities_kept": { count: COUNT, root: HEX32 },
+  "expert.identities_kept": { kept: array(KEPT, { by: "expert" }) },
   "pool.snapshot": { key_commit: HEX32, register_size: COUNT, root: HEX32, seq: SEQ, size: COUNT },
   "committee.planned": { plan_sha256: HEX32 },
   "committee.drawing": { draw: DRAW_ID, request_sha256: HEX32 },
-  "committee.appointed": { seat: NAME },
+  "committee.appointed": { holder_commit: HEX32, seat: NAME },
   "committee.formed": { attempt: SEQ, draw: DRAW_ID, seats: array(anObject), state: NAME },
-  "seat.signed_in": { seat: NAME, second_factor: BOOL },
+  "seat.signed_in": { holder_commit: nullable(HEX32), seat: NAME, second_factor: BOOL },
   "seat.declared": { declaration: TEXT, seat: NAME },
   "seat.left": { reason_commit: nullable(HEX32), seat: NAME, state: NAME },
   "panel.disclosed": { members: array(anObject) },
@@ -191,8 +193,12 @@ export const BODY_RULES = Object.fromEntries(
     kind, shape(fields),
   ]),
 );
+BODY_RULES["draw.policy_fixed"] = shape({ attempt: SEQ, draw: DRAW_ID, ...DRAWS.policy_fixed }, { procedure_commit: HEX32 });
+BODY_RULES["key.registered"] = shape(KEY, { enrol_sha256: HEX32 });
+BODY_RULES["key.revoked"] = shape({ kid: HEX32, reason: TEXT }, { revoke_sha256: HEX32 });
 BODY_RULES["bids.ranked"] = shape(RANKING, { members: nullable(SEQ) });
 BODY_RULES["bid.received"] = shape(RECEIVED, { intake_receipt_sha256: HEX32 });
+BODY_RULES["bid.withdrawn"] = shape(WITHDRAWN, { queue_ms: COUNT });
 
 // Fields that name a document, with the type it must have.
 export const NAMED_DOCUMENTS = {

@@ -7,6 +7,14 @@ import { parsePolicy } from "./policy.js";
 
 export const TRUST_LIMIT = 2 ** 20;
 
+// The logs that `origin` continues, the oldest first, and itself: the order of the policy (L13).
+export function originsOf({ policy, origin }) {
+  const names = [...new Set(policy.logs.map(({ name }) => name))];
+  return names.slice(0, names.indexOf(origin) + 1);
+}
+// The same trust for a log that its own continues; unchanged for any other.
+export const trustOf = (trust, origin) => (originsOf(trust).includes(origin) ? { ...trust, origin } : trust);
+
 // From document bytes, or from the signed wrapper of P7.1.
 export async function readTrust(data, signatures = null) {
   need(data.length <= 2 * TRUST_LIMIT, "long", { size: data.length, limit: 2 * TRUST_LIMIT });

@@ -1,5 +1,5 @@
 // The order of all checks of a bundle, with the ids of verifier/verification.py (AL1 L12.2, S17, T11).
-import { readTrust, TRUST_LIMIT } from "./trust.js";
+import { readTrust, TRUST_LIMIT, trustOf } from "./trust.js";
 import { Container } from "./container.js";
 import { Evidence } from "./evidence.js";
 import { Report } from "./report.js";
@@ -20,6 +20,8 @@ import {
   checkBidTimes, checkCloseEntry, checkEntryTimes, checkHeartbeat, checkScheduleChain, checkWindows,
 } from "./checks_time.js";
 import { checkClocks } from "./checks_clocks.js";
+import { keptCheckpoints, spansLogs } from "./checks_continued.js";
+import { checkConfirmations, checkExtensions } from "./checks_extension.js";
 import { checkAward, checkNotices, checkRanking } from "./checks_ranking.js";
 
 const LOT_CHECKS = [
@@ -28,13 +30,14 @@ const LOT_CHECKS = [
   ["SB-09", checkOrders], ["SB-10", checkShareChecks, checkAdjudications], ["SB-11", checkFactors, leaveToCommand],
   ["SB-12", checkReleases], ["SB-13", checkCombination], ["SB-14", leaveToCommand], ["SB-15", leaveToCommand],
   ["SB-16", checkPrices], ["SB-17", checkVerdicts], ["SB-18", checkFingerprints], ["SB-19", checkNonRelease],
-  ["TE-01", checkScheduleChain], ["TE-03", checkHeartbeat], ["TE-04", checkCloseEntry], ["TE-05", checkBidTimes],
-  ["TE-09", checkWindows], ["RK-01", checkRanking], ["RK-02", checkAward], ["RK-03", checkNotices],
+  ["TE-01", checkScheduleChain], ["TE-02", checkExtensions, checkConfirmations], ["TE-03", checkHeartbeat],
+  ["TE-04", checkCloseEntry], ["TE-05", checkBidTimes], ["TE-09", checkWindows],
+  ["RK-01", checkRanking], ["RK-02", checkAward], ["RK-03", checkNotices],
 ];
 // What can be told of a holder's own bid alone; the rest needs the records of the others.
 const HOLDER_CHECKS = ["SB-01", "SB-03", "SB-04", "SB-05", "TE-01"];
 const DRAW_CHECKS = Array.from({ length: 13 }, (_, at) => `ED-${String(at + 1).padStart(2, "0")}`);
-const LATER_CHECKS = ["AL-13", "SB-20", "TE-02"]; // of no release yet
+const LATER_CHECKS = ["AL-13", "SB-20"]; // of no release yet
 const STAMP_CHECKS = ["AL-11", "TE-08"];
 
 // Whatever a check raises on hostile data is a failure of that check and never an end without a result.
@@ -51,13 +54,16 @@ export async function verifyBundle(bundle, trust, report, kept, tick) {
   const header = await checkFiles(bundle, report, tick);
   if (header === null) return;
   report.facts = Object.fromEntries(["kind", "tier", "procedure", "lot", "stage"].map((name) => [name, header[name]]));
-  const evidence = new Evidence(bundle, trust, report, header);
+  const evidence = new Evidence(bundle, trustOf(trust, header.origin), report, header);
+  Object.assign(report.facts, { origin: evidence.trust.origin, size: null, later: null });
+  if (spansLogs(evidence)) return;
   await guarded(report, "AL-02", () => checkMainCheckpoint(evidence));
   await guarded(report, "AL-03", () => checkProofs(evidence, tick));
-  await guarded(report, "AL-07", () => loadDocuments(evidence));
   await guarded(report, "AL-09", () => checkWholeLog(evidence, tick));
+  if (spansLogs(evidence)) return;
+  await guarded(report, "AL-07", () => loadDocuments(evidence));
   await guarded(report, "AL-05", () => checkOtherCheckpoints(evidence));
-  await guarded(report, "AL-06", () => checkAgainst(evidence, kept));
+  await guarded(report, "AL-06", () => checkAgainst(evidence, keptCheckpoints(report, kept)));
   await guarded(report, "AL-07", () => checkDocuments(evidence));
   await guarded(report, "AL-08", () => checkNamedDocuments(evidence));
   await guarded(report, "AL-12", () => checkDemo(evidence));
@@ -66,7 +72,8 @@ export async function verifyBundle(bundle, trust, report, kept, tick) {
   await checkLots(evidence, report, tick);
   leaveStampsAndDraws(evidence, report);
   for (const id of LATER_CHECKS) report.check(id);
-  Object.assign(report.facts, { origin: trust.origin, size: evidence.main?.checkpoint.size ?? null });
+  report.facts.size = evidence.main?.checkpoint.size ?? null;
+  if (trust.origin !== evidence.trust.origin) report.facts.later = trust.origin;
 }
 
 async function checkLots(evidence, report, tick) {
