@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from trading.audit import queries
+from trading.audit.fsck import MAX_SIZE
+from trading.db import psycopg_url
+from trading.embedded.processes import wait_until
+from trading.kernel.digests import sha256_hex
+from trading.storage.tokens import TokenStore
 from trading.up import Platform
 from trading.up.programs import ROOT, answers, base_environment, command_line
 
 SERVERS = frozenset({"postgres", "valkey"})
 HEAL_S = 60.0
+ROUND_S = 180.0  # rounds of time stamps come every minute, one that failed is rung for again later
 
 
 class Draws:
@@ -51,8 +62,19 @@ def is_whole(platform: Platform, name: str, victim: int, count: int) -> bool:
     return victim not in now and len(now) == count and answers(f"{platform.base_url}/livez")
 
 
+def is_anchored(platform: Platform) -> bool:
+    """Whether the log names every time stamp: a worker that died before it could makes up for it in its next round."""
+    tokens = TokenStore(platform.data_dir / "log" / "tiles")
+    stored = [tokens.read(name) or b"" for name in tokens.within(0, MAX_SIZE)]
+    url = psycopg_url(platform.settings("auditor").database_url)
+    with suppress(SQLAlchemyError), create_engine(url, poolclass=NullPool).connect() as conn:
+        return {sha256_hex(token) for token in stored} <= queries.anchored_tokens(conn)
+    return False
+
+
 def require_sound(platform: Platform, where: str) -> None:
     """Run ``fsck`` and ``verify-audit`` beside the running platform; both must find nothing."""
+    assert wait_until(lambda: is_anchored(platform), ROUND_S), f"{where}: a time stamp stays without its record"
     started = [
         subprocess.Popen(
             command_line(*words, "--json"),
