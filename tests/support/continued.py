@@ -10,13 +10,15 @@ from typing_extensions import override
 
 from tests.support.databases import Database
 from tests.support.logs import LogWorld
+from tests.support.polling import eventually
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
 from trading.audit.origins import Closed, close_log, continue_log
-from trading.audit.rules.note import VerifierKey
+from trading.audit.rules.note import VerifierKey, parse_note
 from trading.audit.sequencer.writer import LogSigner
 from trading.db import psycopg_url
 from trading.kernel.events import Registry
+from trading.storage.tiles import CHECKPOINT, WITNESSED
 
 REASON = "密钥可能泄露 / the key may be known to others"
 
@@ -75,3 +77,15 @@ def resume(following: ContinuedWorld) -> ContinuedWorld:
         log_dir=following.log_dir,
     )
     return following
+
+
+def witness_all(world: LogWorld) -> None:
+    """Run the sequencer until everything that is committed is in the log and a quorum has cosigned its newest note."""
+
+    def done() -> bool:
+        note, newest = world.tiles.read(WITNESSED), world.tiles.read(CHECKPOINT)
+        is_logged = len(world.log_order()) == len(world.commitments())
+        return is_logged and note is not None and parse_note(note).text == parse_note(newest or b"").text
+
+    with world.running():
+        eventually(done)

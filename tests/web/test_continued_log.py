@@ -11,9 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from agents.monitor import main as monitor
-from tests.support.continued import REASON, ContinuedWorld, close, prepared, resume
+from tests.support.continued import REASON, ContinuedWorld, close, prepared, resume, witness_all
 from tests.support.logs import LogWorld, foreign_growth
-from tests.support.polling import eventually
 from tests.support.serving import serving
 from tests.web.conftest import NOW
 from trading.app import create_app
@@ -30,7 +29,7 @@ from trading.kernel.clock import FixedClock
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.storage.local import LocalStore
-from trading.storage.tiles import CHECKPOINT, PUBLIC, WITNESSED
+from trading.storage.tiles import CHECKPOINT, PUBLIC
 
 EVENT = Event(kind="config.changed", subject="setting:x", body={"what": "x"})
 
@@ -40,14 +39,7 @@ def log_all(world: LogWorld, ledger: Ledger, count: int) -> None:
     with ledger.begin(Actor.system("test")) as uow:
         for _ in range(count):
             uow.record(EVENT)
-
-    def done() -> bool:
-        note, newest = world.tiles.read(WITNESSED), world.tiles.read(CHECKPOINT)
-        is_logged = len(world.log_order()) == len(world.commitments())
-        return is_logged and note is not None and parse_note(note).text == parse_note(newest or b"").text
-
-    with world.running():
-        eventually(done)
+    witness_all(world)
     head, size = PublicHead(world.tiles, world.signer), _size(world)
     head.say(Rate(), 0)
     head.move(0, size, size)

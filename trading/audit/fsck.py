@@ -374,9 +374,7 @@ class EarlierCheck(Fsck):
     def _partial_tiles(self) -> None:
         """Compare what is not full at the final checkpoint; the log may have gone on a little further."""
         self._take_tiles()
-        for tile, data in self._partial.values():
-            if (tile.index, tile.width) != divmod(self._tree.size >> TILE_HEIGHT * (tile.level or 0), TILE_WIDTH):
-                continue  # it has become full at this size and was compared then
+        for tile, data in self._standing():
             whole = Tile(tile.level, tile.index).path
             stored = self._tiles.read(tile.path) or self._tiles.read_wider(whole, tile.width) or self._tiles.read(whole)
             self._compare_tile(tile.path, data, (stored or b"")[: len(data)])

@@ -9,21 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.continued import REASON, ContinuedWorld, close, prepared, resume
+from tests.support.continued import REASON, ContinuedWorld, close, prepared, resume, witness_all
 from tests.support.logs import LogWorld, foreign_growth
 from tests.support.made_bids import make_signer
 from tests.support.make_bundle import make_trust
-from tests.support.polling import eventually
 from trading.audit import queries
 from trading.audit.ledger import Ledger
-from trading.audit.rules.note import parse_note
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader, receipt
 from trading.disclosure.service import BundleExtras, export_log
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.storage.local import LocalStore
-from trading.storage.tiles import CHECKPOINT, WITNESSED
+from trading.storage.tiles import WITNESSED
 from verifier.build import single_file_source
 
 ACTOR = Actor.system("test")
@@ -62,16 +60,6 @@ def write(ledger: Ledger, count: int) -> None:
     with ledger.begin(ACTOR) as uow:
         for number in range(count):
             uow.record(Event(kind="config.changed", subject="setting:x", body={"what": str(number)}))
-
-
-def witness_all(world: LogWorld) -> None:
-    def done() -> bool:
-        note, newest = world.tiles.read(WITNESSED), world.tiles.read(CHECKPOINT)
-        is_logged = len(world.log_order()) == len(world.commitments())
-        return is_logged and note is not None and parse_note(note).text == parse_note(newest or b"").text
-
-    with world.running():
-        eventually(done)
 
 
 class Listed:
