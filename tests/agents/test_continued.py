@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from agents.custodian import desk
 from agents.custodian.agent import Agent
 from agents.history import origins, position_of, read_history, verify_logged
 from agents.pinning import pin_trust
 from agents.station import conduct
+from agents.station.box import open_box
+from agents.station.cli import main as station
 from tests.build.ceremony import ORIGIN, SECOND, World
 from tests.build.opening import Opening
 from tests.build.recorded_log import ContinuedLog, RecordedLog, continue_log
@@ -221,6 +224,36 @@ def test_an_order_may_not_rest_on_what_was_cut_off(tmp_path: Path) -> None:
     assert "before the order's checkpoint" in detail
 
 
+def test_an_order_may_not_rest_on_a_fork_of_the_closed_log(tmp_path: Path) -> None:
+    world = ordered(told(tmp_path))
+    size = world.log.place_of(world.newest_order.checkpoint)
+    fork = RecordedLog(ORIGIN, salt=b"fork")
+    for _ in range(size):
+        fork.add("log.pad", {}, at=world.clock.ms, procedure=None)
+    order = world.order(record=False, checkpoint=fork.note(world.clock.ms).decode(), previous=None)
+    world.move()
+    refuses(world, world.check_job(world.agents[0], order), "order.fork")
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_only_the_first_entry_continues_a_log(world: World, index: int) -> None:
+    """What custodians and stations ask of it: this kind, in entry 0, under the very note."""
+    trust, log = world.agents[0].trust, log_of(world)
+    data = loads_object(log.own.records[0][1])
+    own = RecordedLog(NEXT, seed=log.own.seed)
+    for n in range(2):
+        kind = "log.continued" if n == 1 else "config.changed"
+        own.add(kind, data["body"], at=world.clock.ms, procedure=None)
+    note = own.note(world.clock.ms)
+    with pytest.raises(RuleBroken, match=r"log\.not_continued") as caught:
+        read_history(trust, note, [own.receipt(index, note, own.size)])
+    assert "its entry 0 does not say so" in str(caught.value.facts["detail"])
+    right = log.own.note(world.clock.ms)
+    assert read_history(trust, right, log.continued(right))[1].base == log.base
+    with pytest.raises(InvalidInput, match="uses another checkpoint"):
+        read_history(trust, right, log.continued(log.own.note(world.clock.ms - SECOND)))
+
+
 # Trust files.
 
 
@@ -285,6 +318,19 @@ def test_a_station_drafts_over_both_logs(tmp_path: Path) -> None:
     too_many = log_of(world).continued(note) * 2
     with pytest.raises(RuleBroken, match=r"log\.not_continued"):
         read_history(box.trust, note, too_many)
+
+
+def test_the_people_at_a_station_pin_a_later_trust_file(tmp_path: Path) -> None:
+    world = told(tmp_path)
+    box = Opening(world, tmp_path).box()
+    world.log = continue_log(world.log, world.log.note(world.clock.ms), world.clock.ms)
+    file = tmp_path / "later.json"
+    words = ["--state", str(box.directory), "trust", "--file", str(file)]
+    bare = world.later_trust(world.agents[0], log_policy=log_of(world).own.policy)
+    for signed, code in ((bare, 1), (world.later_trust(world.agents[0]), 0)):
+        file.write_bytes(signed.wire_bytes())
+        assert CliRunner().invoke(station, words).exit_code == code
+    assert open_box(box.directory, None).trust.origin == NEXT
 
 
 def test_a_receipt_is_judged_by_the_keys_of_its_own_log(world: World) -> None:

@@ -20,8 +20,11 @@ LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 
 
 @pytest.mark.skipif(not LONG, reason="a whole tender over two logs: MINGBIAO_CAMPAIGN=long")
+@pytest.mark.parametrize("ordered", [False, True], ids=["before the deadline", "after the order"])
 def test_bids_of_a_closed_log_are_opened_in_the_next_one(
-    server: Server, tmp_path_factory: pytest.TempPathFactory
+    server: Server,
+    tmp_path_factory: pytest.TempPathFactory,
+    ordered: bool,  # noqa: FBT001 - a case
 ) -> None:
     directory = tmp_path_factory.mktemp("continued")
     with clone(server, demo=True) as database, open_exchange(database, directory, BIDDERS[:3]) as exchange:
@@ -31,11 +34,17 @@ def test_bids_of_a_closed_log_are_opened_in_the_next_one(
         exchange.institutions.round()
         for key, price in PRICES.items():
             tender.submit(key, price)
+        if ordered:
+            tender.close()
+            tender.order_opening()
         with continue_exchange(exchange, tender) as trust:
             with pytest.raises(Refused, match="wrong_audience"):
                 exchange.institutions.servers["notary"].round()
-            pin_everywhere(exchange, trust)
+            pin_everywhere(exchange, tender, trust)
             _receipts_stay(tender, trust.doc)
+            if not ordered:
+                tender.close()
+                tender.order_opening()
             _open(tender)
             report = tender.verify(Tier.AUDIT)
             assert (report["found"], report["code"]) == ([], 0)
@@ -55,8 +64,6 @@ def _receipts_stay(tender: Tender, trust: bytes) -> None:
 
 def _open(tender: Tender) -> None:
     institutions = tender.exchange.institutions
-    tender.close()
-    tender.order_opening()
     institutions.round()
     tender.reveal(*PRICES)
     institutions.round()

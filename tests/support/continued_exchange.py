@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from agents.pinning import pin_trust
+from agents.station.box import open_box
+from agents.station.client import client_for
+from tests.support.ceremony import Station
 from tests.support.continued import ContinuedWorld, close, prepared, resume
 from tests.support.journey import Exchange, Tender
 from trading.crypto.signatures import SignedDocument, sign_document
@@ -57,9 +60,14 @@ def later_trust(exchange: Exchange, following: ContinuedWorld) -> SignedDocument
     return sign_document(dumps({**told, "seq": 2, "supersedes": pinned.sha256}), signer)
 
 
-def pin_everywhere(exchange: Exchange, trust: SignedDocument) -> None:
-    """Let the people of every institution pin a trust file."""
+def pin_everywhere(exchange: Exchange, tender: Tender, trust: SignedDocument) -> None:
+    """Let the people of every institution, and those at the station if there is one, pin a trust file."""
     exchange.institutions.trust = trust
     for server in exchange.institutions.servers.values():
         pin_trust(server.agent.directory, trust)
         server.memory.refused.clear()
+    if tender._station is not None:
+        directory, place = tender._station.box.directory, tender._station.box.place
+        pin_trust(directory, trust)
+        client = client_for(exchange.base, place, tender.market.stage.tokens["drafter"])
+        tender._station = Station(tender.market, open_box(directory, None), client)
