@@ -28,7 +28,7 @@ PYTHON = VENV / "bin" / "python"
 MINIMUM = (3, 11)
 PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
-WORKERS = "3"
+WORKERS = "4"
 WHOLE = (  # besides campaigns, in long runs
     *("tests/browser/test_accessibility.py", "tests/browser/test_two_verifiers.py", "tests/properties"),
     *("tests/journeys/test_verify_audit.py", "tests/usecases/experts/test_every_column.py", "tests/verifier"),

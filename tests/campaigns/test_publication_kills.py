@@ -173,7 +173,7 @@ def test_every_notice_is_published_once_in_every_channel(
     print(f"SEED={seed}")  # noqa: T201 - pytest shows it with a failure
     draws, killed = Draws(seed), Counter[str]()
     victims = [name for name in VICTIMS if name in platform.processes or name in {"postgres", "valkey"}]
-    for number in range(amount(3, 20)):
+    for number in range(amount(2, 20)):
         name = victims[number] if number < len(victims) else victims[draws.below(len(victims))]
         kill(platform, stream, reader, name, draws)
         killed[name] += 1
