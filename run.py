@@ -32,7 +32,7 @@ WORKERS = "3"
 WHOLE = (  # besides campaigns, in long runs
     *("tests/browser/test_accessibility.py", "tests/browser/test_two_verifiers.py", "tests/properties"),
     *("tests/journeys/test_verify_audit.py", "tests/usecases/experts/test_every_column.py", "tests/verifier"),
-    *("tests/usecases/evaluation/test_every_column.py", "tests/campaigns"),
+    *("tests/usecases/evaluation/test_every_column.py", "tests/journeys/test_continued_opening.py", "tests/campaigns"),
 )
 # Campaigns that load or kill a whole platform, one after the other; the others share the processors.
 ALONE = ("kills", "bid_kills", "tender_kills", "publication_kills", "real_bids", "by_hand", "deadline_storm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from agents.history import origins
 from trading.bids.rules.policy import require_signature
 from trading.bids.rules.trust import TrustFile, parse_trust
 from trading.crypto.files import write_secret
@@ -38,6 +39,9 @@ class PinnedTrust:
 def pin_trust(directory: Path, signed: SignedDocument) -> TrustFile:
     """Pin a trust file: the first is the person's decision, a later one is signed by a supervisor of the one before.
 
+    A later one may be for another log only if that continues the pinned one: its policy lists the pinned log, and what
+    came before that, in the same order before its own (AL1 L13).
+
     Raises:
         InvalidInput: ``doc.…``, ``sig.missing``, ``sig.invalid``, or ``trust.not_newer``.
     """
@@ -46,8 +50,16 @@ def pin_trust(directory: Path, signed: SignedDocument) -> TrustFile:
         before = parse_trust(path.read_bytes())
         if before.sha256 == trust.sha256:
             return trust
-        if trust.seq <= before.seq or trust.origin != before.origin:
-            raise InvalidInput("trust.not_newer", "the trust file is not a later one for the same log")
+        if trust.seq <= before.seq or not _follows(trust, before):
+            raise InvalidInput("trust.not_newer", "not a later one for the same log, or for one that continues it")
         require_signature(signed, before, "supervisor", verify_signature)
     write_secret(path, signed.doc, replace=True)
     return trust
+
+
+def _follows(trust: TrustFile, before: TrustFile) -> bool:
+    """Whether it is for the log of the one before, or for one that continues it."""
+    if trust.origin == before.origin:
+        return True
+    known = origins(before)
+    return trust.demo == before.demo and origins(trust)[: len(known)] == known

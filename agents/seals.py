@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agents.history import position_of, verify_logged
 from trading.audit.rules.bounds import FLOOR_MS, SECOND_MS, witnessed_time
 from trading.audit.rules.policy import parse_policy
-from trading.audit.rules.proof import verify_receipt
 from trading.bids.rules.trust import TrustFile
-from trading.crypto.notes import verify_note_signature
 from trading.experts.rules.seal import SEALED, Seal, read_seal
 from trading.experts.rules.spec import Spec
 from trading.kernel.errors import InvalidInput, RuleBroken
@@ -16,23 +15,26 @@ from trading.kernel.errors import InvalidInput, RuleBroken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WitnessedSeal:
-    """A seal with the commitment of its record and when it was witnessed at the latest (T_up of TE1 T7, ms)."""
+    """A seal with the commitment of its record and when it was witnessed at the latest (T_up of TE1 T7, ms).
+
+    ``position``: which log of the trust file, 0 for the oldest, and the index of the entry in it.
+    """
 
     h: str
-    n: int
+    position: tuple[int, int]
     seal: Seal
     witnessed_ms: int
 
 
 def read_witnessed_seal(trust: TrustFile, proof: bytes, spec: Spec) -> WitnessedSeal:
-    """Check a receipt of ``draw.sealed`` against the reader's own trust file.
+    """Check a receipt of ``draw.sealed`` against the reader's own trust file, in its log or in one before it.
 
     Raises:
         InvalidInput: What is wrong with the receipt or its record; ``receipt.other_record``.
         RuleBroken: ``draw.not_witnessed``: nothing may leave this machine before a quorum has signed.
     """
     policy = parse_policy(trust.log_policy)
-    verified = verify_receipt(proof, origin=trust.origin, policy=policy, verify=verify_note_signature)
+    verified = verify_logged(trust, proof)
     if verified.record["kind"] != SEALED:
         raise InvalidInput("receipt.other_record", "the receipt is genuine but not of draw.sealed")
     seal = read_seal(verified.record["body"], spec)
@@ -41,7 +43,7 @@ def read_witnessed_seal(trust: TrustFile, proof: bytes, spec: Spec) -> Witnessed
         raise RuleBroken("draw.not_witnessed", "ED1 D7")
     return WitnessedSeal(
         h=verified.receipt.entry.h.hex(),
-        n=verified.receipt.entry.n,
+        position=position_of(trust, verified),
         seal=seal,
         witnessed_ms=SECOND_MS * times.t_up + FLOOR_MS,
     )

@@ -24,16 +24,16 @@ class Witnessed:
     up_s: int
 
 
-def verify_witnessed(trust: TrustFile, note: bytes) -> Witnessed:
-    """Check a note against a trust file.
+def verify_witnessed(trust: TrustFile, note: bytes, origin: str | None = None) -> Witnessed:
+    """Check a note against a trust file: of its log, or of the one before it called ``origin`` (AL1 L13).
 
     Raises:
         InvalidInput: ``note.…``, ``checkpoint.…`` or ``policy.malformed``.
         RuleBroken: ``order.checkpoint``: the quorum of the trust file is not met.
     """
-    origin, policy = trust.origin, parse_policy(trust.log_policy)
-    verified = verify_checkpoint(note, origin, policy.log_keys(origin), policy.witness_keys, verify_note_signature)
+    name, policy = origin or trust.origin, parse_policy(trust.log_policy)
+    verified = verify_checkpoint(note, name, policy.log_keys(name), policy.witness_keys, verify_note_signature)
     times = witnessed_time(verified, policy)
     if times is None:
-        raise RuleBroken("order.checkpoint", "SB1 S9.3", detail="no witness quorum")
+        raise RuleBroken("order.checkpoint", "SB1 S9.3", detail=f"no witness quorum for {name}")
     return Witnessed(checkpoint=verified.checkpoint, low_ms=SECOND_MS * times.t_low, up_s=times.t_up)

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from trading.kernel.errors import InvalidInput, MingbiaoError
+from trading.kernel.errors import InvalidInput, MingbiaoError, RuleBroken
 
 BEIJING: Final = timezone(timedelta(hours=8))
 FAILED: Final = 1
@@ -79,6 +79,9 @@ def reporting(kept_zh: str = "没有任何内容被改动", kept_en: str = "noth
         yield
     except InvalidInput as error:
         raise Stopped(f"{error.code}：{error.detail}；{kept_zh}", f"{error.code}: {error.detail}; {kept_en}") from error
+    except RuleBroken as error:
+        detail = f": {error.facts['detail']}" if "detail" in error.facts else ""
+        raise Stopped(f"{error}{detail}；{kept_zh}", f"{error}{detail}; {kept_en}") from error
     except MingbiaoError as error:
         raise Stopped(f"{error}；{kept_zh}", f"{error}; {kept_en}") from error
     except OSError as error:

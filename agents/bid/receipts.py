@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from trading.audit.rules.policy import parse_policy
-from trading.audit.rules.proof import VerifiedReceipt, verify_receipt
+from agents.history import origins, verify_logged
+from trading.audit.rules.proof import VerifiedReceipt
 from trading.bids.rules.trust import TrustFile
-from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import SignedDocument, verify_signature
 from trading.kernel import fields
 from trading.kernel.errors import InvalidInput
@@ -61,13 +60,13 @@ class Ack:
 
 
 def read_ack(signed: SignedDocument, trust: TrustFile, sent_sha256: str) -> Ack:
-    """Admit an acknowledgement of a document.
+    """Admit an acknowledgement of a document, given in the log of the trust file or in one before it.
 
     Raises:
         InvalidInput: ``doc.…``, ``sig.missing``, ``sig.invalid``, or ``ack.mismatch`` for another document or log.
     """
     ack = Ack(**ACK.read(signed.doc), verified=_is_pinned(signed, trust))
-    if ack.doc_sha256 != sent_sha256 or ack.origin != trust.origin:
+    if ack.doc_sha256 != sent_sha256 or ack.origin not in origins(trust):
         raise InvalidInput("ack.mismatch", "the acknowledgement is of another document or log")
     if not signed.sigs:
         raise InvalidInput("sig.missing", "the acknowledgement is not signed")
@@ -86,11 +85,12 @@ def _is_pinned(signed: SignedDocument, trust: TrustFile) -> bool:
 def check_receipt(data: bytes, trust: TrustFile, expected: Expected) -> VerifiedReceipt:
     """Verify a receipt against the trust file, and that its record says what the holder expects (L8.3 items 1 to 5).
 
+    A receipt of a log that was closed stays what it was: it is judged by the keys of that log (AL1 L13).
+
     Raises:
         InvalidInput: What is wrong; ``receipt.other_record`` for a good receipt of something else.
     """
-    policy = parse_policy(trust.log_policy)
-    verified = verify_receipt(data, origin=trust.origin, policy=policy, verify=verify_note_signature)
+    verified = verify_logged(trust, data)
     body: dict[str, Any] = verified.record["body"]
     told = (verified.record["kind"], body.get(expected.field), body.get("bid"))
     if told != (expected.kind, expected.named_sha256, expected.bid):

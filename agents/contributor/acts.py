@@ -11,12 +11,11 @@ from agents.contributor import words as spoken
 from agents.contributor.desk import Desk
 from agents.contributor.package import Package
 from agents.contributor.state import Answered, Attempt, Committed
+from agents.history import position_of, verify_logged
 from agents.seals import WitnessedSeal, read_witnessed_seal
-from trading.audit.rules.policy import parse_policy as parse_log_policy
-from trading.audit.rules.proof import ReceiptState, VerifiedReceipt, verify_receipt
+from trading.audit.rules.proof import ReceiptState
 from trading.crypto import shares as shamir
 from trading.crypto.keys import hpke_seal, share_info
-from trading.crypto.notes import verify_note_signature
 from trading.experts.rules.contributions import is_valid, make_contribution, parse_contribution
 from trading.experts.rules.fields import KEY_BYTES
 from trading.experts.rules.finals import parse_final
@@ -133,20 +132,20 @@ def _listed(desk: Desk, spec: Spec, party: str, seal: WitnessedSeal, proof: byte
             return committed
     desk.state.keep(spec.draw, spec.attempt, "left-out", proof)
     reason = next((item.reason for item in seal.seal.left_out if item.party == party), "another contribution")
-    if any(_received_before(desk, item, seal.n) for item in desk.state.contributions(spec.draw, spec.attempt)):
+    if any(_received_before(desk, item, seal.position) for item in desk.state.contributions(spec.draw, spec.attempt)):
         raise RuleBroken("draw.suppressed", "ED1 D13", party=party, reason=reason)
     raise RuleBroken("draw.left_out", "ED1 D7", party=party, reason=reason)
 
 
-def _received_before(desk: Desk, committed: Committed, n: int) -> bool:
+def _received_before(desk: Desk, committed: Committed, position: tuple[int, int]) -> bool:
     """Whether a receipt proves that the centre had the contribution before it sealed without it."""
     text = {} if committed.answer is None else canonical.loads_object(committed.answer)
     if not isinstance(text.get("receipt"), str):
         return False
-    verified = _verified(desk, text["receipt"].encode())
+    verified = verify_logged(desk.trust, text["receipt"].encode())
     body = verified.record["body"]
     told = (verified.record["kind"], body.get("contribution_sha256"))
-    return told == ("draw.committed", committed.sha256) and verified.receipt.entry.n < n
+    return told == ("draw.committed", committed.sha256) and position_of(desk.trust, verified) < position
 
 
 def _require_same_seal(desk: Desk, spec: Spec, before: Answered, seal: WitnessedSeal, proof: bytes) -> None:
@@ -212,7 +211,7 @@ def _text(outcome: Mapping[str, Any], name: str) -> str:
 
 
 def _seeded(desk: Desk, proof: bytes, spec: Spec) -> dict[str, Any]:
-    verified = _verified(desk, proof)
+    verified = verify_logged(desk.trust, proof)
     body: dict[str, Any] = verified.record["body"]
     told = (verified.record["kind"], body.get("draw"), body.get("attempt"))
     if told != (_SEEDED, spec.draw, spec.attempt):
@@ -220,13 +219,6 @@ def _seeded(desk: Desk, proof: bytes, spec: Spec) -> dict[str, Any]:
     if verified.state is not ReceiptState.WITNESSED:
         raise RuleBroken("draw.not_witnessed", "ED1 D7")
     return body
-
-
-def _verified(desk: Desk, proof: bytes) -> VerifiedReceipt:
-    trust = desk.trust
-    return verify_receipt(
-        proof, origin=trust.origin, policy=parse_log_policy(trust.log_policy), verify=verify_note_signature
-    )
 
 
 def evidence(desk: Desk, draw: str, attempt: int) -> dict[str, bytes]:

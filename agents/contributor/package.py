@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agents.contributor.desk import Desk
-from trading.audit.rules.policy import parse_policy as parse_log_policy
-from trading.audit.rules.proof import ReceiptState, verify_receipt
-from trading.crypto.notes import verify_note_signature
+from agents.history import verify_logged
+from trading.audit.rules.proof import ReceiptState
 from trading.crypto.signatures import verify_signature
 from trading.experts.rules.policy import Policy, check_policy
 from trading.experts.rules.spec import Party, Spec, check_spec
@@ -70,10 +69,7 @@ def _signed(body: Mapping[str, Any], name: str) -> SignedDocument:
 def _require_logged(desk: Desk, proof: object, kind: str, field: str, sha256: str) -> None:
     if not isinstance(proof, str):
         raise RuleBroken("draw.not_logged", "ED1 D2", kind=kind)
-    trust = desk.trust
-    verified = verify_receipt(
-        proof.encode(), origin=trust.origin, policy=parse_log_policy(trust.log_policy), verify=verify_note_signature
-    )
+    verified = verify_logged(desk.trust, proof.encode())
     record = verified.record
     if (record["kind"], record["body"].get(field)) != (kind, sha256):
         raise InvalidInput("receipt.other_record", f"the receipt is not of {kind} with this document")

@@ -13,6 +13,7 @@ from agents import passphrases
 from agents.custodian import acts, desk, doctor, polling
 from agents.custodian.agent import JOBS_PER_MINUTE, create_agent
 from agents.custodian.command import FILE, VARIABLE, Where, main, pass_where
+from agents.history import origins
 from agents.http import Refused, Unreachable, require_base
 from agents.pinning import pin_trust
 from agents.signing import load_signer, read_document
@@ -108,15 +109,16 @@ def _poll_until(stop: Event, server: polling.Server, interval: float) -> None:
 @main.command("show")
 @pass_where
 def show(where: Where) -> None:
-    """Show the key id, the admitted policies and the last checkpoint."""
+    """Show the key id, the admitted policies and the last checkpoint of each log."""
     with reporting():
         agent = where.open()
     click.echo(f"{agent.name} ({agent.role}) {agent.signer.kid}")
     for place, admitted in agent.state.policies():
         close = "" if place.is_draw else f" {instant(admitted.first_close)}"
         click.echo(f"{place}: {admitted.policy_sha256} #{admitted.custodian}{close}")
-    if agent.pinned.current() is not None and (seen := agent.state.seen(agent.trust.origin)) is not None:
-        click.echo(f"{agent.trust.origin}: {seen.size}")
+    for origin in () if agent.pinned.current() is None else origins(agent.trust):
+        if (seen := agent.state.seen(origin)) is not None:
+            click.echo(f"{origin}: {seen.size}")
 
 
 @main.command("doctor")

@@ -67,21 +67,21 @@ def _seal(agent: Agent, job: Job, evidence: Evidence, attempt: Attempt) -> tuple
         if stored is None:
             seen = {"sealed_h": h, "witnessed_ms": _witnessed_ms(agent, job, evidence, attempt, record)}
             agent.state.add_answer("draw-seal", place, attempt.question(), dumps(seen), now)
-            _keep_proof(agent, job, attempt, record, now)
+            _keep_proof(agent, attempt, record, now)
             agent.journal.write(now, "draw.seal_seen", draw=attempt.spec.draw, attempt=attempt.spec.attempt, **seen)
             return seal, int(seen["witnessed_ms"])
     known = loads_object(stored)
     if known["sealed_h"] != h:
-        _keep_proof(agent, job, attempt, record, now)
+        _keep_proof(agent, attempt, record, now)
         raise RuleBroken("draw.seal_fork", "ED1 D13", answered=known["sealed_h"], shown=h)
     return seal, int(known["witnessed_ms"])
 
 
-def _keep_proof(agent: Agent, job: Job, attempt: Attempt, record: Logged, now: int) -> None:
+def _keep_proof(agent: Agent, attempt: Attempt, record: Logged, now: int) -> None:
     """Keep the receipt of a seal that was shown: two of one attempt prove a fork (D7)."""
     question = attempt.question(record.h)
     if agent.state.answer(PROOFS, attempt.place, question) is None:
-        agent.state.add_answer(PROOFS, attempt.place, question, job.need(f"log/{record.n}.tlog-proof"), now)
+        agent.state.add_answer(PROOFS, attempt.place, question, record.proof, now)
 
 
 def seal_proofs(agent: Agent, draw: str) -> dict[str, bytes]:
@@ -99,7 +99,7 @@ def _witnessed_ms(agent: Agent, job: Job, evidence: Evidence, attempt: Attempt, 
     if SEAL_FILE not in job.files:
         return latest
     first: WitnessedSeal = read_witnessed_seal(agent.trust, job.files[SEAL_FILE], attempt.spec)
-    if (first.n, first.h) != (record.n, record.h):
+    if (first.position, first.h) != (record.position, record.h):
         raise InvalidInput("job.malformed", "the older receipt is of another seal")
     return min(latest, first.witnessed_ms)
 

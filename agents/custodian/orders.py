@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from agents.custodian.admission import place_of, read_schedules
 from agents.custodian.agent import Agent
-from agents.custodian.evidence import Evidence, Logged, require_consistent
+from agents.custodian.evidence import Evidence, Logged, prefix_of, require_consistent
 from agents.custodian.state import Admitted, Place
+from agents.history import origin_of, require_continued
 from agents.witnessed import verify_witnessed
 from trading.bids.rules.policy import Policy, parse_policy
 from trading.custody.rules.jobs import Job
@@ -66,16 +67,20 @@ def _require_after_deadline(agent: Agent, job: Job, order: OpenOrder, evidence: 
     """Check the order's checkpoint: after the close entry, after the deadline by witnesses and by the own clock."""
     if order.close < _first_close(agent, order):
         raise RuleBroken("schedule.earlier", "SB1 S9.3", close=order.close)
-    witnessed = verify_witnessed(agent.trust, order.checkpoint.encode())
-    if witnessed.checkpoint.size <= order.closed_n:
+    note = order.checkpoint.encode()
+    span = evidence.span_of(origin_of(agent.trust, note))
+    witnessed, newest = verify_witnessed(agent.trust, note, span.checkpoint.origin), evidence.witnessed
+    if span.base + witnessed.checkpoint.size <= order.closed_n:
         raise RuleBroken("order.checkpoint", "SB1 S9.1", detail="it does not contain the close entry")
-    if witnessed.low_ms < order.close or evidence.witnessed.low_ms < order.close:
+    if witnessed.low_ms < order.close or newest.low_ms < order.close:
         raise RuleBroken("order.early", "SB1 S9.3", clock="witnesses", close=order.close)
     if agent.clock.now_ms() < order.close:
         raise RuleBroken("order.early", "SB1 S9.3", clock="own", close=order.close)
-    if witnessed.checkpoint.size > evidence.witnessed.checkpoint.size:
-        raise RuleBroken("job.stale", "SB1 S9.3", size=evidence.witnessed.checkpoint.size)
-    require_consistent(job, witnessed.checkpoint, evidence.witnessed.checkpoint)
+    if witnessed.checkpoint.size > span.checkpoint.size:
+        early = f"{span.checkpoint.origin} was closed at {span.checkpoint.size}, before the order's checkpoint"
+        require_continued(early, holds=span is evidence.spans[-1])
+        raise RuleBroken("job.stale", "SB1 S9.3", size=span.checkpoint.size)
+    require_consistent(job, witnessed.checkpoint, span.checkpoint, prefix_of(evidence.spans, span))
 
 
 def _first_close(agent: Agent, order: OpenOrder) -> int:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from agents.custodian import desk
 from agents.custodian.agent import Agent
+from agents.custodian.evidence import seen_place
 from agents.custodian.statements import kept_factors
 from agents.http import Answer, Refused, Unreachable, call
 from agents.polls import authorization
@@ -105,9 +106,7 @@ class Server:
         self.say(words(f"{kind} {job_id} 平台未接受：{refused}", f"{kind} {job_id} not taken: {refused}"))
 
     def _fetch(self, job_id: str) -> bytes:
-        seen = self.agent.state.seen(self.agent.trust.origin)
-        size = 0 if seen is None else seen.size
-        return self._get(f"/custodian/v1/jobs/{job_id}?seen={size}", MAX_PACKED).body
+        return self._get(f"/custodian/v1/jobs/{job_id}?seen={seen_place(self.agent)}", MAX_PACKED).body
 
     def _refuse(self, job_id: str, refused: RuleBroken | InvalidInput) -> None:
         self.memory.retry_at[job_id] = self.agent.clock.now_ms() + RETRY_MS

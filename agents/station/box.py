@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from agents.pinning import TRUST_FILE
 from agents.station.ceremony import Place
 from agents.station.reading import Folder
 from trading.bids.rules.trust import TrustFile, parse_trust
@@ -21,7 +22,7 @@ from trading.crypto.vault import Vault
 from trading.kernel import fields
 
 VAULT_FILE: Final = "vault"
-_CONFIG_FILE, _SEED_FILE, _TRUST_FILE = "station.json", "station.key", "trust.json"
+_CONFIG_FILE, _SEED_FILE = "station.json", "station.key"
 _SEED_NAME: Final = "station"
 _CONFIG: Final = fields.Table(
     "mb.station",
@@ -90,7 +91,7 @@ def create_box(directory: Path, *, api: str, place: Place, trust: bytes, passphr
     vault = Vault.create(directory / VAULT_FILE, passphrase)
     seed = secrets.token_bytes(SEED_BYTES)
     write_secret(directory / _SEED_FILE, vault.seal(_SEED_NAME, seed))
-    write_secret(directory / _TRUST_FILE, trust)
+    write_secret(directory / TRUST_FILE, trust)
     write_secret(directory / _CONFIG_FILE, config)
     return XWingPrivateKey.from_seed(seed)
 
@@ -109,6 +110,6 @@ def open_box(directory: Path, passphrase: str | None) -> Box:
         directory=directory,
         api=config["api"],
         place=Place(tender=config["tender"], lot=config["lot"], stage=config["stage"]),
-        trust=parse_trust((directory / _TRUST_FILE).read_bytes()),
+        trust=parse_trust((directory / TRUST_FILE).read_bytes()),
         key=XWingPrivateKey.from_seed(seed),
     )

@@ -71,6 +71,14 @@ class Ceremony:
         """Return the newest witnessed note, unchecked."""
         return self._get("checkpoint", str)
 
+    @property
+    def continued(self) -> list[bytes]:
+        """Return the receipts of ``log.continued`` that lead to the logs before it, the newest first, unchecked."""
+        proofs = self._get("continued", list)
+        if not all(isinstance(proof, str) for proof in proofs):
+            raise InvalidInput("station.bad_answer", "continued")
+        return [proof.encode() for proof in proofs]
+
     @cached_property
     def policy(self) -> Policy:
         """Return the policy of the lot, signed by a trusted agency."""

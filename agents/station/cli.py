@@ -17,6 +17,7 @@ import click
 
 from agents import passphrases
 from agents.http import require_base
+from agents.pinning import pin_trust
 from agents.signing import load_signer, read_document
 from agents.station import conduct
 from agents.station.box import VAULT_FILE, Box, create_box, open_box
@@ -112,6 +113,16 @@ def init(where: _Where, api: str, tender: str, lot: str, stage: str, trust_file:
             passphrase=phrase,
         )
     click.echo(key.public.kid)
+
+
+@main.command("trust")
+@click.option("--file", "trust_file", required=True, type=_FILE, help="Wire form, signed by the supervisor.")
+@_pass_where
+def trust(where: _Where, trust_file: Path) -> None:
+    """Pin a later trust file, as after the continuation of a closed log; the pinned one's supervisor signed it (P8)."""
+    with reporting():
+        pinned = pin_trust(where.directory, read_document(trust_file))
+    say(f"信任文件第 {pinned.seq} 号，日志 {pinned.origin}", f"Trust file {pinned.seq} of {pinned.origin}")
 
 
 @main.command("order")

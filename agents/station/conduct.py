@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from agents.history import read_history
 from agents.station.box import Box
 from agents.station.ceremony import Ceremony
 from agents.station.client import Client
@@ -21,7 +22,6 @@ from agents.station.gathering import (
     used_releases,
 )
 from agents.station.reading import Opened, open_bid
-from agents.witnessed import verify_witnessed
 from trading.kernel.errors import IntegrityFailure, RuleBroken
 from trading.kernel.signed import SignedDocument
 from trading.openings.rules.manifest import check_order, check_successor
@@ -42,7 +42,8 @@ def draft_order(box: Box, ceremony: Ceremony) -> bytes:
     """Return the next order for this station's key, after checking it as every agent will (S9.1, S9.3).
 
     Raises:
-        RuleBroken: ``order.…``; ``order.early`` while no checkpoint after the deadline is witnessed.
+        RuleBroken: ``order.…``; ``order.early`` while no checkpoint after the deadline is witnessed;
+            ``log.not_continued``.
     """
     closed = ceremony.closed
     previous = ceremony.orders[-1] if ceremony.orders else None
@@ -59,8 +60,8 @@ def draft_order(box: Box, ceremony: Ceremony) -> bytes:
     check_order(order, closed)
     if previous is not None:
         check_successor(previous, order)
-    witnessed = verify_witnessed(box.trust, order.checkpoint.encode())
-    if witnessed.checkpoint.size <= closed.n or witnessed.low_ms < closed.close:
+    newest = read_history(box.trust, order.checkpoint.encode(), ceremony.continued)[-1]
+    if newest.base + newest.checkpoint.size <= closed.n or newest.witnessed.low_ms < closed.close:
         raise RuleBroken("order.early", "SB1 S9.1", close=closed.close)
     if ceremony.policy.sha256 != closed.policy_sha256:
         raise RuleBroken("order.policy", "SB1 S9.1", detail="the platform shows another policy than was closed under")

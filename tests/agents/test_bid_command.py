@@ -13,17 +13,22 @@ from click.testing import CliRunner, Result
 from agents.bid import commands, sealer
 from agents.bid.commands import main
 from agents.bid.platform import Platform as Client
+from agents.bid.receipts import read_ack
 from agents.bid.workdir import WorkDir
 from tests.build.bid_platform import BID, TOKEN, Drop, Platform, serving
-from tests.build.sealed_lot import Lot, signer
+from tests.build.sealed_lot import ORIGIN, Lot, signer
+from tests.build.signed_log import log_key, policy_text
 from trading.bids.rules.envelope import Envelope, parse_envelope
 from trading.bids.rules.package import parse_package
+from trading.bids.rules.trust import parse_trust
 from trading.crypto.envelope import encrypt_part_io
 from trading.crypto.files import write_secret
 from trading.crypto.keyfiles import save_es256
 from trading.crypto.shares import combine
-from trading.crypto.signatures import SignedDocument
+from trading.crypto.signatures import SignedDocument, sign_document
 from trading.kernel import canonical
+from trading.kernel.canonical import dumps, loads_object
+from trading.kernel.encoding import b64u
 from trading.kernel.errors import InvalidInput
 from verifier.age import open_age
 from verifier.dealing import part_identity
@@ -403,6 +408,38 @@ def test_a_directory_is_of_one_bid_and_one_trust_file(desk: Desk) -> None:
     (desk.folder / "empty").mkdir()
     desk.dir = desk.folder / "empty"
     assert "mingbiao bid start" in desk.submit(code=1).output
+
+
+def test_a_later_trust_file_is_that_of_the_log_which_continues(desk: Desk) -> None:
+    """After the continuation of a closed log its receipts stay what they were (AL1 L13)."""
+    supervisor, following = signer(6), log_key(f"{ORIGIN}-2", bytes([9]) * 32)
+    row = {"alg": "ES256", "key": b64u(supervisor.spki), "kid": supervisor.kid, "name": "office", "role": "supervisor"}
+    body = loads_object(desk.trust.read_bytes())
+    body["institutions"] = sorted([*body["institutions"], row], key=lambda each: str(each["kid"]))
+    desk.trust.write_bytes(dumps(body))
+    desk.start()
+    desk.seal()
+    desk.submit()
+    pinned = desk.work.trust
+    both = policy_text(logs=[log_key(ORIGIN), following])
+    told = {**body, "origin": following.name, "seq": 2, "supersedes": pinned.sha256}
+    later = desk.folder / "later.json"
+    later.write_bytes(
+        sign_document(dumps({**told, "log_policy": policy_text(logs=[following])}), supervisor).wire_bytes()
+    )
+    assert "trust.not_newer" in desk.run("trust", "--file", later, code=1).output
+    later.write_bytes(sign_document(dumps({**told, "log_policy": both}), signer(5)).wire_bytes())
+    assert "sig.missing" in desk.run("trust", "--file", later, code=1).output
+    later.write_bytes(sign_document(dumps({**told, "log_policy": both}), supervisor).wire_bytes())
+    assert following.name in desk.run("trust", "--file", later).output
+    assert desk.work.trust.seq == 2
+    desk.run("check")
+    ack = SignedDocument.from_wire(next((desk.dir / "versions" / "1").glob("ack.json")).read_bytes())
+    sent = desk.work.versions()[0].signed.sha256
+    assert read_ack(ack, desk.work.trust, sent).origin == ORIGIN
+    alone = parse_trust(dumps({**told, "log_policy": policy_text(logs=[following])}))
+    with pytest.raises(InvalidInput, match=r"ack\.mismatch"):
+        read_ack(ack, alone, sent)
 
 
 def test_two_commands_do_not_work_on_one_directory(desk: Desk) -> None:

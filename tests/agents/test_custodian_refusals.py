@@ -177,6 +177,7 @@ def test_a_forked_log_is_refused_for_ever(tmp_path: Path) -> None:
     agent = world.agents[0]
     fork = RecordedLog(world.log.origin, salt=b"fork")
     honest, world.log = world.log, fork
+    assert isinstance(honest, RecordedLog)
     for _nonce, record in honest.records:
         told = loads_object(record)
         fork.add(told["kind"], told["body"], at=told["at"], procedure=told["procedure"])
@@ -218,6 +219,7 @@ def test_each_record_must_be_included(world: World, kind: str) -> None:
 def test_a_proof_that_does_not_lead_to_the_root_is_refused(world: World) -> None:
     agent = world.agents[0]
     fork = RecordedLog(world.log.origin, salt=b"x")
+    assert isinstance(world.log, RecordedLog)
     for _nonce, record in world.log.records:
         told = loads_object(record)
         fork.add(told["kind"], told["body"], at=told["at"], procedure=told["procedure"])

@@ -14,10 +14,11 @@ from typing import Any
 
 from agents.custodian.admission import make_key
 from agents.custodian.agent import Agent, create_agent, open_agent
+from agents.custodian.evidence import seen_place
 from agents.custodian.state import Place
 from agents.pinning import pin_trust
 from agents.sealing import SealedBid, seal_bid
-from tests.build.recorded_log import Placed, RecordedLog
+from tests.build.recorded_log import ContinuedLog, Placed, RecordedLog, continue_log
 from tests.build.signed_log import policy_text
 from trading.bids.model import ManifestItem, bids_root
 from trading.bids.rules.context import BidContext
@@ -95,7 +96,7 @@ class World:
     directory: Path
     factor: bool = True
     clock: FixedClock = field(default_factory=lambda: FixedClock(PUBLISHED_AT))
-    log: RecordedLog = field(default_factory=lambda: RecordedLog(ORIGIN))
+    log: RecordedLog | ContinuedLog = field(default_factory=lambda: RecordedLog(ORIGIN))
     agency: Es256Signer = field(default_factory=lambda: Es256Signer.from_scalar(101))
     supervisor: Es256Signer = field(default_factory=lambda: Es256Signer.from_scalar(102))
     station: XWingPrivateKey = field(default_factory=lambda: XWingPrivateKey.from_seed(b"\x06" * 32))
@@ -239,6 +240,23 @@ class World:
             "schedule_sha256": self.schedule.sha256,
         }
         self.record("tender.changed", body)
+
+    # A log that is closed and continued.
+
+    def move(self, *, final: bytes | None = None, **body: Any) -> None:
+        """Go on in another log; ``final`` and ``body`` are what its ``log.continued`` says instead of the truth."""
+        final = final or self.log.note(self.clock.ms)
+        self.clock.ms += SECOND
+        self.log = continue_log(self.log, final, self.clock.ms, **body)
+        for agent in self.agents:
+            pin_trust(agent.directory, self.later_trust(agent))
+
+    def later_trust(self, agent: Agent, **changes: Any) -> SignedDocument:
+        """Return the trust file that the supervisor gives out when the log was continued."""
+        pinned = agent.trust
+        body = {"log_policy": self.log.policy, "origin": self.log.origin, "seq": pinned.seq + 1}
+        told = {**loads_object(pinned.raw), **body, "supersedes": pinned.sha256, **changes}
+        return sign_document(dumps(told), self.supervisor)
 
     # Bids.
 
@@ -412,7 +430,8 @@ class World:
         without: frozenset[str] = frozenset(),
         hide: Callable[[dict[str, Any]], bool] = lambda _record: False,
         note: bytes | None = None,
-        log: RecordedLog | None = None,
+        log: RecordedLog | ContinuedLog | None = None,
+        change: Callable[[dict[str, bytes]], object] = lambda _files: None,
         evidence: bool = True,
         consistency: bool = True,
         extra: Iterable[SignedDocument] = (),
@@ -427,18 +446,15 @@ class World:
             size = log.size
             note = note or log.note(self.clock.ms)
             files["checkpoint"] = note
-            for n, (_nonce, record) in enumerate(log.records):
-                if not hide(loads_object(record)):
-                    files[f"log/{n}.tlog-proof"] = log.receipt(n, note, size)
-            seen = agent.state.seen(ORIGIN)
-            if consistency and seen is not None:
-                files |= log.consistency(seen.size, size)
+            files |= log.proofs(note, hide)
+            if consistency:
+                files |= log.grown(seen_place(agent), note)
         if order is not None:
             files |= document_files(order)
             files["order.json"] = order.doc
-            told = int(parse_order(order.doc).checkpoint.split("\n")[1])
-            if consistency and evidence:
-                files |= log.consistency(told, size)
+            if consistency and note is not None:
+                files |= log.grown(log.place_of(parse_order(order.doc).checkpoint), note)
+        change(files)
         place = {"lot": LOT, "stage": STAGE, "tender": TENDER}
         return build_job(kind, files, {**place, **request}, origin=ORIGIN, checkpoint_size=size)
 

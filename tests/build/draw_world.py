@@ -17,8 +17,9 @@ from agents.contributor.desk import Desk, create_desk, open_desk
 from agents.contributor.package import read_package
 from agents.custodian.agent import Agent, create_agent, open_agent
 from agents.custodian.draws import make_draw_key
+from agents.custodian.evidence import seen_place
 from agents.pinning import pin_trust
-from tests.build.recorded_log import Placed, RecordedLog
+from tests.build.recorded_log import ContinuedLog, Placed, RecordedLog, continue_log
 from tests.build.signed_log import policy_text
 from trading.crypto import shares as shamir
 from trading.crypto.signatures import Es256Signer
@@ -54,7 +55,7 @@ class DrawWorld:
 
     directory: Path
     clock: FixedClock = field(default_factory=lambda: FixedClock(BEGAN))
-    log: RecordedLog = field(default_factory=lambda: RecordedLog(ORIGIN))
+    log: RecordedLog | ContinuedLog = field(default_factory=lambda: RecordedLog(ORIGIN))
     centre: Es256Signer = field(default_factory=lambda: Es256Signer.from_scalar(301))
     supervisor: Es256Signer = field(default_factory=lambda: Es256Signer.from_scalar(302))
     agents: list[Agent] = field(default_factory=list)
@@ -176,6 +177,17 @@ class DrawWorld:
     def spec(self) -> Spec:
         return parse_spec(self.spec_signed.doc)
 
+    def move(self) -> None:
+        """Close the log, go on in the next one, and have everybody pin its trust file."""
+        final = self.note()
+        self.clock.ms += SECOND
+        self.log = continue_log(self.log, final, self.clock.ms)
+        pinned = SignedDocument(self.trust_file())
+        told = {"log_policy": self.log.policy, "origin": self.log.origin, "seq": 2, "supersedes": pinned.sha256}
+        later = dumps({**loads_object(pinned.doc), **told})
+        for name in (*(f"c{i}" for i in range(1, len(CUSTODIANS) + 1)), *PARTIES):
+            pin_trust(self.directory / name, SignedDocument(later, (self.supervisor.sign(later),)))
+
     # What the platform shows and asks.
 
     def note(self) -> bytes:
@@ -203,13 +215,12 @@ class DrawWorld:
     ) -> bytes:
         """Return a job with the newest witnessed checkpoint, grown from what the agent has seen."""
         note, size = self.note(), self.log.size
-        files = {"checkpoint": note}
+        files = {"checkpoint": note, **self.log.leading(note)}
         for sha256 in documents:
             files.update(document_files(self.documents[sha256]))
         for item in placed:
-            files[f"log/{item.n}.tlog-proof"] = self.log.receipt(item.n, note, size)
-        seen = agent.state.seen(ORIGIN)
-        files.update(self.log.consistency(0 if seen is None else seen.size, size))
+            files.update(self.log.proof_file(item.n, note))
+        files.update(self.log.grown(seen_place(agent), note))
         return build_job(kind, files, {**request, "draw": DRAW}, origin=ORIGIN, checkpoint_size=size)
 
     def admit_job(self, agent: Agent) -> bytes:

@@ -132,6 +132,7 @@ class Opening:
             ],
             "bids": [self._bid(bidder) for bidder in world.bidders],
             "checkpoint": world.log.note(world.clock.ms).decode(),
+            "continued": [proof.decode() for proof in world.log.continued(world.log.note(world.clock.ms))],
             "closed": {"body": world.closed_body, "h": world.closed.h, "n": world.closed.n},
             "custodians": [
                 {"i": i, "key": b64u(self._spki(agent)), "kid": agent.signer.kid}

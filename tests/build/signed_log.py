@@ -49,9 +49,11 @@ def cosign(number: int, checkpoint: Checkpoint, time_s: int) -> SignatureLine:
     return sign_line(witness_key(number), bytes([number]) * 32, checkpoint, time_s)
 
 
-def policy_text(origin: str = ORIGIN, *, needed: int = 2) -> str:
+def policy_text(origin: str = ORIGIN, *, needed: int = 2, logs: Sequence[VerifierKey] = ()) -> str:
+    """Return the policy of one log, or of ``logs`` that follow each other."""
+    known = "".join(f"log {key.vkey}\n" for key in logs or [log_key(origin)])
     witnesses = "".join(f"witness w{i} {witness_key(i).vkey}\n" for i in (1, 2, 3))
-    return f"log {log_key(origin).vkey}\n{witnesses}group q {needed} w1 w2 w3\nquorum q\n"
+    return f"{known}{witnesses}group q {needed} w1 w2 w3\nquorum q\n"
 
 
 @dataclass

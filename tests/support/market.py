@@ -6,7 +6,7 @@ The desk is set up by the services, as on a real platform; time moves by jumps b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ class Market:
     procedure_id: int = 0
     policy: Policy | None = None
     custodians: list[LocalCustodian] = field(default_factory=list)
+    sequencing: ExitStack = field(default_factory=ExitStack)  # closed, the sequencer ends
 
     def __post_init__(self) -> None:
         settings = Settings(
@@ -86,7 +87,7 @@ class Market:
             demo=True,
             data_dir=self.directory,
             database_url=self.database.url("trading_web"),
-            log_origin=self.database.origin,
+            log_origin=self.runtime.origin,
             jurisdiction="CN",
         )
         self.app = create_app(settings, self.runtime)
@@ -284,7 +285,8 @@ def open_market(database: Database, directory: Path, bidders: tuple[Organisation
             witness_policy=world.policy_text,
         )
         stage = set_stage(runtime, directory / "people", 2026, bidders)
-        with world.running():
-            yield Market(directory, database, runtime, world, stage, shift_file)
+        with ExitStack() as sequencing:
+            sequencing.enter_context(world.running())
+            yield Market(directory, database, runtime, world, stage, shift_file, sequencing=sequencing)
     finally:
         world.close()

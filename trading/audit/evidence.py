@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Connection
 
 from trading.audit import queries
 from trading.audit.queries import LoggedRecord
 from trading.audit.rules.chain import entry_bytes
-from trading.audit.rules.proof import build_receipt
+from trading.audit.rules.proof import BEFORE, build_receipt
 from trading.audit.service import LogReader, WitnessedNote
 from trading.audit.tables import log_position
 from trading.kernel.encoding import b64
 from trading.kernel.errors import IntegrityFailure
-
-BEFORE: Final = "before/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +101,29 @@ def proof_files(
 def is_covered(note: WitnessedNote, records: Iterable[LoggedRecord]) -> bool:
     """Return whether every record is in the note's tree, or in that of a log before it."""
     return all(record.n < note.size for record in records)
+
+
+def seen_files(parts: Sequence[LogPart], places: Iterable[int]) -> dict[str, bytes]:
+    """Return the consistency proofs from older checkpoints to the note of their log, where its files lie.
+
+    ``places`` are their sizes, counted through all logs; where one log ends and the next begins nothing is to prove.
+    """
+    files: dict[str, bytes] = {}
+    for part in parts:
+        sizes = [place - part.base for place in places if part.base < place <= part.base + part.size]
+        for path, data in consistency_files(part.log, sizes, part.size).items():
+            files[part.prefix + path] = data
+    return files
+
+
+def continuation_proofs(conn: Connection, parts: Sequence[LogPart]) -> list[bytes]:
+    """Return the receipt of each ``log.continued`` under the note of its log, the newest first.
+
+    Raises:
+        IntegrityFailure: A stored record does not open its entry.
+    """
+    records = continuations(conn, parts)
+    return [part.proof(record) for part in parts if part.log.before is not None for record in part.own(records)]
 
 
 def consistency_files(log: LogReader, sizes: Iterable[int], size: int) -> dict[str, bytes]:

@@ -21,7 +21,6 @@ from wtforms.validators import DataRequired, Length
 
 from trading.audit import queries, service
 from trading.audit.entries import note_before, receipt_under
-from trading.audit.evidence import BEFORE
 from trading.audit.files import is_old
 from trading.audit.model import ClosedLog
 from trading.audit.rules import comparing
@@ -29,6 +28,7 @@ from trading.audit.rules.comparing import MAX_KEPT, Comparison, Outcome
 from trading.audit.rules.cover import Growth
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
+from trading.audit.rules.proof import BEFORE
 from trading.audit.rules.tiles import TILE_WIDTH, changed_tiles, file_reader, parse_tile_path
 from trading.audit.rules.tree import HASH_BYTES
 from trading.audit.runtime import Runtime

@@ -79,6 +79,19 @@ def test_what_is_built_is_read() -> None:
         job.need("order.json")
 
 
+def test_files_of_logs_before_lie_below_a_prefix_and_nothing_else_does() -> None:
+    files = {
+        "before/log/10.tlog-proof": b"ten",
+        "before/log/9.tlog-proof": b"nine",
+        "before/before/checkpoint": b"note",
+    }
+    job = read_job(build({**files, "log/0.tlog-proof": b"zero"}))
+    assert list(job.proofs()) == [b"zero"]
+    assert list(job.proofs("before/")) == [b"nine", b"ten"]
+    for path in ("before/order.json", f"before/docs/{HASH}.json", "before/log/01.tlog-proof", "log/before/checkpoint"):
+        assert code_of(rezip(build(), lambda content, path=path: content.update({path: b""}))) == "job.malformed"
+
+
 REQUESTS: dict[JobKind, dict[str, Any]] = {
     JobKind.KEY: {"title_en": "x", "title_zh": "x"},
     JobKind.PROVE: {"ct": b64u(b"x"), "custodian_key_sha256": HASH},

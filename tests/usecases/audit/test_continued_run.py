@@ -9,15 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.history import read_history
 from tests.support.continued import REASON, ContinuedWorld, close, prepared, resume, witness_all
 from tests.support.logs import LogWorld, foreign_growth
 from tests.support.made_bids import make_signer
 from tests.support.make_bundle import make_trust
 from trading.audit import queries
+from trading.audit.evidence import continuation_proofs, log_parts, seen_files
 from trading.audit.ledger import Ledger
+from trading.audit.rules.tree import verify_consistency
 from trading.audit.runtime import Runtime
-from trading.audit.service import reader, receipt
+from trading.audit.service import reader, receipt, witnessed
+from trading.bids.rules.trust import parse_trust
 from trading.disclosure.service import BundleExtras, export_log
+from trading.kernel.encoding import b64_decode
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
 from trading.storage.local import LocalStore
@@ -100,6 +105,7 @@ def test_one_file_verifies_both_logs_and_what_their_holders_kept(
     run = run_through(world, ledger, tmp_path)
     _verifies_whole(run)
     _verifies_receipts(run)
+    _leads_offline_programs(run)
     _shows_a_cut(run)
 
 
@@ -127,6 +133,22 @@ def _verifies_receipts(run: Run) -> None:
         told.append(report["facts"]["receipt"])
     places = ((7, run.before), (0, run.after), (35, run.after))
     assert told == [f"WITNESSED, entry {n} of {world.origin}" for n, world in places]
+
+
+def _leads_offline_programs(run: Run) -> None:
+    """What jobs and stations get: growth from what was seen in either log, and the way to the closed one."""
+    log, runtime = reader(run.runtime.log_dir), run.runtime
+    note = witnessed(runtime, log)
+    assert note is not None
+    with runtime.ledger.read() as conn:
+        parts = log_parts(conn, log, note)
+        proofs = continuation_proofs(conn, parts)
+    files = seen_files(parts, [0, 100, 260, 270, 296])
+    assert sorted(files) == ["before/consistency/100-260", "consistency/10-36"]
+    hashes = [b64_decode(line) for line in files["before/consistency/100-260"].decode().splitlines()]
+    spans = read_history(parse_trust((run.folder / "trust.json").read_bytes()), note.note, proofs)
+    assert [(span.base, span.checkpoint.size) for span in spans] == [(0, 260), (260, 36)]
+    verify_consistency(100, 260, hashes, parts[1].log.proofs.root(100, 260), spans[0].checkpoint.root)
 
 
 def _shows_a_cut(run: Run) -> None:

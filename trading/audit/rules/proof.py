@@ -21,6 +21,7 @@ from trading.kernel.encoding import b64, b64_decode, b64u, b64u_decode, hex_byte
 from trading.kernel.errors import InvalidInput
 
 FIRST_LINE = "c2sp.org/tlog-proof@v1"
+BEFORE = "before/"  # in bundles, files of the log that the newest one continues; repeated for those before that (L13)
 MAX_EXTRA = 2 * MAX_DOCUMENT  # a record of 1 MiB grows by a third in b64u
 MAX_RECEIPT = 2 * MAX_EXTRA + MAX_NOTE
 

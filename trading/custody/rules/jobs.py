@@ -46,8 +46,9 @@ _UNREADABLE: Final = (
     ValueError,
 )
 _NAME = re.compile(
-    r"(request\.json|order\.json|seal\.tlog-proof|checkpoint|trust\.json|trust\.sig|docs/[0-9a-f]{64}\.(json|sig)"
-    r"|log/(0|[1-9][0-9]{0,18})\.tlog-proof|consistency/(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18}))\Z"
+    r"(request\.json|order\.json|seal\.tlog-proof|trust\.json|trust\.sig|docs/[0-9a-f]{64}\.(json|sig)"
+    r"|(before/)*(checkpoint|log/(0|[1-9][0-9]{0,18})\.tlog-proof"
+    r"|consistency/(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})))\Z"
 )
 
 
@@ -183,10 +184,11 @@ class Job:
             if mark in self.files[f"docs/{sha256}.json"]:
                 yield self.document(sha256)
 
-    def proofs(self) -> Iterator[bytes]:
-        """Yield the receipts in log order."""
-        names = [path for path in self.files if path.startswith("log/")]
-        for path in sorted(names, key=lambda name: int(name[len("log/") : -len(".tlog-proof")])):
+    def proofs(self, prefix: str = "") -> Iterator[bytes]:
+        """Yield the receipts of one log in its order; ``prefix`` is ``BEFORE``, repeated, for one before the newest."""
+        start = f"{prefix}log/"
+        names = [path for path in self.files if path.startswith(start)]
+        for path in sorted(names, key=lambda name: int(name[len(start) : -len(".tlog-proof")])):
             yield self.files[path]
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from trading.audit.evidence import consistency_files, is_covered, proof_files
+from trading.audit.evidence import is_covered, log_parts, proof_files, seen_files
 from trading.audit.queries import LoggedRecord, records_of_draw
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader, receipt, witnessed
@@ -51,7 +51,7 @@ class _Contents:
 
 
 def build(runtime: Runtime, job: WaitingJob, seen: int) -> bytes:
-    """Return the job as a ZIP; ``seen`` is the size of the last checkpoint that the agent saw.
+    """Return the job as a ZIP; ``seen`` is the size of the last checkpoint that the agent saw, through all logs.
 
     Raises:
         NotYet: The log is not witnessed as far as the job needs.
@@ -79,7 +79,7 @@ def _add_evidence(runtime: Runtime, contents: _Contents, seen: int) -> int:
             contents.files[_SEAL_FILE] = first.text
     contents.files["checkpoint"] = note.note
     contents.files |= proof_files(contents.conn, log, note, records)
-    contents.files |= consistency_files(log, [seen], note.own_size)
+    contents.files |= seen_files(log_parts(contents.conn, log, note), [seen])
     return note.own_size
 
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from trading.audit.evidence import consistency_files, is_covered, proof_files
-from trading.audit.queries import LoggedRecord, records_of, records_of_keys
-from trading.audit.rules.note import parse_checkpoint_text, parse_note
+from trading.audit.evidence import is_covered, log_parts, proof_files, seen_files
+from trading.audit.queries import LoggedRecord, closed_logs, records_of, records_of_keys
+from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
 from trading.audit.runtime import Runtime
-from trading.audit.service import reader, witnessed
+from trading.audit.service import WitnessedNote, reader, witnessed
 from trading.bids import queries as bids
 from trading.bids.rules.envelope import parse_envelope
 from trading.bids.rules.policy import parse_policy
@@ -40,7 +40,7 @@ class _Contents:
     job: WaitingJob
     files: dict[str, bytes] = field(default_factory=dict)
     records: dict[int, LoggedRecord] = field(default_factory=dict)
-    sizes: list[int] = field(default_factory=list)  # older checkpoints that the agent compares with the job's
+    checkpoints: list[Checkpoint] = field(default_factory=list)  # older ones that the agent compares with the job's
     _history: list[LoggedRecord] | None = None
 
     def add(self, signed: SignedDocument) -> None:
@@ -84,7 +84,7 @@ def build(runtime: Runtime, job: WaitingJob, seen: int) -> bytes:
     Args:
         runtime: Ledger and files of the log.
         job: The waiting job.
-        seen: Size of the last checkpoint that the agent saw; 0 if none.
+        seen: Size of the last checkpoint that the agent saw, counted through all logs; 0 if none.
 
     Raises:
         NotYet: The log is not witnessed as far as the job needs.
@@ -103,12 +103,22 @@ def _add_evidence(runtime: Runtime, contents: _Contents, seen: int) -> int:
     log = reader(runtime.log_dir)
     note = witnessed(runtime, log)
     records = list(contents.records.values())
-    if note is None or not is_covered(note, records) or any(size > note.own_size for size in contents.sizes):
+    if note is None or not is_covered(note, records):
+        raise NotYet("the log is not witnessed as far as this job needs")
+    parts = log_parts(contents.conn, log, note)
+    places = [_place_of(contents.conn, checkpoint, note) for checkpoint in contents.checkpoints]
+    if any(place > note.size for place in places):
         raise NotYet("the log is not witnessed as far as this job needs")
     contents.files["checkpoint"] = note.note
     contents.files |= proof_files(contents.conn, log, note, records)
-    contents.files |= consistency_files(log, [seen, *contents.sizes], note.own_size)
+    contents.files |= seen_files(parts, [seen, *places])
     return note.own_size
+
+
+def _place_of(conn: Connection, checkpoint: Checkpoint, note: WitnessedNote) -> int:
+    """Return the size of a checkpoint, counted through all logs."""
+    closed = {log.origin: log.base for log in closed_logs(conn)}
+    return closed.get(checkpoint.origin, note.base) + checkpoint.size
 
 
 def _key(_contents: _Contents) -> None:
@@ -158,7 +168,7 @@ def _add_order(contents: _Contents) -> OpenOrder:
     signed = contents.add_stored(str(contents.job.request["order_sha256"]))
     contents.files["order.json"] = signed.doc
     order = parse_order(signed.doc)
-    contents.sizes.append(parse_checkpoint_text(parse_note(order.checkpoint.encode()).text).size)
+    contents.checkpoints.append(parse_checkpoint_text(parse_note(order.checkpoint.encode()).text))
     for bid in order.bids:
         version = bids.version_by_digest(contents.conn, bid.envelope_sha256)
         if version is None:

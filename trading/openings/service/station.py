@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection
 
+from trading.audit.evidence import LogPart, continuation_proofs, log_parts
 from trading.audit.queries import LoggedRecord, records_of, records_of_keys
 from trading.audit.runtime import Runtime
-from trading.audit.service import WitnessedNote, platform_ms, witnessed
+from trading.audit.service import WitnessedNote, platform_ms, reader, witnessed
 from trading.bids import queries as bids
 from trading.bids.rules.envelope import parse_envelope
 from trading.documents import queries as stored
@@ -33,6 +34,7 @@ class Ceremony:
     conn: Connection
     session: Session
     note: WitnessedNote
+    parts: Sequence[LogPart]
 
     @cached_property
     def records(self) -> tuple[LoggedRecord, ...]:
@@ -88,7 +90,8 @@ def load(runtime: Runtime, conn: Connection, where: tuple[str, str, str]) -> Cer
     session = sessions.read(conn, *where)
     if note is None or session.lot.phase in {"draft", "open"}:
         raise NotYet("the lot is not closed yet")
-    ceremony = Ceremony(conn=conn, session=session, note=note)
+    parts = log_parts(conn, reader(runtime.log_dir), note)
+    ceremony = Ceremony(conn=conn, session=session, note=note, parts=parts)
     ceremony.closed()
     return ceremony
 
@@ -105,6 +108,7 @@ def show(ceremony: Ceremony) -> dict[str, Any]:
         "bidder_keys": _bidder_keys(ceremony, rows),
         "bids": rows,
         "checkpoint": ceremony.note.note.decode(),
+        "continued": [proof.decode() for proof in continuation_proofs(ceremony.conn, ceremony.parts)],
         "closed": {"body": closed.data["body"], "h": closed.h.hex(), "n": closed.n},
         "custodians": _custodians(ceremony),
         "factor_list": None if listed is None else ceremony.document(_body(listed)["factor_list_sha256"]).wire(),
