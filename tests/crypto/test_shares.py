@@ -18,7 +18,7 @@ def test_multiplication_vector(vectors: dict[str, Any]) -> None:
 
 def test_every_element_but_zero_has_an_inverse() -> None:
     for element in range(1, 256):
-        assert shares.multiply(element, shares._INVERSE[element]) == 1
+        assert shares.multiply(element, shares.inverse(element)) == 1
 
 
 def test_split_vector_and_every_three_combine(vectors: dict[str, Any]) -> None:

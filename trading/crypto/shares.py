@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from trading.kernel.digests import (
@@ -41,9 +42,15 @@ def multiply(a: int, b: int) -> int:
     return product
 
 
-# Row c multiplies a whole byte string by c with bytes.translate.
-_ROWS: Final = tuple(bytes(multiply(c, x) for x in range(_FIELD)) for c in range(_FIELD))
-_INVERSE: Final = bytes(row.find(1) if c else 0 for c, row in enumerate(_ROWS))
+def inverse(a: int) -> int:
+    """Return the element whose product with ``a`` (1 to 255) is 1."""
+    return _row(a).index(1)
+
+
+@cache  # as they are needed: a dozen of 256, and every command of an agent would wait for all of them
+def _row(factor: int) -> bytes:
+    """Return the products of one element with all: the table with which ``bytes.translate`` multiplies a string."""
+    return bytes(multiply(factor, x) for x in range(_FIELD))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,8 +86,8 @@ def split(secret: bytes, coefficients: Sequence[bytes], n: int) -> tuple[bytes, 
         value = int.from_bytes(secret)
         power = 1
         for coefficient in coefficients:
-            power = _ROWS[i][power]
-            value ^= int.from_bytes(coefficient.translate(_ROWS[power]))
+            power = multiply(i, power)
+            value ^= int.from_bytes(coefficient.translate(_row(power)))
         shares.append(value.to_bytes(len(secret)) + bytes([i]))
     return tuple(shares)
 
@@ -130,7 +137,7 @@ def combine(shares: Sequence[bytes]) -> bytes:
     secret = 0
     for share in shares:
         weight = _weight(share[-1], points)
-        secret ^= int.from_bytes(share[:-1].translate(_ROWS[weight]))
+        secret ^= int.from_bytes(share[:-1].translate(_row(weight)))
     return secret.to_bytes(length)
 
 
@@ -139,5 +146,5 @@ def _weight(x: int, points: Sequence[int]) -> int:
     weight = 1
     for other in points:
         if other != x:
-            weight = _ROWS[weight][_ROWS[other][_INVERSE[other ^ x]]]
+            weight = multiply(weight, multiply(other, inverse(other ^ x)))
     return weight

@@ -44,12 +44,16 @@ _PERSONAL: Final = frozenset({CALLED, "SELECTED", "REFUSED", "RECUSED", "UNREACH
 
 @dataclass(slots=True, kw_only=True, repr=False)
 class Contact:
-    """The contact service: its ledger, its key, the address of the pages, and the pools of draws in hand."""
+    """The contact service: its ledger, its key, the address of the pages, and the pools of draws in hand.
+
+    ``linked`` holds the ids of the sealed identities whose accounts it has tied to pool numbers.
+    """
 
     ledger: Ledger
     key: ContactKey
     public_url: str
     _pools: dict[tuple[str, int], tuple[Pool, Mapping[int, str]]] = field(default_factory=dict)
+    linked: set[int] = field(default_factory=set)
 
     def pool(self, conn: Connection, row: DrawRow, spec: Spec) -> tuple[Pool, Mapping[int, str]]:
         """Return pool and reasons of an attempt, recomputed and compared with what the spec commits to.
@@ -263,9 +267,15 @@ def tell(contact: Contact, row: DrawRow) -> int:
 
 
 def link_accounts(contact: Contact) -> int:
-    """Tie the accounts named in sealed identities to their pool numbers, by the keyed hash alone."""
+    """Tie the accounts named in sealed identities to their pool numbers, by the keyed hash alone.
+
+    Each identity is opened once in the life of the service: opening a whole pool in every round costs a processor.
+    """
     with contact.ledger.read() as conn:
-        sealed = store.identities(conn)
+        fresh = store.identities_unlike(conn, contact.linked)
+        if not fresh:
+            return 0
+        sealed = store.identities(conn, set(fresh.values()))
         linked = store.linked_accounts(conn)
     count = 0
     for expert_id, data in sealed.items():
@@ -275,4 +285,5 @@ def link_accounts(contact: Contact) -> int:
         with contact.ledger.upkeep() as conn:
             store.add_link(conn, account, contact.key.link(expert_id))
         count += 1
+    contact.linked.update(fresh)
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
@@ -70,6 +71,12 @@ def identities(conn: Connection, ids: Iterable[str] | None = None) -> dict[str, 
     if ids is not None:
         query = query.where(expert_identity.c.expert_id.in_(list(ids)))
     return {row.expert_id: bytes(row.sealed) for row in conn.execute(query)}
+
+
+def identities_unlike(conn: Connection, known: AbstractSet[int]) -> dict[int, str]:
+    """Return the sealed identities that are not among the ``known``: whose each of them is, by its id."""
+    rows = conn.execute(select(expert_identity.c.id, expert_identity.c.expert_id))
+    return {row.id: row.expert_id for row in rows if row.id not in known}
 
 
 def linked_accounts(conn: Connection) -> set[str]:
