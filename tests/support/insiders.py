@@ -55,6 +55,7 @@ class Insiders:
     spare: str = ""
     bid: str = ""
     published: str = ""
+    _readers: dict[tuple[str, Role], FlaskClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for role in PEOPLE:
@@ -84,6 +85,12 @@ class Insiders:
             client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.tokens[side, role]}"
             return client
         return signed_in(client, f"{side}-{role.value}")
+
+    def reader(self, side: str, role: Role, *, fresh: bool = False) -> FlaskClient:
+        """Return a client with the session in which this person reads pages; it may have been ended meanwhile."""
+        if fresh or (side, role) not in self._readers:
+            self._readers[side, role] = self.client(side, role, api=False)
+        return self._readers[side, role]
 
     def session(self, role: Role) -> str:
         """Return a session of the insider that nobody uses."""

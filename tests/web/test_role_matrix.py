@@ -157,8 +157,13 @@ def _as_somebody(world: Insiders, app: Flask, row: Row, method: str, who: tuple[
     assert permission is not None
 
     def ask() -> int:
-        client = world.client(side, role, api=api)
-        return _status(client, address(world, app, row, role), method, hidden=world.bid if side == "out" else "")
+        path, hidden = address(world, app, row, role), world.bid if side == "out" else ""
+        if method != "GET" or api:
+            return _status(world.client(side, role, api=api), path, method, hidden)
+        status = _status(world.reader(side, role), path, method, hidden)
+        if status != HTTPStatus.SEE_OTHER:
+            return status
+        return _status(world.reader(side, role, fresh=True), path, method, hidden)  # the session was ended
 
     return Check(f"{side}-{role} {method} {row.rule}", ask, partial(_right, row, permission, who, api=api))
 

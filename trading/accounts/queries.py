@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import BigInteger, Connection, func, literal_column, select
 
 from trading.accounts.tables import account, membership, person
 from trading.kernel.errors import NotFound
@@ -55,9 +55,13 @@ class AccountShown:
         raise NotFound(f"{role} in {jurisdiction}")
 
 
+#: The server's real clock in ms: sessions, codes and tokens never use shifted demo time (P13).
+HOST_MS: Final = literal_column("(extract(epoch from clock_timestamp()) * 1000)::bigint", BigInteger)
+
+
 def host_ms(conn: Connection) -> int:
-    """Return the server's real clock in ms: sessions, codes and tokens never use shifted demo time (P13)."""
-    return int(conn.execute(text("SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint")).scalar_one())
+    """Return ``HOST_MS``."""
+    return int(conn.execute(select(HOST_MS)).scalar_one())
 
 
 def actor_from(row: Any) -> Actor:  # noqa: ANN401 - a row with id, org_code and roles

@@ -7,10 +7,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from trading.accounts.model import administered
-from trading.accounts.queries import ROLES, actor_from, host_ms
+from trading.accounts.queries import HOST_MS, ROLES, actor_from, host_ms
 from trading.accounts.tables import account, person, session
 from trading.audit.ledger import Ledger
 from trading.kernel.errors import NotFound
@@ -92,6 +92,7 @@ def session_of(ledger: Ledger, token: str) -> SignedIn | None:
     """Return who has the session of ``token``; None if it is unknown, ended or too old, or the account is closed."""
     query = (
         select(
+            HOST_MS.label("now"),
             session.c.id.label("session_id"),
             session.c.seen_at,
             account.c.id,
@@ -104,13 +105,14 @@ def session_of(ledger: Ledger, token: str) -> SignedIn | None:
         .join(account, account.c.id == session.c.account_id)
         .join(person, person.c.id == account.c.person)
     )
-    with ledger.upkeep() as conn:
-        now = host_ms(conn)
-        row = conn.execute(query.where(session.c.sha256 == _digest(token), account.c.active, _alive(now))).one_or_none()
-        if row is None:
-            return None
-        if row.seen_at < now - _TOUCH_MS:
-            conn.execute(update(session).where(session.c.id == row.session_id).values(seen_at=now))
+    query = query.where(session.c.sha256 == _digest(token), account.c.active, _alive(HOST_MS))
+    with ledger.glance(credentials=True) as conn:  # before every page: one statement
+        row = conn.execute(query).one_or_none()
+    if row is None:
+        return None
+    if row.seen_at < row.now - _TOUCH_MS:
+        with ledger.upkeep() as conn:
+            conn.execute(update(session).where(session.c.id == row.session_id).values(seen_at=row.now))
     return SignedIn(id=row.session_id, actor=actor_from(row), login=row.login, name=row.name, person=row.person)
 
 
@@ -170,7 +172,7 @@ def end_other_sessions(conn: Connection, account_id: str, kept: str | None) -> N
     )
 
 
-def _alive(now: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an SQL expression
+def _alive(now: int | ColumnElement[int]) -> ColumnElement[bool]:
     return (
         session.c.ended_at.is_(None) & (session.c.seen_at > now - IDLE_MS) & (session.c.created_at > now - ABSOLUTE_MS)
     )
