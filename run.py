@@ -77,6 +77,12 @@ def execute(*command: object, quiet: bool = False) -> None:
         raise Failure(f"步骤失败 / A step failed: {' '.join(words)}")
 
 
+def begin(*command: object) -> subprocess.Popen[str]:
+    """Start one step whose output, errors among it, is read when it has ended."""
+    words, out = [str(word) for word in command], subprocess.PIPE
+    return subprocess.Popen(words, cwd=ROOT, env=clean_environment(), text=True, stdout=out, stderr=subprocess.STDOUT)
+
+
 def prepare(groups: tuple[str, ...]) -> None:
     """Bring both environments to the state of the lock files and compile the translations."""
     make_tools()
@@ -310,7 +316,7 @@ VERBS: dict[str, Callable[..., None]] = {
 
 
 def run_checks() -> None:
-    """Run style, format, types and import contracts; all of them, so that one run names every problem.
+    """Run style, format, types, import contracts and the collection of tests, all at once; name every problem.
 
     Raises:
         Failure: At least one of them failed.
@@ -320,13 +326,15 @@ def run_checks() -> None:
         ("代码格式", "format", ("ruff", "format", "--check", "--quiet")),
         ("类型", "types", ("mypy",)),
         ("导入方向", "import contracts", ("lint-imports", "--no-logo")),
+        # One process compiles what the workers of the run would each compile anew.
+        ("测试收集", "test collection", ("pytest", "--collect-only", "-qq")),
     )
-    failed = []
-    for chinese, english, (program, *options) in steps:
+    failed, started = [], [begin(VENV / "bin" / words[0], *words[1:]) for _, _, words in steps]
+    for (chinese, english, _), process in zip(steps, started, strict=True):
         say(chinese, english)
-        try:
-            execute(VENV / "bin" / program, *options)
-        except Failure:
+        output, _ = process.communicate()
+        if process.returncode != 0:
+            print(output)
             failed.append(f"{chinese} / {english}")
     if failed:
         raise Failure(f"检查未通过 / These checks failed: {'; '.join(failed)}")
@@ -348,12 +356,9 @@ def run_tests(paths: list[str], *, dist: str = "") -> None:
         raise Failure("测试未能运行 / The tests did not run")
     head = report.read_text(encoding="utf-8")[:1000]
     count = {name: int(number) for name, number in re.findall(r' (tests|failures|errors|skipped)="(\d+)"', head)}
-    ran = count["tests"] - count["skipped"]
-    failed = count["failures"] + count["errors"]
-    say(
-        f"运行测试 {ran} 项，失败 {failed}，跳过 {count['skipped']}",
-        f"{ran} ran, {failed} failed, {count['skipped']} skipped",
-    )
+    skipped, failed = count["skipped"], count["failures"] + count["errors"]
+    ran = count["tests"] - skipped
+    say(f"运行测试 {ran} 项，失败 {failed}，跳过 {skipped}", f"{ran} ran, {failed} failed, {skipped} skipped")
     if code != 0 or ran == 0:
         raise Failure("测试未通过 / The tests did not pass")
 

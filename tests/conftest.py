@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.databases import SERVER_VARIABLE, Database, Server, clone, server_of_run, stop_server_of_run
 from tests.support.logs import LogWorld
+from tests.support.templates import share_compiled
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
 from trading.embedded.places import admit_server
@@ -21,6 +22,8 @@ from trading.kernel.events import Registry
 if TYPE_CHECKING:
     from tests.support.buckets import S3Server
 
+#: Many short tests each: begun last, so that all workers end together.
+LAST = ("verifier", "agents", "repo", "properties", "crypto", "rules")
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 ROOM = 4 * 2**30  # bytes; a whole run needs less than one of them
 
@@ -32,6 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = Path(tempfile.mkdtemp(prefix="mingbiao-tests-"))
         admit_server(folder)
         os.environ[SERVER_VARIABLE] = str(folder)
+    share_compiled()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders whose tests are long."""
+    rank = {name: number for number, name in enumerate(LAST, 1)}
+    here = Path(__file__).parent
+    items.sort(key=lambda item: rank.get(item.path.relative_to(here).parts[0], 0))
 
 
 def _keep_files_in_memory() -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
@@ -81,7 +83,9 @@ class Market:
     custodians: list[LocalCustodian] = field(default_factory=list)
     sequencing: ExitStack = field(default_factory=ExitStack)  # closed, the sequencer ends
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def app(self) -> Flask:
+        """The web; use cases know none, and their markets are set up in half the time."""
         settings = Settings(
             process=Process.WEB,
             demo=True,
@@ -90,7 +94,7 @@ class Market:
             log_origin=self.runtime.origin,
             jurisdiction="CN",
         )
-        self.app = create_app(settings, self.runtime)
+        return create_app(settings, self.runtime)
 
     @property
     def place(self) -> tuple[str, str, str]:

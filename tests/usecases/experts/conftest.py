@@ -22,12 +22,8 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def market(
-    demo_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Market]:
+def market(demo_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Market]:
     caplog.set_level(logging.CRITICAL)
-    # Use cases know no web; without its application a market is set up in half the time.
-    monkeypatch.setattr("tests.support.market.create_app", lambda *_args, **_options: None)
     with open_market(demo_database, tmp_path, ()) as market:
         market.draft()
         yield market
