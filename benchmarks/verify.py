@@ -38,7 +38,7 @@ def bundle(size: int, folder: Path) -> tuple[Path, Path]:
     signatures = [sign_line(log_key(ORIGIN), LOG_SEED, checkpoint)]
     signatures += [cosign(number, checkpoint, (START_MS + size) // 1000 + 1) for number in (1, 2, 3)]
     supervisor = make_signer("supervisor", "示例市财政局", "supervisor")
-    log: Any = SimpleNamespace(origin=ORIGIN, policy=policy_text(ORIGIN))
+    log: Any = SimpleNamespace(origin=ORIGIN, policy=policy_text(ORIGIN), stampers={})
     document, signature = make_trust(log, [supervisor], supervisor)
     files = {
         "checkpoint": Note(text=checkpoint.text, signatures=tuple(signatures)).encode(),

@@ -23,12 +23,17 @@ _TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """One request. ``name`` identifies it in the answers."""
+    """One request. ``name`` identifies it in the answers.
+
+    ``at`` is when it is sent, in s after the start; without it, as soon as the one before is answered. What waits for
+    its turn behind a slow answer has begun at ``at`` all the same: a crowd does not slow down because the server does.
+    """
 
     name: str
     path: str
     headers: Mapping[str, str]
     body: str
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +80,12 @@ class Client:
         self._connection.connect()
 
     def run(self, start: threading.Barrier) -> None:
-        """Send one request after the other, each as soon as the one before is answered."""
+        """Send one request after the other, each at its instant or as soon as the one before is answered."""
         start.wait()
+        zero = time.perf_counter()
         for post, body in self._posts:
-            began = time.perf_counter()
+            began = time.perf_counter() if post["at"] is None else zero + post["at"]
+            time.sleep(max(0.0, began - time.perf_counter()))
             status, text = self._post(post, body)
             ended = time.perf_counter()
             self.answers.append(Answer(name=post["name"], status=status, body=text, began=began, ended=ended))

@@ -7,6 +7,7 @@ exactly one thing and sees the agent refuse it.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,10 +92,11 @@ def enrolment(signer: Es256Signer, org: str, role: str = "bidder") -> SignedDocu
 
 @dataclass
 class World:
-    """The lot of one tender."""
+    """The lot of one tender; every proposal has ``filling`` random bytes besides its text."""
 
     directory: Path
     factor: bool = True
+    filling: int = 0
     clock: FixedClock = field(default_factory=lambda: FixedClock(PUBLISHED_AT))
     log: RecordedLog | ContinuedLog = field(default_factory=lambda: RecordedLog(ORIGIN))
     agency: Es256Signer = field(default_factory=lambda: Es256Signer.from_scalar(101))
@@ -263,7 +265,7 @@ class World:
     def submit(self, total: int, *, replace: Callable[[Bidder], SignedDocument] | None = None) -> Bidder:
         """Register a bidder's key, seal a bid and log it; ``replace`` returns another signed envelope instead."""
         number = len(self.bidders) + 1
-        code = f"91310000MA1K3000{number:02d}"
+        code = f"91310000MA1K30{number:04d}"
         bidder = Bidder(code=code, bid=f"b-{number:04d}", signer=Es256Signer.from_scalar(300 + number), total=total)
         self.register(bidder.signer.kid, code)
         self.keep(enrolment(bidder.signer, code))
@@ -307,7 +309,8 @@ class World:
 
     def seal(self, bidder: Bidder, **changes: Any) -> SealedBid:
         context, policy = self.context_of(bidder), self.policy
-        source = FileSource.of_bytes("技术/方案.txt", f"technical proposal of {bidder.code}".encode())
+        proposal = f"technical proposal of {bidder.code}".encode() + secrets.token_bytes(self.filling)
+        source = FileSource.of_bytes("技术/方案.txt", proposal)
         manifest = build_manifest(context, [source], [b"\x0b" * 32])
         price = pad_price(build_price(context, currency="CNY", total=bidder.total), policy.price_bytes or 0)
         parts = {"main": b"".join(write_main(manifest, [source])), "price": price}

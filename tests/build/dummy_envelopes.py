@@ -107,6 +107,11 @@ def dummy_envelope(lot: OpenLot, context: BidContext, parts: dict[str, bytes], s
     )
 
 
+def dummy_withdrawal(context: BidContext, supersedes: str | None) -> bytes:
+    """Return the bytes of a withdrawal; nothing in it is sealed."""
+    return dumps({**_fields(context), "created": 0, "supersedes": supersedes, "typ": "sb1.withdrawal", "v": 1})
+
+
 def _fields(context: BidContext) -> dict[str, Any]:
     return {name: getattr(context, name) for name in BidContext.__slots__}
 
@@ -120,8 +125,7 @@ def dummy_chain(market: Market, lot: OpenLot, bidder: Party, bid: str, versions:
     for seq in range(1, versions + 1):
         context, stored = replace(first, seq=seq), ()
         if seq % WITHDRAWN_EVERY == 0:
-            body = {**_fields(context), "created": 0, "supersedes": supersedes, "typ": "sb1.withdrawal", "v": 1}
-            kind, document = "withdrawal", dumps(body)
+            kind, document = "withdrawal", dummy_withdrawal(context, supersedes)
         else:
             parts = {"main": dummy_part(0), "price": dummy_part(lot.policy.price_bytes or 0)}
             kind, document = "envelope", dummy_envelope(lot, context, parts, supersedes)

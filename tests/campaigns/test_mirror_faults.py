@@ -77,7 +77,7 @@ def test_readers_see_whole_trees_that_only_grow(
 ) -> None:
     """Each attempt is a new process's: it knows nothing but the files and the bucket."""
     failures = 0
-    for number in range(amount(1, 100)):
+    for number in range(amount(1, 30)):
         log, prefix, seen = PublicLog(tmp_path / f"log{number}"), s3.prefix(), [0]
         for _ in range(amount(2, 4)):
             log.grow(log.public_size + 1 + draws.below(MOST_GROWTH))

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from tests.campaigns.test_tamper import Dice, flip
 from tests.support.columns import NUMBERED, audited
 from trading.audit.replay import Mismatch
+from trading.db import metadata
 from trading.kernel.ids import new_row_id
 
 LONG: Final = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
@@ -88,12 +89,20 @@ class RowMutations:
     def changed_value(self, dice: Dice) -> Changed | None:
         table = dice.of(self._tables)
         column, row = dice.of(self._columns(table)), dice.of(self._ids(table))
+        if column.name == "id" and not self._is_referred_to(table, row):
+            return None
         old = self._value(column, row)
         new = None if column.nullable and not dice.below(8) else _other(_filled(old, column), dice)
         if new == old:
             return None
         self._set(column, row, new)
         return Changed(f"{column.name} changed", table.name, frozenset({row, None, *_renumbered(column, new)}))
+
+    def _is_referred_to(self, table: Table, row: int) -> bool:
+        """Whether another row names this one by its number; none names a bid that is only begun (ADR 0045)."""
+        name = f"{table.name}_id"
+        others = [each for each in metadata.tables.values() if each.schema == "record" and name in each.c]
+        return any(self._conn.execute(select(each.c.id).where(each.c[name] == row).limit(1)).first() for each in others)
 
     def exchanged_values(self, dice: Dice) -> Changed | None:
         table = dice.of(self._tables)

@@ -61,7 +61,7 @@ def capture_in_the_web_process(storm: Storm, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(UnitOfWork, "act_begin", act_begin)
 
 
-def plain_check_then_insert(_storm: Storm, patch: pytest.MonkeyPatch) -> None:
+def plain_check_then_insert(_storm: object, patch: pytest.MonkeyPatch) -> None:
     """The database's clock decides, in one statement with the phase, and nothing is locked."""
 
     def act_begin(self: UnitOfWork, procedure_id: int, lot: str, stage: str) -> Capture:
@@ -72,7 +72,7 @@ def plain_check_then_insert(_storm: Storm, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(UnitOfWork, "act_begin", act_begin)
 
 
-def entry_before_the_lock(_storm: Storm, patch: pytest.MonkeyPatch) -> None:
+def entry_before_the_lock(_storm: object, patch: pytest.MonkeyPatch) -> None:
     """The closer writes what it sees, and only then locks the procedure."""
 
     def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, heartbeat_size: int) -> Recorded | None:
@@ -102,7 +102,7 @@ def entry_before_the_lock(_storm: Storm, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(closing, "close_lot", close_lot)
 
 
-def manifest_in_the_statement_of_the_lock(_storm: Storm, patch: pytest.MonkeyPatch) -> None:
+def manifest_in_the_statement_of_the_lock(_storm: object, patch: pytest.MonkeyPatch) -> None:
     """One statement locks and reads, so that it reads what was there before it waited."""
     read = threading.local()
 
@@ -122,7 +122,7 @@ def manifest_in_the_statement_of_the_lock(_storm: Storm, patch: pytest.MonkeyPat
     patch.setattr(queries, "manifest", manifest)
 
 
-def sequencer_by_cursor(_storm: Storm, patch: pytest.MonkeyPatch) -> None:
+def sequencer_by_cursor(_storm: object, patch: pytest.MonkeyPatch) -> None:
     """The sequencer asks for ids above the last one, and so never sees what committed out of order."""
     last = 0
 
