@@ -83,7 +83,7 @@ class Track:
         def run(number: int, act: Callable[[], Any]) -> None:
             start.wait()
             if number:
-                time.sleep(secrets.randbelow(SPREAD_US) / 1_000_000)
+                threading.Event().wait(secrets.randbelow(SPREAD_US) / 1_000_000)
             found[number] = act()
 
         threads = [threading.Thread(target=run, args=each, daemon=True) for each in enumerate(acts)]
