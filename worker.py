@@ -29,7 +29,7 @@ HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
 _LOG = logging.getLogger("mingbiao.worker")
 _SETTINGS = Settings.from_env("worker")
 _RUNTIME = open_runtime(_SETTINGS, pool_size=4)
-_ARMING = stamps.Arming()
+_ARMING = stamps.Arming(stamps.arm)
 
 
 def run_errand(errand_id: int) -> bool:
