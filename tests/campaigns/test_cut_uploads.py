@@ -3,6 +3,7 @@
 The client is the bidder's own, the server the real application; between them lies a way that resets connections. In
 the long run that is gunicorn with two workers, which now and then are killed −9 at the cut. What the platform has
 confirmed never goes back, at most one chunk is sent again for each cut, and the stored bytes are those of the file.
+Besides, any order of chunks, cuts, kills, races and sweeps is compared with one number (tests/support/arriving.py).
 """
 
 from __future__ import annotations
@@ -18,22 +19,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from _pytest.outcomes import Failed
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from sqlalchemy import update
 
 from agents.bid.platform import Platform, Refused
 from agents.bid.uploading import CHUNK, Progress, Sending, upload_part
 from tests.faults.test_live_hall import Site
+from tests.support.arriving import CHUNK as SMALL
+from tests.support.arriving import machine_of
 from tests.support.cutting import Way, way_to
 from tests.support.databases import Server, clone
 from tests.support.kills import web_workers
 from tests.support.market import Bidder, Market, open_market
 from trading.bids import store
+from trading.bids.rules import uploads as rules
 from trading.bids.rules.envelope import Part
 from trading.bids.rules.fields import AGE
 from trading.bids.rules.uploads import Upload
 from trading.bids.tables import upload_piece
 from trading.bids.uploads import Chunk, Uploads
 from trading.demo.cast import BIDDERS
+from trading.kernel.errors import MingbiaoError
 from trading.storage.local import LocalStore
 
 LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
@@ -172,15 +180,50 @@ def test_a_cut_upload_goes_on_and_the_earlier_version_stands(
     record_property("cuts", cuts)
 
 
+def counted_first(self: Uploads, upload: Upload, chunk: Chunk) -> None:
+    """Take a chunk as a server does that counts it before it is there."""
+    with self.ledger.upkeep() as conn:
+        store.touch_upload(conn, upload.id)
+        store.add_piece(conn, upload.id, chunk.start, chunk.size, "0")
+    name, _ = self.objects.pieces.put(upload.id, chunk.body)
+    with self.ledger.upkeep() as conn:
+        named = update(upload_piece).where(upload_piece.c.upload_id == upload.id)
+        conn.execute(named.where(upload_piece.c.start == chunk.start).values(name=name))
+
+
 @pytest.mark.skipif(LONG, reason="the variant is put over this process's server")
 def test_control_a_chunk_that_counts_before_it_is_there_is_found(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    def counted_first(self: Uploads, upload: Upload, chunk: Chunk) -> None:
-        with self.ledger.upkeep() as conn:
-            store.touch_upload(conn, upload.id)
-            store.add_piece(conn, upload.id, chunk.start, chunk.size, "0")
-        name, _ = self.objects.pieces.put(upload.id, chunk.body)
-        with self.ledger.upkeep() as conn:
-            conn.execute(update(upload_piece).where(upload_piece.c.start == chunk.start).values(name=name))
-
     monkeypatch.setattr(Uploads, "_count", counted_first)
     assert any("confirmed bytes were lost" in trial.round(5 * MB, 1) for _ in range(3))
+
+
+@pytest.fixture
+def arriving(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> type[RuleBasedStateMachine]:
+    monkeypatch.setattr(rules, "LEAST_CHUNK", SMALL)
+    monkeypatch.setattr(rules, "MOST_CHUNK", 2 * SMALL)
+    bidder = trial.bidder
+    return machine_of(bidder.market, bidder.bid, bidder.organisation.code)
+
+
+def run(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> None:
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        phases=[Phase.generate],
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=chosen)
+
+
+def test_offsets_and_bytes_agree_whatever_happens(
+    arriving: type[RuleBasedStateMachine], amount: Callable[[int, int], int]
+) -> None:
+    run(arriving, amount(4, 300), amount(15, 40))
+
+
+def test_control_the_states_find_it_too(arriving: type[RuleBasedStateMachine], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Uploads, "_count", counted_first)
+    with pytest.raises((AssertionError, Failed, MingbiaoError)):
+        run(arriving, 20, 20)
