@@ -118,7 +118,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         return Client(base, token, attempts=3, pause=lambda _seconds: None, timeout_s=10.0)
 
     monkeypatch.setattr(commands, "Platform", client)
-    sending = commands.Sending
+    sending = uploading.Sending
     monkeypatch.setattr(commands, "Sending", lambda **given: sending(pause=lambda _seconds: None, **given))
 
 
