@@ -16,13 +16,13 @@ _READ = 65_536
 
 @dataclass
 class Way:
-    """Counts the bytes that clients send; ``cut_in`` more of them pass, then the connection that carries them ends."""
+    """Counts the bytes that clients send; after each number of them in ``plan`` the connection is cut."""
 
     target: tuple[str, int]
     sent: int = 0
     connections: int = 0
     cuts: int = 0
-    cut_in: int | None = None
+    plan: list[int] = field(default_factory=list)
     at_cut: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -42,11 +42,14 @@ class Way:
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         while data := client.recv(_READ):
             with self._lock:
-                passing = data if self.cut_in is None else data[: self.cut_in]
+                passing = data[: self.plan[0]] if self.plan else data
                 self.sent += len(passing)
-                is_cut = self.cut_in is not None and len(passing) == self.cut_in
-                self.cut_in = None if is_cut or self.cut_in is None else self.cut_in - len(passing)
-                self.cuts += is_cut
+                is_cut = bool(self.plan) and len(passing) == self.plan[0]
+                if is_cut:
+                    self.plan.pop(0)
+                    self.cuts += 1
+                elif self.plan:
+                    self.plan[0] -= len(passing)
             server.sendall(passing)
             if is_cut:
                 self.at_cut()
