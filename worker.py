@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 from trading.assembly import ERRANDS, SUBSCRIPTIONS, open_runtime
 from trading.audit import errands, relay
 from trading.audit import jobs as stamps
+from trading.bids import jobs as bids
 from trading.commands.folds import FOLDS, REPLAYED
 from trading.config import Settings
 from trading.disclosure import jobs as auditing
@@ -29,7 +30,7 @@ HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
 _LOG = logging.getLogger("mingbiao.worker")
 _SETTINGS = Settings.from_env("worker")
 _RUNTIME = open_runtime(_SETTINGS, pool_size=4)
-_ARMING = stamps.Arming()
+_ARMING = stamps.Arming(stamps.arm, bids.arm)
 
 
 def run_errand(errand_id: int) -> bool:

@@ -134,5 +134,6 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         public_url=(settings.public_url or "http://localhost").rstrip("/"),
         authorities=parse_authorities(settings.time_stamps, settings.time_stamp_credentials or {}),
         authority_roots=lambda: authority_roots(settings.data_dir),
+        upload_keep_ms=settings.upload_days * 86_400_000,
         ocid_prefix=settings.ocid_prefix,
     )

@@ -23,6 +23,7 @@ from trading.api.v1.procedures import blueprint as procedure_api
 from trading.api.v1.receipts import blueprint as receipt_api
 from trading.api.v1.records import blueprint as record_api
 from trading.api.v1.time import blueprint as time_api
+from trading.api.v1.uploads import blueprint as upload_api
 from trading.audit.views import blueprint as log_pages
 from trading.clarifications.views import blueprint as question_pages
 from trading.contracts.views import blueprint as contract_pages
@@ -70,6 +71,7 @@ PAGES: Final[tuple[Blueprint, ...]] = (
 )
 API: Final[tuple[Blueprint, ...]] = (
     bid_api,
+    upload_api,
     custodian_api,
     draw_api,
     feed,

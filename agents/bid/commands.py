@@ -22,6 +22,7 @@ from agents.bid.platform import Platform, Refused, Unreachable
 from agents.bid.receipts import of_version
 from agents.bid.sealer import Content, Keeping, seal_version
 from agents.bid.sending import Outcome, Waiting, follow, read_answer, send_unsigned, submit_version
+from agents.bid.uploading import Sending
 from agents.bid.workdir import BidName, Version, WorkDir
 from agents.pinning import pin_trust
 from agents.signing import load_signer, read_document
@@ -52,6 +53,7 @@ _PACKAGE = click.option("--package", "package_file", type=_EXISTING, help="Openi
 _WAIT = click.option("--wait", default=60, show_default=True, help="Seconds to wait for a witnessed receipt.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _READ: Final = 1024 * 1024
+_KEPT: Final = "the sealed version is kept; submit again, what was uploaded need not be sent again"
 
 
 @click.group("bid")
@@ -208,14 +210,15 @@ def _source(path: Path, name: str) -> FileSource:
 @_WAIT
 def submit(directory: Path, token_file: Path, wait: int) -> None:
     """Send the sealed version; run it again after a lost connection: the same bytes give the same receipt."""
-    with _working(directory, "密封的版本仍在，可再次提交", "the sealed version is kept; submit again") as work:
+    with _working(directory, "密封的版本仍在，可再次提交，已上传的不用重传", _KEPT) as work:
         version = work.pending()
         if version is None:
             raise NotFound("nothing is waiting to be submitted; run: mingbiao bid seal")
         if version.document.policy_sha256 != work.package().policy.sha256:
             raise Conflict("the opening policy was replaced; run: mingbiao bid seal (SB1 S3.4)")
         shown.deadline_passed(work)
-        _finish(submit_version(work, _platform(work, token_file), version, Waiting(wait)), version)
+        sending = Sending(report=shown.Uploading())
+        _finish(submit_version(work, _platform(work, token_file), version, Waiting(wait), sending), version)
 
 
 def _finish(result: Outcome, version: Version) -> None:

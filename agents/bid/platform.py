@@ -115,6 +115,24 @@ class Platform:
         size = path.stat().st_size
         return self._call(f"/bids/{_q(bid)}/parts?name={_q(name)}", lambda: path.open("rb"), size, headers)
 
+    def begin_upload(self, bid: str, name: str, sha256: str, length: int) -> Answer:
+        """Begin the upload of a part, or ask how far it has got: the answer is the same question's."""
+        return self._json(f"/bids/{_q(bid)}/uploads", {"length": length, "name": name, "sha256": sha256})
+
+    def append(self, bid: str, upload: str, offset: int, chunk: bytes, *, timeout_s: float) -> Answer:
+        """Send one chunk once: after a cut it is not known whether it counts, so the caller asks before it repeats.
+
+        Raises:
+            Refused: Also with 409, when the upload has got elsewhere.
+            Unreachable: No answer.
+        """
+        headers = {"Content-Type": "application/partial-upload", "Upload-Offset": str(offset)}
+        path = f"/bids/{_q(bid)}/uploads/{_q(upload)}"
+        try:
+            return self._once(path, lambda: _Bytes(chunk), len(chunk), headers, method="PATCH", timeout_s=timeout_s)
+        except (urllib.error.URLError, HTTPException, OSError) as error:
+            raise Unreachable(f"{self._base}: {_reason(error)}") from error
+
     def post(self, bid: str, action: str, document: Mapping[str, Any]) -> Answer:
         """Send a document in its wire form: envelope, withdrawal, factor, rescue or rehearsal."""
         return self._json(f"/bids/{_q(bid)}/{action}", document)
@@ -154,18 +172,22 @@ class Platform:
         body: Callable[[], AbstractContextManager[IO[bytes] | bytes]] | None,
         size: int,
         headers: dict[str, str],
+        *,
+        method: str = "POST",
+        timeout_s: float | None = None,
     ) -> Answer:
+        wait_s = self._timeout_s if timeout_s is None else timeout_s
         sent = {**headers, "Accept": "application/json", "Authorization": f"Bearer {self._token}"}
         url = f"{self._base}/api/v1{path}"
         if body is None:
-            return self._open(urllib.request.Request(url, headers=sent))  # noqa: S310 - the scheme was checked
+            return self._open(urllib.request.Request(url, headers=sent), wait_s)  # noqa: S310 - the scheme was checked
         with body() as data:
             sent["Content-Length"] = str(size)
-            return self._open(urllib.request.Request(url, data=data, headers=sent, method="POST"))  # noqa: S310 - checked
+            return self._open(urllib.request.Request(url, data=data, headers=sent, method=method), wait_s)  # noqa: S310 - checked
 
-    def _open(self, request: urllib.request.Request) -> Answer:
+    def _open(self, request: urllib.request.Request, timeout_s: float) -> Answer:
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as response:
+            with self._opener.open(request, timeout=timeout_s) as response:
                 return Answer(status=response.status, body=_object(response.read(_MAX_ANSWER + 1)))
         except urllib.error.HTTPError as error:
             with error:

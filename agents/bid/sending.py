@@ -14,6 +14,7 @@ from typing import Final
 
 from agents.bid.platform import Answer, Platform, Refused
 from agents.bid.receipts import Ack, Expected, check_receipt, of_version, read_ack
+from agents.bid.uploading import Sending, upload_part
 from agents.bid.workdir import Version, WorkDir
 from trading.audit.rules.proof import ReceiptState, VerifiedReceipt
 from trading.bids.rules.envelope import Envelope
@@ -51,7 +52,9 @@ class Waiting:
     pause: Callable[[float], None] = time.sleep
 
 
-def submit_version(work: WorkDir, platform: Platform, version: Version, waiting: Waiting) -> Outcome:
+def submit_version(
+    work: WorkDir, platform: Platform, version: Version, waiting: Waiting, sending: Sending | None = None
+) -> Outcome:
     """Upload the parts, send the envelope or withdrawal, and follow it.
 
     Raises:
@@ -62,7 +65,7 @@ def submit_version(work: WorkDir, platform: Platform, version: Version, waiting:
     signed, document = version.signed, version.document
     if isinstance(document, Envelope):
         for part in document.parts:
-            answer = platform.put_part(document.bid, part.name, version.part(part.name), part.sha256)
+            answer = upload_part(platform, document.bid, part, version.part(part.name), sending or Sending())
             _require_stored(answer, part.sha256)
     version.mark("sent")
     action = "envelope" if isinstance(document, Envelope) else "withdrawal"

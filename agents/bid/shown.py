@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import click
 
 from agents.bid.prices import major
 from agents.bid.sealer import Content, SealedVersion
 from agents.bid.sending import Outcome
+from agents.bid.uploading import Progress
 from agents.bid.workdir import Version, WorkDir
-from agents.words import demo_banner, instant, say, size, warn
+from agents.words import demo_banner, instant, say, size, warn, words
 from trading.audit.rules.proof import ReceiptState
 from trading.bids.rules.envelope import Envelope
 from trading.bids.rules.policy import CheckedPackage
 from trading.bids.rules.trust import TrustFile
 from trading.kernel.clock import SystemClock
+
+_LINE_EVERY: Final = 10  # percent, where lines cannot be written over
 
 
 def demo(trust: TrustFile) -> None:
@@ -70,6 +78,34 @@ def sealed(work: WorkDir, made: SealedVersion, content: Content) -> None:
         "Without this package and its passphrase the bid cannot be opened; keep a second copy on another device",
     )
     say("下一步：mingbiao bid submit", "Next: mingbiao bid submit")
+
+
+@dataclass(slots=True)
+class Uploading:
+    """Shows the progress of parts: one line that changes on a terminal, elsewhere one for every ten percent."""
+
+    _told: tuple[str, int] = ("", 0)
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far a part has got."""
+        percent = 100 * progress.confirmed // progress.size
+        is_done = progress.confirmed == progress.size
+        if sys.stderr.isatty():
+            click.echo(f"\r\x1b[K{upload_line(progress, percent)}", err=True, nl=is_done)
+        elif self._told[0] != progress.name or percent // _LINE_EVERY > self._told[1] // _LINE_EVERY:
+            click.echo(upload_line(progress, percent), err=True)
+            self._told = (progress.name, percent)
+
+
+def upload_line(progress: Progress, percent: int) -> str:
+    """Return bytes and percent that the platform has confirmed and, once they are known, rate and time left."""
+    done = f"{progress.confirmed:,} / {size(progress.size)}"
+    line = words(f"分卷 {progress.name}：{done}（{percent}%）", f"Part {progress.name}: {done} ({percent}%)")
+    if not progress.rate or not progress.left_s:
+        return line
+    minutes, seconds = divmod(round(progress.left_s), 60)
+    rate, left = f"{progress.rate / 1e6:.1f} MB/s", f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    return f"{line} {words(f'{rate}，约剩 {left}', f'{rate}, about {left} left')}"
 
 
 def outcome(what_zh: str, what_en: str, result: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""Tender documents and contracts: working drafts of the agency, offers, signed contracts.
+"""Tender documents, contracts, uploads: drafts of the agency, offers, signed contracts, parts of bids on their way.
 
 Revision ID: 0004
 Revises: 0003
@@ -18,6 +18,9 @@ depends_on = None
 GUARDED = {"record.contract": "procedure_id"}
 
 DESK = ("working_draft", "draft_document", "contract_offer")
+
+# Nobody but the bidder learns of an upload: the reading role, which serves everybody, does not see these.
+UNREAD = ("upload", "upload_piece")
 
 TABLES = """
 CREATE TABLE desk.working_draft (
@@ -67,6 +70,27 @@ CREATE TABLE desk.contract_offer (
 
 CREATE INDEX ix_contract_offer_bidder_code ON desk.contract_offer (bidder_code);
 
+CREATE TABLE desk.upload (
+    id TEXT NOT NULL,
+    bid_reference TEXT NOT NULL,
+    name TEXT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    length BIGINT NOT NULL,
+    touched_at BIGINT NOT NULL,
+    CONSTRAINT pk_upload PRIMARY KEY (id),
+    CONSTRAINT uq_upload_bid_reference_sha256 UNIQUE (bid_reference, sha256)
+);
+
+CREATE TABLE desk.upload_piece (
+    upload_id TEXT NOT NULL,
+    start BIGINT NOT NULL,
+    size INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    CONSTRAINT pk_upload_piece PRIMARY KEY (upload_id, start),
+    CONSTRAINT fk_upload_piece_upload_id_upload
+        FOREIGN KEY(upload_id) REFERENCES desk.upload (id) ON DELETE CASCADE
+);
+
 CREATE TABLE record.contract (
     id BIGINT NOT NULL,
     entry_id BIGINT NOT NULL,
@@ -101,6 +125,8 @@ def upgrade() -> None:
     for table in DESK:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON desk.{table} TO trading_web, trading_worker")
         op.execute(f"GRANT SELECT ON desk.{table} TO trading_reader")
+    for table in UNREAD:
+        op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON desk.{table} TO trading_web, trading_worker")
     op.execute("RESET ROLE")
 
 
@@ -109,6 +135,6 @@ def downgrade() -> None:
     op.execute("SET ROLE trading_owner")
     for table in reversed(GUARDED):
         op.execute(f"DROP TABLE {table} CASCADE")
-    for table in reversed(DESK):
+    for table in reversed((*DESK, *UNREAD)):
         op.execute(f"DROP TABLE desk.{table}")
     op.execute("RESET ROLE")

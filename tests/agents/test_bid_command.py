@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from agents.bid import commands, sealer
+from agents.bid import commands, sealer, uploading
 from agents.bid.commands import main
 from agents.bid.platform import Platform as Client
 from agents.bid.receipts import read_ack
@@ -118,6 +118,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         return Client(base, token, attempts=3, pause=lambda _seconds: None, timeout_s=10.0)
 
     monkeypatch.setattr(commands, "Platform", client)
+    sending = uploading.Sending
+    monkeypatch.setattr(commands, "Sending", lambda **given: sending(pause=lambda _seconds: None, **given))
 
 
 @pytest.fixture
@@ -238,6 +240,30 @@ def test_dropped_connections_are_retried(desk: Desk) -> None:
     desk.start()
     desk.seal()
     assert "received" in desk.submit().output
+
+
+def test_a_large_part_goes_on_where_it_was_cut(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost connection, and then another run of the command: what was confirmed is not sent again."""
+    monkeypatch.setattr(uploading, "CHUNK", 16_384)
+    desk.start()
+    desk.seal()
+    size = desk.work.versions()[0].part("main").stat().st_size
+    passed = iter([True] * 3)
+
+    def cut(path: str) -> None:
+        if "/uploads/" in path and not next(passed, False):
+            raise Drop
+
+    desk.platform.faults = cut
+    shown = desk.submit(code=2).output
+    assert f"Part main: 49,152 / {size:,} B ({100 * 49_152 // size}%)" in shown
+    assert "submit again, what was uploaded need not be sent again" in shown
+    assert desk.platform.documents == {}
+    desk.platform.faults = lambda _path: None
+    finished = desk.submit().output
+    assert f"Part main: 49,152 / {size:,} B" in finished
+    assert f"Part main: {size:,} / {size:,} B (100%)" in finished
+    assert desk.platform.appended == size
 
 
 def test_a_definite_refusal_lets_the_same_version_be_sealed_again(desk: Desk) -> None:

@@ -49,6 +49,9 @@ class Platform:
     log: SignedLog = field(default_factory=lambda: SignedLog(origin=ORIGIN).grow(3))
     records: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)
     parts: dict[str, bytes] = field(default_factory=dict)
+    uploads: dict[str, bytearray] = field(default_factory=dict)  # of parts on their way, by digest
+    lengths: dict[str, int] = field(default_factory=dict)
+    appended: int = 0  # bytes of all chunks that came
     documents: dict[str, tuple[str, SignedDocument]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
@@ -102,6 +105,30 @@ class Platform:
     def start(self) -> dict[str, Any]:
         return {"bid": BID, **self.lot.package.wire(), "receipts": {}}
 
+    def begin_upload(self, wanted: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        sha256, length = wanted["sha256"], wanted["length"]
+        if sha256 in self.parts:
+            return 200, {"complete": True, "length": length, "offset": length, "sha256": sha256}
+        offset = len(self.uploads.setdefault(sha256, bytearray()))
+        told = {"complete": False, "length": length, "offset": offset, "sha256": sha256, "upload": sha256[:26]}
+        self.lengths[sha256] = length
+        return 201, told
+
+    def append_chunk(self, upload: str, offset: int, chunk: bytes) -> tuple[int, dict[str, Any]]:
+        self.appended += len(chunk)
+        sha256 = next((each for each in self.uploads if each.startswith(upload)), None)
+        if sha256 is None:
+            return 404, {"code": "not_found", "status": 404}
+        data = self.uploads[sha256]
+        if offset != len(data):
+            return 409, {"code": "upload.offset", "facts": {"offset": len(data)}, "status": 409}
+        data += chunk
+        is_whole = len(data) == self.lengths[sha256]
+        if is_whole:
+            assert hashlib.sha256(data).hexdigest() == sha256
+            self.parts[sha256] = bytes(self.uploads.pop(sha256))
+        return 200 + is_whole, {"complete": is_whole, "offset": len(data), "sha256": sha256}
+
     def accept(self, action: str, wire: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         signed = SignedDocument.from_wire(wire)
         if signed.sha256 not in self.documents:
@@ -147,6 +174,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._handle(b"")
 
+    def do_PATCH(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         self._handle(self.rfile.read(int(self.headers["Content-Length"])))
 
@@ -180,6 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
                 assert self.headers["X-Content-SHA256"] == digest
                 self.platform.parts[digest] = body
                 return 201, {"sha256": digest, "size": len(body)}
+            case ["bids", _bid, "uploads"]:
+                return self.platform.begin_upload(json.loads(body))
+            case ["bids", _bid, "uploads", upload]:
+                return self.platform.append_chunk(upload, int(self.headers["Upload-Offset"]), body)
             case ["bids", _bid, action]:
                 return self.platform.accept(action, json.loads(body))
             case ["receipts", h]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -28,10 +28,36 @@ WITHDRAWN_EVERY = 7
 
 
 @dataclass
+class MemoryPieces:
+    """Pieces of uploads that are gone with the test."""
+
+    _pieces: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def put(self, upload: str, source: BinaryIO) -> tuple[str, int]:
+        name, data = secrets.token_hex(8), source.read()
+        self._pieces[upload, name] = data
+        return name, len(data)
+
+    def chunks(self, upload: str, names: Iterable[str]) -> Iterator[bytes]:
+        yield from (self._pieces[upload, name] for name in names)
+
+    def drop(self, upload: str, name: str) -> None:
+        self._pieces.pop((upload, name), None)
+
+    def discard(self, upload: str) -> None:
+        for each in [each for each in self._pieces if each[0] == upload]:
+            del self._pieces[each]
+
+    def uploads(self) -> Iterator[str]:
+        yield from {upload for upload, _ in self._pieces}
+
+
+@dataclass
 class MemoryStore:
     """An object store that is gone with the test; disks are not what a storm is about."""
 
     _objects: dict[str, bytes] = field(default_factory=dict)
+    pieces: MemoryPieces = field(default_factory=MemoryPieces)
 
     def put(self, data: bytes) -> str:
         return self.put_stream(BytesIO(data))[0]

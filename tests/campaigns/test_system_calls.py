@@ -15,18 +15,20 @@ import pytest
 
 from tests.support import wrong_storage
 from tests.support.databases import Server, clone
+from tests.support.disk import Disk
 from tests.support.lives import live
 from tests.support.logs import LogWorld
 from tests.support.seams import Seams
 from tests.support.struck_logs import ENTRIES, SCENARIOS, StruckLog
 from tests.support.struck_store import StruckStore
-from tests.support.syscalls import FAULTS, Site, Strace, Strike, Unavailable, Watcher
-from tests.support.writing_lives import Variant, nothing
+from tests.support.syscalls import FAULTS, Call, Site, Strace, Strike, Unavailable, Watcher
+from tests.support.writing_lives import TOLD, Variant, nothing, store_pieces
 from trading.audit.ledger import Ledger
 from trading.audit.model import EVENTS
 from trading.kernel.clock import FixedClock, SystemClock
 from trading.kernel.events import Event, Registry
 from trading.kernel.roles import Actor
+from trading.storage.pieces import FOLDER
 
 Amount = Callable[[int, int], int]
 EVERY = 1_000  # strikes, more than there are
@@ -151,3 +153,26 @@ def test_control_a_store_that_ignores_failed_syncs(store: StruckStore) -> None:
     wrong = store.round(strike, wrong_storage.ignore_failed_syncs)
     assert any("bytes whose sync failed" in each for each in wrong), wrong
     assert any("nobody was told" in each for each in wrong), wrong
+
+
+def unsafe_when_told(tmp_path: Path, variant: Variant | None) -> list[str]:
+    """Return what a power cut could take of pieces, at the moments at which their names were told."""
+    root = tmp_path / "objects"
+    disk = Disk(tmp_path)
+
+    def told(call: Call) -> list[Path]:
+        path = Path(call.paths[-1])
+        return [root / FOLDER / "u1" / path.name] if path.parent == TOLD else []
+
+    ended = live(Seams(tmp_path), None, store_pieces, root, [b"first", b"second"], variant)
+    assert (ended.code, len(ended.said)) == (0, 2)
+    return disk.take(ended.calls, told)
+
+
+def test_a_piece_is_durable_before_it_counts(tmp_path: Path) -> None:
+    assert unsafe_when_told(tmp_path, None) == []
+
+
+def test_control_a_piece_that_counts_before_the_sync(tmp_path: Path) -> None:
+    wrong = unsafe_when_told(tmp_path, wrong_storage.count_pieces_before_the_sync)
+    assert any("bytes that are not synced" in each for each in wrong), wrong

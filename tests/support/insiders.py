@@ -16,6 +16,7 @@ from trading.accounts.service.sessions import sessions_of
 from trading.accounts.service.tokens import tokens_of
 from trading.agency import service as agency
 from trading.audit.ledger import Ledger
+from trading.bids.uploads import Uploads
 from trading.demo import cast
 from trading.kernel.roles import Role
 from trading.web.permissions import PEOPLE
@@ -114,6 +115,13 @@ class Insiders:
         with self.ledger.upkeep() as conn:
             drafter = accounts.actor_of(conn, "in-agency")
         return agency.start(self.ledger, drafter)
+
+    def upload(self) -> str:
+        """Return an upload of the insider's bid that is on its way."""
+        with self.ledger.upkeep() as conn:
+            bidder = accounts.actor_of(conn, "in-bidder")
+        uploads = Uploads(ledger=self.ledger, objects=self.market.runtime.objects, actor=bidder, bid=self.bid)
+        return uploads.begin("main", "1" * 64, 1).id
 
     def request(self) -> str:
         """Return a request that waits for the desk."""

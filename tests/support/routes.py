@@ -36,6 +36,7 @@ MAKERS: Final[Mapping[str, Maker]] = {
     "checkpoint": lambda _world, _role: "checkpoint",
     "css": lambda _world, _role: "mingbiao.css",
     "draft": lambda world, _role: world.draft(),
+    "upload": lambda world, _role: world.upload(),
 }
 
 _PLACE: Final = {"tender": "tender", "lot": "lot", "stage": "stage"}
@@ -93,6 +94,8 @@ VALUES: Final[dict[str, Mapping[str, str]]] = {
     "bids.rehearse": {"bid": "bid"},
     "bids.rescue": {"bid": "bid"},
     "bids.withdraw": {"bid": "bid"},
+    "uploads.begin": {"bid": "bid"},
+    **{f"uploads.{name}": {"bid": "bid", "upload": "upload"} for name in ("append", "give_up", "offset")},
     "openings.show": _PLACE,
     "openings.add_document": _PLACE,
     "openings.list_documents": _PLACE,

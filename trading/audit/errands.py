@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from trading.audit.runtime import Runtime
 from trading.audit.tables import errand
 from trading.db import to_ms
+from trading.kernel.ids import new_row_id
 
 Handler: TypeAlias = Callable[[Runtime, Mapping[str, Any]], int | None]
 
@@ -24,6 +25,7 @@ MOST_ATTEMPTS: Final = 12  # with the delays below, a little more than five minu
 _LONGEST_DELAY_MS: Final = 60_000
 _FIRST_DELAY_MS: Final = 1_000
 _LONGEST_ERROR: Final = 500
+_ARMING: Final = 0x6D62_7272  # workers start together; each round is there once
 
 
 class Postponed(Exception):
@@ -76,6 +78,22 @@ def due(conn: Connection, at: int, limit: int = 200) -> list[Errand]:
         .limit(limit)
     )
     return [Errand(id=row.id, name=row.name, arg=row.arg, due_at=row.due_at) for row in conn.execute(query)]
+
+
+def arm(runtime: Runtime, name: str, wanted: Collection[Mapping[str, Any]]) -> int:
+    """Give every argument of ``wanted`` an open errand ``name``, unless it has one; return how many were new.
+
+    For rounds that come back for ever. An errand that an operator or a restored copy took away is made anew.
+    """
+    with runtime.ledger.upkeep() as conn:
+        conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_ARMING,))
+        now = platform_ms(conn)
+        open_rounds = select(errand.c.arg).where(errand.c.name == name, errand.c.done_at.is_(None))
+        going = list(conn.execute(open_rounds).scalars())
+        missing = [dict(arg) for arg in wanted if arg not in going]
+        for arg in missing:
+            conn.execute(insert(errand).values(id=new_row_id(), name=name, arg=arg, due_at=now))
+    return len(missing)
 
 
 def next_due_after(conn: Connection, at: int) -> int | None:

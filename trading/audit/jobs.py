@@ -10,10 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-
-from trading.audit import clocks
+from trading.audit import clocks, errands
 from trading.audit.authorities import Authority
 from trading.audit.errands import Handler, Postponed, platform_ms
 from trading.audit.ledger import UnitOfWork
@@ -22,40 +19,28 @@ from trading.audit.relay import Subscription
 from trading.audit.rules.stamps import MOMENT, MOMENTS, ROUND, ROUND_MS
 from trading.audit.runtime import Runtime
 from trading.audit.stamping import StampRefused, stamp_moment, stamp_newest
-from trading.audit.tables import errand
 from trading.kernel.errors import IntegrityFailure
-from trading.kernel.ids import new_row_id
 
 ARM_AGAIN_S: Final = 3600.0  # a round has no end; what an operator or a restored copy took away is back within an hour
-_ARMING: Final = 0x6D62_7272  # workers start together; each authority gets one round
 _AGAIN_MS: Final = 1_000  # the checkpoint of a moment is witnessed within a second or two
 _RETRY_MS: Final = 10_000  # an authority that did not stamp a moment is asked again a few times before it is missed
 
 
 def arm(runtime: Runtime) -> int:
     """Give every configured authority its round, unless it has one; return how many were new."""
-    made = 0
-    with runtime.ledger.upkeep() as conn:
-        conn.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_ARMING,))
-        now = platform_ms(conn)
-        open_rounds = select(errand.c.arg).where(errand.c.name == ROUND, errand.c.done_at.is_(None))
-        going = {arg["tsa"] for arg in conn.execute(open_rounds).scalars()}
-        for authority in runtime.authorities:
-            if authority.name not in going:
-                row = {"id": new_row_id(), "name": ROUND, "arg": {"tsa": authority.name}, "due_at": now}
-                conn.execute(insert(errand).values(**row))
-                made += 1
-    return made
+    return errands.arm(runtime, ROUND, [{"tsa": authority.name} for authority in runtime.authorities])
 
 
 class Arming:
     """When a worker arms: as soon as it can, then once an hour. A failure is tried again at the next call.
 
     Args:
+        arms: Each makes rounds that are missing and returns how many.
         now_s: Seconds that only grow.
     """
 
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *arms: Callable[[Runtime], int], now_s: Callable[[], float] = time.monotonic) -> None:
+        self._arms = arms
         self._now_s = now_s
         self._next_s = now_s()
 
@@ -64,7 +49,7 @@ class Arming:
         now = self._now_s()
         if now < self._next_s:
             return 0
-        made = arm(runtime)
+        made = sum([each(runtime) for each in self._arms])
         self._next_s = now + ARM_AGAIN_S
         return made
 

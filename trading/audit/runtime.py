@@ -30,4 +30,5 @@ class Runtime:
     passwords: Passwords = field(default_factory=Passwords)
     authorities: tuple[Authority, ...] = ()  # of time stamps (TE1 T8); only a worker asks them
     authority_roots: Callable[[], Mapping[str, tuple[bytes, ...]]] = dict  # by name, from the trust file as it is now
+    upload_keep_ms: int = 7 * 86_400_000  # how long a part on its way is kept after its last chunk
     ocid_prefix: str = "ocds-000000"  # registered for the publisher with the Open Contracting Partnership

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from trading.bids import closing
+from trading.audit import errands
+from trading.audit.runtime import Runtime
+from trading.bids import closing, uploads
 
-ERRANDS = {"bids.close": closing.run}
+ERRANDS = {"bids.close": closing.run, uploads.SWEEP: uploads.sweep}
+
+
+def arm(runtime: Runtime) -> int:
+    """Give the sweep of uploads its round, unless it is there; return whether it was new, as 0 or 1."""
+    return errands.arm(runtime, uploads.SWEEP, [{}])

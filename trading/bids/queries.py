@@ -15,7 +15,8 @@ from trading.bids.rules.closing import parse_closing_confirmation
 from trading.bids.rules.derivation import by_clock
 from trading.bids.rules.policy import Policy, parse_policy
 from trading.bids.rules.schedule import Schedule, parse_schedule
-from trading.bids.tables import bid, bid_version, part
+from trading.bids.rules.uploads import Upload
+from trading.bids.tables import bid, bid_version, part, upload, upload_piece
 from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import IntegrityFailure
@@ -197,6 +198,46 @@ def bid_of(conn: Connection, procedure_id: int, lot_number: str, stage: str, bid
 def parts_of(conn: Connection, reference: str) -> dict[str, int]:
     """Return the stored parts of a bid: SHA-256 in hex to size in bytes."""
     return {bytes(digest).hex(): size for digest, size in conn.execute(_PARTS, {"reference": reference})}
+
+
+def find_upload(conn: Connection, reference: str, *, upload_id: str = "", sha256: str = "") -> Upload | None:
+    """Return the upload of a bid that has this id, or is of this part; ask with the writing role (SUB-07)."""
+    is_it = upload.c.id == upload_id if upload_id else upload.c.sha256 == bytes.fromhex(sha256)
+    end = select(func.coalesce(func.max(upload_piece.c.start + upload_piece.c.size), 0))
+    query = select(upload, end.where(upload_piece.c.upload_id == upload.c.id).scalar_subquery().label("offset"))
+    row = conn.execute(query.where(upload.c.bid_reference == reference, is_it)).one_or_none()
+    if row is None:
+        return None
+    return Upload(
+        id=row.id,
+        bid=row.bid_reference,
+        name=row.name,
+        sha256=bytes(row.sha256).hex(),
+        length=row.length,
+        offset=row._mapping["offset"],
+    )
+
+
+def pieces_of(conn: Connection, upload_id: str) -> list[str]:
+    """Return the names of the pieces of an upload, in the order of their bytes."""
+    query = select(upload_piece.c.name).where(upload_piece.c.upload_id == upload_id).order_by(upload_piece.c.start)
+    return list(conn.execute(query).scalars())
+
+
+def uploads_of_organisation(conn: Connection, bidder: str) -> int:
+    """Return how many uploads an organisation has on their way."""
+    joined = upload.join(bid, bid.c.reference == upload.c.bid_reference)
+    return conn.execute(select(func.count()).select_from(joined).where(bid.c.bidder_code == bidder)).scalar_one()
+
+
+def upload_ids(conn: Connection, *, untouched_since: int | None = None) -> list[str]:
+    """Return the ids of all uploads, or of those that nobody has touched after an instant (ms)."""
+    query = select(upload.c.id)
+    return list(
+        conn.execute(
+            query if untouched_since is None else query.where(upload.c.touched_at <= untouched_since)
+        ).scalars()
+    )
 
 
 def part_stored_at(conn: Connection, reference: str, sha256: str) -> int | None:

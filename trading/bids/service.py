@@ -110,39 +110,54 @@ def _start(ledger: Ledger, actor: Actor, organisation: str, place: tuple[str, st
 def store_part(
     ledger: Ledger, objects: ObjectStore, actor: Actor, bid: str, body: BinaryIO, expected: str
 ) -> tuple[str, int]:
-    """Store the ciphertext of one part under its digest; return (SHA-256, size).
+    """Store the ciphertext of one part under its digest; return (SHA-256, size). See ``part_target``, ``keep_part``."""
+    return keep_part(ledger, objects, part_target(ledger, actor, bid, expected), body, expected)
+
+
+def part_target(ledger: Ledger, actor: Actor, bid: str, expected: str) -> BidTarget:
+    """Return the bid for which a part with this SHA-256 may be stored now.
 
     Any time before the deadline; afterwards only the very parts of the standing envelope, which a bidder may supply
     again when they were lost (SB1 S9.7).
 
     Raises:
         NotFound: Not a bid of this organisation.
-        InvalidInput: ``bid.part_mismatch``: the bytes do not hash to ``expected``; ``bid.part_too_large``. Nothing is
-            kept.
         RuleBroken: ``bid.late``.
     """
     with ledger.read() as conn:
-        target = _own(queries.target(conn, bid), actor)
+        target = own_target(conn, actor, bid)
         now = ledger.platform_time(conn)
         if target.close_ms is not None and now >= target.close_ms and expected not in _parts_of_head(conn, target):
             raise RuleBroken("bid.late", "SUB-01", close=target.close_ms, received_at=now)
+    return target
+
+
+def keep_part(
+    ledger: Ledger, objects: ObjectStore, target: BidTarget, source: BinaryIO, expected: str
+) -> tuple[str, int]:
+    """Store what ``source`` yields as a part of the bid; return (SHA-256, size).
+
+    Raises:
+        InvalidInput: ``bid.part_mismatch``: it does not hash to ``expected``; ``bid.part_too_large``. Nothing is kept.
+    """
     was_lost = objects.stat(expected) is None
-    digest, size = objects.put_stream(expecting(body, expected))
+    digest, size = objects.put_stream(expecting(source, expected))
     if digest not in target.parts or was_lost:
         with ledger.upkeep() as conn:
-            store.add_part(conn, bid, digest, size)
+            store.add_part(conn, target.head.reference, digest, size)
     return digest, size
 
 
 def _parts_of_head(conn: Connection, target: BidTarget) -> set[str]:
-    digest = target.head.head_sha256
-    version = None if digest is None else queries.version_by_digest(conn, digest)
+    version = queries.version_by_digest(conn, target.head.head_sha256 or "")
     if version is None or version.kind != "envelope":
         return set()
     return {part.sha256 for part in parse_envelope(version.doc).parts}
 
 
-def _own(found: BidTarget | None, actor: Actor) -> BidTarget:
+def own_target(conn: Connection, actor: Actor, bid: str) -> BidTarget:
+    """Return a bid of the actor's organisation; anything else is ``NotFound``."""
+    found = queries.target(conn, bid)
     if found is None or found.head.bidder != actor.organisation:
         raise NotFound("bid")
     return found
@@ -225,7 +240,7 @@ class _Known:
 def _known(ledger: Ledger, actor: Actor, arrival: Arrival) -> _Known:
     sigs = arrival.signed.sigs
     with ledger.glance() as conn:
-        target = _own(queries.target(conn, arrival.bid), actor)
+        target = own_target(conn, actor, arrival.bid)
         return _Known(
             target=target,
             before=queries.version_by_digest(conn, arrival.signed.sha256),

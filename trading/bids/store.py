@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam
+from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -13,7 +13,8 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.bids.model import BidHead, Received
 from trading.bids.queries import HEAD_COLUMNS, head_of, head_query
-from trading.bids.tables import bid, part
+from trading.bids.rules.uploads import MOST_OF_BID, Upload
+from trading.bids.tables import bid, part, upload, upload_piece
 from trading.db import to_ms
 from trading.kernel.errors import Conflict, NotFound, RuleBroken
 from trading.kernel.ids import new_row_id
@@ -127,10 +128,53 @@ def add_version(uow: UnitOfWork, recorded: Recorded, head: BidHead, received: Re
 
 def add_part(conn: Connection, reference: str, digest: str, size: int) -> None:
     """Remember that a part is stored for a bid, now; technical, any number of times."""
-    stored_at = to_ms(conn.exec_driver_sql("SELECT log.platform_time()").scalar_one())
-    row = insert(part).values(bid_reference=reference, sha256=bytes.fromhex(digest), size=size, stored_at=stored_at)
+    row = insert(part).values(bid_reference=reference, sha256=bytes.fromhex(digest), size=size, stored_at=_now(conn))
     conn.execute(
         row.on_conflict_do_update(
             index_elements=[part.c.bid_reference, part.c.sha256], set_={"stored_at": row.excluded.stored_at}
         )
     )
+
+
+def add_upload(conn: Connection, new: Upload) -> list[str]:
+    """Insert an upload unless there is one of this part; return the ids of those of the bid that gave way to it."""
+    row = insert(upload).values(
+        id=new.id,
+        bid_reference=new.bid,
+        name=new.name,
+        sha256=bytes.fromhex(new.sha256),
+        length=new.length,
+        touched_at=_now(conn),
+    )
+    conn.execute(row.on_conflict_do_nothing(index_elements=[upload.c.bid_reference, upload.c.sha256]))
+    own = select(upload.c.id).where(upload.c.bid_reference == new.bid, upload.c.sha256 != bytes.fromhex(new.sha256))
+    others = own.order_by(upload.c.touched_at.desc(), upload.c.id).offset(MOST_OF_BID - 1)
+    return list(conn.execute(upload.delete().where(upload.c.id.in_(others)).returning(upload.c.id)).scalars())
+
+
+def touch_upload(conn: Connection, upload_id: str) -> None:
+    """Keep an upload from being swept, and hold its row until the end of the transaction.
+
+    Raises:
+        NotFound: It is gone.
+    """
+    changed = upload.update().where(upload.c.id == upload_id).values(touched_at=_now(conn))
+    if not conn.execute(changed).rowcount:
+        raise NotFound("upload")
+
+
+def add_piece(conn: Connection, upload_id: str, start: int, size: int, name: str) -> None:
+    """Count a piece; the caller holds the row of the upload and has seen that it ends at ``start``."""
+    conn.execute(upload_piece.insert().values(upload_id=upload_id, start=start, size=size, name=name))
+
+
+def remove_upload(conn: Connection, upload_id: str, *, untouched_since: int | None = None) -> bool:
+    """Delete an upload with the names of its pieces; return whether it was there, and untouched since an instant."""
+    gone = upload.delete().where(upload.c.id == upload_id)
+    if untouched_since is not None:
+        gone = gone.where(upload.c.touched_at <= untouched_since)
+    return bool(conn.execute(gone).rowcount)
+
+
+def _now(conn: Connection) -> int:
+    return to_ms(conn.exec_driver_sql("SELECT log.platform_time()").scalar_one())

@@ -1,4 +1,4 @@
-"""One head row a bid, one row a version; fingerprints and stored parts are technical (SB1 S7.3, AL1 L3)."""
+"""One head row a bid, one row a version; fingerprints, parts and uploads are technical (SB1 S7, AL1 L3)."""
 
 from __future__ import annotations
 
@@ -63,5 +63,29 @@ part = Table(
     Column("sha256", LargeBinary, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("stored_at", BigInteger, nullable=False),
+    schema="desk",
+)
+
+upload = Table(
+    "upload",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("bid_reference", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("touched_at", BigInteger, nullable=False),
+    UniqueConstraint("bid_reference", "sha256"),
+    schema="desk",
+)
+
+# The offset of an upload is where its last piece ends: a piece counts from the commit of its row on.
+upload_piece = Table(
+    "upload_piece",
+    metadata,
+    Column("upload_id", Text, ForeignKey("desk.upload.id", ondelete="CASCADE"), primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("name", Text, nullable=False),
     schema="desk",
 )

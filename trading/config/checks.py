@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 from trading.config.demo import GENERATED
 from trading.config.places import faults_of, is_key, is_s3
 from trading.config.time_stamps import LOOPBACK, problems_of_authorities, problems_of_credentials
-from trading.config.variables import LEAST_MEMORY_KIB, LEAST_PASSES, MOST_QUANTUM, READER, ROLES, VARIABLES, Process
+from trading.config.variables import (
+    LEAST_MEMORY_KIB,
+    LEAST_PASSES,
+    MOST_QUANTUM,
+    MOST_UPLOAD_DAYS,
+    READER,
+    ROLES,
+    VARIABLES,
+    Process,
+)
 
 # Names that other programs read and that would weaken this one, or that put a secret where every child process sees it.
 _FORBIDDEN = {
@@ -157,6 +166,12 @@ def _check_quantum(name: str, value: str, context: Context) -> Iterator[str]:
         yield f"{name} is a whole number from 1 to {MOST_QUANTUM}: entries by which the public head grows in a minute."
 
 
+def _check_upload_days(name: str, value: str, context: Context) -> Iterator[str]:
+    del context
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= MOST_UPLOAD_DAYS):
+        yield f"{name} is a whole number from 1 to {MOST_UPLOAD_DAYS}: days until an unfinished upload is removed."
+
+
 def _check_listen(name: str, value: str, context: Context) -> Iterator[str]:
     url = urlsplit(f"//{value}")
     try:
@@ -240,6 +255,7 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "ARGON2_PASSES": _check_argon2,
     "TIME_STAMPS": _check_time_stamps,
     CREDENTIALS: _check_key_file,  # what it says is compared with TIME_STAMPS
+    "UPLOAD_DAYS": _check_upload_days,
     "LISTEN": _check_listen,
     "JURISDICTION": _accept,  # the rule book knows the codes
     "RULEBOOK_DIR": _check_directory,

@@ -12,7 +12,15 @@ from trading.config.checks import Context, misplaced, problems_of
 from trading.config.demo import demo_environment
 from trading.config.places import Place, is_s3, place_of
 from trading.config.time_stamps import parse_credentials
-from trading.config.variables import DEFAULT_QUANTUM, LEAST_MEMORY_KIB, LEAST_PASSES, VARIABLES, ConfigError, Process
+from trading.config.variables import (
+    DEFAULT_QUANTUM,
+    DEFAULT_UPLOAD_DAYS,
+    LEAST_MEMORY_KIB,
+    LEAST_PASSES,
+    VARIABLES,
+    ConfigError,
+    Process,
+)
 from trading.kernel.clock import Clock, ShiftedClock, SystemClock
 
 DEFAULT_LISTEN = "127.0.0.1:8000"
@@ -46,6 +54,7 @@ class Settings:
     ocid_prefix: str = DEFAULT_OCID_PREFIX
     time_stamps: str = ""
     time_stamp_credentials: Mapping[str, str] | None = field(default=None, repr=False)
+    upload_days: int = DEFAULT_UPLOAD_DAYS
     argon2_memory_kib: int = LEAST_MEMORY_KIB
     argon2_passes: int = LEAST_PASSES
     listen: str | None = None
@@ -134,6 +143,7 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         ocid_prefix=given.get("OCID_PREFIX", DEFAULT_OCID_PREFIX),
         time_stamps=given.get("TIME_STAMPS", ""),
         time_stamp_credentials=parse_credentials(credentials.read_text()) if credentials else None,
+        upload_days=int(given.get("UPLOAD_DAYS", DEFAULT_UPLOAD_DAYS)),
         argon2_memory_kib=int(given.get("ARGON2_MEMORY_KIB", LEAST_MEMORY_KIB)),
         argon2_passes=int(given.get("ARGON2_PASSES", LEAST_PASSES)),
         listen=given.get("LISTEN"),

@@ -47,6 +47,9 @@ LEAST_PASSES = 2
 #: Entries a minute of the public head: by default, and at most (AL1 L6, the batch of L5.5 twice).
 DEFAULT_QUANTUM = 64
 MOST_QUANTUM = 10_000
+#: Days for which a part on its way is kept after its last chunk: by default, and at most.
+DEFAULT_UPLOAD_DAYS = 7
+MOST_UPLOAD_DAYS = 90
 
 _EVERY = frozenset(Process)
 _DATABASE_USERS = _EVERY - {Process.MIRROR}
@@ -77,6 +80,7 @@ VARIABLES: Mapping[str, Variable] = {
     "OCID_PREFIX": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
     "TIME_STAMPS": Variable(readers=frozenset({Process.WORKER})),
     "TIME_STAMP_CREDENTIALS_FILE": Variable(readers=frozenset({Process.WORKER}), secret=True),
+    "UPLOAD_DAYS": Variable(readers=frozenset({Process.WEB, Process.WORKER})),
     "LISTEN": Variable(readers=frozenset({Process.WEB})),
     "LOG_QUANTUM": Variable(readers=frozenset({Process.SEQUENCER})),
     "ARGON2_MEMORY_KIB": Variable(readers=frozenset({Process.WEB})),

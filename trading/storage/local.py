@@ -20,6 +20,7 @@ from typing import BinaryIO, Final
 from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.storage.durable import make_directory, sync_directory
 from trading.storage.objects import CHUNK, MAX_PART
+from trading.storage.pieces import FOLDER, LocalPieces
 from trading.storage.streams import copy_hashed
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -32,6 +33,7 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._incoming = root / _INCOMING
+        self.pieces = LocalPieces(root / FOLDER)
         self._kept: set[Path] = set()  # directories whose names this process has made durable
         make_directory(self._incoming)
         for left in self._incoming.iterdir():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+
+if TYPE_CHECKING:
+    from trading.storage.pieces import Pieces
 
 MAX_PART: Final = 20 * 1024**3  # bytes of one part (P12)
 CHUNK: Final = 1024 * 1024
@@ -19,6 +22,11 @@ class ObjectStore(Protocol):
     A store behind a network raises ``StoreAway`` from every method while its service is away; nothing is then half
     there.
     """
+
+    @property
+    def pieces(self) -> Pieces:
+        """Pieces of what is not an object yet, in the same place (SB1 S7.1)."""
+        ...
 
     def put(self, data: bytes) -> str:
         """Store ``data`` durably and return its digest; storing the same bytes again changes nothing."""

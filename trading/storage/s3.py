@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
 
 from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.storage.bucket import Bucket, Kind
 from trading.storage.objects import MAX_PART, StoreAway
+from trading.storage.pieces import FOLDER, MOST_OF_ONE, require_name
 from trading.storage.streams import copy_hashed
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -30,6 +32,7 @@ class S3Store:
     def __init__(self, bucket: Bucket, spool: Path) -> None:
         """Store in ``bucket``; ``spool`` is a local directory with room for what is on its way."""
         self._bucket, self._spool = bucket, spool
+        self.pieces = BucketPieces(bucket, spool)
         spool.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, data: bytes) -> str:
@@ -101,3 +104,54 @@ def _name(digest: str) -> str:
     if not _DIGEST.match(digest):
         raise ValueError("an object is named by 64 characters of lowercase hex")
     return f"{digest[:2]}/{digest}"
+
+
+class BucketPieces:
+    """Pieces lie at ``<prefix>uploads/<upload>/<name>``, so that any machine goes on where another has stopped.
+
+    They are no parts of a multipart upload: those have at least 5 MiB, cannot be read, and would give the whole its
+    name before anybody has hashed it.
+    """
+
+    def __init__(self, bucket: Bucket, spool: Path) -> None:
+        """Store in ``bucket``; ``spool`` holds a piece until its sender has sent all of it."""
+        self._bucket, self._spool = bucket, spool
+
+    def put(self, upload: str, source: BinaryIO) -> tuple[str, int]:
+        """Take the piece in whole, and only then give it to the service."""
+        name = token_hex(8)
+        with TemporaryFile(dir=self._spool) as file:
+            _, size = copy_hashed(source, file, MOST_OF_ONE)
+            file.seek(0)
+            self._bucket.create_large(_piece(upload, name), file, size, _SEALED)
+        return name, size
+
+    def chunks(self, upload: str, names: Iterable[str]) -> Iterator[bytes]:
+        """Ask for one piece after the other."""
+        for name in names:
+            found = self._bucket.chunks(_piece(upload, name))
+            if found is None:
+                raise NotFound("piece")
+            yield from found
+
+    def drop(self, upload: str, name: str) -> None:
+        """Remove one piece."""
+        self._bucket.remove(_piece(upload, name))
+
+    def discard(self, upload: str) -> None:
+        """Remove what is listed."""
+        for name in list(self._bucket.names(_piece(upload, ""))):
+            self._bucket.remove(name)
+
+    def uploads(self) -> Iterator[str]:
+        """Yield each name once; pieces of one upload are listed together."""
+        last = ""
+        for name in self._bucket.names(f"{FOLDER}/"):
+            upload = name.split("/")[1]
+            if upload != last:
+                yield upload
+            last = upload
+
+
+def _piece(upload: str, name: str) -> str:
+    return f"{FOLDER}/{require_name(upload)}/{require_name(name) if name else name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from trading.kernel.errors import InvalidInput
@@ -31,6 +32,22 @@ def expecting(source: BinaryIO, sha256: str) -> BinaryIO:
     A store that keeps nothing of a stream that fails thus never keeps bytes under a name that nobody asked for.
     """
     return cast("BinaryIO", _Expecting(source, sha256))  # stores only read
+
+
+class _Joined:
+    """Chunks in the shape of an opened file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def read(self, size: int = -1) -> bytes:
+        del size  # whoever reads takes what comes, as from a connection
+        return next(self._chunks, b"")
+
+
+def joined(chunks: Iterator[bytes]) -> BinaryIO:
+    """Return chunks of at most ``CHUNK`` bytes as a stream; none of them is empty."""
+    return cast("BinaryIO", _Joined(chunks))  # stores only read
 
 
 def copy_hashed(source: BinaryIO, target: BinaryIO, limit: int) -> tuple[str, int]:

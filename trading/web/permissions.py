@@ -98,8 +98,14 @@ def table(app: Flask) -> Iterator[Row]:
     """Yield one row per URL rule, in the order of their paths."""
     with app.app_context():
         for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
-            methods = tuple(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
-            yield Row(endpoint=rule.endpoint, rule=rule.rule, methods=methods, permission=permission_of(rule.endpoint))
+            methods = rule.methods or set()
+            shown = methods - {"OPTIONS"} - ({"HEAD"} if "GET" in methods else set())
+            yield Row(
+                endpoint=rule.endpoint,
+                rule=rule.rule,
+                methods=tuple(sorted(shown)),
+                permission=permission_of(rule.endpoint),
+            )
 
 
 def as_markdown(app: Flask) -> str:

@@ -186,7 +186,7 @@ def test_a_round_comes_back_in_a_minute_and_stands_once(stamped: Stamped) -> Non
 def test_a_worker_arms_at_its_start_and_once_an_hour(stamped: Stamped) -> None:
     """A round that is gone is back within the hour; between the hours nobody looks (boundary: just before, exactly)."""
     now = 5.0
-    arming = jobs.Arming(lambda: now)
+    arming = jobs.Arming(jobs.arm, now_s=lambda: now)
     away = replace(
         stamped.runtime, ledger=Ledger(create_engine("postgresql+psycopg://127.0.0.1:9/x"), registry=REGISTRY)
     )
