@@ -14,7 +14,6 @@ from trading.bids.rules.context import BidContext
 from trading.bids.rules.policy import Policy
 from trading.crypto.signatures import Es256Signer
 from trading.kernel.encoding import b64u
-from trading.kernel.signed import SignedDocument
 
 PASSPHRASE = "five words of a passphrase"  # noqa: S105 - of packages that live for one test
 PRICE = {"currency": "CNY", "items": [], "total": 123_456_700}
@@ -104,14 +103,8 @@ class SealingPage:
         supersedes: str | None = None,
     ) -> dict[str, Any]:
         """Seal a version and return what its bidder is shown."""
-        names = ("bid", "bidder", "lot", "seq", "stage", "tender")
-        given = {
-            "context": {name: getattr(context, name) for name in names},
-            "created": 1_790_000_000_000,
-            "price": None if price is None else dict(price),
-            "supersedes": supersedes,
-        }
         rows = [[path, b64encode(data).decode()] for path, data in files.items()]
+        given = given_of(context, price=price, supersedes=supersedes)
         self.shown = self._answer(self.page.evaluate(_SEAL, [given, b64encode(policy.raw).decode(), rows]))
         return self.shown
 
@@ -147,6 +140,14 @@ class SealingPage:
         self.page.evaluate(_WRITE, [self.folder, f"{name}.age", b64encode(data).decode()])
 
 
-def wire(answer: Mapping[str, Any]) -> SignedDocument:
-    """Return the signed document of a wire form."""
-    return SignedDocument.from_wire(answer)
+def given_of(
+    context: BidContext, *, price: Mapping[str, Any] | None = PRICE, supersedes: str | None = None
+) -> dict[str, Any]:
+    """Return what the worker is given of a version, without key, policy and files."""
+    names = ("bid", "bidder", "lot", "seq", "stage", "tender")
+    return {
+        "context": {name: getattr(context, name) for name in names},
+        "created": 1_790_000_000_000,
+        "price": None if price is None else dict(price),
+        "supersedes": supersedes,
+    }

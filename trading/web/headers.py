@@ -13,7 +13,7 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# The libraries of the sealing worker hash in WebAssembly. A worker has the policy of its own answer, so no page needs this.
+# Sealing hashes in WebAssembly. A worker has the policy of its own answer, so that no page needs this.
 SEALING_WORKER: Final = "seal/worker.js"
 SEALING_POLICY: Final = CONTENT_SECURITY_POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 # Everything a browser offers to pages and we do not use; sign-in pages will need publickey-credentials-*.
