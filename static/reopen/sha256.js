@@ -47,14 +47,15 @@ export class Sha256 {
       const x = words[at - 15], y = words[at - 2];
       const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
       const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-      words[at] = words[at - 16] + s0 + words[at - 7] + s1;
+      words[at] = (words[at - 16] + s0 + words[at - 7] + s1) | 0;
     }
-    let [a, b, c, d, e, f, g, h] = state;
+    // One by one: to take an array apart costs more than the rounds.
+    let a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
     for (let at = 0; at < 64; at++) {
       const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-      const one = (h + s1 + ((e & f) ^ (~e & g)) + ROUND[at] + words[at]) | 0;
+      const one = (h + s1 + (g ^ (e & (f ^ g))) + ROUND[at] + words[at]) | 0;
       const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-      const two = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+      const two = (s0 + ((a & b) | (c & (a | b)))) | 0;
       h = g; g = f; f = e; e = (d + one) | 0; d = c; c = b; b = a; a = (one + two) | 0;
     }
     state[0] += a; state[1] += b; state[2] += c; state[3] += d; state[4] += e; state[5] += f; state[6] += g; state[7] += h;

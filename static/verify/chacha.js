@@ -5,22 +5,33 @@ import { need, same } from "./bytes.js";
 
 const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
 
-function quarter(state, a, b, c, d) {
-  let mixed = 0;
-  state[a] += state[b]; mixed = state[d] ^ state[a]; state[d] = (mixed << 16) | (mixed >>> 16);
-  state[c] += state[d]; mixed = state[b] ^ state[c]; state[b] = (mixed << 12) | (mixed >>> 20);
-  state[a] += state[b]; mixed = state[d] ^ state[a]; state[d] = (mixed << 8) | (mixed >>> 24);
-  state[c] += state[d]; mixed = state[b] ^ state[c]; state[b] = (mixed << 7) | (mixed >>> 25);
-}
-
-// The 16 words of key stream of the counter that stands in `start`, into `stream`.
+// The 16 words of key stream of the counter that stands in `start`, into `stream`. Written out: with the words in an array
+// it takes twice as long. Eight quarter rounds, columns first, then diagonals.
 function block(start, stream) {
-  stream.set(start);
+  let x0 = start[0], x1 = start[1], x2 = start[2], x3 = start[3], x4 = start[4], x5 = start[5], x6 = start[6], x7 = start[7];
+  let x8 = start[8], x9 = start[9], x10 = start[10], x11 = start[11], x12 = start[12], x13 = start[13], x14 = start[14], x15 = start[15];
   for (let round = 0; round < 10; round++) {
-    quarter(stream, 0, 4, 8, 12); quarter(stream, 1, 5, 9, 13); quarter(stream, 2, 6, 10, 14); quarter(stream, 3, 7, 11, 15);
-    quarter(stream, 0, 5, 10, 15); quarter(stream, 1, 6, 11, 12); quarter(stream, 2, 7, 8, 13); quarter(stream, 3, 4, 9, 14);
+    x0 = (x0 + x4) | 0; x12 ^= x0; x12 = (x12 << 16) | (x12 >>> 16); x8 = (x8 + x12) | 0; x4 ^= x8; x4 = (x4 << 12) | (x4 >>> 20);
+    x0 = (x0 + x4) | 0; x12 ^= x0; x12 = (x12 << 8) | (x12 >>> 24); x8 = (x8 + x12) | 0; x4 ^= x8; x4 = (x4 << 7) | (x4 >>> 25);
+    x1 = (x1 + x5) | 0; x13 ^= x1; x13 = (x13 << 16) | (x13 >>> 16); x9 = (x9 + x13) | 0; x5 ^= x9; x5 = (x5 << 12) | (x5 >>> 20);
+    x1 = (x1 + x5) | 0; x13 ^= x1; x13 = (x13 << 8) | (x13 >>> 24); x9 = (x9 + x13) | 0; x5 ^= x9; x5 = (x5 << 7) | (x5 >>> 25);
+    x2 = (x2 + x6) | 0; x14 ^= x2; x14 = (x14 << 16) | (x14 >>> 16); x10 = (x10 + x14) | 0; x6 ^= x10; x6 = (x6 << 12) | (x6 >>> 20);
+    x2 = (x2 + x6) | 0; x14 ^= x2; x14 = (x14 << 8) | (x14 >>> 24); x10 = (x10 + x14) | 0; x6 ^= x10; x6 = (x6 << 7) | (x6 >>> 25);
+    x3 = (x3 + x7) | 0; x15 ^= x3; x15 = (x15 << 16) | (x15 >>> 16); x11 = (x11 + x15) | 0; x7 ^= x11; x7 = (x7 << 12) | (x7 >>> 20);
+    x3 = (x3 + x7) | 0; x15 ^= x3; x15 = (x15 << 8) | (x15 >>> 24); x11 = (x11 + x15) | 0; x7 ^= x11; x7 = (x7 << 7) | (x7 >>> 25);
+    x0 = (x0 + x5) | 0; x15 ^= x0; x15 = (x15 << 16) | (x15 >>> 16); x10 = (x10 + x15) | 0; x5 ^= x10; x5 = (x5 << 12) | (x5 >>> 20);
+    x0 = (x0 + x5) | 0; x15 ^= x0; x15 = (x15 << 8) | (x15 >>> 24); x10 = (x10 + x15) | 0; x5 ^= x10; x5 = (x5 << 7) | (x5 >>> 25);
+    x1 = (x1 + x6) | 0; x12 ^= x1; x12 = (x12 << 16) | (x12 >>> 16); x11 = (x11 + x12) | 0; x6 ^= x11; x6 = (x6 << 12) | (x6 >>> 20);
+    x1 = (x1 + x6) | 0; x12 ^= x1; x12 = (x12 << 8) | (x12 >>> 24); x11 = (x11 + x12) | 0; x6 ^= x11; x6 = (x6 << 7) | (x6 >>> 25);
+    x2 = (x2 + x7) | 0; x13 ^= x2; x13 = (x13 << 16) | (x13 >>> 16); x8 = (x8 + x13) | 0; x7 ^= x8; x7 = (x7 << 12) | (x7 >>> 20);
+    x2 = (x2 + x7) | 0; x13 ^= x2; x13 = (x13 << 8) | (x13 >>> 24); x8 = (x8 + x13) | 0; x7 ^= x8; x7 = (x7 << 7) | (x7 >>> 25);
+    x3 = (x3 + x4) | 0; x14 ^= x3; x14 = (x14 << 16) | (x14 >>> 16); x9 = (x9 + x14) | 0; x4 ^= x9; x4 = (x4 << 12) | (x4 >>> 20);
+    x3 = (x3 + x4) | 0; x14 ^= x3; x14 = (x14 << 8) | (x14 >>> 24); x9 = (x9 + x14) | 0; x4 ^= x9; x4 = (x4 << 7) | (x4 >>> 25);
   }
-  for (let at = 0; at < 16; at++) stream[at] += start[at];
+  stream[0] = x0 + start[0]; stream[1] = x1 + start[1]; stream[2] = x2 + start[2]; stream[3] = x3 + start[3];
+  stream[4] = x4 + start[4]; stream[5] = x5 + start[5]; stream[6] = x6 + start[6]; stream[7] = x7 + start[7];
+  stream[8] = x8 + start[8]; stream[9] = x9 + start[9]; stream[10] = x10 + start[10]; stream[11] = x11 + start[11];
+  stream[12] = x12 + start[12]; stream[13] = x13 + start[13]; stream[14] = x14 + start[14]; stream[15] = x15 + start[15];
 }
 
 // A little-endian number of at most 17 bytes.
