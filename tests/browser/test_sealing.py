@@ -393,12 +393,12 @@ def test_the_platform_takes_what_the_browser_sends(browser: Browser, server: Ser
             page.goto(f"{address}{BARE}")
             sealing = SealingPage(page, bidder.signer, bidder.signer.private_key).prepare()
             page.on("request", lambda request: asked.append(request) if "/api/" in request.url else None)
-            before: str | None = None
+            before, packages = None, []
             for seq in (1, 2):
                 policy = market.current_policy
                 shown = sealing.seal(bidder.context(seq), policy, supersedes=before)
                 assert (refused(lambda: sealing.ask("send", token=token)).code, asked) == ("not_ready", [])
-                package = kept(sealing)
+                packages.append(kept(sealing))
                 answer = sealing.ask("send", token=token)
                 assert answer["status"] in {201, 202}, answer
                 assert (
@@ -411,6 +411,7 @@ def test_the_platform_takes_what_the_browser_sends(browser: Browser, server: Ser
             context.close()
         (own,) = bidder.client.get("/api/v1/bids").get_json()["bids"]
         assert [(row["seq"], row["sha256"]) for row in own["versions"]][-1] == (2, before)
+        package = packages[-1]
         for part in package.envelope.parts:
             identity = derive_identity(package.s_c, package.s_b, package.envelope.context.bytes(), part.name)
             assert open_age(identity, market.runtime.objects.get(part.sha256))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.verifier.test_age import CCTV, STRICTER
 from trading.kernel.encoding import b64u_decode
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "protocols.json").read_text())
@@ -125,6 +126,16 @@ STREAMED = """
     }
     return failed;
 """
+READ = """
+    const answers = {};
+    for (const [name, { identities, file_zlib_b64 }] of Object.entries(given)) {
+        const packed = Uint8Array.from(atob(file_zlib_b64), (letter) => letter.charCodeAt(0));
+        const file = new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")));
+        const opened = age.openAge(identities[0], new Uint8Array(await file.arrayBuffer()));
+        answers[name] = await opened.then(bytes.hexDigest, (fault) => (fault instanceof bytes.Fault ? "no" : String(fault)));
+    }
+    return answers;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +201,12 @@ def test_documents_are_written_in_the_one_form_or_not_at_all(page: Page) -> None
 def test_hashes_and_age_files_of_many_lengths(page: Page) -> None:
     """Lengths on both sides of a hash block and of a chunk, in uneven steps, and across implementations."""
     assert run(page, STREAMED) == []
+
+
+def test_the_public_age_vectors_are_read_as_the_verifier_reads_them(page: Page) -> None:
+    """C2SP CCTV (S19): every valid file opens to its digest, every other one is refused."""
+    expected = {
+        name: case["payload_sha256"] if case["expect"] == "success" and name not in STRICTER else "no"
+        for name, case in CCTV.items()
+    }
+    assert run(page, READ, CCTV) == expected
