@@ -132,7 +132,8 @@ READ = """
         const packed = Uint8Array.from(atob(file_zlib_b64), (letter) => letter.charCodeAt(0));
         const file = new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")));
         const opened = age.openAge(identities[0], new Uint8Array(await file.arrayBuffer()));
-        answers[name] = await opened.then(bytes.hexDigest, (fault) => (fault instanceof bytes.Fault ? "no" : String(fault)));
+        const refused = (fault) => (fault instanceof bytes.Fault ? "no" : String(fault));
+        answers[name] = await opened.then(bytes.hexDigest, refused);
     }
     return answers;
 """
