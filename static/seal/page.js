@@ -64,9 +64,9 @@ function progress({ progress: bytes, sent }) {
 
 async function call(path, body) {
   const headers = { Authorization: `Bearer ${token}`, Accept: "application/json", "Content-Type": "application/json" };
-  const answer = await fetch(path, { method: "POST", headers, credentials: "omit", body: JSON.stringify(body) });
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw refusal(content);
+  const asked = { method: "POST", headers, credentials: "omit", body: JSON.stringify(body) };
+  const answer = await fetch(path, asked).catch(() => null), content = (await answer?.json().catch(() => null)) ?? {};
+  if (!answer?.ok) throw refusal(content);
   return content;
 }
 function refusal(content) {
@@ -121,9 +121,9 @@ async function seal() {
   say("sealed", "notice", word("sealing"));
   part("running").hidden = false;
   part("keeping").hidden = part("sending").hidden = true;
+  const context = { bid: state.start.bid, bidder, lot, seq: Number(seq), stage, tender };
   try {
     const files = [...part("files").files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
-    const context = { bid: state.start.bid, bidder, lot, seq: Number(seq), stage, tender };
     const shown = await worker.ask("seal", {
       context, policy: state.checked.data, key: state.key, created: Date.now(), supersedes: supersedes || null,
       price: await price(), files,
@@ -131,9 +131,22 @@ async function seal() {
     say("sealed", "notice", word("looking"));
     await worker.ask("look");
     show(shown);
+  } catch (error) {
+    if (error.code !== "self_open") throw error;
+    say("sealed", "stop", reason(error));
+    part("sealed").append(diagnostic(context, error));
+    part("sealed").focus();
   } finally {
     part("running").hidden = true;
   }
+}
+
+// A link to what was found; no secret is in it (S6.1).
+function diagnostic(context, { values: { step, code, values } }) {
+  const link = element("a", word("diagnostic")), facts = { ...context, step, code, values, browser: navigator.userAgent };
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(facts, null, 1)], { type: "application/json" }));
+  link.download = `${context.bid}-${context.seq}.diagnostic.json`;
+  return link;
 }
 
 function show({ fingerprint, parts, files }) {

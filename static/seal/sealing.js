@@ -28,7 +28,7 @@ export class Sealing {
     must(policy.parts.includes("main") || given.files.length === 0, "files_wanted");
     const context = { ...given.context, policy_sha256: await hexDigest(given.policy), bidder_kid: key.kid };
     const secrets = { seed: drawn(), factor: policy.bidder_factor ? drawn() : new Uint8Array(0) };
-    this.folder = await emptied(`${context.bid}-${context.seq}`);
+    this.folder = await folderOf(context);
     const { contents, expected } = await contentsOf(context, policy, given, tell);
     const parts = [];
     for (const [name, chunks] of contents) parts.push({ name, ...(await this.#encrypt(context, secrets, name, chunks)) });
@@ -131,8 +131,10 @@ async function* counted(chunks, count) {
   }
 }
 
-async function emptied(name) {
-  const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
-  for await (const old of root.keys()) if (old === name) await root.removeEntry(name, { recursive: true });
-  return root.getDirectoryHandle(name, { create: true });
+// An empty folder for this version; older ciphertexts of the same bid make room.
+async function folderOf({ bid, seq }) {
+  const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true }), old = [];
+  for await (const name of root.keys()) if (name.startsWith(`${bid}-`)) old.push(name);
+  for (const name of old) await root.removeEntry(name, { recursive: true });
+  return root.getDirectoryHandle(`${bid}-${seq}`, { create: true });
 }

@@ -1,8 +1,10 @@
 // Parts first, then the envelope, as the API takes them (SB1 S7.1). Every call may be repeated: the same bytes give the
 // same answer.
 
+// Status 0: no answer came, and whether the request arrived is not known.
 async function sent(path, headers, body) {
-  const answer = await fetch(path, { method: "POST", headers, body, credentials: "omit" });
+  const answer = await fetch(path, { method: "POST", headers, body, credentials: "omit" }).catch(() => null);
+  if (answer === null) return { status: 0, content: {} };
   const content = await answer.json().catch(() => ({}));
   return { status: answer.status, content };
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.support.browser_sealing import PASSPHRASE
 from tests.support.browsers import overflows, violations
@@ -25,6 +26,7 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.encoding import b64u
 from verifier.age import open_age
 
+LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 BIDDER = cast.BIDDERS[0]
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ROOT / "templates" / "participation" / "_seal_words.html"
@@ -172,6 +174,40 @@ def test_from_the_trust_file_to_the_receipt(browser: Browser, market: Market, tm
     identity = derive_identity(kept.s_c, kept.s_b, kept.envelope.context.bytes(), "price")
     price = loads_object(open_age(identity, market.runtime.objects.get(part.sha256)).rstrip(b" "))
     assert price["terms"] == {"delivery_days": 30, "sme": None}
+
+
+@pytest.mark.skipif(not LONG, reason="part of the long run; the worker's own tests find the same")
+def test_what_does_not_open_again_leaves_the_other_steps_shut(browser: Browser, market: Market) -> None:
+    def wrong(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("return product;", "return product ^ 1;"))
+
+    with market.serving() as address:
+        context = browser.new_context(base_url=address, accept_downloads=True)
+        context.route("**/static/seal/dealing.js", wrong)
+        name, value = session_cookie(market.app, BIDDER.key)
+        context.add_cookies([{"url": address, "name": name, "value": value}])
+        page = context.new_page()
+        begin(page, market)
+        plant_key(page, market)
+        begin(page, market)
+        page.check("[data-without]")
+        press(page, "Check the sealing policy")
+        expect(page.locator("[data-checked]")).to_contain_text("nobody has checked")
+        page.set_input_files("[data-price]", file_of("price.json", price_file(page)))
+        press(page, "Seal$")
+        expect(page.locator("[data-sealed]")).to_contain_text("does not open as it must", timeout=20_000)
+        with page.expect_download() as waiting:
+            press_link(page, "Save what was found")
+        found = json.loads(Path(waiting.value.path()).read_text())
+        assert (found["step"], found["code"]) == ("derivation", "share_commit")
+        assert not any(page.locator(f"[data-{step}]").is_visible() for step in ("keeping", "sending"))
+        context.close()
+
+
+def press_link(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name).focus()
+    page.keyboard.press("Enter")
 
 
 def file_of(name: str, data: bytes) -> Any:  # noqa: ANN401 - a type that playwright keeps
