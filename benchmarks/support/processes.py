@@ -49,3 +49,13 @@ def memory(pid: int) -> Memory:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     kib = {line.partition(":")[0]: int(line.split()[1]) for line in text.splitlines() if line.endswith(" kB")}
     return Memory(rss_mb=round(kib["Rss"] * 1024 / 1e6, 1), pss_mb=round(kib["Pss"] * 1024 / 1e6, 1))
+
+
+def private_mb(pid: int) -> float:
+    """Return what a process alone holds, in MB: anonymous and shared memory, swap, without files; 0 if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    kib = {line.partition(":")[0]: line.split()[1] for line in text.splitlines() if line.endswith(" kB")}
+    return sum(int(kib.get(name, 0)) for name in ("RssAnon", "RssShmem", "VmSwap")) * 1024 / 1e6

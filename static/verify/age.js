@@ -4,19 +4,37 @@ import { chachaOpen } from "./chacha.js";
 import { concat, encode, Fault, need, unbase64 } from "./bytes.js";
 import { bech32Decode } from "./bech32.js";
 
-const VERSION = "age-encryption.org/v1", CHUNK = 65536, TAG = 16, MOST_HEADER = 65536;
+const VERSION = "age-encryption.org/v1", TAG = 16, NONCE = 16, SEALED = 65536 + TAG, MOST_HEADER = 65536;
+const AT_ONCE = 16; // chunks that are read together
 const STANZA = /^-> [\x21-\x7e]+(?: [\x21-\x7e]+)*$/;
 // An X25519 private key in the one PKCS #8 form of RFC 8410: WebCrypto takes no bare one.
 const PKCS8 = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20);
 
 export async function openAge(identity, data) {
-  const header = readHeader(data), fileKey = await unwrapped(identity, header);
+  const opened = [];
+  for await (const plain of openAgeFile(identity, new Blob([data]))) opened.push(plain);
+  return concat(...opened);
+}
+
+// The plaintext of a file in chunks, each of them authentic; that there are no more shows at the end. `seen` gets every
+// byte of the file once, in order.
+export async function* openAgeFile(identity, file, seen = () => {}) {
+  const part = async (from, to) => new Uint8Array(await file.slice(from, to).arrayBuffer());
+  const start = await part(0, MOST_HEADER + NONCE), header = readHeader(start), body = header.length + NONCE;
+  const fileKey = await unwrapped(identity, header);
   const secret = await derived(fileKey, new Uint8Array(0), "header"), hmac = { name: "HMAC", hash: "SHA-256" };
   const key = await crypto.subtle.importKey("raw", secret, hmac, false, ["verify"]);
   need(await crypto.subtle.verify("HMAC", key, header.mac, header.signed), "age");
-  const nonce = data.subarray(header.length, header.length + 16);
-  need(nonce.length === 16, "age");
-  return chunks(await derived(fileKey, nonce, "payload"), data.subarray(header.length + 16));
+  need(start.length >= body, "age");
+  seen(start.subarray(0, body));
+  const payload = await derived(fileKey, start.subarray(header.length, body), "payload");
+  for (let at = body, counter = 0; at === body || at < file.size; at += AT_ONCE * SEALED) {
+    const data = await part(at, at + AT_ONCE * SEALED);
+    seen(data);
+    for (let place = 0; place === 0 || place < data.length; place += SEALED, counter++) {
+      yield chunk(payload, counter, data.subarray(place, place + SEALED), at + place + SEALED >= file.size);
+    }
+  }
 }
 
 function readHeader(data) {
@@ -68,7 +86,7 @@ async function unwrapped(identity, { share, body }) {
     throw new Fault("age"); // a point of small order
   }
   const key = await derived(shared, concat(share, recipient), `${VERSION}/X25519`);
-  const fileKey = await chachaOpen(key, new Uint8Array(12), body);
+  const fileKey = chachaOpen(key, new Uint8Array(12), body);
   need(fileKey.length === 16, "age");
   return fileKey;
 }
@@ -80,14 +98,10 @@ async function derived(secret, salt, info) {
 }
 
 // Chunks of 64 KiB; only the last one carries the flag, and none but a first one is empty.
-function chunks(key, data) {
-  const opened = [], size = CHUNK + TAG;
-  for (let at = 0, counter = 0; at === 0 || at < data.length; at += size, counter++) {
-    const chunk = data.subarray(at, at + size), nonce = new Uint8Array(12);
-    need(chunk.length > TAG || (chunk.length === TAG && counter === 0), "age");
-    new DataView(nonce.buffer).setUint32(7, counter);
-    nonce[11] = at + size >= data.length ? 1 : 0;
-    opened.push(chachaOpen(key, nonce, chunk));
-  }
-  return concat(...opened);
+function chunk(key, counter, sealed, isLast) {
+  const nonce = new Uint8Array(12);
+  need(sealed.length > TAG || (sealed.length === TAG && counter === 0), "age");
+  new DataView(nonce.buffer).setUint32(7, counter);
+  nonce[11] = isLast ? 1 : 0;
+  return chachaOpen(key, nonce, sealed);
 }

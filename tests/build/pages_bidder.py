@@ -10,7 +10,7 @@ from typing import Any
 from tests.build.pages import CLOSE, DAY, HOUR, NOW, Sample, digest, lot, page
 from trading.audit.rules.proof import ReceiptState
 from trading.notices.rules.progress import LotState
-from trading.participation.forms import FollowForm, ObjectionForm
+from trading.participation.forms import FollowForm, ObjectionForm, SealForm
 from trading.participation.queries.own import Act, MyLot, MyTender
 from trading.participation.queries.values import (
     Examination,
@@ -228,6 +228,10 @@ def _lot(name: str, shown: OwnLot) -> Iterator[Sample]:
     )
     if name in {"fresh", "replaced"}:
         yield Sample(f"price-{name}", f"{PATH}/lots/1/price", "participation/price.html", context)
+        sealing = {**context, "organisation": ORGANISATION}
+        for state, form, token in (("asked", partial(SealForm, formdata=None), None), ("begun", None, "pt_sample")):
+            begun = {**sealing, "form": form, "token": token}
+            yield Sample(f"seal-{state}-{name}", f"{PATH}/lots/1/seal", "participation/seal.html", begun)
 
 
 def _logs() -> Iterator[Sample]:

@@ -34,6 +34,7 @@ SILENT_ROUTES: Mapping[str, str] = {
         (
             "accounts.end_other_sessions", "accounts.end_session", "accounts.end_token", "accounts.new_token",
             "accounts.password", "accounts.recovery_codes", "accounts.setup", "accounts.signin", "accounts.signout",
+            "bidder.seal",
         ),
         _OWN,
     ),

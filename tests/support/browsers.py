@@ -6,14 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 # No look at the network beyond the page, no sandbox: the suite also runs as root in a container.
-_FLAGS = (
+FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -38,7 +38,7 @@ def program() -> str:
 def open_browser() -> Iterator[Browser]:
     """Start a headless Chromium and close it at the end."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(), args=list(_FLAGS))
+        browser = playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
         try:
             yield browser
         finally:

@@ -15,6 +15,7 @@ PATHS = (
     "/help",
     "/static/mingbiao.css",
     "/static/seal.svg",
+    "/static/seal/page.js",
     "/livez",
     "/readyz",
     "/nothing-here",
@@ -46,6 +47,15 @@ def test_every_answer_is_hardened(samples_client: FlaskClient, path: str) -> Non
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert "camera=()" in headers["Permissions-Policy"]
     assert "Cache-Control" in headers
+
+
+def test_the_sealing_worker_alone_may_run_web_assembly(samples_client: FlaskClient) -> None:
+    allowed = {}
+    for path in ("seal/worker.js", "seal/page.js", "seal/libraries.js", "reopen/worker.js", "verify/worker.js"):
+        with samples_client.get(f"/static/{path}") as answer:
+            allowed[path] = set(answer.headers["Content-Security-Policy"].split("; ")) ^ DIRECTIVES
+    more = {"script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"}
+    assert {path: found for path, found in allowed.items() if found} == {"seal/worker.js": more}
 
 
 def test_transport_security_only_over_https(samples_client: FlaskClient) -> None:

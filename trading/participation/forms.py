@@ -6,7 +6,7 @@ from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from trading.audit.rules.proof import MAX_RECEIPT
-from trading.web.forms import Form
+from trading.web.forms import Form, StepUpForm
 from trading.web.locale import lazy as _
 
 
@@ -22,3 +22,7 @@ class ObjectionForm(Form):
         [DataRequired(), Length(max=MAX_RECEIPT)],
         render_kw={"rows": 6, "spellcheck": "false", "autocomplete": "off"},
     )
+
+
+class SealForm(StepUpForm):
+    """It is the bidder who begins to seal (security 8: a fresh factor for each seal)."""

@@ -13,6 +13,9 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# Sealing hashes in WebAssembly. A worker has the policy of its own answer, so that no page needs this.
+SEALING_WORKER: Final = "seal/worker.js"
+SEALING_POLICY: Final = CONTENT_SECURITY_POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 # Everything a browser offers to pages and we do not use; sign-in pages will need publickey-credentials-*.
 PERMISSIONS_POLICY: Final = ", ".join(
     f"{feature}=()"
@@ -37,6 +40,8 @@ PUBLIC_CACHE: Final = "public, max-age=5, must-revalidate"
 
 
 def _harden(response: Response) -> Response:
+    if request.endpoint == "static" and (request.view_args or {}).get("filename") == SEALING_WORKER:
+        response.headers["Content-Security-Policy"] = SEALING_POLICY
     for name, value in FIXED.items():
         response.headers.setdefault(name, value)
     if request.is_secure:

@@ -13,11 +13,12 @@ from trading.accounts.service.keys import (
 from trading.accounts.service.people import close_account, create_account, end_membership, grant_membership
 from trading.accounts.service.sessions import end_session, open_session, renew_session, session_of
 from trading.accounts.service.signing_in import sign_in
-from trading.accounts.service.tokens import SCOPES, TOKEN_MS, Access, authenticate, issue_token
+from trading.accounts.service.tokens import SCOPES, SITTING_MS, TOKEN_MS, Access, authenticate, issue_token
 
 __all__ = [
     "CHALLENGE_MS",
     "SCOPES",
+    "SITTING_MS",
     "TOKEN_MS",
     "Access",
     "Part",

@@ -17,6 +17,7 @@ from trading.kernel.ids import random_name
 from trading.kernel.roles import Actor
 
 TOKEN_MS = 366 * 24 * 3600 * 1000  # ux 8.2: expiry at most one year
+SITTING_MS = 12 * 3600 * 1000  # a token that a page keeps while it is open: as long as a session at most
 SCOPES = frozenset({"read:own", "write:bids", "write:openings"})
 # Built once: every request of the API runs it.
 _BY_TOKEN: Final = (
@@ -48,8 +49,10 @@ class IssuedToken:
     expires_at: int
 
 
-def issue_token(ledger: Ledger, login: str, scopes: tuple[str, ...], name: str = "") -> str:
-    """Return a new bearer token; only its hash is kept. It is shown once.
+def issue_token(
+    ledger: Ledger, login: str, scopes: tuple[str, ...], name: str = "", lifetime_ms: int = TOKEN_MS
+) -> str:
+    """Return a new bearer token; only its hash is kept. It is shown once and ends after ``lifetime_ms``.
 
     Raises:
         RuleBroken: ``token.scope_unknown``.
@@ -66,7 +69,7 @@ def issue_token(ledger: Ledger, login: str, scopes: tuple[str, ...], name: str =
                 sha256=hashlib.sha256(token.encode()).digest(),
                 account_id=actor.account,
                 scopes=list(scopes),
-                expires_at=host_ms(conn) + TOKEN_MS,
+                expires_at=host_ms(conn) + lifetime_ms,
                 id=random_name(10),
                 name=name,
             )

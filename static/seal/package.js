@@ -1,0 +1,27 @@
+// The opening package: what the bidder keeps and needs in the factor window, locked by a passphrase (SB1 S6.2).
+import { b64u, canonical, hex, must } from "./encoding.js";
+import { Decrypter, Encrypter } from "./libraries.js";
+
+const WORK = 16; // log2 of scrypt's N: 64 MiB, which a tab has; readers take what the file says
+
+export const packageBytes = ({ envelope, signature, policySha256, seed, factor, created }) => canonical({
+  created, envelope: b64u(envelope), policy_sha256: policySha256, s_b: hex(factor), s_c: hex(seed), sig: signature,
+  typ: "sb1.opening-package", v: 1,
+});
+
+export async function lock(data, passphrase) {
+  const encrypter = new Encrypter();
+  encrypter.setScryptWorkFactor(WORK);
+  encrypter.setPassphrase(passphrase);
+  return encrypter.encrypt(data);
+}
+
+export async function unlock(data, passphrase) {
+  const decrypter = new Decrypter();
+  decrypter.addPassphrase(passphrase);
+  try {
+    return await decrypter.decrypt(data);
+  } catch {
+    must(false, "package");
+  }
+}
