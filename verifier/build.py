@@ -53,6 +53,7 @@ MODULES = (
     "checks_verdicts",
     "checks_time",
     "checks_clocks",
+    "checks_refusals",
     "checks_extension",
     "drawing",
     "draw",

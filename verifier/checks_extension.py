@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from verifier.bounds import DRAIN_MS, HALF_HOUR_MS
+from verifier.bounds import DRAIN_MS
 from verifier.checks_clocks import BEFORE_CLOSE_MS, CLOCK_KINDS, clock_rows, holds_told
+from verifier.checks_refusals import close_by_rule, until_refused
 from verifier.evidence import Document, Logged
 from verifier.lot import Lot
 from verifier.report import Check
 
 MOST_DERIVED = 3
-KINDS_OF_CAUSE = {"clock": CLOCK_KINDS}
-FULL_MINUTE_MS = 60_000
 
 
 def check_extensions(lot: Lot, check: Check) -> None:
@@ -61,34 +58,47 @@ def _check_derived(lot: Lot, check: Check, logged: Logged, schedule: Document, b
     cause, named = value["cause"], value["evidence"]
     same = (logged.body["cause"], logged.body["evidence"]) == (cause, named)
     check.require(logged.place, "record and schedule name another cause or other evidence", holds=same)
-    if cause not in KINDS_OF_CAUSE:
+    if rule is None:
+        return
+    if cause == "clock":
+        until = _until_clock(lot, check, logged, schedule, before)
+    elif cause == "refusal":
+        until = until_refused(lot, check, logged, schedule, before)
+    else:
         check.gap(schedule.place, f"extensions by {cause} are not recomputed by this release")
         return
-    rows = _evidence_rows(lot, check, logged, schedule)
-    if rows is None or rule is None:
+    if until is None:
         return
-    until = clock_until(rows, before.value["close"])
-    if not check.require(schedule.place, "its evidence does not move a deadline", holds=until is not None):
-        return
-    expected = _close_by_rule(until or 0, rule, logged.at)
+    expected = close_by_rule(until, rule, logged.at)
     check.require(schedule.place, f"close is not the {expected} that follows by rule", holds=value["close"] == expected)
-    needless = (until or 0) + rule["extend_ms"] <= before.value["close"]
+    needless = until + rule["extend_ms"] <= before.value["close"]
     check.require(schedule.place, "the deadline before was late enough", holds=not needless)
+
+
+def _until_clock(lot: Lot, check: Check, logged: Logged, schedule: Document, before: Document) -> int | None:
+    """Return the end (ms) of the last hold that a derived schedule names; ``None`` if its evidence moves nothing."""
+    rows = _evidence_rows(lot, check, logged, schedule)
+    until = None if rows is None else clock_until(rows, before.value["close"])
+    if rows is None or not check.require(
+        schedule.place, "its evidence does not move a deadline", holds=until is not None
+    ):
+        return None
     if lot.evidence.whole_log:
         _check_complete(lot, check, logged, schedule, before)
+    return until
 
 
 def _evidence_rows(lot: Lot, check: Check, logged: Logged, schedule: Document) -> list[Logged] | None:
-    """Return the records that the schedule names, if all are there, of their kinds, in log order and before it."""
-    cause, by_h = schedule.value["cause"], {each.h: each for each in lot.evidence.records}
+    """Return the records that the schedule names, if all are there, about a clock, in log order and before it."""
+    by_h = {each.h: each for each in lot.evidence.records}
     rows = [by_h[h] for h in schedule.value["evidence"] if h in by_h]
     if not check.require(
         schedule.place, "evidence that is not in the bundle", holds=len(rows) == len(schedule.value["evidence"])
     ):
         return None
     for each in rows:
-        fits = each.kind in KINDS_OF_CAUSE[cause] and each.n < logged.n
-        check.require(each.place, f"is no evidence of {cause} before the extension", holds=fits)
+        fits = each.kind in CLOCK_KINDS and each.n < logged.n
+        check.require(each.place, "is no evidence of clock before the extension", holds=fits)
     places = [each.n for each in rows]
     check.require(schedule.place, "evidence out of log order", holds=places == sorted(set(places)))
     return rows
@@ -105,11 +115,6 @@ def _touching(rows: list[Logged], close: int) -> list[tuple[tuple[str, ...], int
     """Return the holds that have a moment in common with [close − 120 s, close + drain]."""
     first, last = close - BEFORE_CLOSE_MS, close + DRAIN_MS
     return [each for each in holds_told(rows) if each[1] <= last and (each[2] is None or each[2] >= first)]
-
-
-def _close_by_rule(until: int, rule: dict[str, Any], at: int) -> int:
-    earliest = max(until + int(rule["extend_ms"]), at + HALF_HOUR_MS)
-    return -(-earliest // FULL_MINUTE_MS) * FULL_MINUTE_MS
 
 
 def _check_complete(lot: Lot, check: Check, logged: Logged, schedule: Document, before: Document) -> None:

@@ -1,10 +1,10 @@
 // TE-02: deadlines that moved by rule, recomputed from their evidence records, and confirmed ones (TE1 T5, T6).
-import { DRAIN_MS, HALF_HOUR_MS } from "./bounds.js";
+import { DRAIN_MS } from "./bounds.js";
 import { alike } from "./bytes.js";
 import { BEFORE_CLOSE_MS, CLOCK_KINDS, clockRows, holdsTold } from "./checks_clocks.js";
+import { closeByRule, untilRefused } from "./checks_refusals.js";
 
-const MOST_DERIVED = 3, FULL_MINUTE_MS = 60_000;
-const KINDS_OF_CAUSE = new Map([["clock", CLOCK_KINDS]]);
+const MOST_DERIVED = 3;
 
 // Each derived schedule has its consent, its evidence, and the deadline that follows from them.
 export function checkExtensions(lot, check) {
@@ -30,26 +30,32 @@ function checkConsent(check, { value, place }, before, derived) {
 function checkDerived(lot, check, logged, { value, place }, before) {
   const { cause, evidence, close } = value, rule = before.value.extension_rule, due = before.value.close;
   check.require(logged.place, alike([logged.body.cause, logged.body.evidence], [cause, evidence]), "extension_record");
-  if (!KINDS_OF_CAUSE.has(cause)) return check.gap(place, "extension", { cause });
-  const rows = evidenceRows(lot, check, logged, { value, place });
-  if (rows === null || rule === null) return null;
-  const until = clockUntil(rows, due);
-  if (!check.require(place, until !== null, "evidence_short")) return null;
+  if (rule === null) return;
+  const recompute = { clock: untilClock, refusal: untilRefused }[cause];
+  if (recompute === undefined) return void check.gap(place, "extension", { cause });
+  const until = recompute(lot, check, logged, { value, place }, before);
+  if (until === null) return;
   const wanted = closeByRule(until, rule, logged.at);
   check.require(place, close === wanted, "recomputed", { what: "close", found: close, wanted });
   check.require(place, until + rule.extend_ms > due, "extension_needless");
-  if (lot.evidence.wholeLog) check.require(place, alike(evidence, allOf(lot.evidence, logged, due)), "evidence_part");
-  return null;
 }
 
-// The records that the schedule names; null if one is not there. They are of its cause, in log order and before it.
-function evidenceRows(lot, check, logged, { value, place }) {
-  const byH = new Map(lot.evidence.records.map((each) => [each.h, each])), { cause, evidence } = value;
+// The end of the last hold that a derived schedule names; null if its evidence moves nothing.
+function untilClock(lot, check, logged, { value, place }, before) {
+  const rows = evidenceRows(lot, check, logged, { value, place }), due = before.value.close;
+  const until = rows === null ? null : clockUntil(rows, due);
+  if (rows === null || !check.require(place, until !== null, "evidence_short")) return null;
+  if (lot.evidence.wholeLog) check.require(place, alike(value.evidence, allOf(lot.evidence, logged, due)), "evidence_part");
+  return until;
+}
+
+// The records that the schedule names; null if one is not there. They are of a clock, in log order and before it.
+function evidenceRows(lot, check, logged, { value: { evidence }, place }) {
+  const byH = new Map(lot.evidence.records.map((each) => [each.h, each]));
   const rows = evidence.filter((h) => byH.has(h)).map((h) => byH.get(h));
   if (!check.require(place, rows.length === evidence.length, "evidence_missing")) return null;
   for (const each of rows) {
-    const fits = KINDS_OF_CAUSE.get(cause).includes(each.kind) && each.n < logged.n;
-    check.require(each.place, fits, "evidence_other", { cause });
+    check.require(each.place, CLOCK_KINDS.includes(each.kind) && each.n < logged.n, "evidence_other", { cause: "clock" });
   }
   check.require(place, rows.every(({ n }, at) => at === 0 || rows[at - 1].n < n), "evidence_order");
   return rows;
@@ -64,11 +70,6 @@ function clockUntil(rows, close) {
 // The holds that have a moment in common with [close − 120 s, close + drain].
 const touching = (rows, close) => holdsTold(rows).filter(({ begun, ended }) =>
   begun <= close + DRAIN_MS && (ended === null || ended >= close - BEFORE_CLOSE_MS));
-
-function closeByRule(until, rule, at) {
-  const earliest = Math.max(until + rule.extend_ms, at + HALF_HOUR_MS), over = earliest % FULL_MINUTE_MS;
-  return over === 0 ? earliest : earliest - over + FULL_MINUTE_MS;
-}
 
 // All that the whole log knew of the clock at this deadline, and nothing else.
 function allOf(evidence, logged, close) {
