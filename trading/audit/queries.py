@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, TextClause, func, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import ClosedLog, CurrentLog, Recorded
@@ -338,14 +338,19 @@ def on_hold(conn: Connection) -> bool:
 
 
 def clock_holds(conn: Connection) -> Iterator[dict[str, Any]]:
-    """Yield every ``clock.hold`` and ``clock.released`` in log order, each with ``h`` (hex) and its position ``n``.
+    """Yield every ``clock.hold`` and ``clock.released`` as ``placed`` does."""
+    return placed(conn, _HOLDS)
+
+
+def placed(conn: Connection, *conditions: ColumnElement[bool] | TextClause) -> Iterator[dict[str, Any]]:
+    """Yield the records of these entries in log order, each with ``h`` (hex) and its position ``n``.
 
     One that is not in the log yet comes last; its ``n`` is None.
     """
     query = (
         select(audit_entry.c.record, audit_entry.c.h, log_position.c.n)
         .outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
-        .where(_HOLDS)
+        .where(*conditions)
         .order_by(log_position.c.n, audit_entry.c.id)
     )
     for row in conn.execute(query):
