@@ -54,6 +54,7 @@ MODULES = (
     "checks_time",
     "checks_clocks",
     "checks_refusals",
+    "checks_outages",
     "checks_extension",
     "drawing",
     "draw",

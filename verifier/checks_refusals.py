@@ -111,14 +111,17 @@ def close_by_rule(until: int, rule: dict[str, Any], at: int) -> int:
 
 
 def _first_arrival(lot: Lot, act: Logged, rule: dict[str, Any], due: int) -> int:
-    """Return from when on refusals count: what the agency decided about after a deadline is settled (T5)."""
-    known = _deadlines(lot, act.n)
+    return max(due - int(rule["look_back_ms"]), settled_before(lot, act))
+
+
+def settled_before(lot: Lot, act: Logged) -> int:
+    """Return from when on failures count: what the agency decided about after a deadline is settled (T5)."""
     settled = [
         after.since
-        for before, after in pairwise(known)
+        for before, after in pairwise(_deadlines(lot, act.n))
         if after.signed and after.close > before.close and after.since >= before.close
     ]
-    return max([due - int(rule["look_back_ms"]), *settled])
+    return max(settled, default=0)
 
 
 def _caused(lot: Lot) -> list[Refused]:

@@ -60,12 +60,14 @@ export function closeByRule(until, rule, at) {
   return over === 0 ? earliest : earliest - over + FULL_MINUTE_MS;
 }
 
-// From when on refusals count: what the agency decided about after a deadline is settled (T5).
-function firstArrival(lot, act, rule, due) {
+const firstArrival = (lot, act, rule, due) => Math.max(due - rule.look_back_ms, settledBefore(lot, act));
+
+// From when on failures count: what the agency decided about after a deadline is settled (T5).
+export function settledBefore(lot, act) {
   const known = deadlines(lot).filter(({ n }) => n < act.n);
   const settled = known.filter((after, index) => index > 0 && after.signed
     && after.close > known[index - 1].close && after.since >= known[index - 1].close);
-  return Math.max(due - rule.look_back_ms, ...settled.map(({ since }) => since));
+  return Math.max(0, ...settled.map(({ since }) => since));
 }
 
 // Every refusal that the platform caused, judged by the deadline in force at the arrival (T4.3).

@@ -26,6 +26,8 @@ from tests.support.two_verifiers import Browsed, differences
 from tests.support.verifying import failures, told, told_once, verify
 from tests.verifier.test_extensions import RULE, clock, confirmed, held, move, until_bidding
 from tests.verifier.test_lies import LIES, ZERO, Change, lie, put, swapped_ranks
+from tests.verifier.test_outages import BOTH, BY_OUTAGE, down
+from tests.verifier.test_outages import moved_by as moved_by_outage
 from tests.verifier.test_refusals import BY_REFUSAL, moved_by, refused
 
 LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
@@ -118,6 +120,11 @@ def by_refusal(tender: Tender, code: str = "busy", *, later: int = 0, left_out: 
     moved_by(tender, arrival, named.h, later=later)
 
 
+def by_outage(tender: Tender, vantages: tuple[str, ...] = BOTH) -> None:
+    until = tender.close + 20 * MINUTE
+    moved_by_outage(tender, until, down(tender, tender.close - 20 * MINUTE, until, vantages))
+
+
 def closed_over_a_refusal(tender: Tender) -> None:
     refused(tender, tender.close - 1_000)
     tender.wait(tender.close + 10_000)
@@ -151,6 +158,8 @@ MOVED: dict[str, tuple[dict[str, Any] | None, Callable[[Tender], None], str | No
     "by a refusal that was not the last": (BY_REFUSAL, lambda tender: by_refusal(tender, left_out=True), "TE-02"),
     "by the fault of a bidder": (BY_REFUSAL, lambda tender: by_refusal(tender, "bid.late", shift=1_000), "TE-02"),
     "by an invented refusal": (BY_REFUSAL, lambda tender: moved_by(tender, tender.close, "ab" * 32), "TE-02"),
+    "by an outage": (BY_OUTAGE, by_outage, None),
+    "by an outage that one alone saw": (BY_OUTAGE, lambda tender: by_outage(tender, BOTH[:1]), "TE-02"),
     "over a refusal": (None, closed_over_a_refusal, "TE-02"),
     "confirmed": (None, confirmed, None),
     "confirmed for nothing": (None, lambda tender: confirmed(tender, blocked=False), "TE-02"),

@@ -79,8 +79,6 @@ _ENTRY = select(
 )
 _WITH_POSITION = _ENTRY.outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
 _LOGGED = _ENTRY.join_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
-#: Evidence of a deadline that moved by rule: of no procedure, and named by its record (TE1 T6).
-CLOCK_KINDS: Final = frozenset({"clock.hold", "clock.released"})
 _HOLDS: Final = text("audit_entry.kind IN ('clock.hold', 'clock.released')")  # as in the index audit_entry_hold
 #: Written as in the partial index audit_entry_watch, which keeps readers of these kinds from reading the whole log.
 IS_WATCHED: Final = text("audit_entry.kind IN ('admin.read', 'witness.missed', 'log.delayed', 'tst.anchored')")
