@@ -36,6 +36,7 @@ from trading.notices import jobs as notice_jobs
 from trading.notices import model as notices
 from trading.openings import jobs as opening_jobs
 from trading.openings import model as openings
+from trading.participation import jobs as participation_jobs
 from trading.parties import model as parties
 from trading.procedures import model as procedures
 from trading.storage.local import LocalStore
@@ -69,7 +70,11 @@ SPOOL: Final = "spool"
 TILES: Final = "tiles"
 
 # Who reacts to entries of the log a moment later (architecture 5). A process with an unknown kind here does not start.
-SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (*notice_jobs.SUBSCRIPTIONS, *audit_jobs.SUBSCRIPTIONS)
+SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
+    *notice_jobs.SUBSCRIPTIONS,
+    *audit_jobs.SUBSCRIPTIONS,
+    *participation_jobs.SUBSCRIPTIONS,
+)
 relay.require_known(SUBSCRIPTIONS, REGISTRY)
 
 ERRANDS: Final[Mapping[str, Handler]] = {

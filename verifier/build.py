@@ -53,6 +53,8 @@ MODULES = (
     "checks_verdicts",
     "checks_time",
     "checks_clocks",
+    "checks_refusals",
+    "checks_outages",
     "checks_extension",
     "drawing",
     "draw",

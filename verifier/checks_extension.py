@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from verifier.bounds import DRAIN_MS, HALF_HOUR_MS
-from verifier.checks_clocks import BEFORE_CLOSE_MS, CLOCK_KINDS, clock_rows, holds_told
+from verifier.bounds import DRAIN_MS
+from verifier.checks_clocks import BEFORE_CLOSE_MS, CLOCK_KINDS, holds_told
+from verifier.checks_outages import PROBE_KINDS, outage_met
+from verifier.checks_refusals import close_by_rule, settled_before, until_refused
 from verifier.evidence import Document, Logged
 from verifier.lot import Lot
 from verifier.report import Check
 
 MOST_DERIVED = 3
-KINDS_OF_CAUSE = {"clock": CLOCK_KINDS}
-FULL_MINUTE_MS = 60_000
+KINDS_OF_CAUSE = {"clock": CLOCK_KINDS, "outage": PROBE_KINDS}
 
 
 def check_extensions(lot: Lot, check: Check) -> None:
@@ -61,62 +60,74 @@ def _check_derived(lot: Lot, check: Check, logged: Logged, schedule: Document, b
     cause, named = value["cause"], value["evidence"]
     same = (logged.body["cause"], logged.body["evidence"]) == (cause, named)
     check.require(logged.place, "record and schedule name another cause or other evidence", holds=same)
-    if cause not in KINDS_OF_CAUSE:
-        check.gap(schedule.place, f"extensions by {cause} are not recomputed by this release")
+    if rule is None:
         return
-    rows = _evidence_rows(lot, check, logged, schedule)
-    if rows is None or rule is None:
+    recompute = until_refused if cause == "refusal" else _until_evidence
+    until = recompute(lot, check, logged, schedule, before)
+    if until is None:
         return
-    until = clock_until(rows, before.value["close"])
-    if not check.require(schedule.place, "its evidence does not move a deadline", holds=until is not None):
-        return
-    expected = _close_by_rule(until or 0, rule, logged.at)
+    expected = close_by_rule(until, rule, logged.at)
     check.require(schedule.place, f"close is not the {expected} that follows by rule", holds=value["close"] == expected)
-    needless = (until or 0) + rule["extend_ms"] <= before.value["close"]
+    needless = until + rule["extend_ms"] <= before.value["close"]
     check.require(schedule.place, "the deadline before was late enough", holds=not needless)
+
+
+def _until_evidence(lot: Lot, check: Check, logged: Logged, schedule: Document, before: Document) -> int | None:
+    """Return the end (ms) of the failures that a derived schedule names; ``None`` if its evidence moves nothing."""
+    rows = _evidence_rows(lot, check, logged, schedule)
+    if rows is None:
+        return None
+    found = _met(lot, logged, schedule, before, rows)
+    until = None if found is None else found[0]
+    if not check.require(schedule.place, "its evidence does not move a deadline", holds=until is not None):
+        return None
     if lot.evidence.whole_log:
-        _check_complete(lot, check, logged, schedule, before)
+        kinds = KINDS_OF_CAUSE[schedule.value["cause"]]
+        known = [each for each in lot.evidence.records if each.kind in kinds and each.n < logged.n]
+        all_of_it = _met(lot, logged, schedule, before, sorted(known, key=lambda each: each.n))
+        told = None if all_of_it is None else all_of_it[1]
+        same = schedule.value["evidence"] == told
+        check.require(schedule.place, "its evidence is not all that the log tells", holds=same)
+    return until
+
+
+def _met(
+    lot: Lot, logged: Logged, schedule: Document, before: Document, rows: list[Logged]
+) -> tuple[int | None, list[str]] | None:
+    """Return what these records make of the deadline: the end of the failure, and which of them tell it."""
+    due = before.value["close"]
+    if schedule.value["cause"] == "clock":
+        return clock_met(rows, due)
+    return outage_met(rows, before.value["extension_rule"], due, settled_before(lot, logged))
 
 
 def _evidence_rows(lot: Lot, check: Check, logged: Logged, schedule: Document) -> list[Logged] | None:
-    """Return the records that the schedule names, if all are there, of their kinds, in log order and before it."""
-    cause, by_h = schedule.value["cause"], {each.h: each for each in lot.evidence.records}
+    """Return the records that the schedule names, if all are there and of its cause, in log order and before it."""
+    cause = schedule.value["cause"]
+    by_h = {each.h: each for each in lot.evidence.records}
     rows = [by_h[h] for h in schedule.value["evidence"] if h in by_h]
     if not check.require(
         schedule.place, "evidence that is not in the bundle", holds=len(rows) == len(schedule.value["evidence"])
     ):
         return None
-    for each in rows:
-        fits = each.kind in KINDS_OF_CAUSE[cause] and each.n < logged.n
-        check.require(each.place, f"is no evidence of {cause} before the extension", holds=fits)
+    strange = [each for each in rows if each.kind not in KINDS_OF_CAUSE[cause] or each.n >= logged.n]
+    for each in strange:
+        check.fail(each.place, f"is no evidence of {cause} before the extension")
     places = [each.n for each in rows]
     check.require(schedule.place, "evidence out of log order", holds=places == sorted(set(places)))
-    return rows
+    return None if strange else rows
 
 
-def clock_until(rows: list[Logged], close: int) -> int | None:
-    """Return the end of the last hold that touched a deadline (ms); ``None`` if none did, or one is not over."""
-    met = _touching(rows, close)
-    ends = [ended for _, _, ended in met if ended is not None]
-    return max(ends) if ends and len(ends) == len(met) else None
+def clock_met(rows: list[Logged], close: int) -> tuple[int | None, list[str]] | None:
+    """Return the end of the last hold that touched [close − 120 s, close + drain], and the records of all of them.
 
-
-def _touching(rows: list[Logged], close: int) -> list[tuple[tuple[str, ...], int, int | None]]:
-    """Return the holds that have a moment in common with [close − 120 s, close + drain]."""
+    The end is ``None`` while one of them goes on; without any the trigger is not met.
+    """
     first, last = close - BEFORE_CLOSE_MS, close + DRAIN_MS
-    return [each for each in holds_told(rows) if each[1] <= last and (each[2] is None or each[2] >= first)]
-
-
-def _close_by_rule(until: int, rule: dict[str, Any], at: int) -> int:
-    earliest = max(until + int(rule["extend_ms"]), at + HALF_HOUR_MS)
-    return -(-earliest // FULL_MINUTE_MS) * FULL_MINUTE_MS
-
-
-def _check_complete(lot: Lot, check: Check, logged: Logged, schedule: Document, before: Document) -> None:
-    """Nothing that the whole log knew of the clock at this deadline was left out, and nothing else was put in."""
-    rows = [each for each in clock_rows(lot.evidence) if each.n < logged.n]
-    wanted = {h for hs, _, _ in _touching(rows, before.value["close"]) for h in hs}
-    told = [each.h for each in rows if each.h in wanted]
-    check.require(
-        schedule.place, "its evidence is not all that the log tells", holds=schedule.value["evidence"] == told
-    )
+    met = [each for each in holds_told(rows) if each[1] <= last and (each[2] is None or each[2] >= first)]
+    if not met:
+        return None
+    ends = [ended for _, _, ended in met]
+    named = {h for hs, _, _ in met for h in hs}
+    until = None if None in ends else max(end for end in ends if end is not None)
+    return until, [each.h for each in rows if each.h in named]

@@ -50,6 +50,7 @@ from verifier.checks_opening import (
 )
 from verifier.checks_pool import check_exclusions, check_pool
 from verifier.checks_ranking import check_award, check_notices, check_ranking
+from verifier.checks_refusals import check_refused_close
 from verifier.checks_seed import check_reveals, check_seed
 from verifier.checks_time import (
     check_bid_times,
@@ -107,7 +108,7 @@ LOT_CHECKS: tuple[tuple[str, str, tuple[LotCheck, ...]], ...] = (
     (
         "TE-02",
         "deadlines moved by rule recomputed from their evidence; confirmed ones were blocked",
-        (check_extensions, check_confirmations),
+        (check_extensions, check_confirmations, check_refused_close),
     ),
     ("TE-03", "deadline heartbeat", (check_heartbeat,)),
     ("TE-04", "close entry: not before the close, drain waited for", (check_close_entry,)),

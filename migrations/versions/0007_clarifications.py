@@ -78,6 +78,7 @@ CREATE TABLE desk.followed_tender (
 
 # The asker writes under the name of its question, so the row it leaves is checked by nobody's organisation; what is
 # read afterwards is. ``nullif``: a transaction without an actor has the empty text there and sees nothing.
+# A worker reads who follows a tender for one thing: to write to them when its deadline has moved by rule.
 POLICIES = """
 ALTER TABLE desk.question_asker ENABLE ROW LEVEL SECURITY;
 ALTER TABLE desk.question_asker FORCE ROW LEVEL SECURITY;
@@ -90,6 +91,8 @@ ALTER TABLE desk.followed_tender FORCE ROW LEVEL SECURITY;
 CREATE POLICY own ON desk.followed_tender
     USING (account_id = nullif(current_setting('mingbiao.actor', true), ''));
 GRANT SELECT, INSERT, DELETE ON desk.followed_tender TO trading_web;
+CREATE POLICY told ON desk.followed_tender FOR SELECT TO trading_worker USING (true);
+GRANT SELECT ON desk.followed_tender TO trading_worker;
 """
 
 

@@ -33,7 +33,7 @@ function checkStates(states, first, last, closed, check) {
 }
 
 // Whether agency and supervisor signed before the close that this deadline counts (TE1 T5).
-function isConfirmed(evidence, closed, reason) {
+export function isConfirmed(evidence, closed, reason) {
   const wanted = [closed.procedure, closed.body.lot, closed.body.stage, reason];
   return evidence.ofKind("closing.confirmed").some(({ n, procedure, body }) => {
     const document = evidence.document(body.doc_sha256, "mb.closing-confirmation");

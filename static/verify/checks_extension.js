@@ -1,10 +1,12 @@
 // TE-02: deadlines that moved by rule, recomputed from their evidence records, and confirmed ones (TE1 T5, T6).
-import { DRAIN_MS, HALF_HOUR_MS } from "./bounds.js";
+import { DRAIN_MS } from "./bounds.js";
 import { alike } from "./bytes.js";
-import { BEFORE_CLOSE_MS, CLOCK_KINDS, clockRows, holdsTold } from "./checks_clocks.js";
+import { BEFORE_CLOSE_MS, CLOCK_KINDS, holdsTold } from "./checks_clocks.js";
+import { PROBE_KINDS, outageMet } from "./checks_outages.js";
+import { closeByRule, settledBefore, untilRefused } from "./checks_refusals.js";
 
-const MOST_DERIVED = 3, FULL_MINUTE_MS = 60_000;
-const KINDS_OF_CAUSE = new Map([["clock", CLOCK_KINDS]]);
+const MOST_DERIVED = 3;
+const KINDS_OF_CAUSE = new Map([["clock", CLOCK_KINDS], ["outage", PROBE_KINDS]]);
 
 // Each derived schedule has its consent, its evidence, and the deadline that follows from them.
 export function checkExtensions(lot, check) {
@@ -30,51 +32,54 @@ function checkConsent(check, { value, place }, before, derived) {
 function checkDerived(lot, check, logged, { value, place }, before) {
   const { cause, evidence, close } = value, rule = before.value.extension_rule, due = before.value.close;
   check.require(logged.place, alike([logged.body.cause, logged.body.evidence], [cause, evidence]), "extension_record");
-  if (!KINDS_OF_CAUSE.has(cause)) return check.gap(place, "extension", { cause });
-  const rows = evidenceRows(lot, check, logged, { value, place });
-  if (rows === null || rule === null) return null;
-  const until = clockUntil(rows, due);
-  if (!check.require(place, until !== null, "evidence_short")) return null;
+  if (rule === null) return;
+  const recompute = cause === "refusal" ? untilRefused : untilEvidence;
+  const until = recompute(lot, check, logged, { value, place }, before);
+  if (until === null) return;
   const wanted = closeByRule(until, rule, logged.at);
   check.require(place, close === wanted, "recomputed", { what: "close", found: close, wanted });
   check.require(place, until + rule.extend_ms > due, "extension_needless");
-  if (lot.evidence.wholeLog) check.require(place, alike(evidence, allOf(lot.evidence, logged, due)), "evidence_part");
-  return null;
+}
+
+// The end of the failures that a derived schedule names; null if its evidence moves nothing.
+function untilEvidence(lot, check, logged, schedule, before) {
+  const { value, place } = schedule, rows = evidenceRows(lot, check, logged, schedule);
+  if (rows === null) return null;
+  const until = met(lot, logged, schedule, before, rows)?.until ?? null;
+  if (!check.require(place, until !== null, "evidence_short")) return null;
+  if (lot.evidence.wholeLog) {
+    const kinds = KINDS_OF_CAUSE.get(value.cause);
+    const known = lot.evidence.records.filter(({ kind, n }) => kinds.includes(kind) && n < logged.n);
+    const all = met(lot, logged, schedule, before, known.sort((left, right) => left.n - right.n));
+    check.require(place, all !== null && alike(value.evidence, all.hs), "evidence_part");
+  }
+  return until;
+}
+
+// What these records make of the deadline: the end of the failure, and which of them tell it.
+function met(lot, logged, { value: { cause } }, before, rows) {
+  const { close, extension_rule: rule } = before.value;
+  return cause === "clock" ? clockMet(rows, close) : outageMet(rows, rule, close, settledBefore(lot, logged));
 }
 
 // The records that the schedule names; null if one is not there. They are of its cause, in log order and before it.
-function evidenceRows(lot, check, logged, { value, place }) {
-  const byH = new Map(lot.evidence.records.map((each) => [each.h, each])), { cause, evidence } = value;
+function evidenceRows(lot, check, logged, { value: { cause, evidence }, place }) {
+  const byH = new Map(lot.evidence.records.map((each) => [each.h, each]));
   const rows = evidence.filter((h) => byH.has(h)).map((h) => byH.get(h));
   if (!check.require(place, rows.length === evidence.length, "evidence_missing")) return null;
-  for (const each of rows) {
-    const fits = KINDS_OF_CAUSE.get(cause).includes(each.kind) && each.n < logged.n;
-    check.require(each.place, fits, "evidence_other", { cause });
-  }
+  const strange = rows.filter(({ kind, n }) => !KINDS_OF_CAUSE.get(cause).includes(kind) || n >= logged.n);
+  for (const each of strange) check.fail(each.place, "evidence_other", { cause });
   check.require(place, rows.every(({ n }, at) => at === 0 || rows[at - 1].n < n), "evidence_order");
-  return rows;
+  return strange.length > 0 ? null : rows;
 }
 
-// The end of the last hold that touched a deadline; null if none did, or one is not over.
-function clockUntil(rows, close) {
-  const ends = touching(rows, close).map(({ ended }) => ended);
-  return ends.length > 0 && !ends.includes(null) ? Math.max(...ends) : null;
-}
-
-// The holds that have a moment in common with [close − 120 s, close + drain].
-const touching = (rows, close) => holdsTold(rows).filter(({ begun, ended }) =>
-  begun <= close + DRAIN_MS && (ended === null || ended >= close - BEFORE_CLOSE_MS));
-
-function closeByRule(until, rule, at) {
-  const earliest = Math.max(until + rule.extend_ms, at + HALF_HOUR_MS), over = earliest % FULL_MINUTE_MS;
-  return over === 0 ? earliest : earliest - over + FULL_MINUTE_MS;
-}
-
-// All that the whole log knew of the clock at this deadline, and nothing else.
-function allOf(evidence, logged, close) {
-  const rows = clockRows(evidence).filter(({ n }) => n < logged.n);
-  const wanted = new Set(touching(rows, close).flatMap(({ hs }) => hs));
-  return rows.map(({ h }) => h).filter((h) => wanted.has(h));
+// The end of the last hold that touched [close − 120 s, close + drain], null while one goes on, and the records of all.
+function clockMet(rows, close) {
+  const found = holdsTold(rows).filter(({ begun, ended }) =>
+    begun <= close + DRAIN_MS && (ended === null || ended >= close - BEFORE_CLOSE_MS));
+  if (found.length === 0) return null;
+  const ends = found.map(({ ended }) => ended), named = new Set(found.flatMap(({ hs }) => hs));
+  return { until: ends.includes(null) ? null : Math.max(...ends), hs: rows.map(({ h }) => h).filter((h) => named.has(h)) };
 }
 
 // What agency and supervisor confirmed was blocked, for that reason, at that deadline (T5).

@@ -26,6 +26,9 @@ from tests.support.two_verifiers import Browsed, differences
 from tests.support.verifying import failures, told, told_once, verify
 from tests.verifier.test_extensions import RULE, clock, confirmed, held, move, until_bidding
 from tests.verifier.test_lies import LIES, ZERO, Change, lie, put, swapped_ranks
+from tests.verifier.test_outages import BOTH, BY_OUTAGE, down
+from tests.verifier.test_outages import moved_by as moved_by_outage
+from tests.verifier.test_refusals import BY_REFUSAL, moved_by, refused
 
 LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 ROUNDS = range(200) if LONG else (3, 12)
@@ -107,6 +110,26 @@ def moved_in_turn(tender: Tender) -> None:
         move(tender, held(tender))
 
 
+def by_refusal(tender: Tender, code: str = "busy", *, later: int = 0, left_out: bool = False, shift: int = 0) -> None:
+    """Move by a refusal, with a lie about the deadline, about the last refusal, or about when it arrived."""
+    arrival = tender.close - 1_000 + shift
+    named = refused(tender, arrival, code)
+    if left_out:
+        refused(tender, arrival + 500, code)
+    tender.wait(tender.close + 20_000)
+    moved_by(tender, arrival, named.h, later=later)
+
+
+def by_outage(tender: Tender, vantages: tuple[str, ...] = BOTH) -> None:
+    until = tender.close + 20 * MINUTE
+    moved_by_outage(tender, until, down(tender, tender.close - 20 * MINUTE, until, vantages))
+
+
+def closed_over_a_refusal(tender: Tender) -> None:
+    refused(tender, tender.close - 1_000)
+    tender.wait(tender.close + 10_000)
+
+
 # How a deadline moved or was confirmed: consent of the agency, what was logged, and the check that finds the lie.
 MOVED: dict[str, tuple[dict[str, Any] | None, Callable[[Tender], None], str | None]] = {
     "by rule": (RULE, lambda tender: move(tender, held(tender)), None),
@@ -130,6 +153,14 @@ MOVED: dict[str, tuple[dict[str, Any] | None, Callable[[Tender], None], str | No
     "by a part of the evidence": (RULE, left_out, "TE-02"),
     "a fourth time": (RULE, moved_in_turn, "TE-02"),
     "with another notice": (RULE, lambda tender: move(tender, held(tender), notice_sha256="ab" * 32), "RK-03"),
+    "by a refusal": (BY_REFUSAL, by_refusal, None),
+    "by a refusal, too far": (BY_REFUSAL, lambda tender: by_refusal(tender, later=3 * MINUTE), "TE-02"),
+    "by a refusal that was not the last": (BY_REFUSAL, lambda tender: by_refusal(tender, left_out=True), "TE-02"),
+    "by the fault of a bidder": (BY_REFUSAL, lambda tender: by_refusal(tender, "bid.late", shift=1_000), "TE-02"),
+    "by an invented refusal": (BY_REFUSAL, lambda tender: moved_by(tender, tender.close, "ab" * 32), "TE-02"),
+    "by an outage": (BY_OUTAGE, by_outage, None),
+    "by an outage that one alone saw": (BY_OUTAGE, lambda tender: by_outage(tender, BOTH[:1]), "TE-02"),
+    "over a refusal": (None, closed_over_a_refusal, "TE-02"),
     "confirmed": (None, confirmed, None),
     "confirmed for nothing": (None, lambda tender: confirmed(tender, blocked=False), "TE-02"),
     "confirmed for another lot": (None, lambda tender: confirmed(tender, lot="2"), "TE-07"),
@@ -146,7 +177,7 @@ def moved(name: str) -> Tender:
     return tender
 
 
-@pytest.mark.parametrize("name", MOVED if LONG else ["by rule", "further"])
+@pytest.mark.parametrize("name", MOVED if LONG else ["further", "by a refusal"])
 def test_both_recompute_the_deadline_that_moved(browsed: Browsed, name: str) -> None:
     tender, check = moved(name), MOVED[name][2]
     for kind, tier in KINDS[::-2] if LONG else KINDS[-1:]:

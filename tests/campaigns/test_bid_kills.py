@@ -23,6 +23,7 @@ from redis import Redis
 from tests.build.market import Market, OpenLot, open_market
 from tests.support import bid_checker as checker
 from tests.support.bid_clients import Crowd, Step, crowd_before
+from tests.support.confirmed import confirm_in_advance
 from tests.support.kills import HEAL_S, Draws, is_whole, pid_of, pids, require_sound, web_workers
 from tests.support.platforms import runtime_on, strike, temporary_platform
 from trading.audit.demo_clock import jump
@@ -103,6 +104,8 @@ def close_under_fire(platform: Platform, market: Market, crowd: Crowd) -> Counte
     """Let the deadline come while bidders submit; kill worker and Valkey at it; return what is wrong in the end."""
     crowd.hold()
     crowd.lots.end_with(3)
+    for lot in crowd.lots.published:
+        confirm_in_advance(market, lot)
     close, shift_file = crowd.lots.published[0].close, platform.data_dir / "demo-shift"
     jump(market.runtime, Actor.system("campaign"), close - LEAD_MS, shift_file=shift_file)
     crowd.go_on()

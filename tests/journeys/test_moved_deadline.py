@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from agents.sealing import SealedBid
 from tests.support.databases import Server, clone
 from tests.support.exporting import Exporter
 from tests.support.market import CLOSE, SYSTEM, Bidder, Market, open_market
@@ -20,6 +23,7 @@ from trading.assembly import SUBSCRIPTIONS
 from trading.audit.relay import relay
 from trading.audit.replay import replay
 from trading.bids.rules.schedule import DRAIN_MS, parse_schedule
+from trading.bids.service import Arrival, Refused, submit
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.demo.cast import BIDDERS
@@ -39,6 +43,7 @@ from trading.procedures.rules.spec import parse_spec
 
 MINUTE = 60_000
 RULE = {"extend_ms": 30 * MINUTE, "look_back_ms": 0, "min_outage_ms": 0, "triggers": ["clock"]}
+BY_REFUSAL = {**RULE, "look_back_ms": 30 * MINUTE, "triggers": ["refusal"]}
 EARLY, LATER = BIDDERS[:2], BIDDERS[2]
 
 
@@ -87,11 +92,32 @@ def is_moved(market: Market) -> bool:
     return market.kinds().count("tender.changed") == 1
 
 
-def moved(market: Market, evidence: list[str]) -> int:
+def refusals_around_the_deadline(market: Market) -> list[str]:
+    """Refuse two that waited inside the platform until it had passed, then one that was late; return the evidence."""
+    late = Bidder(market, LATER)
+    late.start()
+    sealed = late.seal(97_000_00)
+    late.upload(sealed.parts, sealed)
+    market.advance_to(CLOSE + 500)
+    refused = [submitted_before(late, sealed, seconds) for seconds in (3.0, 2.0, 0.0)]
+    assert [(each.reason.code, each.received_at >= CLOSE) for each in refused] == [("bid.late", True)] * 3
+    return [refused[1].h.hex()]
+
+
+def submitted_before(bidder: Bidder, sealed: SealedBid, seconds: float) -> Refused:
+    """Submit what has been waiting for so long since its last byte was read."""
+    runtime, actor = bidder.market.runtime, bidder.market.stage.actors[bidder.key]
+    arrival = Arrival(bid=bidder.bid, signed=sealed.envelope, last_byte=time.monotonic() - seconds)
+    with pytest.raises(Refused) as refusal:
+        submit(runtime.ledger, runtime.objects, actor, arrival)
+    return refusal.value
+
+
+def moved(market: Market, evidence: list[str], cause: str = "clock") -> int:
     """The deadline has moved, with everything that says so; return it."""
     eventually(lambda: is_moved(market))
     (published,), (changed,) = market.bodies("tender.published"), market.bodies("tender.changed")
-    assert (changed["cause"], changed["evidence"]) == ("clock", evidence)
+    assert (changed["cause"], changed["evidence"]) == (cause, evidence)
     assert changed["notice_sha256"] == published["notice_sha256"]
     lot = lot_of(market)
     assert lot.schedule_sha256 == changed["schedule_sha256"]
@@ -104,7 +130,7 @@ def moved(market: Market, evidence: list[str]) -> int:
     schedule = parse_schedule(stored.doc)
     assert (schedule.close, schedule.seq, schedule.supersedes) == (lot.close_at, 2, published["schedule_sha256"])
     assert lot.close_at % MINUTE == 0
-    assert 0 <= lot.close_at - (CLOSE + 30 * MINUTE) < 2 * MINUTE
+    assert 0 <= lot.close_at - (CLOSE + 30 * MINUTE) < 3 * MINUTE
     assert (shown.is_void, shown.is_blocked, shown.close_at) == (False, False, lot.close_at)
     return lot.close_at
 
@@ -150,6 +176,37 @@ def test_the_deadline_moves_by_rule_and_a_bid_in_the_new_time_counts(
             assert list(replay(conn, FOLDS, REPLAYED, COMPARES)) == []
 
 
+def nobody_is_told_who_was_refused(market: Market, bundle: Path, h: str) -> None:
+    """What the public can read names one commitment, and neither the refusals nor the refused (ADR 0052)."""
+    with zipfile.ZipFile(bundle) as files:
+        told = {name: files.read(name).decode(errors="replace") for name in files.namelist() if name != "verify.py"}
+    for path in (f"/procedures/{market.tender}", f"/log/entries/{h}", f"/log/explorer/commitment/{h}", "/feed.atom"):
+        told[path] = market.client().get(path, follow_redirects=True).text
+    assert any(h in text for text in told.values())
+    assert [name for name, text in told.items() if LATER.code in text or "bid.refused" in text] == []
+
+
+def test_a_refusal_by_the_platforms_own_fault_moves_the_deadline(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bundle of the public has neither the refusals nor their number; that of the auditors recomputes the move."""
+    with clone(server, demo=True) as database, open_market(database, tmp_path, BIDDERS[:3]) as market:
+        published(market, BY_REFUSAL)
+        evidence = refusals_around_the_deadline(market)
+        close = moved(market, evidence, "refusal")
+        exporter = Exporter(market, trust_document(market.stage, "0" * 64), tmp_path, capsys)
+        assert exporter.complaints() == {}
+        nobody_is_told_who_was_refused(market, exporter.folder / "public.zip", evidence[0])
+        submitted(Bidder(market, LATER), 97_000_00)
+        market.advance_to(close + DRAIN_MS + 1_000)
+        (closed,) = market.bodies("tender.closed")
+        assert (closed["count"], closed["close"]) == (3, close)
+        assert exporter.complaints() == {}
+        assert exporter.states["TE-02"] == ["ok"] * 4
+        with database.connect("trading_auditor") as conn:
+            assert list(replay(conn, FOLDS, REPLAYED, COMPARES)) == []
+
+
 HIDDEN = re.compile(r'<input[^>]*name="(csrf_token|offer)"[^>]*value="([^"]*)"')
 
 
@@ -161,10 +218,10 @@ class Signer:
         self.key = market.stage.signers[key, key]
         self.desk = f"/procedures/{market.tender}/lots/1/opening/desk"
 
-    def propose(self) -> str:
+    def propose(self, why: str) -> str:
         """Put the paper on the desk; return its address."""
         shown = self.client.get(f"{self.desk}?lang=zh").text
-        assert "平台不能保证时钟准确" in shown
+        assert why in shown
         made = self.client.post(f"{self.desk}/confirmation", data=dict(HIDDEN.findall(shown)))
         assert made.status_code == 303
         return made.location
@@ -178,9 +235,22 @@ class Signer:
         return self.client.post(path, data={**dict(HIDDEN.findall(shown)), "signatures": signatures})
 
 
-def is_blocked(market: Market) -> bool:
+def is_blocked(market: Market, times: int) -> bool:
     market.work()
-    return market.kinds().count("closing.blocked") == 1
+    return market.kinds().count("closing.blocked") == times
+
+
+def both_confirm(market: Market, why: str) -> None:
+    """Agency and supervisor sign that the deadline counts; one of them alone confirms nothing."""
+    agency, supervisor = Signer(market, "drafter", "agency"), Signer(market, "supervisor", "supervisor")
+    confirmed = market.kinds().count("closing.confirmed")
+    path = agency.propose(why)
+    assert supervisor.propose(why) == path  # asking twice makes one paper
+    assert agency.sign(path).status_code == 303
+    market.work()
+    kinds = market.kinds()
+    assert (kinds.count("tender.closed"), kinds.count("closing.confirmed")) == (0, confirmed)
+    assert supervisor.sign(path).status_code == 303
 
 
 def test_without_consent_agency_and_supervisor_may_confirm_the_deadline(
@@ -192,17 +262,14 @@ def test_without_consent_agency_and_supervisor_may_confirm_the_deadline(
             confirming.proposal(market.runtime.ledger, *market.place)
         hold_around_the_deadline(market)
         market.advance_to(CLOSE + DRAIN_MS)
-        agency, supervisor = Signer(market, "drafter", "agency"), Signer(market, "supervisor", "supervisor")
-        eventually(lambda: is_blocked(market))
-        path = agency.propose()
-        assert supervisor.propose() == path  # asking twice makes one paper
-        assert agency.sign(path).status_code == 303
+        eventually(lambda: is_blocked(market, 1))
+        both_confirm(market, "平台不能保证时钟准确")
+        eventually(lambda: is_blocked(market, 2))  # what was refused during the hold is a reason of its own
+        both_confirm(market, "平台因自身原因")
         market.work()
-        assert market.kinds().count("tender.closed") == market.kinds().count("closing.confirmed") == 0
-        assert supervisor.sign(path).status_code == 303
-        market.work()
-        (closed,), (confirmed,) = market.bodies("tender.closed"), market.bodies("closing.confirmed")
-        assert (closed["close"], closed["count"], confirmed["reason"]) == (CLOSE, 2, "clock")
+        (closed,), confirmed = market.bodies("tender.closed"), market.bodies("closing.confirmed")
+        assert (closed["close"], closed["count"]) == (CLOSE, 2)
+        assert [body["reason"] for body in confirmed] == ["clock", "refusal"]
         exporter = Exporter(market, trust_document(market.stage, "0" * 64), tmp_path, capsys)
         assert exporter.complaints() == {}
         with database.connect("trading_auditor") as conn:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, event
 
 from tests.build.dummy_envelopes import DummyVersion, MemoryStore, dummy_chain
 from tests.build.market import DemoTime, Market, OpenLot, Party, open_market, runtime_of
+from tests.support.confirmed import confirm_in_advance
 from tests.support.databases import Database
 from tests.support.logs import LogWorld
 from trading.audit.ledger import Ledger
@@ -106,6 +107,8 @@ class Storm:
         found: list[OpenLot] = []
         for at in range(0, len(deadlines), lots):
             found += self.market.publish(deadlines[at : at + lots])
+        for lot in found:
+            confirm_in_advance(self.market, lot)
         return found
 
     def rage(self, lots: Sequence[OpenLot], closer: Closer) -> None:

@@ -126,7 +126,7 @@ LOT = {
     "items-0-quantity": "420.50",
     "items-0-unit": "套",
 }
-DATES = {
+DATES: dict[str, Any] = {
     "issue_day": "",
     "close_day": "2026-03-31",
     "close_time": "10:00",
@@ -134,7 +134,7 @@ DATES = {
     "questions_day": "",
     "validity_days": "90",
     "extension": "yes",
-    "triggers": "clock",
+    "triggers": ["clock", "refusal"],
     "extend_minutes": "90",
 }
 
@@ -262,10 +262,11 @@ def consent(desk: Desk, page: str, schedule_sha256: str) -> None:
     """The rule that the agency consented to stands on the page and in the signed schedule (MB-03, TE1 T2)."""
     assert "最多顺延三次" in page
     assert "截止时平台不能保证时钟准确" in page
+    assert "平台因自身原因拒收了按时到达的投标" in page
     address = f"/procedures/{desk.reference}/documents/{schedule_sha256}.json"
     rule = parse_schedule(desk.exchange.market.client().get(address).data).extension_rule
     assert rule == ExtensionRule(
-        extend_ms=90 * 60_000, look_back_ms=120 * 60_000, min_outage_ms=10 * 60_000, triggers=("clock",)
+        extend_ms=90 * 60_000, look_back_ms=120 * 60_000, min_outage_ms=10 * 60_000, triggers=("clock", "refusal")
     )
 
 

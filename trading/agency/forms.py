@@ -154,7 +154,10 @@ class DatesForm(DraftForm):
     )
     triggers = SelectMultipleField(
         _("What moves it"),
-        choices=[SelectChoice("clock", _("The platform cannot vouch for its clock at the deadline"))],
+        choices=[
+            SelectChoice("clock", _("The platform cannot vouch for its clock at the deadline")),
+            SelectChoice("refusal", _("The platform refuses, by its own fault, what arrived in time")),
+        ],
         validate_choice=False,
     )
     extend_minutes = StringField(

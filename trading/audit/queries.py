@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, TextClause, func, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trading.audit.model import ClosedLog, CurrentLog, Recorded
@@ -79,8 +79,6 @@ _ENTRY = select(
 )
 _WITH_POSITION = _ENTRY.outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
 _LOGGED = _ENTRY.join_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
-#: Evidence of a deadline that moved by rule: of no procedure, and named by its record (TE1 T6).
-CLOCK_KINDS: Final = frozenset({"clock.hold", "clock.released"})
 _HOLDS: Final = text("audit_entry.kind IN ('clock.hold', 'clock.released')")  # as in the index audit_entry_hold
 #: Written as in the partial index audit_entry_watch, which keeps readers of these kinds from reading the whole log.
 IS_WATCHED: Final = text("audit_entry.kind IN ('admin.read', 'witness.missed', 'log.delayed', 'tst.anchored')")
@@ -338,14 +336,19 @@ def on_hold(conn: Connection) -> bool:
 
 
 def clock_holds(conn: Connection) -> Iterator[dict[str, Any]]:
-    """Yield every ``clock.hold`` and ``clock.released`` in log order, each with ``h`` (hex) and its position ``n``.
+    """Yield every ``clock.hold`` and ``clock.released`` as ``placed`` does."""
+    return placed(conn, _HOLDS)
+
+
+def placed(conn: Connection, *conditions: ColumnElement[bool] | TextClause) -> Iterator[dict[str, Any]]:
+    """Yield the records of these entries in log order, each with ``h`` (hex) and its position ``n``.
 
     One that is not in the log yet comes last; its ``n`` is None.
     """
     query = (
         select(audit_entry.c.record, audit_entry.c.h, log_position.c.n)
         .outerjoin_from(audit_entry, log_position, log_position.c.entry_id == audit_entry.c.id)
-        .where(_HOLDS)
+        .where(*conditions)
         .order_by(log_position.c.n, audit_entry.c.id)
     )
     for row in conn.execute(query):

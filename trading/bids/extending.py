@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.queries import clock_holds
 from trading.bids import queries
-from trading.bids.rules.derivation import Decision, Trigger, Verdict, by_clock, decide, successor
-from trading.bids.rules.schedule import DRAIN_MS, Schedule
+from trading.bids.rules.derivation import Decision, Trigger, Verdict, by_clock, by_refusal, decide, successor
+from trading.bids.rules.refusals import caused_by_platform, settled_until
+from trading.bids.rules.schedule import DRAIN_MS
 from trading.documents import store as documents
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
@@ -62,24 +63,22 @@ def settle(ledger: Ledger, reference: str, number: str, stage: str) -> Verdict:
 def decision(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> Decision:
     """Return what the records make of the deadline of an open lot at ``at`` (ms), which is after its drain."""
     chain = queries.schedule_chain(conn, lot)
-    holds = list(clock_holds(conn))
-    found = by_clock(holds, chain[0].close)
-    if found is not None and any(record["n"] is None for record in holds):
-        return _WAITING  # evidence is named in log order (T2)
-    confirmed = queries.confirmed_for(conn, row.id, lot.number, lot.stage, chain[0].close)
-    return _decided(conn, row, chain, [each for each in (found,) if each and each.cause not in confirmed], at)
-
-
-def _decided(conn: Connection, row: ProcedureRow, chain: list[Schedule], triggers: list[Trigger], at: int) -> Decision:
-    if not triggers:
-        return Decision(verdict=Verdict.CLOSE)
-    return decide(
-        chain[0],
-        triggers,
-        usual=usual_rule(procedures.edition_of(conn, row, at), Regime(row.regime), MEASURED),
-        derived=sum(each.cause is not None for each in chain),
-        at=at,
+    close = chain[0].close
+    usual = usual_rule(procedures.edition_of(conn, row, at), Regime(row.regime), MEASURED)
+    rule = chain[0].extension_rule or usual
+    deadlines = queries.deadlines(conn, lot, chain)
+    holds, refused = list(clock_holds(conn)), queries.refusals(conn, lot)
+    found = (
+        by_clock(holds, close),
+        by_refusal(caused_by_platform(refused, deadlines), rule, close, settled_until(deadlines)),
     )
+    confirmed = queries.confirmed_for(conn, row.id, lot.number, lot.stage, close)
+    triggers = [each for each in found if each is not None and each.cause not in confirmed]
+    unlogged = {record["h"] for record in (*holds, *refused) if record["n"] is None}
+    if any(unlogged.intersection(each.evidence) for each in triggers):
+        return _WAITING  # evidence is named in log order (T2)
+    derived = sum(each.cause is not None for each in chain)
+    return decide(chain[0], triggers, usual=usual, derived=derived, at=at)
 
 
 def _extend(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, trigger: Trigger, close: int) -> None:

@@ -201,17 +201,6 @@ def refuse(
     return Event(kind="bid.refused", subject=f"lot:{lot}", body=body, procedure=procedure, procedure_id=procedure_id)
 
 
-def platform_caused(code: str, *, received_at: int, queue_ms: int, close: int) -> bool:
-    """TE1 T4.3: whether a refusal for time is the platform's doing."""
-    match code:
-        case "bid.late" | "busy":
-            return received_at - queue_ms < close
-        case "bid.closed" | "clock.hold":
-            return True
-        case _:
-            return False
-
-
 def require_in_time(*, received_at: int, close: int | None, phase: str | None, hold: bool) -> None:
     """S7.3 step 2: half-open, strict; the close decides by what ``act_begin`` returned and by nothing else."""
     if close is not None and received_at >= close:

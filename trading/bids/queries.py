@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, func, select
 
-from trading.audit.queries import clock_holds
+from trading.audit.queries import clock_holds, placed
 from trading.audit.tables import audit_entry
 from trading.bids.model import BidHead, ManifestItem
 from trading.bids.rules.closing import parse_closing_confirmation
 from trading.bids.rules.derivation import by_clock
 from trading.bids.rules.policy import Policy, parse_policy
+from trading.bids.rules.refusals import Deadline
 from trading.bids.rules.schedule import Schedule, parse_schedule
 from trading.bids.rules.uploads import Upload
 from trading.bids.tables import bid, bid_version, part, upload, upload_piece
@@ -310,14 +311,14 @@ def deadline_record(
 
 def blocked_for(conn: Connection, procedure_id: int, lot_number: str, stage: str, close: int) -> tuple[str, ...]:
     """Return why the close of this very deadline is recorded as blocked, oldest reason first (TE1 T5)."""
-    told = _told(conn, procedure_id, "closing.blocked", lot_number, stage)
+    told = _told(conn, procedure_id, ("closing.blocked",), lot_number, stage)
     return tuple(str(record["body"]["reason"]) for record in told if record["at"] >= close)
 
 
 def confirmed_for(conn: Connection, procedure_id: int, lot_number: str, stage: str, close: int) -> frozenset[str]:
     """Return for which reasons agency and supervisor have confirmed this very deadline (TE1 T5)."""
     reasons = set()
-    for record in _told(conn, procedure_id, "closing.confirmed", lot_number, stage):
+    for record in _told(conn, procedure_id, ("closing.confirmed",), lot_number, stage):
         stored = documents.get(conn, bytes.fromhex(record["body"]["doc_sha256"]))
         if stored is None:
             raise IntegrityFailure(f"document {record['body']['doc_sha256']} is missing")
@@ -327,9 +328,11 @@ def confirmed_for(conn: Connection, procedure_id: int, lot_number: str, stage: s
     return frozenset(reasons)
 
 
-def _told(conn: Connection, procedure_id: int, kind: str, lot_number: str, stage: str) -> Iterator[dict[str, Any]]:
-    """Yield the records of a kind about one lot and stage, oldest first."""
-    own = (audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind == kind)
+def _told(
+    conn: Connection, procedure_id: int, kinds: Collection[str], lot_number: str, stage: str
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of some kinds about one lot and stage, oldest first."""
+    own = (audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind.in_(kinds))
     for raw in conn.execute(select(audit_entry.c.record).where(*own).order_by(audit_entry.c.id)).scalars():
         record = loads_object(bytes(raw))
         if (record["body"]["lot"], record["body"]["stage"]) == (lot_number, stage):
@@ -353,15 +356,26 @@ def schedule_chain(conn: Connection, lot: LotRow) -> list[Schedule]:
     return chain
 
 
+def deadlines(conn: Connection, lot: LotRow, chain: Collection[Schedule]) -> list[Deadline]:
+    """Return since when each deadline of a lot has been in force, the first one first; ``chain`` are its schedules."""
+    known = {schedule.sha256: schedule for schedule in chain}
+    named = (
+        (record["at"], known[record["body"]["schedule_sha256"]])
+        for record in _told(conn, lot.procedure_id, _OFFERS, lot.number, lot.stage)
+    )
+    return [Deadline(since=at, close=schedule.close, signed=schedule.cause is None) for at, schedule in named]
+
+
+def refusals(conn: Connection, lot: LotRow) -> list[dict[str, Any]]:
+    """Return every ``bid.refused`` of a lot, in log order, with ``h`` and position as ``placed`` gives them."""
+    own = (audit_entry.c.procedure_id == lot.procedure_id, audit_entry.c.kind == "bid.refused")
+    return [record for record in placed(conn, *own) if record["subject"] == f"lot:{lot.number}"]
+
+
 def notice_in_force(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> str:
     """Return the SHA-256 of the notice that the newest publication or change of a lot names."""
-    query = (
-        select(audit_entry.c.record)
-        .where(audit_entry.c.procedure_id == procedure_id, audit_entry.c.kind.in_(_OFFERS))
-        .order_by(audit_entry.c.id.desc())
-    )
-    bodies = (loads_object(bytes(raw))["body"] for raw in conn.execute(query).scalars())
-    return next(str(body["notice_sha256"]) for body in bodies if (body["lot"], body["stage"]) == (lot_number, stage))
+    *_, newest = _told(conn, procedure_id, _OFFERS, lot_number, stage)
+    return str(newest["body"]["notice_sha256"])
 
 
 def is_void(conn: Connection, close: int) -> bool:

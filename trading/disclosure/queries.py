@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from trading.audit.queries import CLOCK_KINDS, LoggedRecord, records_of, records_of_draw
+from trading.audit.queries import LoggedRecord, logged, records_of, records_of_draw
+from trading.audit.tables import audit_entry
 from trading.bids.queries import Version, versions_of_lot
 from trading.documents.queries import of_procedure
 from trading.documents.tables import document
@@ -67,11 +68,14 @@ def of_one(conn: Connection, reference: str) -> Contents:
 def evidence_of(conn: Connection, contents: Contents) -> list[LoggedRecord]:
     """Return the records of no procedure from which deadlines of the contents moved by rule (TE1 T6)."""
     named = {
-        h for record in contents.records if record.kind == "tender.changed" for h in record.data["body"]["evidence"]
+        bytes.fromhex(h)
+        for record in contents.records
+        if record.kind == "tender.changed"
+        for h in record.data["body"]["evidence"]
     }
     if not named:
         return []
-    return [record for record in records_of(conn, None, CLOCK_KINDS) if record.h.hex() in named]
+    return logged(conn, audit_entry.c.h.in_(named) & audit_entry.c.procedure_id.is_(None))
 
 
 def of_draw(conn: Connection, draw: str, *, audit: bool) -> tuple[Contents, str | None]:

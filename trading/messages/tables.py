@@ -10,7 +10,7 @@ contact_mail = Table(
     "contact_mail",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),  # call, seat, told, notice
+    Column("kind", Text, nullable=False),  # call, moved, notice, seat, told
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("sent_at", BigInteger, nullable=True),

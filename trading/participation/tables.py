@@ -1,4 +1,7 @@
-"""Followed tenders. Who follows what is nobody's business: the database shows a row to its account alone (NOT-36)."""
+"""Followed tenders. Who follows what is nobody's business (NOT-36).
+
+The database shows a row to its account alone, and to the worker that writes to followers when a deadline has moved.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from trading.bids.rules.derivation import (
     MOST_DERIVED,
     Decision,
     Outage,
-    Refusal,
     Trigger,
     Verdict,
     by_clock,
@@ -24,6 +23,7 @@ from trading.bids.rules.derivation import (
     decide,
     successor,
 )
+from trading.bids.rules.refusals import Refusal
 from trading.bids.rules.schedule import MIN_NOTICE_MS, Schedule, parse_schedule, require_successor
 from trading.kernel.digests import sha256_hex
 from trading.procedures.rules.extension import ExtensionRule

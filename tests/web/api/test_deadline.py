@@ -10,7 +10,7 @@ import pytest
 from tests.support.databases import Server, clone
 from tests.support.market import CLOSE, SYSTEM, Bidder, Market, open_market
 from trading.audit.ledger import Ledger
-from trading.bids.model import platform_caused
+from trading.bids.rules.refusals import platform_caused
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.demo.cast import BIDDERS
 from trading.kernel.canonical import loads_object

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from trading.audit.rules.clocks import BEFORE_CLOSE_MS, holds
+from trading.bids.rules.refusals import Refusal
 from trading.bids.rules.schedule import DRAIN_MS, MIN_NOTICE_MS, SCHEDULE, Schedule
 from trading.kernel.canonical import loads_object
 from trading.procedures.rules.extension import ExtensionRule
@@ -43,14 +44,6 @@ class Outage:
         return max(0, end - max(self.first, first))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A refusal that the platform caused (T4.3), by its commitment and the arrival of what it refused."""
-
-    h: str
-    arrival: int
-
-
 def by_clock(records: Sequence[Mapping[str, Any]], close: int) -> Trigger | None:
     """Return the trigger ``clock`` if a hold and [close − 120 s, close + drain] have a moment in common.
 
@@ -70,9 +63,12 @@ def by_clock(records: Sequence[Mapping[str, Any]], close: int) -> Trigger | None
     )
 
 
-def by_outage(outages: Iterable[Outage], rule: ExtensionRule, close: int) -> Trigger | None:
-    """Return the trigger ``outage``: enough of them before the deadline, or one in progress at it."""
-    begin = close - rule.look_back_ms
+def by_outage(outages: Iterable[Outage], rule: ExtensionRule, close: int, settled: int = 0) -> Trigger | None:
+    """Return the trigger ``outage``: enough of them before the deadline, or one in progress at it.
+
+    What happened before ``settled`` does not count any more (``refusals.settled_until``).
+    """
+    begin = max(close - rule.look_back_ms, settled)
     parts = [each for each in outages if each.inside(begin, close) > 0 or _in_progress(each, close)]
     in_progress = any(_in_progress(each, close) for each in parts)
     if not parts or (sum(each.inside(begin, close) for each in parts) < rule.min_outage_ms and not in_progress):
@@ -86,12 +82,23 @@ def _in_progress(outage: Outage, at: int) -> bool:
     return outage.first <= at and (outage.last is None or outage.last > at)
 
 
-def by_refusal(refusals: Iterable[Refusal], rule: ExtensionRule, close: int) -> Trigger | None:
-    """Return the trigger ``refusal``: the platform refused what arrived in [close − look back, close + drain]."""
-    met = [each for each in refusals if close - rule.look_back_ms <= each.arrival <= close + DRAIN_MS]
-    if not met:
-        return None
-    return Trigger(cause="refusal", until=max(each.arrival for each in met), evidence=tuple(each.h for each in met))
+def by_refusal(refusals: Iterable[Refusal], rule: ExtensionRule, close: int, settled: int = 0) -> Trigger | None:
+    """Return the trigger ``refusal``: the platform refused what arrived in [close − look back, close + drain].
+
+    Only the last arrival moves anything, and only its record is evidence, of equals the last in log order: how many
+    were refused is told to nobody before the opening (ADR 0052).
+
+    Args:
+        refusals: What the platform refused by its own fault, in log order.
+        rule: Whose look-back counts.
+        close: The deadline.
+        settled: What arrived before does not count any more (``refusals.settled_until``).
+    """
+    first = max(close - rule.look_back_ms, settled)
+    met = sorted(
+        (each for each in refusals if first <= each.arrival <= close + DRAIN_MS), key=lambda each: each.arrival
+    )
+    return Trigger(cause="refusal", until=met[-1].arrival, evidence=(met[-1].h,)) if met else None
 
 
 class Verdict(StrEnum):

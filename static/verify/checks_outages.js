@@ -1,0 +1,55 @@
+// TE-02: outages recomputed from the probes that a derived schedule names (TE1 T6).
+import { compare } from "./fields.js";
+
+export const PROBE_KINDS = ["availability.state"];
+const VANTAGES = ["operator", "supervisor"], LEAST_FAILED = 2;
+
+// The end of the last outage that counts, null while one goes on, and its probes in log order; null if none counts:
+// enough of them between look-back and deadline, or one in progress at it.
+export function outageMet(rows, rule, close, settled) {
+  const begin = Math.max(close - rule.look_back_ms, settled), found = outagesTold(rows);
+  const running = found.filter(({ first, last }) => first <= close && (last === null || last > close));
+  const parts = found.filter((each) => running.includes(each) || inside(each, begin, close) > 0);
+  const sum = parts.reduce((total, each) => total + inside(each, begin, close), 0);
+  if (running.length === 0 && (parts.length === 0 || sum < rule.min_outage_ms)) return null;
+  const ends = parts.map(({ last }) => last), named = new Set(parts.flatMap(({ hs }) => hs));
+  return { until: ends.includes(null) ? null : Math.max(...ends), hs: rows.map(({ h }) => h).filter((h) => named.has(h)) };
+}
+
+// What the failures of every vantage point have in common.
+function outagesTold(rows) {
+  const [first, ...others] = VANTAGES.map((vantage) => failures(rows.filter(({ body }) => body.vantage === vantage)));
+  return others.reduce((found, other) => found.flatMap((one) => other.flatMap((each) => common(one, each))), first);
+}
+
+// The failures at one vantage point: at least two failed probes in a row, until the next good one ends.
+function failures(probes) {
+  const found = [];
+  let failed = [];
+  const sorted = probes.toSorted((left, right) =>
+    left.body.from - right.body.from || left.body.ms - right.body.ms || compare(left.h, right.h));
+  for (const probe of sorted) {
+    if (!probe.body.ok) {
+      failed.push(probe);
+      continue;
+    }
+    if (failed.length >= LEAST_FAILED) {
+      found.push({ first: failed[0].body.from, last: probe.body.from + probe.body.ms, hs: [...failed, probe].map(({ h }) => h) });
+    }
+    failed = [];
+  }
+  if (failed.length >= LEAST_FAILED) found.push({ first: failed[0].body.from, last: null, hs: failed.map(({ h }) => h) });
+  return found;
+}
+
+function common(one, other) {
+  const first = Math.max(one.first, other.first), last = earlier(one.last, other.last);
+  return last !== null && last <= first ? [] : [{ first, last, hs: [...one.hs, ...other.hs] }];
+}
+
+const earlier = (one, other) => {
+  if (one === null || other === null) return one ?? other;
+  return Math.min(one, other);
+};
+
+const inside = ({ first, last }, begin, end) => Math.max(0, (last === null ? end : Math.min(last, end)) - Math.max(first, begin));
