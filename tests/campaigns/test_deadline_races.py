@@ -1,6 +1,6 @@
 """The close of a lot against an extension, a withdrawal and other closers, at the same moment (F20, F21; AL1 L4.5).
 
-A normal run plays a few rounds of each race, ``MINGBIAO_CAMPAIGN=long`` 1,000. Who wins is left to chance, and both
+A normal run plays a few rounds of each race, ``MINGBIAO_CAMPAIGN=long`` 200. Who wins is left to chance, and both
 sides are given theirs; whoever wins, what was told and what is recorded agree. The controls are closers and acts that
 do not lock as they should, from AL1 L4.7.
 """
@@ -183,7 +183,7 @@ def test_a_withdrawal_counts_if_and_only_if_it_was_acknowledged(
     track: Track, monkeypatch: pytest.MonkeyPatch, amount: Callable[[int, int], int]
 ) -> None:
     monkeypatch.setattr(closing, "DRAIN_MS", 0)
-    rounds = amount(12, 1_000)
+    rounds = amount(12, 200)
     told, wrong = withdrawals(track, rounds)
     print(dict(told))  # noqa: T201 - shown with -s
     assert wrong == []
@@ -216,7 +216,7 @@ def extensions(track: Track, rounds: int) -> tuple[Counter[str], list[str]]:
 
 
 def test_an_extension_comes_before_the_close_or_not_at_all(track: Track, amount: Callable[[int, int], int]) -> None:
-    rounds = amount(4, 1_000)
+    rounds = amount(4, 200)
     told, wrong = extensions(track, rounds)
     print(dict(told))  # noqa: T201 - shown with -s
     assert wrong == []
@@ -242,7 +242,7 @@ def closers(track: Track, rounds: int) -> list[str]:
 
 
 def test_of_several_closers_one_closes(track: Track, amount: Callable[[int, int], int]) -> None:
-    assert closers(track, amount(4, 1_000)) == []
+    assert closers(track, amount(4, 200)) == []
 
 
 def test_control_without_the_lock_two_close(track: Track, monkeypatch: pytest.MonkeyPatch) -> None:
