@@ -31,8 +31,6 @@ from trading.bids import service as bids
 from trading.bids.rules.schedule import DRAIN_MS
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.kernel.errors import RuleBroken
-from trading.notices import service as notices
-from trading.notices.drafting import extension_draft
 
 LOTS: Final = 10  # of a procedure
 APART_MS: Final = 60_000
@@ -42,7 +40,6 @@ PAUSE_MS: Final = 10
 DRAFT_MS: Final = 30_000  # before the moment an extension is drafted
 CLOSERS: Final = 3
 LATER_MS: Final = 3_600_000
-TEXTS: Final = {"text_en": "Moved.", "text_zh": "延期。"}
 CONTROL_ROUNDS = 4  # at a time: a race is lost by chance
 TRIES = 8
 
@@ -65,8 +62,8 @@ class Track:
         shares = [deadlines[at : at + of_each] for at in range(0, count, of_each)]
         return sorted((lot for share in shares for lot in self.market.publish(share)), key=lambda lot: lot.close)
 
-    def close(self, lot: OpenLot, until_ms: int) -> str | None:
-        """Try to close the lot from now on, as workers do; None once this closer or another has."""
+    def close(self, lot: OpenLot, until_ms: int) -> str:
+        """Try to close the lot from now on, as workers do; return what came of it, or why not at ``until_ms``."""
         while True:
             try:
                 closed = closing.close_lot(self.market.runtime, *lot.place, heartbeat_size=0)
@@ -128,18 +125,11 @@ class Track:
 
     def extension(self, lot: OpenLot) -> Callable[[], str]:
         """Draft and sign a deadline an hour from now; return the act that publishes it."""
-        now = self.market.now_ms()
-        with self.market.ledger.read() as conn:
-            later = (now + LATER_MS) // 1000 * 1000
-            draft = extension_draft(conn, lot.tender, at=now, new_close=later, texts=TEXTS)
-        signer = self.market.drafter.signer
-        schedules = {place: sign_document(raw, signer) for place, raw in draft.schedules.items()}
-        notice = sign_document(draft.notice, signer)
+        move = self.market.extension(lot.tender, LATER_MS)
 
         def publish() -> str:
-            ledger, reviewer = self.market.ledger, self.market.reviewer
             try:
-                notices.extend(ledger, reviewer, lot.tender, notice, schedules, cause=None, affects_bids=False)
+                move()
             except RuleBroken as refused:
                 return refused.code
             return "extended"
