@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from agents.history import origins
+from agents.words import say
 from trading.bids.rules.policy import require_signature
 from trading.bids.rules.trust import TrustFile, parse_trust
 from trading.crypto.files import write_secret
@@ -55,6 +56,16 @@ def pin_trust(directory: Path, signed: SignedDocument) -> TrustFile:
         require_signature(signed, before, "supervisor", verify_signature)
     write_secret(path, signed.doc, replace=True)
     return trust
+
+
+def pin_told(directory: Path, signed: SignedDocument) -> None:
+    """Pin a trust file for a person who asked for it, and say which one is pinned now.
+
+    Raises:
+        InvalidInput: As ``pin_trust``.
+    """
+    trust = pin_trust(directory, signed)
+    say(f"信任文件第 {trust.seq} 号，日志 {trust.origin}", f"Trust file {trust.seq} of {trust.origin}")
 
 
 def _follows(trust: TrustFile, before: TrustFile) -> bool:

@@ -24,7 +24,7 @@ from agents.bid.sealer import Content, Keeping, seal_version
 from agents.bid.sending import Outcome, Waiting, follow, read_answer, send_unsigned, submit_version
 from agents.bid.uploading import Sending
 from agents.bid.workdir import BidName, Version, WorkDir
-from agents.pinning import pin_trust
+from agents.pinning import pin_told
 from agents.signing import load_signer, read_document
 from agents.words import Stopped, Unfinished, reporting, say, words
 from trading.audit.rules.proof import ReceiptState
@@ -133,8 +133,7 @@ def start(
 def trust(trust_file: Path, directory: Path) -> None:
     """Pin a later trust file, as after the continuation of a closed log; the pinned one's supervisor signed it (P8)."""
     with _working(directory, "没有任何内容被改动", "nothing was changed"):
-        pinned = pin_trust(directory, read_document(trust_file))
-    say(f"信任文件第 {pinned.seq} 号，日志 {pinned.origin}", f"Trust file {pinned.seq} of {pinned.origin}")
+        pin_told(directory, read_document(trust_file))
 
 
 @main.command("seal")

@@ -15,7 +15,7 @@ from agents.custodian.agent import JOBS_PER_MINUTE, create_agent
 from agents.custodian.command import FILE, VARIABLE, Where, main, pass_where
 from agents.history import origins
 from agents.http import Refused, Unreachable, require_base
-from agents.pinning import pin_trust
+from agents.pinning import pin_told, pin_trust
 from agents.signing import load_signer, read_document
 from agents.words import instant, reporting, say, warn
 from trading.kernel.errors import RuleBroken
@@ -66,8 +66,7 @@ def init(
 def trust(where: Where, trust_file: Path) -> None:
     """Pin a trust file, or a later one that the supervisor of the pinned one has signed (P8)."""
     with reporting():
-        pinned = pin_trust(where.directory, read_document(trust_file))
-    say(f"信任文件第 {pinned.seq} 号，日志 {pinned.origin}", f"Trust file {pinned.seq} of {pinned.origin}")
+        pin_told(where.directory, read_document(trust_file))
 
 
 @main.command("serve")

@@ -17,7 +17,7 @@ import click
 
 from agents import passphrases
 from agents.http import require_base
-from agents.pinning import pin_trust
+from agents.pinning import pin_told
 from agents.signing import load_signer, read_document
 from agents.station import conduct
 from agents.station.box import VAULT_FILE, Box, create_box, open_box
@@ -121,8 +121,7 @@ def init(where: _Where, api: str, tender: str, lot: str, stage: str, trust_file:
 def trust(where: _Where, trust_file: Path) -> None:
     """Pin a later trust file, as after the continuation of a closed log; the pinned one's supervisor signed it (P8)."""
     with reporting():
-        pinned = pin_trust(where.directory, read_document(trust_file))
-    say(f"信任文件第 {pinned.seq} 号，日志 {pinned.origin}", f"Trust file {pinned.seq} of {pinned.origin}")
+        pin_told(where.directory, read_document(trust_file))
 
 
 @main.command("order")

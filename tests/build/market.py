@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -43,7 +43,7 @@ from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u, b64u_decode
 from trading.kernel.roles import Actor, Role
 from trading.notices import service as notices
-from trading.notices.drafting import LotDraft, TenderDraft, tender_draft
+from trading.notices.drafting import LotDraft, TenderDraft, extension_draft, tender_draft
 from trading.notices.service import LotDocuments
 from trading.parties import service as parties
 from trading.procedures import queries as procedure_queries
@@ -219,6 +219,25 @@ class Market:
             )
             for lot in draft.lots
         ]
+
+    def extension(self, tender: str, later_ms: int) -> Callable[[], int]:
+        """Draft and sign a deadline that is ``later_ms`` from now; return the act that publishes and returns it (ms).
+
+        Raises:
+            RuleBroken: From the act: what forbids it by then.
+        """
+        now, texts = self.now_ms(), {"text_en": "Moved.", "text_zh": "延期。"}
+        later = (now + later_ms) // 1000 * 1000
+        with self.ledger.read() as conn:
+            draft = extension_draft(conn, tender, at=now, new_close=later, texts=texts)
+        schedules = {place: self._sign(raw) for place, raw in draft.schedules.items()}
+        notice = self._sign(draft.notice)
+
+        def publish() -> int:
+            notices.extend(self.ledger, self.reviewer, tender, notice, schedules, cause=None, affects_bids=False)
+            return later
+
+        return publish
 
     def _sign(self, document: bytes) -> SignedDocument:
         return sign_document(document, self.drafter.signer)

@@ -20,15 +20,11 @@ from trading.audit import ledger as ledgers
 from trading.audit.queries import on_hold
 from trading.bids import closing
 from trading.bids.rules.schedule import DRAIN_MS
-from trading.crypto.signatures import sign_document
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
-from trading.notices import service as notices
-from trading.notices.drafting import extension_draft
 from trading.notices.queries.page import page
 
 LATER_MS = 3_600_000
-TEXTS = {"text_en": "Moved.", "text_zh": "延期。"}
 
 
 @dataclass(kw_only=True)
@@ -46,17 +42,10 @@ class Deadline:
 
     def extension(self) -> Callable[[], None]:
         """Draft and sign a deadline an hour from now, while the lot is open; return the act that publishes it."""
-        now, later = self.market.now_ms(), (self.market.now_ms() + LATER_MS) // 1000 * 1000
-        with self.market.ledger.read() as conn:
-            draft = extension_draft(conn, self.lot.tender, at=now, new_close=later, texts=TEXTS)
-        signer = self.market.drafter.signer
-        schedules = {place: sign_document(raw, signer) for place, raw in draft.schedules.items()}
-        signed = sign_document(draft.notice, signer)
+        move = self.market.extension(self.lot.tender, LATER_MS)
 
         def publish() -> None:
-            ledger, reviewer, tender = self.market.ledger, self.market.reviewer, self.lot.tender
-            notices.extend(ledger, reviewer, tender, signed, schedules, cause=None, affects_bids=False)
-            self.close_ms = later
+            self.close_ms = move()
 
         return publish
 

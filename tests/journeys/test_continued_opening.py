@@ -28,12 +28,7 @@ def test_bids_of_a_closed_log_are_opened_in_the_next_one(
 ) -> None:
     directory = tmp_path_factory.mktemp("continued")
     with clone(server, demo=True) as database, open_exchange(database, directory, BIDDERS[:3]) as exchange:
-        tender = exchange.tender()
-        exchange.institutions.round()
-        tender.publish()
-        exchange.institutions.round()
-        for key, price in PRICES.items():
-            tender.submit(key, price)
+        tender = exchange.tender_with_bids(PRICES)
         if ordered:
             tender.close()
             tender.order_opening()

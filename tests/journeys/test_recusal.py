@@ -57,12 +57,7 @@ def drawn(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         clone(server, demo=True) as database,
         open_exchange(database, tmp_path_factory.mktemp("recusal")) as exchange,
     ):
-        tender = exchange.tender()
-        exchange.institutions.round()
-        tender.publish()
-        exchange.institutions.round()
-        for key, price in PRICES.items():
-            tender.submit(key, price)
+        tender = exchange.tender_with_bids(PRICES)
         market = tender.market
         maker = CommitteeMaker(
             runtime=market.runtime,

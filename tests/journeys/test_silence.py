@@ -27,12 +27,7 @@ def opened(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A tender whose bids are read out."""
     directory = tmp_path_factory.mktemp("silence")
     with clone(server, demo=True) as database, open_exchange(database, directory, BIDDERS[:3]) as exchange:
-        tender = exchange.tender()
-        exchange.institutions.round()
-        tender.publish()
-        exchange.institutions.round()
-        for key, price in PRICES.items():
-            tender.submit(key, price)
+        tender = exchange.tender_with_bids(PRICES)
         tender.close()
         tender.order_opening()
         exchange.institutions.round()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
@@ -65,6 +65,16 @@ class Exchange:
         market.draft(close)
         self.institutions.ask_for_keys(market)
         return Tender(self, market)
+
+    def tender_with_bids(self, prices: Mapping[str, int]) -> Tender:
+        """Return a published tender with one bid at each price, by the key of its bidder; it is still open."""
+        tender = self.tender()
+        self.institutions.round()  # keys and proofs of possession
+        tender.publish()
+        self.institutions.round()  # admission
+        for key, price in prices.items():
+            tender.submit(key, price)
+        return tender
 
     def extras(self) -> BundleExtras:
         trust = self.institutions.trust

@@ -26,12 +26,7 @@ class Played:
 def small_tender(database: Database, directory: Path) -> Iterator[Played]:
     """Yield a concluded tender of three bids, the first of them replaced; the platform runs until the end."""
     with open_exchange(database, directory, BIDDERS[:3]) as exchange:
-        tender = exchange.tender()
-        exchange.institutions.round()  # keys and proofs of possession
-        tender.publish()
-        exchange.institutions.round()  # admission
-        for key, price in PRICES.items():
-            tender.submit(key, price)
+        tender = exchange.tender_with_bids(PRICES)
         bidder, first = tender.bidders["qinghe"], tender.sealed["qinghe"].envelope.sha256
         tender.send("qinghe", bidder.seal(PRICES["qinghe"] - 1_00, seq=2, supersedes=first))
         tender.close()

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from trading.audit import queries
 from trading.audit.queries import LoggedRecord
 from trading.audit.rules.chain import entry_bytes
+from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
 from trading.audit.rules.proof import BEFORE, build_receipt
 from trading.audit.service import LogReader, WitnessedNote
 from trading.audit.tables import log_position
@@ -38,6 +39,11 @@ class LogPart:
     def base(self) -> int:
         """Return the place of its first entry."""
         return self.log.base
+
+    @property
+    def origin(self) -> str:
+        """Return the name of the log."""
+        return parse_checkpoint_text(parse_note(self.note).text).origin
 
     def holds(self, n: int) -> bool:
         """Whether the note covers place ``n``."""
@@ -81,15 +87,17 @@ def continuations(conn: Connection, parts: Sequence[LogPart]) -> list[LoggedReco
     return queries.logged(conn, log_position.c.n.in_(firsts)) if firsts else []
 
 
-def proof_files(
-    conn: Connection, log: LogReader, note: WitnessedNote, records: Sequence[LoggedRecord]
-) -> dict[str, bytes]:
-    """Return ``log/<n>.tlog-proof`` of every record, against ``note``; with an earlier log also what leads to it.
+def place_of(parts: Sequence[LogPart], checkpoint: Checkpoint) -> int:
+    """Return the size of a checkpoint, counted through all logs; one of an unknown log counts as the newest's."""
+    return next((part.base for part in parts if part.origin == checkpoint.origin), parts[0].base) + checkpoint.size
+
+
+def proof_files(conn: Connection, parts: Sequence[LogPart], records: Sequence[LoggedRecord]) -> dict[str, bytes]:
+    """Return ``log/<n>.tlog-proof`` of every record under the note of its log, and what leads to earlier logs.
 
     Raises:
         IntegrityFailure: A stored record does not open its entry.
     """
-    parts = log_parts(conn, log, note)
     wanted = {each.n: each for each in (*records, *continuations(conn, parts))}
     files = {f"{part.prefix}checkpoint": part.note for part in parts if part.prefix}
     for part in parts:

@@ -78,8 +78,9 @@ def _add_evidence(runtime: Runtime, contents: _Contents, seen: int) -> int:
         if first is not None:
             contents.files[_SEAL_FILE] = first.text
     contents.files["checkpoint"] = note.note
-    contents.files |= proof_files(contents.conn, log, note, records)
-    contents.files |= seen_files(log_parts(contents.conn, log, note), [seen])
+    parts = log_parts(contents.conn, log, note)
+    contents.files |= proof_files(contents.conn, parts, records)
+    contents.files |= seen_files(parts, [seen])
     return note.own_size
 
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from trading.audit.evidence import is_covered, log_parts, proof_files, seen_files
-from trading.audit.queries import LoggedRecord, closed_logs, records_of, records_of_keys
+from trading.audit.evidence import is_covered, log_parts, place_of, proof_files, seen_files
+from trading.audit.queries import LoggedRecord, records_of, records_of_keys
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
 from trading.audit.runtime import Runtime
-from trading.audit.service import WitnessedNote, reader, witnessed
+from trading.audit.service import reader, witnessed
 from trading.bids import queries as bids
 from trading.bids.rules.envelope import parse_envelope
 from trading.bids.rules.policy import parse_policy
@@ -106,19 +106,13 @@ def _add_evidence(runtime: Runtime, contents: _Contents, seen: int) -> int:
     if note is None or not is_covered(note, records):
         raise NotYet("the log is not witnessed as far as this job needs")
     parts = log_parts(contents.conn, log, note)
-    places = [_place_of(contents.conn, checkpoint, note) for checkpoint in contents.checkpoints]
+    places = [place_of(parts, checkpoint) for checkpoint in contents.checkpoints]
     if any(place > note.size for place in places):
         raise NotYet("the log is not witnessed as far as this job needs")
     contents.files["checkpoint"] = note.note
-    contents.files |= proof_files(contents.conn, log, note, records)
+    contents.files |= proof_files(contents.conn, parts, records)
     contents.files |= seen_files(parts, [seen, *places])
     return note.own_size
-
-
-def _place_of(conn: Connection, checkpoint: Checkpoint, note: WitnessedNote) -> int:
-    """Return the size of a checkpoint, counted through all logs."""
-    closed = {log.origin: log.base for log in closed_logs(conn)}
-    return closed.get(checkpoint.origin, note.base) + checkpoint.size
 
 
 def _key(_contents: _Contents) -> None:

@@ -86,12 +86,12 @@ def load(runtime: Runtime, conn: Connection, where: tuple[str, str, str]) -> Cer
         NotYet: The close entry is not witnessed yet.
         NotFound: No such lot.
     """
-    note = witnessed(runtime)
+    log = reader(runtime.log_dir)
+    note = witnessed(runtime, log)
     session = sessions.read(conn, *where)
     if note is None or session.lot.phase in {"draft", "open"}:
         raise NotYet("the lot is not closed yet")
-    parts = log_parts(conn, reader(runtime.log_dir), note)
-    ceremony = Ceremony(conn=conn, session=session, note=note, parts=parts)
+    ceremony = Ceremony(conn=conn, session=session, note=note, parts=log_parts(conn, log, note))
     ceremony.closed()
     return ceremony
 
