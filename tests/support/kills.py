@@ -68,7 +68,7 @@ def is_anchored(platform: Platform) -> bool:
     stored = [tokens.read(name) or b"" for name in tokens.within(0, MAX_SIZE)]
     url = psycopg_url(platform.settings("auditor").database_url)
     with suppress(SQLAlchemyError), create_engine(url, poolclass=NullPool).connect() as conn:
-        return {sha256_hex(token) for token in stored} <= queries.anchored_tokens(conn)
+        return {sha256_hex(token) for token in stored} <= set(queries.anchored_tokens(conn).values())
     return False
 
 

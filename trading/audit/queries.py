@@ -252,9 +252,9 @@ def is_anchored(conn: Connection, token_sha256: str) -> bool:
     return any(body["token_sha256"] == token_sha256 for body in _anchors(conn, _NEWEST_ANCHORS))
 
 
-def anchored_tokens(conn: Connection) -> set[str]:
-    """Return the SHA-256 of every token that a ``tst.anchored`` names."""
-    return {body["token_sha256"] for body in _anchors(conn, None)}
+def anchored_tokens(conn: Connection) -> dict[tuple[str, int, int], str]:
+    """Return the SHA-256 of every token that a ``tst.anchored`` names, by authority, size of checkpoint and genTime."""
+    return {(body["tsa"], body["size"], body["gen_time"]): body["token_sha256"] for body in _anchors(conn, None)}
 
 
 def anchors_of(conn: Connection, size: int, *, base: int = 0) -> list[LoggedRecord]:

@@ -8,11 +8,15 @@ import pytest
 
 from tests.support.logs import LogWorld
 from tests.support.polling import eventually
+from trading.audit import fsck
 from trading.audit.ledger import Ledger
+from trading.audit.rules.chain import parse_entry
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
+from trading.audit.rules.tiles import parse_bundle
 from trading.audit.sequencer.writer import LogSigner
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
+from trading.storage.wal import read_frames
 
 ACTOR = Actor.system("test")
 EVENT = Event(kind="config.changed", subject="setting:x", body={"what": "x"})
@@ -96,6 +100,26 @@ def test_an_entry_that_waits_too_long(logged: LogWorld, ledger: Ledger) -> None:
     with ledger.begin(ACTOR) as uow:
         uow.record(EVENT, at=uow.at - 61_000)
     assert [finding.check for finding in logged.fsck().findings] == ["overdue"]
+
+
+def test_positions_that_a_dead_sequencer_has_left_to_the_next_one(
+    logged: LogWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head moves before the positions are written (AL1 L5.1): for a minute they may be on their way."""
+    monkeypatch.setattr(fsck, "_PATIENCE_S", 0.0)
+    owner(logged, "DELETE FROM log.log_position WHERE n >= 250")
+    now = log_clock(logged, 250)
+    for late, wanted in ((fsck.OVERDUE_MS, (set(), {"position"})), (fsck.OVERDUE_MS + 1, ({"position"}, set()))):
+        monkeypatch.setattr(fsck.service, "platform_ms", lambda _conn, at=now + late: at)
+        report = logged.fsck()
+        found = {each.check for each in report.findings} & {"position"}
+        assert (found, {each.check for each in report.unchecked}) == wanted
+
+
+def log_clock(world: LogWorld, n: int) -> int:
+    """Return the clock of entry ``n``, ms."""
+    frames = read_frames(world.log_dir / "wal")
+    return [parse_entry(data).t for frame in frames for data in parse_bundle(frame.payload, frame.count)][n]
 
 
 def test_beside_a_running_sequencer(logged: LogWorld, ledger: Ledger) -> None:

@@ -21,6 +21,7 @@ from tests.support.logs import Killed, LogWorld
 from trading.assembly import ERRANDS, REGISTRY
 from trading.audit import errands, jobs, queries, relay, service, stamping
 from trading.audit.authorities import Authority, AuthorityUnreachable
+from trading.audit.fsck import OVERDUE_MS
 from trading.audit.ledger import Ledger
 from trading.audit.model import Report
 from trading.audit.rules.proof import ReceiptState
@@ -347,13 +348,14 @@ def moved(path: Path) -> None:
     path.rename(other / path.name)
 
 
-def replaced(stamped: Stamped, path: Path) -> None:
-    """Put another valid token of the same authority and time in its place."""
+def replaced(stamped: Stamped, path: Path, ago_ms: int = OVERDUE_MS + 1_000) -> None:
+    """Put another valid token of the same authority in its place, made so long before it."""
     note = stamped.world.tiles.first_witnessed(1) or b""
     request = make_request(note.partition(b"\n\n")[0] + b"\n")
-    name = path.name.removesuffix(".tsr").rpartition("-")[2]
-    server = StampServer(("127.0.0.1", 0), stamped.own.signer, FixedClock(int(name)))
-    path.write_bytes(server.stamp(request.data))
+    tsa, _, gen_time = path.name.removesuffix(".tsr").rpartition("-")
+    made = int(gen_time) - ago_ms
+    server = StampServer(("127.0.0.1", 0), stamped.own.signer, FixedClock(made))
+    path.rename(path.with_name(f"{tsa}-{made}.tsr")).write_bytes(server.stamp(request.data))
     server.server_close()
 
 
@@ -388,6 +390,26 @@ def test_fsck_verifies_every_token(stamped: Stamped) -> None:
         path.parent.mkdir(parents=True)
         path.write_bytes(token)
         stamped.roots.update(roots)
+
+
+def test_a_token_whose_record_is_on_its_way_is_no_fault(stamped: Stamped) -> None:
+    """A worker that dies between keeping a token and recording it leaves the record to its successor."""
+    stamped.act()
+    stamped.witness()
+    assert stamping.stamp_newest(stamped.runtime, stamped.runtime.authorities[1])
+    (path,) = (stamped.tokens.root / "tst" / "1").iterdir()
+    replaced(stamped, path, ago_ms=1)
+    report = stamped.fsck()
+    assert (report.exit_code, [each.check for each in report.unchecked]) == (2, ["token"])
+
+
+def test_another_token_of_a_recorded_time_is_a_fault_at_once(stamped: Stamped) -> None:
+    stamped.act()
+    stamped.witness()
+    assert stamping.stamp_newest(stamped.runtime, stamped.runtime.authorities[1])
+    (path,) = (stamped.tokens.root / "tst" / "1").iterdir()
+    replaced(stamped, path, ago_ms=0)
+    assert [each.check for each in stamped.fsck().findings] == ["token"]
 
 
 def test_without_roots_tokens_stay_unchecked(stamped: Stamped) -> None:
