@@ -70,8 +70,8 @@ CLOCK = re.compile(rb'"(?:time|utc)":(?:\d+|"[^"]*")')
 #: What a form carries against forgery is made anew for every page; the cookie of a session likewise.
 FORGERY = re.compile(rb'name="csrf_token"[^>]*>')
 COOKIE = re.compile(r"Set-Cookie: mb_session=[^\r\n]*\r?\n")
-#: A stream of events never ends; the page that it keeps up to date is asked instead.
-ENDLESS = "/events"
+#: A stream of events is asked for what it tells at once; whoever does not ask for a stream is refused.
+ENDLESS, ONCE, STREAM = "/events", "?once", {"Accept": "text/event-stream"}
 #: The own sessions with the instants at which they were used last: real time, of nobody else.
 OWN_SESSIONS, INSTANT = "/account", re.compile(rb"<time[^>]*>[^<]*</time>")
 #: Documents to be signed carry the instant at which they were made, of the database's clock: only the status is told.
@@ -94,6 +94,10 @@ def comparable(answer: TestResponse) -> tuple[int, str, bytes]:
 
 def method_of(path: str) -> str:
     return "HEAD" if UPLOAD.match(path) else "GET"
+
+
+def asked_in(language: str, path: str) -> dict[str, str]:
+    return {"Accept-Language": language, **(STREAM if path.endswith(ENDLESS + ONCE) else {})}
 
 
 @dataclass(kw_only=True)
@@ -129,12 +133,8 @@ class Readers:
         """Yield the address of every GET route, with every value that its variables can take here."""
         rows = list(permissions.table(app))  # whole: while it runs, all requests would share its application context
         for row in rows:
-            if (
-                {"GET", "HEAD"} & set(row.methods)
-                and not row.rule.startswith("/static/")
-                and not row.rule.endswith(ENDLESS)
-            ):
-                yield from self._filled(row.rule)
+            if {"GET", "HEAD"} & set(row.methods) and not row.rule.startswith("/static/"):
+                yield from self._filled(row.rule + (ONCE if row.rule.endswith(ENDLESS) else ""))
         yield from ("/procedures?stage=open", "/procedures?stage=opening", "/procedures?q=课桌", "/nowhere")
 
     def _filled(self, rule: str) -> Iterator[str]:
@@ -206,7 +206,7 @@ class Readers:
             pages = not path.startswith(("/api/", "/custodian/"))
             for who in ("everybody", *PEOPLE, "institution"):
                 for language in LANGUAGES if pages and who == "everybody" else LANGUAGES[:1]:
-                    headers = {"Accept-Language": language, **self._authorisation(who)}
+                    headers = {**asked_in(language, path), **self._authorisation(who)}
                     answer = client.open(path, method=method_of(path), headers=headers, buffered=True)
                     found[who, path, language] = comparable(answer)
         return found | self._signed_in(app)
@@ -219,7 +219,7 @@ class Readers:
         for number, path in enumerate(path for path in self.paths(app) if not path.startswith("/api/")):
             language = LANGUAGES[number % 2]
             for login, client in self.people.items():
-                answer = client.get(path, headers={"Accept-Language": language}, buffered=True)
+                answer = client.get(path, headers=asked_in(language, path), buffered=True)
                 found[f"session of {login}", path, language] = comparable(answer)
         return found
 
@@ -351,6 +351,7 @@ def test_a_question_is_seen_by_those_who_answer_and_watch_and_a_follower_by_nobo
     agency, watching = {"drafter", "reviewer"}, {"supervisor", "auditor1", "centre1"}
     assert {who for who, _ in found} <= {f"session of {login}" for login in agency | watching}
     assert ("session of drafter", f"/agency/{trial.lot.tender}/questions") in found
+    assert ("session of supervisor", f"/supervision/log{ENDLESS}{ONCE}") in found
     assert {path for _, path in found if not path.startswith(SHOWN_QUESTIONS)} == set()
 
 
