@@ -226,7 +226,7 @@ def test(*arguments: str) -> None:
         run_checks()
         run_tests([], dist="loadfile")
     elif arguments[0] == "long":
-        os.environ["MINGBIAO_CAMPAIGN"] = "long"
+        os.environ |= {"MINGBIAO_CAMPAIGN": "long", "MINGBIAO_ALONE": " ".join(arguments[1:])}
         alone = [f"tests/campaigns/test_{name}.py" for name in arguments[1:] or ALONE]
         run_tests(alone)
         if not arguments[1:]:

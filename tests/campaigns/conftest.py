@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
 
-LONG = "MINGBIAO_CAMPAIGN"
+from tests.support.campaigns import LONG
 
 
 @pytest.fixture
@@ -15,6 +14,6 @@ def amount() -> Callable[[int, int], int]:
     """Return a function that chooses between the size of a sample and the full one."""
 
     def choose(sample: int, full: int) -> int:
-        return full if os.environ.get(LONG) == "long" else sample
+        return full if LONG else sample
 
     return choose

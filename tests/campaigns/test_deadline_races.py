@@ -1,8 +1,8 @@
 """The close of a lot against an extension, a withdrawal and other closers, at the same moment (F20, F21; AL1 L4.5).
 
-A normal run plays a few rounds of each race, ``MINGBIAO_CAMPAIGN=long`` 200. Who wins is left to chance, and both
-sides are given theirs; whoever wins, what was told and what is recorded agree. The controls are closers and acts that
-do not lock as they should, from AL1 L4.7.
+A normal run plays a few rounds of each race, a long run 200, alone 1,000. Who wins is left to chance, and both sides
+are given theirs; whoever wins, what was told and what is recorded agree. The controls are closers and acts that do not
+lock as they should, from AL1 L4.7.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pytest
 
 from tests.build.dummy_envelopes import MemoryStore, dummy_chain, dummy_withdrawal
 from tests.build.market import DemoTime, Market, OpenLot, default_close, open_market, runtime_of
+from tests.support.campaigns import among
 from tests.support.databases import Database
 from tests.support.logs import LogWorld
 from tests.support.storm import Pauses
@@ -180,7 +181,7 @@ def test_a_withdrawal_counts_if_and_only_if_it_was_acknowledged(
     track: Track, monkeypatch: pytest.MonkeyPatch, amount: Callable[[int, int], int]
 ) -> None:
     monkeypatch.setattr(closing, "DRAIN_MS", 0)
-    rounds = amount(12, 200)
+    rounds = amount(12, among(200, alone=1_000))
     told, wrong = withdrawals(track, rounds)
     print(dict(told))  # noqa: T201 - shown with -s
     assert wrong == []
@@ -214,7 +215,7 @@ def extensions(track: Track, rounds: int) -> tuple[Counter[str], list[str]]:
 
 
 def test_an_extension_comes_before_the_close_or_not_at_all(track: Track, amount: Callable[[int, int], int]) -> None:
-    rounds = amount(8, 200)
+    rounds = amount(8, among(200, alone=1_000))
     told, wrong = extensions(track, rounds)
     print(dict(told))  # noqa: T201 - shown with -s
     assert wrong == []
@@ -241,7 +242,7 @@ def closers(track: Track, rounds: int) -> list[str]:
 
 
 def test_of_several_closers_one_closes(track: Track, amount: Callable[[int, int], int]) -> None:
-    assert closers(track, amount(4, 200)) == []
+    assert closers(track, amount(4, among(200, alone=1_000))) == []
 
 
 def test_control_without_the_lock_two_close(track: Track, monkeypatch: pytest.MonkeyPatch) -> None:
