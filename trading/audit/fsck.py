@@ -19,12 +19,11 @@ from typing_extensions import override
 from trading.audit import queries, service
 from trading.audit.files import EarlierLog, bundled_entries, earlier_logs
 from trading.audit.mirrored import MirrorCheck
-from trading.audit.model import ClosedLog, Report
+from trading.audit.model import OVERDUE_MS, ClosedLog, Report
 from trading.audit.queries import LoggedRecord
 from trading.audit.rules.chain import entry_bytes, genesis, parse_entry, record_commitment
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
-from trading.audit.rules.stamps import stamped_text
 from trading.audit.rules.tiles import (
     TILE_HEIGHT,
     TILE_WIDTH,
@@ -36,20 +35,17 @@ from trading.audit.rules.tiles import (
     parse_tile_path,
 )
 from trading.audit.rules.tree import HASH_BYTES, leaf_hash
-from trading.crypto.stamps import verify_stamp
+from trading.audit.tokens import check_tokens
 from trading.kernel.canonical import loads_object
-from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import IntegrityFailure, InvalidInput
 from trading.storage.head import HeadStore
 from trading.storage.tiles import CHECKPOINT, EARLIER, WITNESSED, TileStore
-from trading.storage.tokens import TokenStore
 from trading.storage.wal import read_frames
 
 if TYPE_CHECKING:  # as in mirrored
     from trading.storage.bucket import Bucket
 
 MAX_SIZE: Final = 2**63 - 1  # of a log
-OVERDUE_MS: Final = 60_000  # what is older and has not been recorded or given its place is a fault, not on its way
 _ROWS: Final = 1_000
 _PATIENCE_S: Final = 5.0
 
@@ -74,7 +70,6 @@ class Fsck:
         self._mirror = MirrorCheck(bucket, origin, policy.log_keys(origin))
         self._conn = conn
         self._roots = roots
-        self._tokens = TokenStore(log_dir / "tiles")
         self._directory = log_dir
         self._tiles = TileStore(log_dir / "tiles")
         self._origin = origin
@@ -262,39 +257,7 @@ class Fsck:
             self._report.fault("note", f"size {size}", "the signed root is not that of the entries")
 
     def _check_tokens(self) -> None:
-        """Verify every time-stamp token over the checkpoint of its size, and that the log holds its hash (TE1 T8)."""
-        names = list(self._tokens.within(0, self._report.size))
-        if names and not self._roots:
-            self._report.skip("token", names[0].path, "and all others: no trust file names the root of an authority")
-            return
-        anchored = queries.anchored_tokens(self._conn) if names else {}
-        for name in names:
-            note, token = self._tiles.first_witnessed(name.size), self._tokens.read(name) or b""
-            self._report.count("tokens")
-            try:
-                if note is None:
-                    raise InvalidInput("stamp.imprint", "no checkpoint of this size was kept")
-                stamp = verify_stamp(token, stamped_text(note), self._roots.get(name.tsa, ()))
-            except InvalidInput as error:
-                self._report.fault("token", name.path, str(error))
-                continue
-            if stamp.gen_time != name.gen_time:
-                self._report.fault("token", name.path, f"its genTime is {stamp.gen_time}")
-            recorded = anchored.get((name.tsa, name.size, name.gen_time))
-            if recorded is None:
-                self._missing(name.gen_time, "token", name.path, "no tst.anchored names it")
-            elif recorded != sha256_hex(token):
-                self._report.fault("token", name.path, "tst.anchored names another token of this time")
-
-    def _missing(self, since: int, check: str, place: str, detail: str) -> None:
-        """Note what the database does not tell: a fault, unless it may be on its way since ``since``, ms.
-
-        A worker or sequencer that is killed leaves it to the next one, which needs some seconds.
-        """
-        if 0 <= service.platform_ms(self._conn) - since <= OVERDUE_MS:
-            self._report.skip(check, place, f"{detail}, yet")
-        else:
-            self._report.fault(check, place, detail)
+        check_tokens(self._conn, self._tiles, self._roots, self._report)
 
     def _positions(self) -> None:
         """Compare positions with entries, and every record with its commitment."""
@@ -315,7 +278,8 @@ class Fsck:
                 n = at + 1
         self._report.count("positions", n)
         if n < self._report.size:
-            self._missing(self._logged_at(n), "position", f"entry {n}", "the database has no position from here on")
+            age = service.platform_ms(self._conn) - self._logged_at(n)
+            self._report.late(age, "position", f"entry {n}", "the database has no position from here on")
         if queries.size(self._conn) < self._base + n:
             self._report.fault("position", f"entry {n}", "a position is missing")
 
@@ -368,7 +332,6 @@ class EarlierCheck(Fsck):
         super().__init__(conn, files.tiles.parent, files.origin, policy, roots)
         self._earlier = tuple(before)
         self._tiles = TileStore(files.tiles)
-        self._tokens = TokenStore(files.tiles)
         self._base = sum(each.size for each in before)
         self._log = log
 

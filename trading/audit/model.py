@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from trading.kernel import canonical
 from trading.kernel.events import Event, EventKind
+
+OVERDUE_MS: Final = 60_000  # what is older and has not been recorded or given its place is a fault, not on its way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,16 @@ class Report:
     def fault(self, check: str, place: str, detail: str) -> None:
         """Note a fault."""
         self.findings.append(Finding(check=check, place=place, detail=detail))
+
+    def late(self, age_ms: int, check: str, place: str, detail: str) -> None:
+        """Note what is not there: a fault, unless it may still be on its way.
+
+        A worker or sequencer that is killed leaves it to the next one, which needs some seconds.
+        """
+        if 0 <= age_ms <= OVERDUE_MS:
+            self.skip(check, place, f"{detail}, yet")
+        else:
+            self.fault(check, place, detail)
 
     def take(self, part: Report, name: str) -> None:
         """Add what was found in an earlier log called ``name``."""

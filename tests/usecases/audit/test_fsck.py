@@ -8,8 +8,9 @@ import pytest
 
 from tests.support.logs import LogWorld
 from tests.support.polling import eventually
-from trading.audit import fsck
+from trading.audit import fsck, service
 from trading.audit.ledger import Ledger
+from trading.audit.model import OVERDUE_MS
 from trading.audit.rules.chain import parse_entry
 from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import parse_bundle
@@ -109,8 +110,8 @@ def test_positions_that_a_dead_sequencer_has_left_to_the_next_one(
     monkeypatch.setattr(fsck, "_PATIENCE_S", 0.0)
     owner(logged, "DELETE FROM log.log_position WHERE n >= 250")
     now = log_clock(logged, 250)
-    for late, wanted in ((fsck.OVERDUE_MS, (set(), {"position"})), (fsck.OVERDUE_MS + 1, ({"position"}, set()))):
-        monkeypatch.setattr(fsck.service, "platform_ms", lambda _conn, at=now + late: at)
+    for late, wanted in ((OVERDUE_MS, (set(), {"position"})), (OVERDUE_MS + 1, ({"position"}, set()))):
+        monkeypatch.setattr(service, "platform_ms", lambda _conn, at=now + late: at)
         report = logged.fsck()
         found = {each.check for each in report.findings} & {"position"}
         assert (found, {each.check for each in report.unchecked}) == wanted

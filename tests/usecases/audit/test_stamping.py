@@ -21,9 +21,8 @@ from tests.support.logs import Killed, LogWorld
 from trading.assembly import ERRANDS, REGISTRY
 from trading.audit import errands, jobs, queries, relay, service, stamping
 from trading.audit.authorities import Authority, AuthorityUnreachable
-from trading.audit.fsck import OVERDUE_MS
 from trading.audit.ledger import Ledger
-from trading.audit.model import Report
+from trading.audit.model import OVERDUE_MS, Report
 from trading.audit.rules.proof import ReceiptState
 from trading.audit.rules.stamps import AHEAD_MS, LATE_MS, MOMENT, MOMENTS, ROUND, ROUND_MS
 from trading.audit.runtime import Runtime
