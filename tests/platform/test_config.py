@@ -304,10 +304,11 @@ def test_every_variable_is_documented_and_no_other() -> None:
     }
 
 
-@pytest.mark.parametrize(("value", "fits"), [("0", False), ("1", True), ("90", True), ("91", False), ("7.5", False)])
-def test_an_upload_is_kept_for_days(value: str, fits: bool) -> None:  # noqa: FBT001 - a table
-    context = Context(process=Process.WORKER, demo=True, data_dir=Path("var"))
-    assert (list(problems_of({"UPLOAD_DAYS": value}, context)) == []) == fits
+def test_an_upload_is_kept_for_days(real: dict[str, str]) -> None:
+    for days in (1, 90):
+        assert Settings.from_env("web", real | {"UPLOAD_DAYS": str(days)}).upload_days == days
+    for value in ("0", "91", "7.5"):
+        assert "UPLOAD_DAYS" in problems("web", real | {"UPLOAD_DAYS": value})
 
 
 @pytest.mark.parametrize(

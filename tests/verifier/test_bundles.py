@@ -71,12 +71,12 @@ def test_a_copy_is_judged_and_the_platform_blamed_for_taking_it() -> None:
 
 def test_tiers_decide_what_is_checked(tender: Tender) -> None:
     expected = {
-        ("public", "public"): {"SB-14", "SB-15", "SB-16", "AL-09", "AL-10", "TE-07"},
-        ("public", "bidders"): {"SB-14", "SB-15", "AL-09", "AL-10", "TE-07"},
+        ("public", "public"): {"SB-14", "SB-15", "SB-16", "AL-09", "AL-10", "TE-02", "TE-07"},
+        ("public", "bidders"): {"SB-14", "SB-15", "AL-09", "AL-10", "TE-02", "TE-07"},
         ("auditor", "audit"): {"AL-09", "AL-10", "TE-07"},
         ("audit", "audit"): {"AL-03", "AL-04"},
     }
-    always = {"AL-06", "AL-11", "AL-13", "AL-14", "SB-19", "SB-20", "TE-02", "TE-08"}
+    always = {"AL-06", "AL-11", "AL-13", "AL-14", "SB-19", "SB-20", "TE-08"}
     always |= {f"ED-{number:02}" for number in range(1, 14)}  # nobody was drawn
     for (kind, tier), absent in expected.items():
         report = verify_told(tender, kind, tier)

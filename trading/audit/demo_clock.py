@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 from trading.audit import queries, service
 from trading.audit.ledger import Ledger
 from trading.audit.rules.clocks import DATABASE_HOST
-from trading.audit.rules.stamps import PASSED_BY
+from trading.audit.rules.stamps import PASSED_BY, UPKEEP
 from trading.audit.service import LogAccess
 from trading.audit.tables import errand, origin
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
@@ -68,7 +68,8 @@ def jump(access: LogAccess, actor: Actor, to_ms: int, *, shift_file: Path) -> in
 def _require_nothing_due(conn: Connection, now: int, to_ms: int) -> None:
     if to_ms <= now:
         raise InvalidInput("demo.not_forward", f"demonstration time is {now} already")
-    open_errand = (errand.c.done_at.is_(None), errand.c.parked_at.is_(None), errand.c.name.not_in(PASSED_BY))
+    waits = errand.c.name.not_in(PASSED_BY) & ~errand.c.name.startswith(UPKEEP)
+    open_errand = (errand.c.done_at.is_(None), errand.c.parked_at.is_(None), waits)
     due: int | None = conn.execute(select(func.min(errand.c.due_at)).where(*open_errand)).scalar()
     if due is not None and due < to_ms:
         raise RuleBroken("demo.past_due", "P13", due_at=due, to=to_ms)

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 
 from trading.audit.errands import Postponed
 from trading.audit.ledger import Ledger
+from trading.audit.rules.stamps import UPKEEP
 from trading.audit.runtime import Runtime
 from trading.bids import queries, service, store
 from trading.bids.queries import BidTarget
@@ -23,7 +24,7 @@ from trading.kernel.roles import Actor
 from trading.storage.objects import MAX_PART, ObjectStore, StoreAway
 from trading.storage.streams import joined
 
-SWEEP: Final = "bids.sweep_uploads"
+SWEEP: Final = f"{UPKEEP}uploads"
 SWEEP_EVERY_MS: Final = 3_600_000
 RETRY_MS: Final = 60_000
 _ID_CHARACTERS: Final = 26  # 130 bits
