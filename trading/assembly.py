@@ -40,7 +40,8 @@ from trading.participation import jobs as participation_jobs
 from trading.parties import model as parties
 from trading.procedures import model as procedures
 from trading.storage.local import LocalStore
-from trading.storage.objects import ObjectStore
+from trading.storage.objects import OneStore
+from trading.storage.pair import PairedStore
 
 EVENTS: Final[tuple[EventKind, ...]] = (
     *audit.EVENTS,
@@ -102,14 +103,22 @@ def authority_roots(data_dir: Path) -> dict[str, tuple[bytes, ...]]:
     return {each.name: tuple(row.cert for row in stampers if row.name == each.name) for each in stampers}
 
 
-def open_objects(store: Path | Place, data_dir: Path) -> ObjectStore:
-    """Return the object store of an installation; ``data_dir`` holds what is on its way into a bucket."""
+def open_objects(store: Path | Place, data_dir: Path) -> OneStore:
+    """Return an object store of an installation; ``data_dir`` holds what is on its way into a bucket."""
     if isinstance(store, Path):
         return LocalStore(store)
     from trading.storage.bucket import Bucket  # noqa: PLC0415 - its library costs every start time and memory
     from trading.storage.s3 import S3Store  # noqa: PLC0415 - as above
 
     return S3Store(Bucket(store), data_dir / SPOOL)
+
+
+def open_copies(settings: Settings) -> PairedStore | None:
+    """Return both object stores of an installation that has a second one."""
+    if settings.object_store is None or settings.object_copy is None:
+        return None
+    first, second = (open_objects(each, settings.data_dir) for each in (settings.object_store, settings.object_copy))
+    return PairedStore(first=first, second=second)
 
 
 def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
@@ -126,9 +135,12 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
     reader = None
     if settings.database_read_url is not None:
         reader = open_engine(settings.database_read_url, pool_size=pool_size, application=f"{name}-read")
+    copies = open_copies(settings)
+    first = open_objects(settings.object_store, settings.data_dir) if copies is None else copies.first
     return Runtime(
         ledger=Ledger(writer, registry=REGISTRY, reader=reader),
-        objects=open_objects(settings.object_store, settings.data_dir),
+        objects=copies or first,
+        copies=copies,
         log_dir=settings.log_dir / TILES,
         origin=settings.log_origin,
         demo=settings.demo,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
@@ -71,6 +72,12 @@ class Bucket:
             config=config,
         )
 
+    def folder(self, name: str) -> Bucket:
+        """Return the folder ``name`` below the prefix, over the same client."""
+        found = copy(self)
+        found._prefix = f"{self._prefix}{name}/"  # noqa: SLF001 - its own copy
+        return found
+
     def read(self, name: str) -> Version | None:
         """Return an object that fits into memory, or None if there is none."""
         with self._asking("get", name):
@@ -85,13 +92,13 @@ class Bucket:
 
     def size(self, name: str) -> int | None:
         """Return the size of an object in bytes, or None if there is none."""
-        with self._asking("head", name):
-            try:
-                return int(self._client.head_object(**self._at(name))["ContentLength"])
-            except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND:
-                    return None
-                raise
+        found = self._head(name)
+        return None if found is None else int(found["ContentLength"])
+
+    def stored_at(self, name: str) -> int | None:
+        """Return when the service took an object, in ms of its clock (whole seconds), or None if there is none."""
+        found = self._head(name)
+        return None if found is None else round(found["LastModified"].timestamp() * 1000)
 
     def names(self, beginning: str = "") -> Iterator[str]:
         """Yield the names that begin so, in the order of their bytes."""
@@ -176,6 +183,16 @@ class Bucket:
             found: dict[str, Any] = self._client.get_object(**self._at(name))
         except self._client.exceptions.NoSuchKey:
             return None
+        return found
+
+    def _head(self, name: str) -> dict[str, Any] | None:
+        with self._asking("head", name):
+            try:
+                found: dict[str, Any] = self._client.head_object(**self._at(name))
+            except ClientError as error:
+                if _status(error) == HTTPStatus.NOT_FOUND:
+                    return None
+                raise
         return found
 
     def _stream(self, name: str, body: Any) -> Iterator[bytes]:  # noqa: ANN401 - the library has no types
