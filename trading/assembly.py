@@ -27,6 +27,7 @@ from trading.crypto.keyfiles import load_es256
 from trading.crypto.passwords import Passwords
 from trading.custody import model as custody
 from trading.db import open_engine
+from trading.evaluation import jobs as evaluation_jobs
 from trading.evaluation import model as evaluation
 from trading.experts import jobs as expert_jobs
 from trading.experts import model as experts
@@ -64,8 +65,11 @@ REGISTRY: Final = Registry(EVENTS)
 # Below DATA_DIR: the supervisor's trust file (P8); the play of a demonstration keeps it with its people.
 TRUST_FILES: Final = ("trust.wire.json", "people/trust.wire.json")
 
-# Below DATA_DIR: unnamed files on their way into a bucket.
+# Below DATA_DIR: files on their way into a bucket, and parts while they are opened.
 SPOOL: Final = "spool"
+
+# Below the first object store: files of opened bids. They are not copied to the second one, which has ciphertext alone.
+OPENED: Final = "opened"
 
 # Below LOG_DIR: what every process may read; the write-ahead log beside it is the sequencer's alone (AL1 L5.1).
 TILES: Final = "tiles"
@@ -75,6 +79,7 @@ SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
     *notice_jobs.SUBSCRIPTIONS,
     *audit_jobs.SUBSCRIPTIONS,
     *participation_jobs.SUBSCRIPTIONS,
+    *evaluation_jobs.SUBSCRIPTIONS,
 )
 relay.require_known(SUBSCRIPTIONS, REGISTRY)
 
@@ -83,6 +88,7 @@ ERRANDS: Final[Mapping[str, Handler]] = {
     **award_jobs.ERRANDS,
     **bid_jobs.ERRANDS,
     **opening_jobs.ERRANDS,
+    **evaluation_jobs.ERRANDS,
     **expert_jobs.ERRANDS,
     **relay.handlers(SUBSCRIPTIONS),
 }
@@ -141,6 +147,8 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         ledger=Ledger(writer, registry=REGISTRY, reader=reader),
         objects=copies or first,
         copies=copies,
+        opened=first.folder(OPENED),
+        spool=settings.data_dir / SPOOL,
         log_dir=settings.log_dir / TILES,
         origin=settings.log_origin,
         demo=settings.demo,
