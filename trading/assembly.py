@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -41,8 +42,10 @@ from trading.participation import jobs as participation_jobs
 from trading.parties import model as parties
 from trading.procedures import model as procedures
 from trading.storage.local import LocalStore
-from trading.storage.objects import OneStore
+from trading.storage.objects import OneStore, StoreAway
 from trading.storage.pair import PairedStore
+
+_log = logging.getLogger("mingbiao.assembly")
 
 EVENTS: Final[tuple[EventKind, ...]] = (
     *audit.EVENTS,
@@ -125,6 +128,21 @@ def open_copies(settings: Settings) -> PairedStore | None:
         return None
     first, second = (open_objects(each, settings.data_dir) for each in (settings.object_store, settings.object_copy))
     return PairedStore(first=first, second=second)
+
+
+def require_conditions(runtime: Runtime) -> None:
+    """See that the services of both object stores keep conditions on writes; one that is away is seen later.
+
+    Raises:
+        ConfigError: One does not: two writers could undo each other there.
+    """
+    stores = (runtime.opened, None if runtime.copies is None else runtime.copies.second)
+    for store in stores:
+        try:
+            if store is not None:
+                store.require_conditions()
+        except StoreAway as error:
+            _log.warning("%s; whether it keeps conditions is not known", error)
 
 
 def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
