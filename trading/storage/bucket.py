@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
 
@@ -63,7 +64,7 @@ class Bucket:
             response_checksum_validation="when_required",
             s3={"addressing_style": place.style, "payload_signing_enabled": True},
         )
-        self._client: Any = boto3.session.Session().client(
+        self._client: Any = _session().client(
             "s3",
             endpoint_url=place.endpoint,
             region_name=place.region,
@@ -238,6 +239,12 @@ class Bucket:
             raise StoreAway(f"{self}: {what} {name}: the service answers {_status(error)} {code}") from error
         except BotoCoreError as error:
             raise StoreAway(f"{self}: {what} {name}: {type(error).__name__}") from error
+
+
+@cache
+def _session() -> Any:  # noqa: ANN401 - the library has no types
+    """Return what the clients of a process share: each of its own reads the service's description, 11 MB, once more."""
+    return boto3.session.Session()
 
 
 def _headers(kind: Kind | None) -> dict[str, str]:
