@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from trading.assembly import ERRANDS, SUBSCRIPTIONS, open_runtime
+from trading.assembly import ERRANDS, SUBSCRIPTIONS, open_runtime, require_conditions
 from trading.audit import errands, relay
 from trading.audit import jobs as stamps
 from trading.bids import jobs as bids
@@ -70,6 +70,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     for sentence in _SETTINGS.lacks:
         _LOG.warning(sentence)
+    require_conditions(_RUNTIME)
     threading.Thread(target=_sweep_forever, daemon=True).start()
     while True:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ from trading.crypto.keyfiles import load_es256
 from trading.crypto.passwords import Passwords
 from trading.custody import model as custody
 from trading.db import open_engine
+from trading.evaluation import jobs as evaluation_jobs
 from trading.evaluation import model as evaluation
 from trading.experts import jobs as expert_jobs
 from trading.experts import model as experts
@@ -40,7 +42,10 @@ from trading.participation import jobs as participation_jobs
 from trading.parties import model as parties
 from trading.procedures import model as procedures
 from trading.storage.local import LocalStore
-from trading.storage.objects import ObjectStore
+from trading.storage.objects import OneStore, StoreAway
+from trading.storage.pair import PairedStore
+
+_log = logging.getLogger("mingbiao.assembly")
 
 EVENTS: Final[tuple[EventKind, ...]] = (
     *audit.EVENTS,
@@ -63,8 +68,11 @@ REGISTRY: Final = Registry(EVENTS)
 # Below DATA_DIR: the supervisor's trust file (P8); the play of a demonstration keeps it with its people.
 TRUST_FILES: Final = ("trust.wire.json", "people/trust.wire.json")
 
-# Below DATA_DIR: unnamed files on their way into a bucket.
+# Below DATA_DIR: files on their way into a bucket, and parts while they are opened.
 SPOOL: Final = "spool"
+
+# Below the first object store: files of opened bids. They are not copied to the second one, which has ciphertext alone.
+OPENED: Final = "opened"
 
 # Below LOG_DIR: what every process may read; the write-ahead log beside it is the sequencer's alone (AL1 L5.1).
 TILES: Final = "tiles"
@@ -74,6 +82,7 @@ SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
     *notice_jobs.SUBSCRIPTIONS,
     *audit_jobs.SUBSCRIPTIONS,
     *participation_jobs.SUBSCRIPTIONS,
+    *evaluation_jobs.SUBSCRIPTIONS,
 )
 relay.require_known(SUBSCRIPTIONS, REGISTRY)
 
@@ -82,6 +91,7 @@ ERRANDS: Final[Mapping[str, Handler]] = {
     **award_jobs.ERRANDS,
     **bid_jobs.ERRANDS,
     **opening_jobs.ERRANDS,
+    **evaluation_jobs.ERRANDS,
     **expert_jobs.ERRANDS,
     **relay.handlers(SUBSCRIPTIONS),
 }
@@ -102,14 +112,37 @@ def authority_roots(data_dir: Path) -> dict[str, tuple[bytes, ...]]:
     return {each.name: tuple(row.cert for row in stampers if row.name == each.name) for each in stampers}
 
 
-def open_objects(store: Path | Place, data_dir: Path) -> ObjectStore:
-    """Return the object store of an installation; ``data_dir`` holds what is on its way into a bucket."""
+def open_objects(store: Path | Place, data_dir: Path) -> OneStore:
+    """Return an object store of an installation; ``data_dir`` holds what is on its way into a bucket."""
     if isinstance(store, Path):
         return LocalStore(store)
     from trading.storage.bucket import Bucket  # noqa: PLC0415 - its library costs every start time and memory
     from trading.storage.s3 import S3Store  # noqa: PLC0415 - as above
 
     return S3Store(Bucket(store), data_dir / SPOOL)
+
+
+def open_copies(settings: Settings) -> PairedStore | None:
+    """Return both object stores of an installation that has a second one."""
+    if settings.object_store is None or settings.object_copy is None:
+        return None
+    first, second = (open_objects(each, settings.data_dir) for each in (settings.object_store, settings.object_copy))
+    return PairedStore(first=first, second=second)
+
+
+def require_conditions(runtime: Runtime) -> None:
+    """See that the services of both object stores keep conditions on writes; one that is away is seen later.
+
+    Raises:
+        ConfigError: One does not: two writers could undo each other there.
+    """
+    stores = (runtime.opened, None if runtime.copies is None else runtime.copies.second)
+    for store in stores:
+        try:
+            if store is not None:
+                store.require_conditions()
+        except StoreAway as error:
+            _log.warning("%s; whether it keeps conditions is not known", error)
 
 
 def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
@@ -126,9 +159,14 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
     reader = None
     if settings.database_read_url is not None:
         reader = open_engine(settings.database_read_url, pool_size=pool_size, application=f"{name}-read")
+    copies = open_copies(settings)
+    first = open_objects(settings.object_store, settings.data_dir) if copies is None else copies.first
     return Runtime(
         ledger=Ledger(writer, registry=REGISTRY, reader=reader),
-        objects=open_objects(settings.object_store, settings.data_dir),
+        objects=copies or first,
+        copies=copies,
+        opened=first.folder(OPENED),
+        spool=settings.data_dir / SPOOL,
         log_dir=settings.log_dir / TILES,
         origin=settings.log_origin,
         demo=settings.demo,

@@ -178,6 +178,7 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
         "price_sha256": nullable(HEX32),
     },
     "bid.verdict": {"bid": BID, "faults": FAULTS, "verdict": VERDICT},
+    "bid.inspected": {"bid": BID, "clean": COUNT, "list_sha256": HEX32, "quarantined": COUNT, "warned": COUNT},
     "opening.completed": {"transcript_sha256s": array(HEX32, by=""), **_LOT_BODY},
     "evaluation.started": {"lots": array(shape(_LOT_BODY), by="lot stage"), "seats": array(NAME, by="")},
     "member.replaced": {"by": NAME, "reason": TEXT, "seat": NAME},

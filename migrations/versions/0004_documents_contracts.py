@@ -1,5 +1,7 @@
 """Tender documents, contracts, uploads: drafts of the agency, offers, signed contracts, parts of bids on their way.
 
+And which parts the second store has.
+
 Revision ID: 0004
 Revises: 0003
 """
@@ -19,8 +21,8 @@ GUARDED = {"record.contract": "procedure_id"}
 
 DESK = ("working_draft", "draft_document", "contract_offer")
 
-# Nobody but the bidder learns of an upload: the reading role, which serves everybody, does not see these.
-UNREAD = ("upload", "upload_piece")
+# Nobody but the bidder learns of an upload or a part: the reading role, which serves everybody, does not see these.
+UNREAD = ("upload", "upload_piece", "copied")
 
 TABLES = """
 CREATE TABLE desk.working_draft (
@@ -89,6 +91,13 @@ CREATE TABLE desk.upload_piece (
     CONSTRAINT pk_upload_piece PRIMARY KEY (upload_id, start),
     CONSTRAINT fk_upload_piece_upload_id_upload
         FOREIGN KEY(upload_id) REFERENCES desk.upload (id) ON DELETE CASCADE
+);
+
+CREATE TABLE desk.copied (
+    sha256 BYTEA NOT NULL,
+    tried_at BIGINT NOT NULL,
+    copied_at BIGINT,
+    CONSTRAINT pk_copied PRIMARY KEY (sha256)
 );
 
 CREATE TABLE record.contract (

@@ -27,9 +27,20 @@ GUARDED = {
     "record.evaluation_report": "procedure_id",
     "record.report_signature": "procedure_id",
 }
-DESK = ("score_draft",)
+DESK = ("score_draft", "opened_file")
 
 TABLES = """
+CREATE TABLE desk.opened_file (
+    bid_reference TEXT NOT NULL,
+    path TEXT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    size BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    findings TEXT[] NOT NULL,
+    preview TEXT NOT NULL,
+    CONSTRAINT pk_opened_file PRIMARY KEY (bid_reference, path)
+);
+
 CREATE TABLE desk.score_draft (
     procedure_id BIGINT NOT NULL,
     lot TEXT NOT NULL,
@@ -222,6 +233,8 @@ CREATE POLICY own ON desk.score_draft
     WITH CHECK (current_setting('mingbiao.actor', true) = 'expert:' || seat);
 GRANT SELECT, INSERT, UPDATE, DELETE ON desk.score_draft TO trading_web, trading_worker;
 GRANT SELECT ON desk.score_draft TO trading_reader;
+GRANT SELECT, INSERT ON desk.opened_file TO trading_web, trading_worker;
+GRANT SELECT ON desk.opened_file TO trading_reader;
 """
 
 # An auditor compares closed sheets too, by the digest that their signature commits to: what this function tells, acting

@@ -92,6 +92,7 @@ const BODIES = {
     price_sha256: nullable(HEX32),
   },
   "bid.verdict": { bid: BID, faults: FAULTS, verdict: VERDICT },
+  "bid.inspected": { bid: BID, clean: COUNT, list_sha256: HEX32, quarantined: COUNT, warned: COUNT },
   "opening.completed": { transcript_sha256s: array(HEX32, { by: "" }), ...LOT_BODY },
   "evaluation.started": { lots: array(shape(LOT_BODY), { by: "lot stage" }), seats: array(NAME, { by: "" }) },
   "member.replaced": { by: NAME, reason: TEXT, seat: NAME },

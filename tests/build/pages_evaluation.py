@@ -21,7 +21,7 @@ from trading.evaluation.forms import (
     WordsForm,
     score_form,
 )
-from trading.evaluation.queries import ExplanationRow, FindingRow, ReportRow, SignatureRow, SittingRow
+from trading.evaluation.queries import ExplanationRow, FindingRow, OpenedFile, ReportRow, SignatureRow, SittingRow
 from trading.evaluation.rules.examination import Finding, Outcome, Step
 from trading.evaluation.rules.ranking import OpenedBid
 from trading.evaluation.rules.recheck import Doubt, Ground, recheck
@@ -31,6 +31,7 @@ from trading.evaluation.service.state import LotState
 from trading.evaluation.views.blueprint import Room
 from trading.evaluation.views.room import LotLine
 from trading.experts.rules.composition import Committee, Member
+from trading.inspection.findings import Found
 from trading.kernel.errors import RuleBroken
 from trading.notices.queries.result import Result
 from trading.openings.model import Place
@@ -217,6 +218,22 @@ CELLS = {
 }
 
 
+def opened_file(path: str, *findings: Found, preview: str = "") -> OpenedFile:
+    """Return a file as its inspection left it."""
+    return OpenedFile(
+        path=path, sha256=digest(path), size=84_210, kind="text", findings=tuple(sorted(findings)), preview=preview
+    )
+
+
+LETTER = "投标函\n\n我方愿按读出的价格，在合同签订后四十五日内完成供货、安装与调试。\n"
+FILES = (
+    opened_file("投标函.docx", preview=LETTER),
+    opened_file("方案/图纸.dwg", Found.TYPE_UNKNOWN),
+    opened_file("方案/演示.pdf", Found.PDF_SCRIPT, Found.PDF_EMBEDDED),
+    opened_file("报价/明细.xlsx", Found.OFFICE_MACRO),
+)
+
+
 def facts(bid: str, shown: LotState) -> dict[str, Any]:
     return {
         "bid": next(each for each in shown.opened if each.bid == bid),
@@ -224,6 +241,7 @@ def facts(bid: str, shown: LotState) -> dict[str, Any]:
         "price": shown.prices[bid],
         "findings": [each for each in shown.findings if each.finding.bid == bid],
         "explanation": shown.explanations.get(bid),
+        "files": FILES,
     }
 
 
@@ -433,7 +451,7 @@ def samples() -> Iterator[Sample]:
     }
     qualification = {"room": AGENCY, "state": EMPTY, "names": NAMES, "found": found, "excluded": excluded, "form": None}
     yield Sample("evaluation-qualification", f"{lot}/qualification", "evaluation/qualification.html", qualification)
-    one = {"room": AGENCY, "state": EMPTY, "bid": "b-2m7k9d4x", "names": NAMES}
+    one = {"room": AGENCY, "state": EMPTY, "bid": "b-2m7k9d4x", "names": NAMES, "files": FILES}
     address = f"{lot}/qualification/b-2m7k9d4x"
     yield Sample(
         "evaluation-qualify", address, "evaluation/qualify.html", {**one, "form": partial(OpinionForm, formdata=None)}
@@ -462,6 +480,8 @@ def samples() -> Iterator[Sample]:
             "facts": facts("b-9g6p3f1e", SITS),
         },
     )
+    read = {"room": MEMBER, "state": SITS, "bid": "b-9g6p3f1e", "name": NAMES["b-9g6p3f1e"], "found": FILES[0]}
+    yield Sample("evaluation-file", f"{lot}/bids/b-9g6p3f1e/files/{FILES[0].sha256}/text", "evaluation/file.html", read)
     low = state(*QUALIFIED, *CONFORMING, explanations=TOLD)
     yield Sample(
         "evaluation-vote-price",

@@ -166,11 +166,16 @@ def worker(real: dict[str, str]) -> dict[str, str]:
     return own | {"DATABASE_URL": "postgresql://trading_worker@localhost/mingbiao"}
 
 
-def test_a_worker_without_authorities_says_so_and_starts(worker: dict[str, str], demo: Path) -> None:
-    (sentence,) = Settings.from_env("worker", worker).lacks
-    assert "TIME_STAMPS is not set" in sentence
+def test_a_worker_without_authorities_or_a_second_store_says_so_and_starts(
+    worker: dict[str, str], demo: Path, tmp_path: Path
+) -> None:
+    unstamped, alone = Settings.from_env("worker", worker).lacks
+    assert "TIME_STAMPS is not set" in unstamped
+    assert "OBJECT_COPY_URL is not set" in alone
     run = CliRunner().invoke(doctor, ["worker"], env=worker)
-    assert (run.exit_code, sentence in run.stderr) == (0, True)
+    assert (run.exit_code, unstamped in run.stderr, alone in run.stderr) == (0, True, True)
+    worker["OBJECT_COPY_URL"] = (tmp_path / "copies").as_uri()
+    assert Settings.from_env("worker", worker).lacks == (unstamped,)
     assert Settings.from_env("worker", worker | {"TIME_STAMPS": AUTHORITIES}).lacks == ()
     assert Settings.from_env("worker", {"DATA_DIR": str(demo)}).lacks == (), "its authorities are of no worth anyway"
 
@@ -219,6 +224,8 @@ def test_all_or_none(real: dict[str, str], name: str) -> None:
         ("OBJECT_STORE_URL", "ftp://bucket", "file:///"),
         ("OBJECT_STORE_URL", "s3://bucket", "endpoint=https://host"),
         ("OBJECT_STORE_KEY_FILE", "/nowhere", "names no object storage"),
+        ("OBJECT_COPY_URL", "ftp://bucket", "file:///"),
+        ("OBJECT_COPY_URL", "s3://bucket?endpoint=https://s3.example", "OBJECT_COPY_KEY_FILE is not set"),
         ("LOG_ORIGIN", "demo.mingbiao/0123", "demo."),
         ("WITNESS_POLICY", "/nowhere", "no file"),
         ("ACK_KEY_FILE", "/nowhere", "no file"),
@@ -351,6 +358,20 @@ def test_object_storage_needs_an_address_and_a_key_and_tells_no_secret(real: dic
         assert "two lines" in problems("web", environ)
     Path(key).chmod(0o640)
     assert "mode 0600" in problems("web", environ)
+
+
+def test_a_second_store_lies_elsewhere(real: dict[str, str], tmp_path: Path) -> None:
+    copies = Settings.from_env("web", real | {"OBJECT_COPY_URL": (tmp_path / "copies").as_uri()})
+    assert copies.object_copy == tmp_path / "copies"
+    (tmp_path / "link").symlink_to(tmp_path)
+    for same in (real["OBJECT_STORE_URL"], (tmp_path / "link").as_uri(), real["OBJECT_STORE_URL"] + "/"):
+        assert "names the same place" in problems("web", real | {"OBJECT_COPY_URL": same})
+    key = private(tmp_path / "s3.key", f"AKID\n{STRONG}\n")
+    both = {"OBJECT_STORE_URL": BUCKET, "OBJECT_STORE_KEY_FILE": key, "OBJECT_COPY_KEY_FILE": key}
+    for same in (BUCKET, "s3://sealed-parts/here/?endpoint=https://s3.example"):
+        assert "names the same place" in problems("web", real | both | {"OBJECT_COPY_URL": same})
+    for other in ("s3://sealed-parts/here?endpoint=https://s3.other", "s3://sealed-parts?endpoint=https://s3.example"):
+        assert isinstance(Settings.from_env("web", real | both | {"OBJECT_COPY_URL": other}).object_copy, Place)
 
 
 @pytest.mark.parametrize(

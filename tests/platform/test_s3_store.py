@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from tests.support.buckets import KEY, SECRET, Call, S3Server, Way, place_at
+from trading.config import ConfigError
 from trading.kernel.errors import Conflict, IntegrityFailure, InvalidInput, NotFound
 from trading.storage import bucket as buckets
 from trading.storage.bucket import Bucket, Kind
@@ -197,3 +198,28 @@ def test_versions_are_replaced_in_turn(bucket: Bucket) -> None:
     second = bucket.read("note")
     assert second is not None
     assert (second.data, bucket.read("absent")) == (b"2", None)
+
+
+def test_a_service_that_ignores_conditions_is_refused(s3: S3Server, tmp_path: Path) -> None:
+    def ignore(call: Call) -> None:
+        for name in ("If-None-Match", "If-Match"):
+            call.headers.pop(name, None)
+
+    S3Store(s3.bucket(), tmp_path / "spool").require_conditions()
+    with over(s3, Way(before=ignore), tmp_path) as (store, _), pytest.raises(ConfigError, match="If-None-Match"):
+        store.require_conditions()
+    LocalStore(tmp_path / "objects").require_conditions()
+
+
+def test_a_folder_is_a_store_of_its_own(store: S3Store) -> None:
+    digest = store.folder("opened").put(DATA)
+    assert list(store.walk()) == []
+    assert store.stat(digest) is None
+    assert store.folder("opened").get(digest) == DATA
+    assert list(store.folder("opened").walk()) == [digest]
+
+
+def test_clients_of_a_process_share_the_description_of_the_service() -> None:
+    """A process with two buckets reads it once: a second copy takes 11 MB of every web worker."""
+    models = [Bucket(place_at(f"http://127.0.0.1:{port}"))._client.meta.service_model for port in (8, 9)]
+    assert models[0]._service_description is models[1]._service_description

@@ -233,13 +233,20 @@ class Bidder:
         )
 
     def seal(
-        self, amount: int, *, seq: int = 1, supersedes: str | None = None, terms: Mapping[str, Any] | None = None
+        self,
+        amount: int,
+        *,
+        seq: int = 1,
+        supersedes: str | None = None,
+        terms: Mapping[str, Any] | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> SealedBid:
-        """Seal one version with a price in minor units and one small file."""
+        """Seal one version with a price in minor units, one small file, and others by their paths."""
         context, policy = self.context(seq), self.market.current_policy
         price = build_price(context, currency="CNY", total=amount, terms=terms)
         letter = FileSource.of_bytes("letter.txt", f"{self.key}: {amount}".encode())
-        main = b"".join(write_main(build_manifest(context, [letter], [bytes(32)]), [letter]))
+        sources = [letter, *(FileSource.of_bytes(path, data) for path, data in (files or {}).items())]
+        main = b"".join(write_main(build_manifest(context, sources, [bytes(32)] * len(sources)), sources))
         parts = {"main": main, "price": pad_price(price, policy.price_bytes or 0)}
         return seal_bid(
             context=context, policy=policy, parts=parts, signer=self.signer, created=CLOSE, supersedes=supersedes

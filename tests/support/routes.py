@@ -221,6 +221,8 @@ UNMADE: Final[frozenset[str]] = frozenset(
         "draws.plan",
         "draws.replace",
         "evaluation.explanation",
+        "evaluation.file",
+        "evaluation.file_text",
         "evaluation.overview",
         "evaluation.qualification",
         "evaluation.qualify",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.build.hostile_files import pdf, png, word
 from tests.build.scores import CRITERIA, PREFERENCE
 from tests.support.databases import Database, copied
 from tests.support.journey import Exchange, Tender
@@ -31,6 +32,14 @@ SEATS = ("m-a1", "m-b2", "m-c3", "m-d4", "m-e5")
 SPARE = "m-f6"
 # Two bidders claim a deduction; the fourth is below 45 % of the ceiling of 150 000 yuan (B10.3).
 PRICES = {"qinghe": 98_000_00, "bolin": 99_000_00, "yunfan": 97_000_00, "songtao": 60_000_00, "mingde": 95_000_00}
+# What one of them sends besides its letter: two files that nobody may open, one that a test lets hang, two that pass.
+POISON = {
+    "offer/hang.bin": bytes(range(256)),
+    "offer/macro.docx": word(more={"word/vbaProject.bin": bytes(50)}),
+    "offer/photo.png": png(),
+    "offer/plan.docx": word(more={"word/embeddings/other.docx": word()}),
+    "offer/script.pdf": pdf(b"<</S/JavaScript/JS(app.alert(1))>>"),
+}
 CLAIMS = {"qinghe": "small_micro", "mingde": "consortium"}
 LOT_TERMS: dict[str, Any] = {
     "category": "goods",
@@ -73,7 +82,8 @@ def opened_tender(exchange: Exchange) -> Tender:
     exchange.institutions.round()  # admission
     for key, price in PRICES.items():
         claim = CLAIMS.get(key)
-        tender.send(key, tender.start(key).seal(price, terms=None if claim is None else {"sme": claim}))
+        terms, files = None if claim is None else {"sme": claim}, POISON if key == "songtao" else None
+        tender.send(key, tender.start(key).seal(price, terms=terms, files=files))
     tender.close(CLOSE)
     tender.order_opening()
     exchange.institutions.round()  # share checks

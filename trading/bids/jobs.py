@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from trading.audit import errands
 from trading.audit.runtime import Runtime
-from trading.bids import closing, uploads
+from trading.bids import closing, copying, uploads
 
-ERRANDS = {"bids.close": closing.run, uploads.SWEEP: uploads.sweep}
+ERRANDS = {
+    "bids.close": closing.run,
+    uploads.SWEEP: uploads.sweep,
+    copying.COPY: copying.copy,
+    copying.COMPARE: copying.compare,
+}
 
 
 def arm(runtime: Runtime) -> int:
-    """Give the sweep of uploads its round, unless it is there; return whether it was new, as 0 or 1."""
-    return errands.arm(runtime, uploads.SWEEP, [{}])
+    """Give the rounds for all bids their errands, unless they are there; return how many were new."""
+    rounds = [uploads.SWEEP] if runtime.copies is None else [uploads.SWEEP, copying.COPY, copying.COMPARE]
+    return sum(errands.arm(runtime, name, [{}]) for name in rounds)

@@ -58,6 +58,12 @@ EVENTS = (
         title_en="Bid refused",
     ),
     EventKind(
+        name="bid.replicated",
+        fields=frozenset({"envelope_sha256", "store"}),
+        title_zh="投标密文已复制",
+        title_en="Bid copied to another store",
+    ),
+    EventKind(
         name="rehearsal.checked",
         fields=frozenset({"bid", "results"}),
         title_zh="预解密演练",
@@ -173,6 +179,17 @@ def withdraw(head: BidHead, received: Received) -> Event:
         "withdrawal_sha256": received.doc_sha256,
     }
     return _event("bid.withdrawn", head, body)
+
+
+def replicate(head: BidHead, envelope_sha256: str, store: str) -> Event:
+    """Return ``bid.replicated``: ``store`` has every part of an envelope, whole (SB1 S7.4)."""
+    return Event(
+        kind="bid.replicated",
+        subject=f"bid:{head.reference}",
+        body={"envelope_sha256": envelope_sha256, "store": store},
+        procedure=head.procedure,
+        procedure_id=head.procedure_id,
+    )
 
 
 def _event(kind: str, head: BidHead, body: Mapping[str, Any]) -> Event:

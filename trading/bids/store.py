@@ -14,7 +14,7 @@ from trading.audit.model import Recorded
 from trading.bids.model import BidHead, Received
 from trading.bids.queries import HEAD_COLUMNS, head_of, head_query
 from trading.bids.rules.uploads import MOST_OF_BID, Upload
-from trading.bids.tables import bid, part, upload, upload_piece
+from trading.bids.tables import bid, copied, part, upload, upload_piece
 from trading.db import to_ms
 from trading.kernel.errors import Conflict, NotFound, RuleBroken
 from trading.kernel.ids import new_row_id
@@ -134,6 +134,29 @@ def add_part(conn: Connection, reference: str, digest: str, size: int) -> None:
             index_elements=[part.c.bid_reference, part.c.sha256], set_={"stored_at": row.excluded.stored_at}
         )
     )
+
+
+def mark_tried(conn: Connection, digest: str, *, is_copied: bool) -> None:
+    """Remember that a part was tried, now, and whether the second store has it; technical, any number of times."""
+    now = _now(conn)
+    row = insert(copied).values(sha256=bytes.fromhex(digest), tried_at=now, copied_at=now if is_copied else None)
+    changed = {"tried_at": row.excluded.tried_at, "copied_at": row.excluded.copied_at}
+    conn.execute(
+        row.on_conflict_do_update(index_elements=[copied.c.sha256], set_=changed, where=copied.c.copied_at.is_(None))
+    )
+
+
+def add_copied(uow: UnitOfWork, envelope_sha256: str) -> None:
+    """Remember that an envelope is recorded as copied, in the transaction of that record.
+
+    Raises:
+        Conflict: It is recorded already, by another run at the same time.
+    """
+    row = copied.insert().values(sha256=bytes.fromhex(envelope_sha256), tried_at=uow.at, copied_at=uow.at)
+    try:
+        uow.connection.execute(row)
+    except IntegrityError as error:
+        raise Conflict(f"{envelope_sha256} is recorded as copied already") from error
 
 
 def add_upload(conn: Connection, new: Upload) -> list[str]:

@@ -89,3 +89,13 @@ upload_piece = Table(
     Column("name", Text, nullable=False),
     schema="desk",
 )
+
+# What the second store has: parts, and envelopes all of whose parts it has, which is a record then (SB1 S7.4).
+copied = Table(
+    "copied",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("tried_at", BigInteger, nullable=False),
+    Column("copied_at", BigInteger, nullable=True),  # null: it could not be read, or not be stored
+    schema="desk",
+)

@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Final
 import click
 from sqlalchemy import Connection, NullPool, create_engine
 
-from trading.assembly import authority_roots, open_objects
+from trading.assembly import authority_roots, open_copies, open_objects
+from trading.audit.errands import platform_ms
 from trading.audit.fsck import Fsck
 from trading.audit.model import Report
 from trading.audit.replay import Mismatch, replay
 from trading.audit.rules.policy import parse_policy
+from trading.bids.queries import envelope_documents
+from trading.bids.rules.envelope import parse_envelope
 from trading.commands.context import telling
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
+from trading.commands.objects import PairCheck, check_objects
 from trading.config import Settings
 from trading.db import psycopg_url
-from trading.kernel.errors import IntegrityFailure
-from trading.storage.objects import ObjectStore, StoreAway
 
 if TYPE_CHECKING:
     from trading.storage.bucket import Bucket
@@ -43,10 +45,13 @@ def _snapshot(settings: Settings) -> Iterator[Connection]:
 
 @click.command("fsck")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--objects", is_flag=True, help="Also read every object of the object store and hash it again.")
+@click.option("--objects", is_flag=True, help="Also read every object of both object stores and hash it again.")
+@click.option("--repair", is_flag=True, help="With --objects: make bad copies anew from the store that is right.")
 @telling
-def fsck(*, as_json: bool, objects: bool) -> None:
+def fsck(*, as_json: bool, objects: bool, repair: bool) -> None:
     """Compare write-ahead log, tiles, checkpoints, positions and records, and the mirror of the public log."""
+    if repair and not objects:
+        raise click.UsageError("--repair needs --objects.")
     settings = Settings.from_env("auditor")
     if settings.log_dir is None or settings.witness_policy is None:
         raise click.UsageError("LOG_DIR and WITNESS_POLICY are needed.")
@@ -56,8 +61,8 @@ def fsck(*, as_json: bool, objects: bool) -> None:
         roots = authority_roots(settings.data_dir)
         check = Fsck(connection, settings.log_dir, settings.log_origin, policy, roots, bucket=_mirror(settings))
         report = check.run()
-    if objects and settings.object_store is not None:
-        _hash_objects(report, open_objects(settings.object_store, settings.data_dir))
+        if objects and settings.object_store is not None:
+            _objects(report, settings, connection, repair=repair)
     click.echo(_as_json(report) if as_json else _as_text(report))
     raise SystemExit(report.exit_code)
 
@@ -70,18 +75,15 @@ def _mirror(settings: Settings) -> Bucket | None:
     return Bucket(settings.log_mirror)
 
 
-def _hash_objects(report: Report, store: ObjectStore) -> None:
-    """Read every object and hash it again; this takes as long as reading everything that was ever sent."""
-    try:
-        for digest in store.walk():
-            try:
-                for _ in store.chunks(digest):
-                    pass
-            except IntegrityFailure as error:
-                report.fault("object", digest, str(error))
-            report.count("objects")
-    except StoreAway as error:
-        report.skip("object", "object store", str(error))
+def _objects(report: Report, settings: Settings, conn: Connection, *, repair: bool) -> None:
+    """Hash every object again; this takes as long as reading everything that was ever sent."""
+    now = platform_ms(conn)
+    wanted = {part.sha256 for raw in envelope_documents(conn) for part in parse_envelope(raw).parts}
+    pair = open_copies(settings)
+    if pair is not None:
+        PairCheck(report, pair, now=now, repair=repair).run(wanted)
+    elif settings.object_store is not None:
+        check_objects(report, open_objects(settings.object_store, settings.data_dir), wanted)
 
 
 def _as_json(report: Report) -> str:

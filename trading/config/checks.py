@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from trading.config.demo import GENERATED
 from trading.config.places import faults_of, is_key, is_s3
@@ -237,6 +237,8 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "REDIS_URL": _check_redis,
     "OBJECT_STORE_URL": _check_store,
     "OBJECT_STORE_KEY_FILE": _check_access_key,
+    "OBJECT_COPY_URL": _check_store,
+    "OBJECT_COPY_KEY_FILE": _check_access_key,
     "LOG_MIRROR_URL": _check_mirror,
     "LOG_MIRROR_KEY_FILE": _check_access_key,
     "LOG_DIR": _accept,  # the sequencer makes it
@@ -264,7 +266,7 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
 
 def _unpaired(given: Mapping[str, str]) -> Iterator[str]:
     """Yield addresses of object storage without their keys, and keys without their addresses: all or none."""
-    for store in ("OBJECT_STORE", "LOG_MIRROR"):
+    for store in ("OBJECT_STORE", "OBJECT_COPY", "LOG_MIRROR"):
         url, key = f"{store}_URL", f"{store}_KEY_FILE"
         if is_s3(given.get(url, "")) and key not in given:
             yield f"{key} is not set. {url} is in object storage, so its access key is needed."
@@ -272,9 +274,23 @@ def _unpaired(given: Mapping[str, str]) -> Iterator[str]:
             yield f"{key} is set, but {url} names no object storage."
 
 
+def _same_place(given: Mapping[str, str]) -> Iterator[str]:
+    """Yield a second store that is the first one: it would be called a copy and be none."""
+    first, second = (given.get(f"{store}_URL") for store in ("OBJECT_STORE", "OBJECT_COPY"))
+    if first is not None and second is not None and _place(first) == _place(second):
+        yield "OBJECT_COPY_URL names the same place as OBJECT_STORE_URL; a copy lies elsewhere."
+
+
+def _place(url: str) -> tuple[str, str, str]:
+    parts = urlsplit(url)
+    endpoint = next((value for value in parts.query.split("&") if value.startswith("endpoint=")), "")
+    path = str(Path(unquote(parts.path)).resolve()) if parts.scheme == "file" else parts.path.strip("/")
+    return endpoint, parts.netloc, path
+
+
 def problems_of(given: Mapping[str, str], context: Context) -> list[str]:
     """Return every problem of the variables that a process reads, missing ones included."""
-    problems = [*missing(context.process, given), *_unpaired(given)]
+    problems = [*missing(context.process, given), *_unpaired(given), *_same_place(given)]
     for name, value in given.items():
         problems += _CHECKS[name](name, value, context)
     if CREDENTIALS in given and Path(given[CREDENTIALS]).is_file():

@@ -39,6 +39,7 @@ class Settings:
     database_read_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
     object_store: Path | Place | None = None
+    object_copy: Path | Place | None = None
     log_dir: Path | None = None
     log_mirror: Place | None = None
     log_origin: str
@@ -82,11 +83,15 @@ class Settings:
     @property
     def lacks(self) -> tuple[str, ...]:
         """What a tender runs without while this process has these settings, in whole sentences; nothing is refused."""
-        if self.process is Process.WORKER and not self.demo and not self.time_stamps:
-            return (
-                "TIME_STAMPS is not set: no authority stamps the log, and receipts are witnessed but never STAMPED.",
-            )
-        return ()
+        if self.process is not Process.WORKER or self.demo:
+            return ()
+        without = {
+            "TIME_STAMPS is not set: no authority stamps the log, and receipts are witnessed but never STAMPED.": (
+                self.time_stamps
+            ),
+            "OBJECT_COPY_URL is not set: sealed parts and documents lie in one store alone.": self.object_copy,
+        }
+        return tuple(sentence for sentence, value in without.items() if not value)
 
     def described(self) -> list[tuple[str, str]]:
         """Return every value as text, secrets masked; for ``mingbiao doctor``."""
@@ -128,6 +133,7 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         database_read_url=given.get("DATABASE_READ_URL"),
         redis_url=given.get("REDIS_URL"),
         object_store=_store(given, "OBJECT_STORE"),
+        object_copy=_store(given, "OBJECT_COPY"),
         log_dir=path("LOG_DIR"),
         log_mirror=_bucket(given, "LOG_MIRROR"),
         log_origin=given["LOG_ORIGIN"],

@@ -65,6 +65,8 @@ VARIABLES: Mapping[str, Variable] = {
     "REDIS_URL": Variable(readers=_RINGERS, server=True, secret=True),
     "OBJECT_STORE_URL": Variable(readers=_OBJECT_USERS, server=True),
     "OBJECT_STORE_KEY_FILE": Variable(readers=_OBJECT_USERS, secret=True),
+    "OBJECT_COPY_URL": Variable(readers=_OBJECT_USERS),
+    "OBJECT_COPY_KEY_FILE": Variable(readers=_OBJECT_USERS, secret=True),
     "LOG_DIR": Variable(readers=_LOG_READERS, server=True),
     "LOG_MIRROR_URL": Variable(readers=_MIRROR_USERS),
     "LOG_MIRROR_KEY_FILE": Variable(readers=_MIRROR_USERS, secret=True),

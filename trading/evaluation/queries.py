@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
+from trading.audit.queries import entry_by_id
 from trading.evaluation.rules.examination import Finding, Outcome, Step, Vote
 from trading.evaluation.rules.sheets import Score
 from trading.evaluation.tables import (
@@ -18,6 +19,7 @@ from trading.evaluation.tables import (
     examination,
     examination_vote,
     explanation,
+    opened_file,
     ranking,
     recheck_explanation,
     report_signature,
@@ -27,7 +29,9 @@ from trading.evaluation.tables import (
     sheet_signature,
     sitting,
 )
-from trading.kernel.canonical import loads
+from trading.inspection.findings import Found, Verdict, verdict_of
+from trading.kernel.canonical import loads, loads_object
+from trading.kernel.errors import IntegrityFailure
 from trading.openings.model import Place
 from trading.procedures.tables import lot as lot_table
 from trading.procedures.tables import procedure
@@ -247,3 +251,49 @@ def report_of(conn: Connection, procedure_id: int) -> ReportRow | None:
 def _here(table: Any, place: Place) -> tuple[Any, ...]:  # noqa: ANN401 - a table with these columns
     columns = table.c
     return columns.procedure_id == place.procedure_id, columns.lot == place.lot, columns.stage == place.stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedFile:
+    """One file of an opened bid: its path in the bid, SHA-256 (hex) and size in bytes, and what was found in it."""
+
+    path: str
+    sha256: str
+    size: int
+    kind: str
+    findings: tuple[Found, ...]
+    preview: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return what may happen with it."""
+        return verdict_of(self.findings)
+
+
+def files_of(conn: Connection, bid: str) -> tuple[OpenedFile, ...] | None:
+    """Return the files of an opened bid by path; None while they have not all been inspected."""
+    query = select(opened_file).where(opened_file.c.bid_reference == bid).order_by(opened_file.c.path)
+    found = tuple(
+        OpenedFile(
+            path=row.path,
+            sha256=bytes(row.sha256).hex(),
+            size=row.size,
+            kind=row.kind,
+            findings=tuple(Found(each) for each in row.findings),
+            preview=row.preview,
+        )
+        for row in conn.execute(query)
+    )
+    return found or None
+
+
+def completed_opening(conn: Connection, entry_id: int) -> dict[str, Any]:
+    """Return the record ``opening.completed`` of an entry.
+
+    Raises:
+        IntegrityFailure: There is none.
+    """
+    entry = entry_by_id(conn, entry_id)
+    if entry is None:
+        raise IntegrityFailure(f"entry {entry_id} is gone")
+    return loads_object(entry.record)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, delete
+from sqlalchemy.exc import IntegrityError
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
+from trading.evaluation.queries import OpenedFile
 from trading.evaluation.rules.sheets import Score
 from trading.evaluation.tables import (
     evaluation_report,
     examination,
     examination_vote,
     explanation,
+    opened_file,
     ranking,
     recheck_explanation,
     report_signature,
@@ -25,6 +28,7 @@ from trading.evaluation.tables import (
     sitting,
 )
 from trading.kernel.canonical import dumps
+from trading.kernel.errors import Conflict
 from trading.kernel.ids import new_row_id
 from trading.openings.model import Place
 
@@ -162,3 +166,23 @@ def _update(
     conditions = [table.c[name] == value for name, value in where.items()]
     result = uow.connection.execute(table.update().where(*conditions).values(entry_id=recorded.entry_id, **values))
     return result.rowcount > 0
+
+
+def add_files(uow: UnitOfWork, bid: str, files: Sequence[OpenedFile]) -> None:
+    """Insert what the files of a bid are; the record of this transaction has the digest of the list."""
+    rows = [
+        {
+            "bid_reference": bid,
+            "path": each.path,
+            "sha256": bytes.fromhex(each.sha256),
+            "size": each.size,
+            "kind": each.kind,
+            "findings": list(each.findings),
+            "preview": each.preview,
+        }
+        for each in files
+    ]
+    try:
+        uow.connection.execute(opened_file.insert(), rows)
+    except IntegrityError as error:
+        raise Conflict(f"the files of {bid} are inspected already") from error

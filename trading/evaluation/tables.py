@@ -169,3 +169,17 @@ score_draft = Table(
     Column("saved_at", BigInteger, nullable=False),
     schema="desk",
 )
+
+# The files of opened bids: what each is, and what was found before anybody saw it. The record has their list's digest.
+opened_file = Table(
+    "opened_file",
+    metadata,
+    Column("bid_reference", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("findings", ARRAY(Text), nullable=False),
+    Column("preview", Text, nullable=False),
+    schema="desk",
+)

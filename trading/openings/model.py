@@ -67,6 +67,12 @@ EVENTS = (
         public=True,
     ),
     _kind("bid.verdict", frozenset({"bid", "faults", "verdict"}), "未能启封", "Bid not opened", public=True),
+    _kind(
+        "bid.inspected",
+        frozenset({"bid", "clean", "list_sha256", "quarantined", "warned"}),
+        "投标文件安全检查",
+        "Files of a bid inspected",
+    ),
     _kind("opening.completed", _LOT | {"transcript_sha256s"}, "开标完成", "Opening completed", public=True),
 )
 

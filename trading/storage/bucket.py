@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
 
@@ -62,7 +64,7 @@ class Bucket:
             response_checksum_validation="when_required",
             s3={"addressing_style": place.style, "payload_signing_enabled": True},
         )
-        self._client: Any = boto3.session.Session().client(
+        self._client: Any = _session().client(
             "s3",
             endpoint_url=place.endpoint,
             region_name=place.region,
@@ -70,6 +72,12 @@ class Bucket:
             aws_secret_access_key=place.secret,
             config=config,
         )
+
+    def folder(self, name: str) -> Bucket:
+        """Return the folder ``name`` below the prefix, over the same client."""
+        found = copy(self)
+        found._prefix = f"{self._prefix}{name}/"  # noqa: SLF001 - its own copy
+        return found
 
     def read(self, name: str) -> Version | None:
         """Return an object that fits into memory, or None if there is none."""
@@ -85,13 +93,13 @@ class Bucket:
 
     def size(self, name: str) -> int | None:
         """Return the size of an object in bytes, or None if there is none."""
-        with self._asking("head", name):
-            try:
-                return int(self._client.head_object(**self._at(name))["ContentLength"])
-            except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND:
-                    return None
-                raise
+        found = self._head(name)
+        return None if found is None else int(found["ContentLength"])
+
+    def stored_at(self, name: str) -> int | None:
+        """Return when the service took an object, in ms of its clock (whole seconds), or None if there is none."""
+        found = self._head(name)
+        return None if found is None else round(found["LastModified"].timestamp() * 1000)
 
     def names(self, beginning: str = "") -> Iterator[str]:
         """Yield the names that begin so, in the order of their bytes."""
@@ -178,6 +186,16 @@ class Bucket:
             return None
         return found
 
+    def _head(self, name: str) -> dict[str, Any] | None:
+        with self._asking("head", name):
+            try:
+                found: dict[str, Any] = self._client.head_object(**self._at(name))
+            except ClientError as error:
+                if _status(error) == HTTPStatus.NOT_FOUND:
+                    return None
+                raise
+        return found
+
     def _stream(self, name: str, body: Any) -> Iterator[bytes]:  # noqa: ANN401 - the library has no types
         with body, self._asking("get", name):
             yield from body.iter_chunks(CHUNK)
@@ -221,6 +239,12 @@ class Bucket:
             raise StoreAway(f"{self}: {what} {name}: the service answers {_status(error)} {code}") from error
         except BotoCoreError as error:
             raise StoreAway(f"{self}: {what} {name}: {type(error).__name__}") from error
+
+
+@cache
+def _session() -> Any:  # noqa: ANN401 - the library has no types
+    """Return what the clients of a process share: each of its own reads the service's description, 11 MB, once more."""
+    return boto3.session.Session()
 
 
 def _headers(kind: Kind | None) -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.storage.durable import make_directory, sync_directory
-from trading.storage.objects import CHUNK, MAX_PART
+from trading.storage.objects import ASIDE, CHUNK, MAX_PART
 from trading.storage.pieces import FOLDER, LocalPieces
 from trading.storage.streams import copy_hashed
 
@@ -110,11 +110,35 @@ class LocalStore:
         except FileNotFoundError:
             return None
 
+    def since(self, digest: str) -> int | None:
+        """Return when the file was written, in ms, or None."""
+        try:
+            return self._path(digest).stat().st_mtime_ns // 1_000_000
+        except FileNotFoundError:
+            return None
+
     def walk(self) -> Iterator[str]:
         """Yield the digest of every object."""
         for path in self._root.glob("??/*"):
             if _DIGEST.match(path.name):
                 yield path.name
+
+    def folder(self, name: str) -> LocalStore:
+        """Return the store in ``<root>/<name>``."""
+        return LocalStore(self._root / name)
+
+    def require_conditions(self) -> None:
+        """Nothing is to be tried out: a link to a name that is taken fails on every file system."""
+
+    def set_aside(self, digest: str) -> None:
+        """Move the file to ``<root>/aside/<digest>.<random name>``."""
+        aside = self._root / ASIDE
+        make_directory(aside)
+        path = self._path(digest)
+        with suppress(FileNotFoundError):
+            path.rename(aside / f"{digest}.{token_hex(8)}")
+            sync_directory(aside)
+            sync_directory(path.parent)
 
     def _path(self, digest: str) -> Path:
         if not _DIGEST.match(digest):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MAX_PART: Final = 20 * 1024**3  # bytes of one part (P12)
 CHUNK: Final = 1024 * 1024
+ASIDE: Final = "aside"  # folder of objects whose bytes were wrong when they were looked at
 
 
 class StoreAway(OSError):
@@ -59,4 +60,29 @@ class ObjectStore(Protocol):
 
     def walk(self) -> Iterator[str]:
         """Yield the digest of every object, in no particular order."""
+        ...
+
+
+class OneStore(ObjectStore, Protocol):
+    """A store that is one place, and not two that stand in for each other."""
+
+    def since(self, digest: str) -> int | None:
+        """Return since when an object has been here, in ms of the clock of whoever keeps it; None if it is not here."""
+        ...
+
+    def folder(self, name: str) -> OneStore:
+        """Return a store of its own below this one, of which ``walk`` does not tell."""
+        ...
+
+    def require_conditions(self) -> None:
+        """See that nothing in this place can be replaced by whoever stores a second time.
+
+        Raises:
+            ConfigError: The service overwrites all the same.
+            StoreAway: It does not answer.
+        """
+        ...
+
+    def set_aside(self, digest: str) -> None:
+        """Take the name away from an object whose bytes are wrong, and keep them as evidence; there may be none."""
         ...

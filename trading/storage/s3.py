@@ -18,11 +18,12 @@ from typing import BinaryIO, Final
 
 from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.storage.bucket import Bucket, Kind
-from trading.storage.objects import MAX_PART, StoreAway
+from trading.storage.objects import ASIDE, MAX_PART, StoreAway
 from trading.storage.pieces import FOLDER, MOST_OF_ONE, require_name
-from trading.storage.streams import copy_hashed
+from trading.storage.streams import copy_hashed, joined
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
+_PROBE: Final = "conditions"  # an empty object, which no digest names
 _SEALED: Final = Kind(media="application/octet-stream", cache="private, no-store")
 
 
@@ -91,6 +92,29 @@ class S3Store:
     def stat(self, digest: str) -> int | None:
         """Return the size in bytes, or None."""
         return self._bucket.size(_name(digest))
+
+    def since(self, digest: str) -> int | None:
+        """Return when the service took the object, in ms, or None."""
+        return self._bucket.stored_at(_name(digest))
+
+    def folder(self, name: str) -> S3Store:
+        """Return the store at ``<prefix><name>/``, over the same connections."""
+        return S3Store(self._bucket.folder(name), self._spool)
+
+    def require_conditions(self) -> None:
+        """Create an empty object twice; the second time must be refused, and so must a replacement out of turn."""
+        self._bucket.require_conditions(_PROBE, _SEALED)
+
+    def set_aside(self, digest: str) -> None:
+        """Copy the object to ``<prefix>aside/<digest>.<random name>`` and remove it; needs the right to delete."""
+        found = self._bucket.chunks(_name(digest))
+        if found is None:
+            return
+        with TemporaryFile(dir=self._spool) as file:
+            _, size = copy_hashed(joined(found), file, MAX_PART)
+            file.seek(0)
+            self._bucket.create_large(f"{ASIDE}/{digest}.{token_hex(8)}", file, size, _SEALED)
+        self._bucket.remove(_name(digest))
 
     def walk(self) -> Iterator[str]:
         """Yield the digest of every object."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ class Opened:
     reference: str
     agency: Actor
     bids: dict[str, str]
+    objects: Path  # the object store, with every sealed part
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,8 @@ def opened(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with open_exchange(database, tmp_path_factory.mktemp("opened")) as exchange:
             tender = opened_tender(exchange)
             bids = {key: bidder.bid for key, bidder in tender.bidders.items()}
-            found = Opened(database, tender.market.tender, exchange.market.stage.actors["drafter"], bids)
+            agency, objects = exchange.market.stage.actors["drafter"], exchange.market.directory / "objects"
+            found = Opened(database, tender.market.tender, agency, bids, objects)
         yield found
 
 

@@ -21,7 +21,7 @@ ROUND: Final = "stamps.round"
 MOMENT: Final = "stamps.moment"
 #: Errands that no law and no document makes due: demonstration time may pass them by (P13).
 PASSED_BY: Final = frozenset({ROUND, MOMENT})
-UPKEEP: Final = "upkeep."  # so begin the names of others: rounds that return for ever and record nothing
+UPKEEP: Final = "upkeep."  # so begin the names of others: rounds that return for ever, and that nobody waits for
 
 
 def stamped_text(note: bytes) -> bytes:

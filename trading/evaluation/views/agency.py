@@ -8,7 +8,7 @@ from flask import redirect, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from trading.evaluation import service
+from trading.evaluation import queries, service
 from trading.evaluation.forms import OpinionForm, WordsForm
 from trading.evaluation.rules.examination import Step
 from trading.evaluation.rules.ranking import quote_reason
@@ -55,7 +55,8 @@ def qualify(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPSta
         found = state.found(Step.QUALIFICATION).get(bid)
         if found is not None and not form.is_submitted():
             form.outcome.data, form.reason.data = found.finding.outcome.value, found.reason or ""
-        return page("qualify.html", form, room=room, state=state, bid=bid, names=names_of(conn, state))
+        values = {"names": names_of(conn, state), "files": queries.files_of(conn, bid)}
+        return page("qualify.html", form, room=room, state=state, bid=bid, **values)
 
 
 @blueprint.route("/<reference>/lots/<lot>/explanation/<bid>", methods=["GET", "POST"])

@@ -91,6 +91,7 @@ def _facts(conn: Connection, state: LotState, bid: str) -> dict[str, Any]:
         "price": state.prices[bid],
         "findings": [each for each in state.findings if each.finding.bid == bid and not each.void],
         "explanation": state.explanations.get(bid),
+        "files": queries.files_of(conn, bid),
     }
 
 

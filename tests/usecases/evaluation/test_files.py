@@ -1,0 +1,176 @@
+"""Files of opened bids: inspected before anybody sees them; a hostile one stops nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+from sqlalchemy import select
+
+from tests.support.sitting import PRICES
+from tests.usecases.evaluation.conftest import Opened
+from tests.usecases.evaluation.test_pages import Room, examine, room  # noqa: F401 - a fixture
+from trading.audit import errands, relay
+from trading.audit.runtime import Runtime
+from trading.audit.tables import audit_entry
+from trading.audit.tables import errand as errand_table
+from trading.evaluation import jobs
+from trading.evaluation.queries import OpenedFile, files_of
+from trading.evaluation.service import files
+from trading.inspection.findings import Found, Inspection, Verdict
+from trading.inspection.limits import Limits
+from trading.inspection.looking import look
+from trading.inspection.sandbox import inspect
+from trading.kernel.canonical import dumps, loads_object
+from trading.kernel.digests import sha256_hex
+from trading.storage.local import LocalStore
+
+HANGS = "while True: pass"
+HANDLERS = {**relay.handlers(jobs.SUBSCRIPTIONS), **jobs.ERRANDS}
+
+
+@dataclass
+class Worker:
+    """The worker of an evaluation, and the room whose pages read from the same stores."""
+
+    room: Room
+    runtime: Runtime
+
+    def work(self) -> None:
+        relay.relay(self.runtime, jobs.SUBSCRIPTIONS)
+        while True:
+            with self.runtime.ledger.read() as conn:
+                due = [each for each in errands.due(conn, errands.platform_ms(conn)) if each.name in HANDLERS]
+            if not due:
+                return
+            for each in due:
+                errands.run(self.runtime, HANDLERS, each.id)
+
+    def files(self, key: str) -> dict[str, OpenedFile]:
+        with self.runtime.ledger.read() as conn:
+            return {each.path: each for each in files_of(conn, self.room.sitting.bids[key]) or ()}
+
+    def bodies(self) -> dict[str, dict[str, Any]]:
+        query = select(audit_entry.c.record).where(audit_entry.c.kind == "bid.inspected")
+        with self.runtime.ledger.read() as conn:
+            found = [loads_object(bytes(raw))["body"] for raw in conn.execute(query).scalars()]
+        assert len(found) == len({body["bid"] for body in found}), "once for each bid"
+        return {body["bid"]: body for body in found}
+
+
+@pytest.fixture
+def worker(opened: Opened, room: Room, tmp_path: Path) -> Iterator[Worker]:  # noqa: F811 - the fixture
+    app = next(iter(room.clients.values())).application
+    runtime = replace(
+        app.extensions["runtime"],
+        objects=LocalStore(opened.objects),
+        opened=LocalStore(tmp_path / "opened"),
+        spool=tmp_path / "spool",
+    )
+    app.extensions["runtime"] = runtime
+    yield Worker(room, runtime)
+    assert list((tmp_path / "spool").iterdir()) == [], "nothing in clear is left behind"
+
+
+def test_every_file_is_inspected_and_hostile_ones_are_kept_away(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def inspected(file: BinaryIO, name: str) -> Inspection:
+        if name != "offer/hang.bin":
+            return inspect(file, name)
+        confined = f"import sys; from trading.inspection.limits import *; confine(Limits(cpu_s=1))\n{HANGS}"
+        return inspect(file, name, limits=Limits(cpu_s=1), program=("-c", confined))
+
+    monkeypatch.setattr(files, "inspect", inspected)
+    room = worker.room  # noqa: F811 - the one of the fixture
+    examine(room)
+    page = room.of("songtao", "bids")
+    assert "still being looked into" in room.get("m-a1", page).text, "nothing is shown before"
+    worker.work()
+    found = worker.files("songtao")
+    assert {path: (each.verdict.value, each.findings) for path, each in found.items()} == {
+        "letter.txt": ("clean", ()),
+        "offer/hang.bin": ("quarantined", (Found.LIMIT_TIME,)),
+        "offer/macro.docx": ("quarantined", (Found.OFFICE_MACRO,)),
+        "offer/photo.png": ("clean", ()),
+        "offer/plan.docx": ("warned", (Found.OFFICE_EMBEDDED,)),
+        "offer/script.pdf": ("quarantined", (Found.PDF_SCRIPT,)),
+    }
+    for key in PRICES:
+        others = worker.files(key)
+        assert others["letter.txt"].preview == f"{key}: {PRICES[key]}"
+        assert key == "songtao" or len(others) == 1
+    body = worker.bodies()[room.sitting.bids["songtao"]]
+    rows = [{"findings": list(e.findings), "path": e.path, "sha256": e.sha256} for e in found.values()]
+    listed = sha256_hex(dumps(sorted(rows, key=lambda row: str(row["path"]))))
+    assert body == {
+        "bid": room.sitting.bids["songtao"], "clean": 2, "list_sha256": listed, "quarantined": 3, "warned": 1,
+    }  # fmt: skip
+    worker.work()
+    assert len(worker.bodies()) == len(PRICES)
+    _require_pages(worker, found, page)
+
+
+def _require_pages(worker: Worker, found: dict[str, OpenedFile], page: str) -> None:
+    """What members, the agency and strangers get of the files."""
+    shown = worker.room.get("m-a1", page).text
+    assert all(path in shown for path in found)
+    assert [shown.count(word) for word in ("Kept away", "Read with care", "Nothing found")] == [3, 1, 2]
+    for path, each in found.items():
+        address = f"{page}/files/{each.sha256}"
+        saved = worker.room.get("m-a1", address)
+        if each.verdict is Verdict.QUARANTINED:
+            assert (address in shown, saved.status_code) == (False, HTTPStatus.NOT_FOUND), path
+            continue
+        assert sha256_hex(saved.data) == each.sha256, path
+        assert saved.headers["Content-Disposition"].startswith("attachment;"), path
+        assert (saved.mimetype, saved.headers["Cache-Control"]) == ("application/octet-stream", "no-store")
+        for who, status in (("drafter", 200), ("idle", 404), ("other", 404)):
+            assert worker.room.get(who, address).status_code == status, who
+        text = worker.room.get("m-a1", f"{address}/text")
+        assert text.status_code == (200 if each.preview else 404), path
+    letter = found["letter.txt"]
+    assert f"songtao: {PRICES['songtao']}" in worker.room.get("m-a1", f"{page}/files/{letter.sha256}/text").text
+    other = worker.room.of("bolin", "bids")
+    assert worker.room.get("m-a1", f"{other}/files/{letter.sha256}").status_code == HTTPStatus.NOT_FOUND, (
+        "another bid's"
+    )
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look in this process: the sandbox has its tests."""
+    monkeypatch.setattr(files, "inspect", look)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_part_that_cannot_be_read_waits_and_comes_back(worker: Worker, tmp_path: Path) -> None:
+    whole = worker.runtime
+    worker.runtime = replace(whole, objects=LocalStore(tmp_path / "empty"))
+    worker.work()
+    with whole.ledger.read() as conn:
+        troubles = errands.backlog(conn, errands.platform_ms(conn)).troubles
+    assert {each.name for each in troubles} == {files.INSPECT}
+    with whole.ledger.upkeep() as conn:  # a minute later
+        rows = errand_table.update().where(errand_table.c.name == files.INSPECT)
+        conn.execute(rows.values(due_at=errands.platform_ms(conn)))
+    worker.runtime = whole
+    worker.work()
+    assert len(worker.bodies()) == len(PRICES)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_nothing_in_clear_lies_among_the_sealed_objects(worker: Worker, tmp_path: Path) -> None:
+    """What is copied to the second store is ciphertext alone (S7.4)."""
+    before = set(worker.runtime.objects.walk())
+    worker.work()
+    assert set(worker.runtime.objects.walk()) == before
+    letter = worker.files("bolin")["letter.txt"]
+    assert (tmp_path / "opened" / letter.sha256[:2] / letter.sha256).is_file()
+    store = LocalStore(tmp_path / "root")
+    store.folder("opened").put(b"in clear")
+    assert list(store.walk()) == []
