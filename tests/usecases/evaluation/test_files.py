@@ -174,3 +174,17 @@ def test_nothing_in_clear_lies_among_the_sealed_objects(worker: Worker, tmp_path
     store = LocalStore(tmp_path / "root")
     store.folder("opened").put(b"in clear")
     assert list(store.walk()) == []
+
+
+def test_what_an_inspection_that_was_killed_left_in_clear_is_removed(tmp_path: Path) -> None:
+    """And what another one still uses is not: its lock says so."""
+    left = tmp_path / "opened-left"
+    left.mkdir()
+    (left / "plain").write_text("in clear")
+    (tmp_path / "other").mkdir()
+    with files.opening(tmp_path) as one:
+        (one / "plain").write_text("in use")
+        with files.opening(tmp_path) as other:
+            assert {each.name for each in tmp_path.iterdir()} == {one.name, other.name, "other"}
+        assert (one / "plain").read_text() == "in use"
+    assert [each.name for each in tmp_path.iterdir()] == ["other"]
