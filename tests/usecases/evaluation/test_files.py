@@ -80,6 +80,8 @@ def test_every_file_is_inspected_and_hostile_ones_are_kept_away(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def inspected(file: BinaryIO, name: str) -> Inspection:
+        if name == "letter.txt":  # every bid has one
+            return look(file, name)
         if name != "offer/hang.bin":
             return inspect(file, name)
         confined = f"import sys; from trading.inspection.limits import *; confine(Limits(cpu_s=1))\n{HANGS}"
