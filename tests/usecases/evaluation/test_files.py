@@ -80,6 +80,8 @@ def test_every_file_is_inspected_and_hostile_ones_are_kept_away(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def inspected(file: BinaryIO, name: str) -> Inspection:
+        if name == "letter.txt":  # every bid has one
+            return look(file, name)
         if name != "offer/hang.bin":
             return inspect(file, name)
         confined = f"import sys; from trading.inspection.limits import *; confine(Limits(cpu_s=1))\n{HANGS}"
@@ -174,3 +176,17 @@ def test_nothing_in_clear_lies_among_the_sealed_objects(worker: Worker, tmp_path
     store = LocalStore(tmp_path / "root")
     store.folder("opened").put(b"in clear")
     assert list(store.walk()) == []
+
+
+def test_what_an_inspection_that_was_killed_left_in_clear_is_removed(tmp_path: Path) -> None:
+    """And what another one still uses is not: its lock says so."""
+    left = tmp_path / "opened-left"
+    left.mkdir()
+    (left / "plain").write_text("in clear")
+    (tmp_path / "other").mkdir()
+    with files.opening(tmp_path) as one:
+        (one / "plain").write_text("in use")
+        with files.opening(tmp_path) as other:
+            assert {each.name for each in tmp_path.iterdir()} == {one.name, other.name, "other"}
+        assert (one / "plain").read_text() == "in use"
+    assert [each.name for each in tmp_path.iterdir()] == ["other"]

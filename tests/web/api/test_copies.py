@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 from typing_extensions import override
 
@@ -20,6 +22,7 @@ from trading.audit.runtime import Runtime
 from trading.audit.tables import errand as errand_table
 from trading.bids import copying, jobs, store
 from trading.bids.tables import copied, part
+from trading.commands.audits import fsck
 from trading.demo.cast import numbered_bidder
 from trading.kernel.canonical import loads_object
 from trading.storage.local import LocalStore
@@ -192,3 +195,41 @@ def test_control_a_round_that_asks_only_when_something_waits_would_tell(runtime:
         patch.setattr(copying, "_ASKED", "0" * 64)
         patch.setattr(second(runtime), "stat", lambda _digest: None)  # the question of every round is left out
         assert copying.copy(runtime, {}) is not None, "nothing waits, so nobody learns that the store is away"
+
+
+def test_the_command_names_and_repairs_what_is_wrong_in_which_store(
+    bidder: Bidder, runtime: Runtime, tmp_path: Path
+) -> None:
+    """``fsck --objects`` as the auditor runs it: it knows by the envelopes what must be there."""
+    copying.compare(runtime, {})
+    copies, objects = tmp_path / "copies", bidder.market.directory / "objects"
+    lost, spoilt, *_ = sorted(parts_of(bidder))
+    (objects / lost[:2] / lost).unlink()
+    right = (objects / spoilt[:2] / spoilt).read_bytes()
+    (copies / spoilt[:2] / spoilt).write_bytes(b"?" + right[1:])
+    expected = {f"first store {lost}": "is missing", f"second store {spoilt}": "has other bytes than its name says"}
+    for words in (["--objects"], ["--objects", "--repair"]):
+        found = _objects(bidder.market, tmp_path, *words)
+        assert {place: detail for place, detail in found.items() if lost in place or spoilt in place} == expected
+    assert not {place for place in _objects(bidder.market, tmp_path, "--objects") if lost in place or spoilt in place}
+    assert (copies / spoilt[:2] / spoilt).read_bytes() == right
+    for folder in (objects, copies):
+        (folder / lost[:2] / lost).rename(folder / f"{lost}.kept")
+    gone = _objects(bidder.market, tmp_path, "--objects")
+    (objects / f"{lost}.kept").rename(objects / lost[:2] / lost)
+    assert {f"first store {lost}", f"second store {lost}"} <= gone.keys(), "an envelope names it, and no store has it"
+
+
+def _objects(market: Market, directory: Path, *words: str) -> dict[str, str]:
+    """Return what the command finds wrong with objects, by place."""
+    (directory / "policy").write_text(market.world.policy_text)
+    environment = {
+        "DATABASE_URL": market.database.url("trading_auditor"),
+        "LOG_DIR": str(market.world.log_dir),
+        "LOG_ORIGIN": "log.test/audit",
+        "OBJECT_STORE_URL": (market.directory / "objects").as_uri(),
+        "OBJECT_COPY_URL": (directory / "copies").as_uri(),
+        "WITNESS_POLICY": str(directory / "policy"),
+    }
+    told = json.loads(CliRunner().invoke(fsck, ["--json", *words], env=environment).stdout)
+    return {each["place"]: each["detail"] for each in told["findings"] if each["check"] == "object"}

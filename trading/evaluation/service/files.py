@@ -6,12 +6,15 @@ inspector is kept away from readers, and all others are there. What is kept away
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -41,6 +44,7 @@ from trading.storage.objects import OneStore
 INSPECT: Final = "evaluation.inspect"
 RETRY_MS: Final = 60_000
 _PART: Final = "main"
+_IN_CLEAR: Final = "opened-"
 _ACTOR: Final = Actor.system("worker")
 
 
@@ -85,8 +89,8 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
     if opened is None:
         return None
     try:
-        with TemporaryDirectory(dir=_spool(runtime)) as folder:
-            files = tuple(_inspected(runtime, target, opened, Path(folder)))
+        with opening(runtime.spool or Path(gettempdir())) as folder:
+            files = tuple(_inspected(runtime, target, opened, folder))
     except (NotFound, IntegrityFailure, OSError) as error:
         raise Postponed(now + RETRY_MS, "a sealed part cannot be read, or an opened file not be stored") from error
     with suppress(Conflict), runtime.ledger.begin(_ACTOR) as uow:  # another run was faster
@@ -95,10 +99,26 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _spool(runtime: Runtime) -> Path | None:
-    if runtime.spool is not None:
-        runtime.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return runtime.spool
+@contextmanager
+def opening(spool: Path) -> Iterator[Path]:
+    """Yield a folder for one bid in clear, held while it is in use; remove what inspections that died have left."""
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in spool.glob(f"{_IN_CLEAR}*"):
+        with suppress(FileNotFoundError, BlockingIOError), _held(left):
+            rmtree(left)
+    with TemporaryDirectory(prefix=_IN_CLEAR, dir=spool) as name, _held(Path(name)):
+        yield Path(name)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder; the lock goes with the process that has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _opened(conn: Connection, bid: str, entry_id: int) -> _Opened | None:
