@@ -3,7 +3,7 @@
 A bidder whose first version stands seals replacements, whose way is cut at random bytes; the connection is reset as a
 lost one is. Half of the browsers go on by themselves, half die of every cut: their page is loaded again, and goes on
 with what lies on the disk. Bytes are counted on the way. ``MINGBIAO_CAMPAIGN=long`` makes 200 cuts over files of 1 KB,
-5 MB and 60 MB, the last of which takes 14 cuts each time; a normal run three.
+5 MB and 60 MB, the last of which takes 14 cuts each time; a normal run one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 KB, MB = 1_000, 1_000_000
 CHUNK = 4 * 2**20
 #: Size of the file, cuts of one upload, uploads in a sample and in the long run: 200 cuts in all.
-SIZES = ((KB, 1, 1, 60), (5 * MB, 2, 1, 35), (60 * MB, 14, 0, 5))
+SIZES = ((KB, 1, 1, 60), (5 * MB, 2, 0, 35), (60 * MB, 14, 0, 5))
 HEAD_BYTES = 2_000  # more than the lines of one request take
 QUICK: Edit = ("calls.js", "FIRST_PAUSE_MS = 1000", "FIRST_PAUSE_MS = 10")
 DIES: Edit = ("uploading.js", "ATTEMPTS = 8", "ATTEMPTS = 1")
@@ -45,6 +45,7 @@ START = """(token) => {
     window.sent = window.sealing.worker.ask("send", { token }).then(() => "sent", ({ code }) => code);
 }"""
 GREEDY: Edit = ("uploading.js", "CHUNK = 4 *", "CHUNK = 8 *")
+KINDS: tuple[tuple[Edit, ...], ...] = ((DIES,), ()) if LONG else ((DIES,),)
 
 
 @dataclass
@@ -170,15 +171,15 @@ def test_a_cut_upload_goes_on_and_the_earlier_version_stands(
 ) -> None:
     wrong, cuts, desk.stood = [], 0, 0
     with ExitStack() as machines:
-        kinds = [machines.enter_context(desk.machine(*edits)) for edits in ((DIES,), ())]
+        kinds = [machines.enter_context(desk.machine(*edits)) for edits in KINDS]
         for size, each, sample, full in SIZES:
             for number in range(full if LONG else sample):
                 plan = [1 + secrets.randbelow(max(1, size // each)) for _ in range(each)]
-                found = desk.round(kinds[number % 2], size, plan)
+                found = desk.round(kinds[number % len(kinds)], size, plan)
                 wrong += [f"{size} bytes, no. {number}: {what}" for what in found]
                 cuts += desk.way.cuts
     assert wrong == []
-    assert (cuts, desk.stood) == ((200, 200) if LONG else (3, 3))
+    assert (cuts, desk.stood) == ((200, 200) if LONG else (1, 1))
     record_property("cuts", cuts)
 
 
@@ -219,6 +220,7 @@ def test_what_is_ready_outlives_its_page_and_goes_on_elsewhere(desk: Desk) -> No
     assert desk.first_stands()
 
 
+@pytest.mark.skipif(not LONG, reason="part of the long run; a cut does the same to a chunk")
 def test_pausing_ends_what_is_on_its_way_and_keeps_what_arrived(desk: Desk) -> None:
     with desk.machine() as sealing:
         desk.seal(sealing, KB)
