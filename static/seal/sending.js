@@ -1,6 +1,6 @@
 // Parts first, in chunks and early, then the small envelope (SB1 S7.1); and the bidder's smaller documents.
 import { mayPass, pause, pauseOf, refused } from "./calls.js";
-import { Upload, whereOf } from "./uploading.js";
+import { Upload, heard, whereOf } from "./uploading.js";
 
 const ATTEMPTS = 5; // with pauses of 15 s together
 
@@ -15,6 +15,7 @@ export async function askStored(api, { bid, parts }) {
   for (const part of parts) {
     const answer = await whereOf(api, bid, part), { offset: confirmed, complete } = answer.content;
     if (answer.status !== 200 && answer.status !== 201) throw refused(answer);
+    heard.set(part.sha256, confirmed);
     found.push({ name: part.name, size: part.size, confirmed, complete, isHere: part.file !== null });
   }
   return found;

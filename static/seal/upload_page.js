@@ -32,10 +32,12 @@ function show(name, confirmed, rate) {
   const left = isMoving ? word("rate_left", { rate: (rate / 1e6).toFixed(2), left: lasting((shown.size - confirmed) / rate) }) : "";
   shown.text.textContent = `${done} ${left}`;
 }
+function showAll(rate) {
+  show(ALL, [...state.bars].reduce((sum, [name, { confirmed }]) => sum + (name === ALL ? 0 : confirmed), 0), rate);
+}
 export function uploaded({ name, confirmed, size, rate = null, again }) {
   show(name, confirmed, rate);
-  const sum = [...state.bars].reduce((total, [each, bar]) => total + (each === ALL ? 0 : bar.confirmed), 0);
-  show(ALL, sum, rate);
+  showAll(rate);
   const isWaiting = again !== undefined;
   if (isWaiting) say("sent", "notice", word("again", { percent: percent(confirmed, size), seconds: Math.ceil(again / 1000) }));
   else if (state.waiting) say("sent", "notice", word("sending"));
@@ -56,6 +58,7 @@ async function offer(version) {
   ready(version);
   const stored = await state.worker.ask("stored", { token }), missing = stored.filter(({ complete, isHere }) => !complete && !isHere);
   for (const { name, confirmed } of stored) show(name, confirmed, null);
+  showAll(null);
   const rows = stored.map(({ name, confirmed, size, complete, isHere }) =>
     word(complete ? "part_stored" : isHere ? "part_here" : "part_missing", { name, percent: percent(confirmed, size) }));
   say("found", missing.length ? "stop" : "done", word("found", { seq: String(version.seq) }), ...rows);
@@ -69,6 +72,7 @@ async function offer(version) {
 // A version that may be sent now: {bid, seq, parts: [{name, size, file}]}.
 export function ready({ bid, parts }) {
   draw(parts);
+  part("send").hidden = false;
   const here = parts.filter(({ file }) => file !== null), name = (each) => `${bid}-${seq}-${each.name}.age`;
   part("carry").replaceChildren(...here.map((each) => {
     const row = element("li", "");
@@ -94,6 +98,7 @@ async function send() {
   whole();
 }
 function whole() {
+  part("send").hidden = true;
   say("sent", "done", word("uploaded"));
   open("submitting");
 }

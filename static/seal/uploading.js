@@ -22,12 +22,14 @@ class Rate {
   }
 }
 
+// What the platform has confirmed of parts, by their digests, as far as this worker has heard.
+export const heard = new Map();
+
 // Where to go on: {offset, upload}, without `upload` when the platform has stored the part.
 export const whereOf = (api, bid, { name, sha256, size }) => api.post(`/bids/${bid}/uploads`, { length: size, name, sha256 });
 
 export class Upload {
   #rate = new Rate();
-  #confirmed = 0;
   #failures = 0;
   #highest = -1;
 
@@ -53,7 +55,7 @@ export class Upload {
     const isElsewhere = from >= 0 && (ELSEWHERE.includes(status) || content.code === "upload.cut");
     if (!isTaken && !mayPass(answer) && !isElsewhere) throw refused(answer);
     this.#failures += 1;
-    const { name, size } = this.part, known = { name, confirmed: this.#confirmed, size };
+    const { name, sha256, size } = this.part, known = { name, confirmed: heard.get(sha256) ?? 0, size };
     if (this.#failures >= ATTEMPTS) throw new SealingFault("cut", known);
     if (content.code === "upload.offset") return null;
     const again = pauseOf(this.#failures);
@@ -63,9 +65,9 @@ export class Upload {
   }
 
   #confirm({ offset }) {
-    const { name, size } = this.part;
+    const { name, sha256, size } = this.part;
     must(Number.isInteger(offset) && offset >= 0 && offset <= size, "part_offset", { name });
-    this.#confirmed = offset;
+    heard.set(sha256, offset);
     if (offset > this.#highest) {
       this.#highest = offset;
       this.#failures = 0;

@@ -176,6 +176,7 @@ def test_from_the_trust_file_to_the_receipt(browser: Browser, market: Market, tm
         assert (overflows(page), violations(page)) == (0, [])
         begin(page, market)  # the page is lost; what it has sealed is not
         expect(page.locator("[data-found]")).to_contain_text("Part main: the platform has all of it.")
+        expect(page.locator("[data-bars]")).not_to_contain_text("(0%)")
         press(page, "Submit the sealed bid")
         expect(page.locator("[data-committed]")).to_have_text(re.compile("Received|Acknowledged"))
         withdraw(page, market)

@@ -247,10 +247,14 @@ def test_the_envelope_comes_last_and_makes_the_bid(desk: Desk) -> None:
         assert desk.first_stands()
         _, locked = sealing.keep()
     assert asked == ["envelope", *["POST uploads", "PATCH uploads"] * 2]
-    with desk.machine() as elsewhere:
+    with desk.machine(DIES) as elsewhere:
         assert elsewhere.hand_in("rehearse", context, policy, token=desk.token)["status"] == 202
         elsewhere.resume(locked, bid=desk.bidder.bid, seq=2)
         elsewhere.ask("send", token=desk.token)
+        elsewhere.page.context.route("**/uploads", lambda route: route.abort())
+        lost = refused(lambda: elsewhere.ask("send", token=desk.token))
+        assert (lost.code, lost.values["confirmed"]) == ("cut", lost.values["size"]), "what arrived is not forgotten"
+        elsewhere.page.context.unroute("**/uploads")
         answers = [elsewhere.ask("commit", token=desk.token) for _ in range(2)]
         assert answers[0]["status"] in {201, 202}
         assert len({answer["content"]["h"] for answer in answers}) == 1, "as often as one likes"
