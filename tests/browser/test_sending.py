@@ -15,13 +15,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Request, Route
+from playwright.sync_api import Browser, Request, Route, expect
 
 from agents.sealing import SealedBid
-from tests.browser.test_sealing import BARE, CHEAP, Edit, edited, kept, refused
-from tests.support.browser_sealing import Fault, SealingPage
+from tests.browser.test_sealing import BARE, BIDDER, CHEAP, LOT, Edit, edited, kept, opened, refused
+from tests.support.browser_sealing import PASSPHRASE, Fault, SealingPage
+from tests.support.browsers import violations
 from tests.support.cutting import Way, way_to
 from tests.support.databases import Server, clone
 from tests.support.market import Bidder, Market, open_market
@@ -292,3 +294,41 @@ def _require_factor(desk: Desk, sealing: SealingPage, locked: bytes, package: Op
     assert sent == []
     assert sealing.reveal(locked, **given) is None
     assert sent == [{"doc": b64u(make_factor(bid, standing, package.s_b)), "sigs": []}]
+
+
+@pytest.mark.skipif(not LONG, reason="part of the long run; what the worker sends is tested above")
+def test_the_page_that_confirms_sends_the_factor_alone(browser: Browser, gallery_url: str) -> None:
+    """By keyboard, in the factor window: the package is opened in the page's worker."""
+    with opened(browser, gallery_url, CHEAP) as sealing:
+        sealing.seal(LOT.context(BIDDER), LOT.policy, files={})
+        package, (name, locked) = kept(sealing), sealing.keep()
+        page, sent = sealing.page, list[Any]()
+        page.context.route("**/gallery/reveal-begun*", lambda route: _standing(route, package))
+        page.context.route("**/api/**", lambda route: _take(route, sent))
+        page.goto(f"{gallery_url}/gallery/reveal-begun?lang=en")
+        told, button = page.locator("[data-revealed]"), page.get_by_role("button", name="Confirm the opening of my bid")
+        button.press("Enter")
+        expect(told).to_contain_text("Choose the opening package")
+        page.set_input_files("[data-saved]", {"name": name, "mimeType": "application/octet-stream", "buffer": locked})
+        for phrase, says in (("another passphrase", "does not open with this passphrase"), (PASSPHRASE, "Received at")):
+            assert sent == []
+            page.get_by_label("Its passphrase").fill(phrase)
+            button.press("Enter")
+            expect(told).to_contain_text(says)
+        assert violations(page) == []
+    wanted = make_factor(package.envelope.bid, package.envelope.sha256, package.s_b)
+    assert sent == [("POST", f"/api/v1/bids/{package.envelope.bid}/factor", {"doc": b64u(wanted), "sigs": []})]
+
+
+def _standing(route: Route, package: OpeningPackage) -> None:
+    """The page of the gallery, about the version of this package."""
+    answer, envelope = route.fetch(), package.envelope
+    told = f'data-bid="{envelope.bid}" data-standing="{envelope.sha256}"'
+    text, count = re.subn(r'data-bid="[^"]+" data-standing="[^"]+"', told, answer.text())
+    assert count == 1
+    route.fulfill(response=answer, body=text)
+
+
+def _take(route: Route, sent: list[Any]) -> None:
+    sent.append((route.request.method, urlsplit(route.request.url).path, route.request.post_data_json))
+    route.fulfill(status=201, json={"n": 5, "received_at": 1_790_000_000_000, "state": "logged"})
