@@ -18,6 +18,7 @@ from agents import passphrases
 from agents.bid import prices, pricing, shown
 from agents.bid.checking import Report, check_directory, read_package
 from agents.bid.documents import make_rehearsal, make_withdrawal
+from agents.bid.filetypes import doubts_of
 from agents.bid.platform import Platform, Refused, Unreachable
 from agents.bid.receipts import of_version
 from agents.bid.sealer import Content, Keeping, seal_version
@@ -163,7 +164,10 @@ def seal(
 ) -> None:
     """Seal the next version: encrypt, sign, open it again as a check, save the opening package. Nothing is sent."""
     with _working(directory, "之前的版本不变", "earlier versions are unchanged") as work:
-        content = Content(price=_price(amount, currency, price_file), files=(*_files(files), *_folder(folder)))
+        named = [*((path, path.name) for path in files), *_below(folder)]
+        shown.doubts([(name, doubts_of(path)) for path, name in named])
+        sources = tuple(_source(path, name) for path, name in named)
+        content = Content(price=_price(amount, currency, price_file), files=sources)
         signer = load_signer(key_file, passphrase_file)
         phrase = passphrases.new(
             package_passphrase_file, passphrases.PACKAGE_VARIABLE, "开标数据包", "the opening package"
@@ -182,15 +186,10 @@ def _price(amount: str | None, currency: str, price_file: Path | None) -> prices
     return None if price_file is None else prices.of_file(price_file)
 
 
-def _files(paths: tuple[Path, ...]) -> Iterator[FileSource]:
-    for path in paths:
-        yield _source(path, path.name)
-
-
-def _folder(folder: Path | None) -> Iterator[FileSource]:
+def _below(folder: Path | None) -> Iterator[tuple[Path, str]]:
     for path in sorted(folder.rglob("*")) if folder is not None else ():
         if path.is_file():
-            yield _source(path, path.relative_to(folder or path).as_posix())
+            yield path, path.relative_to(folder or path).as_posix()
 
 
 def _source(path: Path, name: str) -> FileSource:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 
+from agents.bid.filetypes import Doubt
 from agents.bid.prices import major
 from agents.bid.sealer import Content, SealedVersion
 from agents.bid.sending import Outcome
@@ -51,6 +53,25 @@ def package(checked: CheckedPackage) -> None:
     say(f"投标截止：{instant(schedule.close)} 之前", f"Deadline: before {instant(schedule.close)}")
     if not checked.schedule_signed:
         warn("截止时间由规则顺延，未经签名，以日志为准", "The deadline was extended by rule; the log is its proof")
+
+
+_DOUBTS: Final = {
+    Doubt.EMPTY: ("是空文件", "is empty"),
+    Doubt.WRONG_TYPE: (
+        "内容与扩展名不符，评委可能打不开",
+        "does not begin as its extension says; evaluators may be unable to open it",
+    ),
+    Doubt.TRUNCATED: ("没有结尾，可能不完整；请重新导出", "has no end and may be incomplete; export it again"),
+    Doubt.LOCKED: ("设了打开密码，评委将无法阅读", "asks for a password, so evaluators could not read it"),
+}
+
+
+def doubts(found: Iterable[tuple[str, tuple[Doubt, ...]]]) -> None:
+    """Warn of files that evaluators may be unable to read; they are sealed all the same."""
+    for name, each in found:
+        for doubt in each:
+            zh, en = _DOUBTS[doubt]
+            warn(f"“{name}”{zh}", f'"{name}" {en}')
 
 
 def sealed(work: WorkDir, made: SealedVersion, content: Content) -> None:

@@ -25,6 +25,15 @@ export function joined(...parts) {
   return whole;
 }
 
+// The object that the bytes are JSON of; one without members if they are not.
+export function parsed(data) {
+  try {
+    return Object(JSON.parse(new TextDecoder().decode(data)));
+  } catch {
+    return {};
+  }
+}
+
 export const hex = (data) => Array.from(data, (byte) => byte.toString(16).padStart(2, "0")).join("");
 export const unhex = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 

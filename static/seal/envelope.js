@@ -18,27 +18,44 @@ export async function sealTo(suite, key, info, plain) {
   return joined(new Uint8Array(enc), new Uint8Array(ct));
 }
 
-// `parts`: {name, sha256, size} of the ciphertexts; `supersedes`: hex name of the version before, null for the first.
-export async function buildEnvelope({ context, policy, seed, factor, parts, created, supersedes }) {
-  if ((supersedes === null) !== (context.seq === 1)) throw new RangeError("supersedes is null for the first version alone");
+// Context, commitments and sealed shares: what envelopes and rehearsals have in common.
+async function sealedFields({ context, policy, seed, factor, created }) {
   const ctx = contextBytes(context), { custodians, k } = policy, suite = hpke();
   const { shares, commitments } = await deal(seed, ctx, k, custodians.length), rows = [];
   for (const [at, { hpke_pk: key, i }] of custodians.entries()) {
     const ct = await sealTo(suite, fromB64u(key), shareInfo(i, ctx), shares[at]);
     rows.push({ c: hex(commitments[at]), ct: b64u(ct), i });
   }
-  return canonical({
+  return {
     ...Object.fromEntries(CONTEXT.map((name) => [name, context[name]])),
     created,
     factor_commit: policy.bidder_factor ? hex(await commitFactor(factor, ctx)) : null,
-    parts: parts.map((part) => ({ alg: "age-encryption.org/v1", ...part })),
     seed_commit: hex(await commitSeed(seed, factor, ctx)),
     shares: rows,
-    supersedes,
-    typ: "sb1.envelope",
-    v: 1,
-  });
+  };
 }
+
+// `parts`: {name, sha256, size} of the ciphertexts; `supersedes`: hex name of the version before, null for the first.
+export async function buildEnvelope({ parts, supersedes, ...given }) {
+  if ((supersedes === null) !== (given.context.seq === 1)) throw new RangeError("supersedes is null for the first version alone");
+  const rows = parts.map((part) => ({ alg: "age-encryption.org/v1", ...part }));
+  return canonical({ ...(await sealedFields(given)), parts: rows, supersedes, typ: "sb1.envelope", v: 1 });
+}
+
+// Real keys, no parts, another stage, so that no share of a bid can be opened under it (S6.4).
+export async function buildRehearsal(given) {
+  const context = { ...given.context, stage: "rehearsal", seq: 1 };
+  return canonical({ ...(await sealedFields({ ...given, context })), supersedes: null, typ: "sb1.rehearsal", v: 1 });
+}
+
+// Takes back the version `supersedes` (hex); whoever has withdrawn may submit again (S7.5).
+export function buildWithdrawal({ context, created, supersedes }) {
+  const fields = Object.fromEntries(CONTEXT.map((name) => [name, context[name]]));
+  return canonical({ ...fields, created, supersedes, typ: "sb1.withdrawal", v: 1 });
+}
+
+// A document in its wire form (P7.1), with the signatures it has.
+export const wireOf = (bytes, ...sigs) => ({ doc: b64u(bytes), sigs });
 
 // A signature object of P7.1 by the key of this device, which signs and is never given away.
 export async function signed(bytes, { private: key, kid }) {

@@ -3,13 +3,13 @@
 // anew for every version (S21.12) and never leave this worker but for the one that looks again and for the locked package.
 import { archive } from "./archive.js";
 import { MANIFEST, describe, padPrice, placed } from "./content.js";
-import { b64u, hex, must, sha256 } from "./encoding.js";
-import { buildEnvelope, contextBytes, signed } from "./envelope.js";
+import { hex, must, sha256 } from "./encoding.js";
+import { buildEnvelope, contextBytes, signed, wireOf } from "./envelope.js";
 import { lock, packageBytes, unlock } from "./package.js";
 import { encryptPart, identityOf } from "./parts.js";
+import { emptyFolder, keepEnvelope, outgoingOf, partOf, partTarget } from "./stored.js";
 
 const SECRET = 32;
-const ROOT = "sealed"; // the folder of ciphertexts in the private file system of this origin
 
 const drawn = () => crypto.getRandomValues(new Uint8Array(SECRET));
 const hexDigest = async (data) => hex(await sha256(data));
@@ -28,7 +28,7 @@ export class Sealing {
     must(policy.parts.includes("main") || given.files.length === 0, "files_wanted");
     const context = { ...given.context, policy_sha256: await hexDigest(given.policy), bidder_kid: key.kid };
     const secrets = { seed: drawn(), factor: policy.bidder_factor ? drawn() : new Uint8Array(0) };
-    this.folder = await folderOf(context);
+    this.folder = await emptyFolder(context);
     const { contents, expected } = await contentsOf(context, policy, given, tell);
     const parts = [];
     for (const [name, chunks] of contents) parts.push({ name, ...(await this.#encrypt(context, secrets, name, chunks)) });
@@ -41,8 +41,7 @@ export class Sealing {
   }
 
   async #encrypt(context, { seed, factor }, name, chunks) {
-    const file = await this.folder.getFileHandle(`${name}.age`, { create: true });
-    const target = await file.createSyncAccessHandle();
+    const target = await partTarget(this.folder, name);
     try {
       return await encryptPart(await identityOf(seed, factor, contextBytes(context), name), chunks, target);
     } finally {
@@ -70,7 +69,7 @@ export class Sealing {
 
   async files() {
     const found = {};
-    for (const { name } of this.parts) found[name] = await (await this.folder.getFileHandle(`${name}.age`)).getFile();
+    for (const { name } of this.parts) found[name] = (await partOf(this.folder, name)) ?? undefined;
     return found;
   }
 
@@ -92,17 +91,13 @@ export class Sealing {
     const found = await unlock(new Uint8Array(await file.arrayBuffer()), passphrase);
     must((await hexDigest(found)) === (await hexDigest(await this.#package())), "package_other");
     this.#kept = true;
+    await keepEnvelope(this.folder, wireOf(this.envelope, this.signature));
   }
 
-  // What is sent: parts as files of this origin, and the envelope in its wire form.
+  // What is sent, as `stored.js` finds it again after a reload.
   async outgoing() {
     must(this.#looked && this.#kept, "not_ready");
-    const files = await this.files();
-    return {
-      bid: this.context.bid,
-      parts: this.parts.map((part) => ({ ...part, file: files[part.name] })),
-      envelope: { doc: b64u(this.envelope), sigs: [this.signature] },
-    };
+    return outgoingOf(wireOf(this.envelope, this.signature), this.folder);
   }
 }
 
@@ -129,12 +124,4 @@ async function* counted(chunks, count) {
     count(chunk.length);
     yield chunk;
   }
-}
-
-// An empty folder for this version; older ciphertexts of the same bid make room.
-async function folderOf({ bid, seq }) {
-  const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true }), old = [];
-  for await (const name of root.keys()) if (name.startsWith(`${bid}-`)) old.push(name);
-  for (const name of old) await root.removeEntry(name, { recursive: true });
-  return root.getDirectoryHandle(`${bid}-${seq}`, { create: true });
 }

@@ -1,22 +1,34 @@
-// Parts first, then the envelope, as the API takes them (SB1 S7.1). Every call may be repeated: the same bytes give the
-// same answer.
+// Parts first, in chunks and early, then the small envelope (SB1 S7.1); and the bidder's smaller documents.
+import { mayPass, pause, pauseOf, refused } from "./calls.js";
+import { Upload, heard, whereOf } from "./uploading.js";
 
-// Status 0: no answer came, and whether the request arrived is not known.
-async function sent(path, headers, body) {
-  const answer = await fetch(path, { method: "POST", headers, body, credentials: "omit" }).catch(() => null);
-  if (answer === null) return { status: 0, content: {} };
-  const content = await answer.json().catch(() => ({}));
-  return { status: answer.status, content };
+const ATTEMPTS = 5; // with pauses of 15 s together
+
+// `outgoing`: {bid, parts: [{name, sha256, size, file}]}.
+export async function sendParts(api, { bid, parts }, tell) {
+  for (const part of parts) await new Upload(api, bid, part, (upload) => tell({ upload })).run();
 }
 
-// The answer to the envelope, or the first refusal of a part. `token`: of the bidder, for these calls.
-export async function send({ bid, parts, envelope }, token, tell) {
-  const authorization = { Authorization: `Bearer ${token}`, Accept: "application/json" };
-  for (const { name, sha256, file } of parts) {
-    const headers = { ...authorization, "Content-Type": "application/octet-stream", "X-Content-SHA256": sha256 };
-    const answer = await sent(`/api/v1/bids/${bid}/parts?name=${name}`, headers, file);
-    if (answer.status !== 201) return answer;
-    tell(name);
+// How much of each part the platform has: {name, size, confirmed, complete, isHere}.
+export async function askStored(api, { bid, parts }) {
+  const found = [];
+  for (const part of parts) {
+    const answer = await whereOf(api, bid, part), { offset: confirmed, complete } = answer.content;
+    if (answer.status !== 200 && answer.status !== 201) throw refused(answer);
+    heard.set(part.sha256, confirmed);
+    found.push({ name: part.name, size: part.size, confirmed, complete, isHere: part.file !== null });
   }
-  return sent(`/api/v1/bids/${bid}/envelope`, { ...authorization, "Content-Type": "application/json" }, JSON.stringify(envelope));
+  return found;
+}
+
+// Hand in a document in its wire form: envelope, withdrawal, factor or rehearsal. Without an answer the same bytes are
+// sent again, and the platform returns the same receipt. Returns {status, content}.
+export async function handIn(api, bid, action, wire, tell) {
+  for (let failures = 1; ; failures++) {
+    const answer = await api.post(`/bids/${bid}/${action}`, wire);
+    if ([200, 201, 202].includes(answer.status)) return answer;
+    if (!mayPass(answer) || failures >= ATTEMPTS) throw refused(answer);
+    tell({ asking: true });
+    await pause(pauseOf(failures), api.stop);
+  }
 }

@@ -140,7 +140,7 @@ def test_a_whole_bid_from_start_to_factor(desk: Desk) -> None:
     shown = desk.seal().output
     fingerprint = desk.envelope(1).fingerprint
     assert fingerprint in shown
-    assert "方案.pdf" in shown
+    assert '! "方案.pdf" does not begin as its extension says' in shown
     assert "total 1,234.56 CNY" in shown
     assert f"{BID}-1.mbkey" in shown
     assert not desk.platform.documents  # sealing sends nothing

@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Request, Route
+from playwright.sync_api import Browser, Route
 
 from agents.sealing import seal_bid
 from agents.selfopen import Sealed, self_open
+from tests.build.doubtful_files import FILES as DOUBTFUL
 from tests.build.sealed_lot import Lot, signer
 from tests.support.browser_sealing import FILES, PASSPHRASE, PRICE, Fault, SealingPage
-from tests.support.databases import Server, clone
-from tests.support.market import Bidder, open_market
 from trading.bids.rules.envelope import require_policy
 from trading.bids.rules.manifest import FileSource, build_manifest, read_main, write_main
 from trading.bids.rules.package import OpeningPackage, parse_package
@@ -34,7 +33,6 @@ from trading.bids.rules.price import build_price, pad_price, parse_price
 from trading.crypto.envelope import decrypt_part, derive_identity
 from trading.crypto.packages import unlock_package
 from trading.crypto.shares import combine
-from trading.demo import cast
 from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u
 from verifier.age import open_age
@@ -53,6 +51,10 @@ REOPEN = """async ([given, parts]) => {
     const files = Object.entries(parts).map(([name, data]) => [name, new File([bytes(data)], name)]);
     const decoded = ["envelope", "policy", "seed", "factor"].map((name) => [name, bytes(given[name])]);
     return reopen({ ...given, ...Object.fromEntries(decoded), parts: Object.fromEntries(files) });
+}"""
+DOUBTS = """async (files) => {
+    const { doubtsOf } = await import("/static/seal/filetypes.js"), { bytes } = window.sealing;
+    return Promise.all(files.map(([name, data]) => doubtsOf(new File([bytes(data)], name))));
 }"""
 FOLDED = """async (points) => {
     const { placed } = await import("/static/seal/content.js"), missed = [];
@@ -302,8 +304,8 @@ def refused(act: Callable[[], Any]) -> Fault:
 def is_shut(sealing: SealingPage) -> bool:
     """Whether neither a package is made nor anything sent."""
     codes = [refused(lambda: sealing.ask("keep", passphrase=PASSPHRASE)).code]
-    codes.append(refused(lambda: sealing.ask("send", token=TOKEN)).code)
-    return codes == ["not_looked", "not_ready"]
+    codes += [refused(lambda act=act: sealing.ask(act, token=TOKEN)).code for act in ("send", "commit")]  # type: ignore[misc]
+    return codes == ["not_looked", "not_ready", "not_ready"]
 
 
 def test_a_bit_that_flips_on_the_disk_is_found(sealing: SealingPage) -> None:
@@ -376,47 +378,6 @@ def test_names_that_other_systems_take_for_one_are_never_both_accepted(sealing: 
     assert sealing.page.evaluate(FOLDED, [("a", "b")]) == [["a", "b"]]  # the control
 
 
-def test_the_platform_takes_what_the_browser_sends(browser: Browser, server: Server, tmp_path: Path) -> None:
-    organisation = cast.BIDDERS[0]
-    with clone(server, demo=True) as database, open_market(database, tmp_path, (organisation,)) as market:
-        market.draft()
-        market.prove_local_keys()
-        market.publish()
-        bidder = Bidder(market, organisation)
-        bidder.start()
-        token = market.stage.tokens[bidder.key]
-        with market.serving() as address:
-            context = browser.new_context()
-            context.route(f"**/static/seal/{CHEAP[0]}", edited(*CHEAP[1:]))
-            page = context.new_page()
-            asked: list[Request] = []
-            page.goto(f"{address}{BARE}")
-            sealing = SealingPage(page, bidder.signer, bidder.signer.private_key).prepare()
-            page.on("request", lambda request: asked.append(request) if "/api/" in request.url else None)
-            before, packages = None, []
-            for seq in (1, 2):
-                policy = market.current_policy
-                shown = sealing.seal(bidder.context(seq), policy, supersedes=before)
-                assert (refused(lambda: sealing.ask("send", token=token)).code, asked) == ("not_ready", [])
-                packages.append(kept(sealing))
-                answer = sealing.ask("send", token=token)
-                assert answer["status"] in {201, 202}, answer
-                assert (
-                    sealing.ask("send", token=token)["content"]["h"] == answer["content"]["h"]
-                )  # as often as one likes
-                paths = [re.sub(r".*/bids/[a-z0-9-]+/", "", each.url) for each in asked]
-                assert paths == ["parts?name=main", "parts?name=price", "envelope"] * 2
-                asked.clear()
-                before = shown["sha256"]
-            context.close()
-        (own,) = bidder.client.get("/api/v1/bids").get_json()["bids"]
-        assert [(row["seq"], row["sha256"]) for row in own["versions"]][-1] == (2, before)
-        package = packages[-1]
-        for part in package.envelope.parts:
-            identity = derive_identity(package.s_c, package.s_b, package.envelope.context.bytes(), part.name)
-            assert open_age(identity, market.runtime.objects.get(part.sha256))
-
-
 def test_neither_path_imports_from_the_other() -> None:
     """What the two workers load: the pages may use both, they hold no secret."""
     static = Path(__file__).parents[2] / "static"
@@ -438,3 +399,8 @@ def loaded(script: Path) -> set[Path]:
         found |= new
         waiting += new
     return found
+
+
+def test_what_is_doubtful_about_a_file_is_what_the_command_says(sealing: SealingPage) -> None:
+    given = [[name, b64encode(content).decode()] for name, (content, _) in DOUBTFUL.items()]
+    assert sealing.page.evaluate(DOUBTS, given) == [expected for _, expected in DOUBTFUL.values()]

@@ -141,8 +141,14 @@ def test_from_the_trust_file_to_the_receipt(browser: Browser, market: Market, tm
         press(page, "Seal$")
         expect(page.locator("[data-sealed]")).to_contain_text("Choose the price file")
         page.set_input_files("[data-price]", file_of("price.json", price_file(page)))
-        page.set_input_files("[data-files]", [file_of("技术方案.txt", "方案".encode()), file_of("empty.txt", b"")])
-        expect(page.locator("[data-list]")).to_contain_text("This file is empty.")
+        documents = [
+            file_of("技术方案.txt", "方案".encode()),
+            file_of("empty.txt", b""),
+            file_of("a.pdf", b"%PDF-1.7 cut"),
+        ]
+        page.set_input_files("[data-files]", documents)
+        for doubt in ("This file is empty.", "The file has no end"):
+            expect(page.locator("[data-list]")).to_contain_text(doubt)
         press(page, "Seal$")
         expect(page.locator("[data-sealed]")).to_contain_text("Fingerprint of the bid")
 
@@ -164,10 +170,21 @@ def test_from_the_trust_file_to_the_receipt(browser: Browser, market: Market, tm
         ]
         assert (overflows(page), violations(page)) == (0, [])
 
+        press(page, "Upload the sealed files")
+        expect(page.locator("[data-sent]")).to_contain_text("the bid is not submitted yet")
+        expect(page.locator("[data-bars]")).to_contain_text("bytes confirmed (100%)")
+        assert (overflows(page), violations(page)) == (0, [])
+        begin(page, market)  # the page is lost; what it has sealed is not
+        expect(page.locator("[data-found]")).to_contain_text("Part main: the platform has all of it.")
+        expect(page.locator("[data-bars]")).not_to_contain_text("(0%)")
         press(page, "Submit the sealed bid")
-        expect(page.locator("[data-sent]")).to_have_text(re.compile("Received|Acknowledged"))
+        expect(page.locator("[data-committed]")).to_have_text(re.compile("Received|Acknowledged"))
+        withdraw(page, market)
+        assert (overflows(page), violations(page)) == (0, [])
         context.close()
     assert faults == []
+    (withdrawn,) = market.bodies("bid.withdrawn")
+    assert withdrawn["seq"] == 2
     kept = parse_package(unlock_package(package.read_bytes(), PASSPHRASE))
     (received,) = market.bodies("bid.received")
     assert received["envelope_sha256"] == kept.envelope.sha256
@@ -202,8 +219,18 @@ def test_what_does_not_open_again_leaves_the_other_steps_shut(browser: Browser, 
             press_link(page, "Save what was found")
         found = json.loads(Path(waiting.value.path()).read_text())
         assert (found["step"], found["code"]) == ("derivation", "share_commit")
-        assert not any(page.locator(f"[data-{step}]").is_visible() for step in ("keeping", "sending"))
+        assert not any(page.locator(f"[data-{step}]").is_visible() for step in ("keeping", "sending", "submitting"))
         context.close()
+
+
+def withdraw(page: Page, market: Market) -> None:
+    """Take back what was just submitted; asked twice."""
+    begin(page, market)
+    press(page, "Withdraw the bid")
+    expect(page.locator("[data-withdrawn]")).to_contain_text("Tick that you take the version back")
+    page.check("[data-sure]")
+    press(page, "Withdraw the bid")
+    expect(page.locator("[data-withdrawn]")).to_have_text(re.compile("Received|Acknowledged"))
 
 
 def press_link(page: Page, name: str) -> None:
@@ -220,8 +247,11 @@ def test_every_code_of_the_scripts_has_words() -> None:
     scripts = {path.name: path.read_text() for path in (ROOT / "static" / "seal").glob("*.js")}
     del scripts["libraries.js"]
     source = "".join(scripts.values())
-    thrown = set(re.findall(r'(?:must\(.*, |code: |word\()"([a-z_]+)"', source)) | {"trusted", "trusted_by_hand"}
+    thrown = set(re.findall(r'(?:must\(.*, |code: |word\(|[fF]ault\()"([a-z_]+)"', source)) | {
+        "trusted",
+        "trusted_by_hand",
+    }
     bugs = {"sealed_before", "not_sealed", "not_looked", "passphrase", "worker"}  # the page never asks out of order
-    assert len(thrown) > 30
-    assert thrown - said - bugs == set()
+    assert len(thrown) > 45
+    assert thrown - said - bugs == {"refused"}, "of which the platform's own words are shown"
     assert said - set(re.findall(r'"([a-z_]+)"', source)) == set()

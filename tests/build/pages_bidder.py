@@ -232,6 +232,11 @@ def _lot(name: str, shown: OwnLot) -> Iterator[Sample]:
         for state, form, token in (("asked", partial(SealForm, formdata=None), None), ("begun", None, "pt_sample")):
             begun = {**sealing, "form": form, "token": token}
             yield Sample(f"seal-{state}-{name}", f"{PATH}/lots/1/seal", "participation/seal.html", begun)
+    if name == "factor":
+        revealing = {**context, "organisation": ORGANISATION}
+        for state, form, token in (("asked", partial(SealForm, formdata=None), None), ("begun", None, "pt_sample")):
+            begun = {**revealing, "form": form, "token": token}
+            yield Sample(f"reveal-{state}", f"{PATH}/lots/1/seal", "participation/reveal.html", begun)
 
 
 def _logs() -> Iterator[Sample]:

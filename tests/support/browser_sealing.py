@@ -45,6 +45,29 @@ _SEAL = """async ([given, policy, files]) => {
         return { fault: { code: error.code, values: error.values } };
     }
 }"""
+_SEAL_RANDOM = """async ([given, policy, size]) => {
+    const { worker, key, bytes } = window.sealing, data = new Uint8Array(size);
+    for (let at = 0; at < size; at += 65536) crypto.getRandomValues(data.subarray(at, at + 65536));
+    const files = [{ path: "offer.bin", file: new File([data], "offer.bin") }];
+    return worker.ask("seal", { ...given, key, policy: bytes(policy), files });
+}"""
+_RESUME = """async ([given, data, brought]) => {
+    const { worker, bytes } = window.sealing, files = brought.map((each) => new File([bytes(each)], "part.age"));
+    const file = new File([bytes(data)], "saved.mbkey");
+    try {
+        return { done: await worker.ask("resume", { ...given, file, files }) };
+    } catch (error) {
+        return { fault: { code: error.code, values: error.values } };
+    }
+}"""
+_HAND_IN = """async ([act, given, policy]) => {
+    const { worker, key, bytes } = window.sealing;
+    return worker.ask(act, { ...given, key, policy: bytes(policy) });
+}"""
+_REVEAL = """async ([given, data]) => {
+    const { worker, bytes } = window.sealing, file = new File([bytes(data)], "saved.mbkey");
+    return worker.ask("reveal", { ...given, file }).then(() => null, ({ code }) => code);
+}"""
 _KEEP = """async (passphrase) => {
     const { worker, text } = window.sealing, { name, data } = await worker.ask("keep", { passphrase });
     return [name, text(data)];
@@ -108,6 +131,29 @@ class SealingPage:
         self.shown = self._answer(self.page.evaluate(_SEAL, [given, b64encode(policy.raw).decode(), rows]))
         return self.shown
 
+    def seal_random(self, context: BidContext, policy: Policy, size: int, *, supersedes: str | None) -> None:
+        """Seal a version with one file of ``size`` random bytes, which the page makes."""
+        given = given_of(context, supersedes=supersedes)
+        self.shown = self.page.evaluate(_SEAL_RANDOM, [given, b64encode(policy.raw).decode(), size])
+
+    def resume(self, package: bytes, *brought: bytes, bid: str, seq: int, passphrase: str = PASSPHRASE) -> Any:  # noqa: ANN401 - as ``ask``
+        """Go on with a version by its package and the sealed files that were brought along."""
+        given = {"bid": bid, "seq": seq, "passphrase": passphrase}
+        data = b64encode(package).decode()
+        return self._answer(self.page.evaluate(_RESUME, [given, data, [b64encode(each).decode() for each in brought]]))
+
+    def hand_in(self, act: str, context: BidContext, policy: Policy, **given: Any) -> dict[str, Any]:  # noqa: ANN401 - as ``ask``
+        """Let the worker sign and send a rehearsal or withdrawal; return the platform's answer."""
+        told = {**given_of(context), **given}
+        found: dict[str, Any] = self.page.evaluate(_HAND_IN, [act, told, b64encode(policy.raw).decode()])
+        return found
+
+    def reveal(self, package: bytes, passphrase: str = PASSPHRASE, **given: Any) -> str | None:  # noqa: ANN401 - as ``ask``
+        """Let the worker send the factor of a saved package; return why it does not."""
+        told = {**given, "passphrase": passphrase}
+        code: str | None = self.page.evaluate(_REVEAL, [told, b64encode(package).decode()])
+        return code
+
     def ask(self, act: str, **given: Any) -> Any:  # noqa: ANN401 - whatever an act answers
         return self._answer(self.page.evaluate(_ASK, [act, given]))
 
@@ -116,6 +162,11 @@ class SealingPage:
         if "fault" in answer:
             raise Fault(**answer["fault"])
         return answer["done"]
+
+    def reload(self) -> SealingPage:
+        """Load the page again: what its worker knew is forgotten, what lies on the disk is not."""
+        self.page.reload()
+        return self.prepare()
 
     def keep(self, passphrase: str = PASSPHRASE) -> tuple[str, bytes]:
         """Return name and bytes of the locked opening package."""

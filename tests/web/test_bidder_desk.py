@@ -292,6 +292,7 @@ def test_after_the_deadline_the_desk_tells_what_comes(market: Market, bidder: Bi
     shown = read(person(market, QINGHE), f"{desk_of(market)}/lots/{LOT}")
     assert "mingbiao bid seal" not in shown
     assert "The deadline was" in shown
+    assert person(market, QINGHE).get(f"{desk_of(market)}/lots/{LOT}/seal").status_code == HTTPStatus.NOT_FOUND
     late = read(person(market, BOLIN), desk_of(market))
     assert "Time is over" in late
     status, _ = send(

@@ -6,6 +6,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 
 import pytest
+from werkzeug.test import TestResponse
 
 from agents.custodian.statements import acknowledge
 from agents.sealing import SealedBid
@@ -13,6 +14,7 @@ from agents.station import conduct
 from tests.support.ceremony import Institutions, Station
 from tests.support.databases import Server, clone
 from tests.support.market import CLOSE, SYSTEM, WINDOWS, Bidder, Market, open_market
+from tests.support.people import signed_in
 from tests.support.polling import eventually
 from trading.audit.service import wait_witnessed
 from trading.crypto.signatures import SignedDocument, sign_document
@@ -145,6 +147,7 @@ class Play:
         assert self.market.kinds().count("share.checked") == 5
         self.market.advance_to(CLOSE + 10_000 + WINDOWS["objection_ms"] + 5_000)
         assert self.market.kinds().count("factor.opened") == 1
+        assert "Begin to confirm" in self.sealing_page().text
         qinghe, bolin, mingde = (self.bidders[key] for key in ("qinghe", "bolin", "mingde"))
         wrong = make_factor(qinghe.bid, self.sealed["qinghe"].envelope.sha256, b"\x01" * 32)
         refused = qinghe.post("factor", SignedDocument(wrong).wire())
@@ -169,10 +172,16 @@ class Play:
         self.market.advance_to(ends_at + 1_000)
         late = self.bidders["yunfan"].post("factor", SignedDocument(self.factor("yunfan")).wire())
         assert late.get_json()["code"] == "factor.late"
+        assert self.sealing_page().status_code == 404
         self.institutions.round("notary")
         assert [body["via"] for body in self.market.bodies("factor.revealed")] == ["platform", "platform", "custodian"]
         assert mingde.client.get("/api/v1/bids").get_json()["bids"][0]["opening"]["factor_revealed"]
         assert station.get("/factors").status_code == 409
+
+    def sealing_page(self) -> TestResponse:
+        """What a bidder who has signed in just now sees."""
+        page = f"/bidder/tenders/{self.market.tender}/lots/1/seal?lang=en"
+        return signed_in(self.market.app.test_client(), "bolin").get(page)
 
     def release(self, station: Station) -> None:
         self.market.work()

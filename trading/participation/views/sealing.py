@@ -1,6 +1,6 @@
-"""Sealing in the browser (ux 7): the page whose scripts seal.
+"""Sealing in the browser (ux 7): the page whose scripts seal, and the one that confirms in the factor window (S9.5).
 
-Nothing of a bid passes through here: its ciphertexts go to the API, by a token for one sitting (SB1 S7.1).
+Nothing of a bid passes through here: what is sent goes to the API, by a token for one sitting (SB1 S7.1).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from trading.kernel.roles import Role
 from trading.notices.rules.progress import LotState
 from trading.participation import service
 from trading.participation.forms import SealForm
+from trading.participation.queries.values import OwnLot
 from trading.participation.service import organisation_of
 from trading.participation.views.blueprint import blueprint, lines, me, runtime
 from trading.web import sessions
@@ -27,11 +28,10 @@ _OK, _UNPROCESSABLE = 200, 422
 @blueprint.route("/tenders/<reference>/lots/<lot>/seal", methods=["GET", "POST"])
 @allow(Role.BIDDER, relation="own_org", step_up=True)
 def seal(reference: str, lot: str) -> tuple[str, int]:
-    """Ask for a fresh factor, then show the page that seals with a token for this sitting."""
+    """Ask for a fresh factor, then show the page that seals, or confirms, with a token for this sitting."""
     now = runtime().clock.now_ms()
     desk, own = service.own_lot(runtime(), me(), reference, lot, now)
-    if own.lot.state is not LotState.OPEN or own.lot.sealing is None:
-        raise NotFound(f"lot {lot} takes no bids")
+    template = _template(own)
     form, token = SealForm(), None
     if form.validate_on_submit():
         person = cast("SignedIn", sessions.reader())
@@ -40,7 +40,7 @@ def seal(reference: str, lot: str) -> tuple[str, int]:
             runtime().ledger, person.login, ("write:bids",), name=name, lifetime_ms=lifetime_ms
         )
     shown = render_template(
-        "participation/seal.html",
+        template,
         desk=desk,
         own=own,
         form=None if token else form,
@@ -50,3 +50,16 @@ def seal(reference: str, lot: str) -> tuple[str, int]:
         now=now,
     )
     return shown, _UNPROCESSABLE if form.is_submitted() and token is None else _OK
+
+
+def _template(own: OwnLot) -> str:
+    """Return the page that has something to do in the lot as it stands.
+
+    Raises:
+        NotFound: Bids are not taken, and the bidder's factor is not asked for.
+    """
+    if own.lot.state is LotState.OPEN and own.lot.sealing is not None:
+        return "participation/seal.html"
+    if own.opening is not None and own.opening.factor == "open" and own.standing is not None:
+        return "participation/reveal.html"
+    raise NotFound(f"lot {own.lot.number} takes no bids")
