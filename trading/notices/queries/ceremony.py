@@ -26,6 +26,7 @@ from trading.openings.service import on_the_spot
 from trading.openings.tables import custodian_answer
 from trading.parties import queries as parties
 from trading.procedures import queries as procedures
+from trading.procedures.queries import LotRow, ProcedureRow
 
 
 def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all", *, acts: bool = True) -> Ceremony:
@@ -40,18 +41,7 @@ def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all", *, 
     row = procedures.find_lot(conn, procedure.id, lot, stage)
     place = Place(procedure=reference, procedure_id=procedure.id, lot=lot, stage=stage)
     opening = openings.opening_row(conn, place)
-    common: dict[str, Any] = {
-        "reference": reference,
-        "title_zh": procedure.title_zh,
-        "title_en": procedure.title_en,
-        "lot": lot,
-        "lot_zh": row.title_zh,
-        "lot_en": row.title_en,
-        "phase": row.phase,
-        "close_at": row.close_at,
-        "ceiling": row.ceiling,
-        "currency": row.currency,
-    }
+    common = _common(procedure, row)
     log = [each for each in public_log(conn, procedure.id) if each.lot in {lot, None}]
     common["reason"] = next((each.reason for each in reversed(log) if each.reason is not None), None)
     if opening is None:
@@ -84,6 +74,22 @@ def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all", *, 
         spoken=openings.spoken(conn, place) if acts else (),
         journal=told,
     )
+
+
+def _common(procedure: ProcedureRow, row: LotRow) -> dict[str, Any]:
+    """Return what is known of a lot before and after its order."""
+    return {
+        "reference": procedure.reference,
+        "title_zh": procedure.title_zh,
+        "title_en": procedure.title_en,
+        "lot": row.number,
+        "lot_zh": row.title_zh,
+        "lot_en": row.title_en,
+        "phase": row.phase,
+        "close_at": row.close_at,
+        "ceiling": row.ceiling,
+        "currency": row.currency,
+    }
 
 
 def _document(conn: Connection, digest: str | None) -> dict[str, Any]:
