@@ -73,6 +73,9 @@ TYPES: Final[Mapping[str, _Known]] = MappingProxyType(
         ),
         "sb1.open-order": _Known(zh="开标令", en="open order", parse=KINDS["sb1.open-order"].parse),
         "sb1.release": _Known(zh="份额释放", en="share release", parse=KINDS["sb1.release"].parse),
+        "sb1.release-approval": _Known(
+            zh="同意释放份额", en="approval of a share release", parse=KINDS["sb1.release-approval"].parse
+        ),
         "sb1.share-check": _Known(zh="份额核对", en="share check", parse=KINDS["sb1.share-check"].parse),
         "sb1.transcript": _Known(zh="开标记录", en="opening transcript", parse=KINDS["sb1.transcript"].parse),
         **{typ: _Known(zh=kind.zh, en=kind.en, parse=kind.parse) for typ, kind in DRAW_KINDS.items()},

@@ -96,6 +96,7 @@ _KEY = {
 }
 _BODIES: dict[str, dict[str, FieldRule]] = {
     "organisation.registered": {"code": NAME, "name_en": TEXT, "name_zh": TEXT, "roles": array(NAME)},
+    "organisation.affiliation_stated": {"affiliated": BOOL, "codes": array(NAME, by=""), "ground": TEXT},
     "membership.granted": _MEMBERSHIP,
     "membership.ended": {**_MEMBERSHIP, "reason": TEXT},
     "calendar.changed": {"days": array(_DAY), "source": TEXT},
@@ -179,6 +180,8 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     },
     "bid.verdict": {"bid": BID, "faults": FAULTS, "verdict": VERDICT},
     "bid.inspected": {"bid": BID, "clean": COUNT, "list_sha256": HEX32, "quarantined": COUNT, "warned": COUNT},
+    "opening.objected": {"text": TEXT, **_LOT_BODY},
+    "opening.answered": {"objected_h": HEX32, "text": TEXT, **_LOT_BODY},
     "opening.completed": {"transcript_sha256s": array(HEX32, by=""), **_LOT_BODY},
     "evaluation.started": {"lots": array(shape(_LOT_BODY), by="lot stage"), "seats": array(NAME, by="")},
     "member.replaced": {"by": NAME, "reason": TEXT, "seat": NAME},

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from agents.custodian import admission, desk, disclosing, draw_answers, polling, statements
+from agents.custodian import admission, desk, disclosing, draw_answers, people, polling, releasing, statements
 from agents.custodian import words as spoken
 from agents.custodian.command import (
     FILE,
@@ -147,6 +147,36 @@ def release_key(where: Where, draw_file: Path, out: Path, *, yes: bool) -> None:
 def release(where: Where, order_file: Path, out: Path, *, yes: bool) -> None:
     """Release the shares of all bids with a valid factor to the opening station."""
     perform(lambda: write(out, _answer(where, JobKind.RELEASE, order_file, yes=yes)))
+
+
+@main.command("approval")
+@click.option("--order", "order_file", required=True, type=FILE, help="Job file of kind release.")
+@click.option("--out", required=True, type=OUT_FILE, help="Document for the people who approve, to sign.")
+@pass_where
+def approval(where: Where, order_file: Path, out: Path) -> None:
+    """Write the document that people of the institution sign to approve a release (mingbiao sign)."""
+
+    def act() -> None:
+        document = releasing.ask_for_approval(where.open(), _read(order_file, JobKind.RELEASE))
+        out.write_bytes(document)
+        say(f"待签署：{out}（mingbiao sign）", f"To be signed: {out} (mingbiao sign)")
+
+    perform(act)
+
+
+@main.command("approve")
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@pass_where
+def approve(where: Where, files: tuple[Path, ...]) -> None:
+    """Take signed approvals of a release; who has approved is said."""
+
+    def act() -> None:
+        agent = where.open()
+        for file in files:
+            names = "、".join(each.name for each in people.approve(agent, SignedDocument.from_wire(file.read_bytes())))
+            say(f"已同意：{names}", f"Approved by: {names}")
+
+    perform(act)
 
 
 @main.command("rehearse")

@@ -10,15 +10,17 @@ from typing import Final
 import click
 
 from agents import passphrases
-from agents.custodian import acts, desk, doctor, polling
+from agents.custodian import acts, desk, doctor, people, polling
 from agents.custodian.agent import JOBS_PER_MINUTE, create_agent
 from agents.custodian.command import FILE, VARIABLE, Where, main, pass_where
+from agents.custodian.evidence import seen_place
 from agents.history import origins
 from agents.http import Refused, Unreachable, require_base
 from agents.pinning import pin_told, pin_trust
 from agents.signing import load_signer, read_document
 from agents.words import instant, reporting, say, warn
 from trading.kernel.errors import RuleBroken
+from trading.kernel.signed import SignedDocument
 
 __all__ = ["acts", "main"]  # importing acts registers its commands
 
@@ -67,6 +69,30 @@ def trust(where: Where, trust_file: Path) -> None:
     """Pin a trust file, or a later one that the supervisor of the pinned one has signed (P8)."""
     with reporting():
         pin_told(where.directory, read_document(trust_file))
+
+
+@main.command("people")
+@click.option("--add", "name", help="Name of a person who may approve releases; with --key.")
+@click.option("--key", "key_file", type=FILE, help="The person's signed key enrolment (mb.key-enrol, wire form).")
+@click.option("--remove", "kid", help="Id of the key of a person who approves nothing any more.")
+@click.option("--release", "number", type=click.IntRange(0, people.MOST), help="How many must approve a release.")
+@pass_where
+def set_people(where: Where, name: str | None, key_file: Path | None, kid: str | None, number: int | None) -> None:
+    """Say whose approval a release needs, and of how many; without options, show it."""
+    with reporting():
+        agent = where.open()
+        if (name is None) != (key_file is None):
+            raise click.UsageError("--add and --key belong together")
+        if name is not None and key_file is not None:
+            people.add_person(agent, name, SignedDocument.from_wire(key_file.read_bytes()))
+        if kid is not None:
+            people.remove_person(agent, kid)
+        if number is not None:
+            people.require_people(agent, number)
+        found = people.people_of(agent.directory)
+    say(f"释放需 {found.release} 人同意", f"A release needs the approval of {found.release} people")
+    for each in found.people:
+        click.echo(f"{each.kid} {each.name}")
 
 
 @main.command("serve")
@@ -118,6 +144,8 @@ def show(where: Where) -> None:
     for origin in () if agent.pinned.current() is None else origins(agent.trust):
         if (seen := agent.state.seen(origin)) is not None:
             click.echo(f"{origin}: {seen.size}")
+    if agent.pinned.current() is not None:
+        say(f"已见日志条目 {seen_place(agent)}", f"Entries of the log seen: {seen_place(agent)}")
 
 
 @main.command("doctor")

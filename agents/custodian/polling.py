@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from agents.custodian import desk
+from agents.custodian import desk, people
 from agents.custodian.agent import Agent
 from agents.custodian.evidence import seen_place
 from agents.custodian.statements import kept_factors
@@ -81,6 +81,8 @@ class Server:
                 self._leave_to_person(job_id, kind)
         except (RuleBroken, InvalidInput) as refused:
             self._refuse(job_id, refused)
+            if refused.code == people.MISSING:  # it is answered by itself once they have approved
+                self._keep(job_id)
         except Conflict:
             self.memory.retry_at[job_id] = self.agent.clock.now_ms() + SOON_MS
         except Refused as refused:
@@ -121,15 +123,19 @@ class Server:
             )
 
     def _leave_to_person(self, job_id: str, kind: JobKind) -> None:
-        path = self.agent.directory / "inbox" / f"{job_id}.zip"
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        # Fetched anew each time: its proofs must start from the last checkpoint seen.
-        write_secret(path, self._fetch(job_id), replace=True)
+        self._keep(job_id)
         self.memory.retry_at[job_id] = self.agent.clock.now_ms() + REFRESH_MS
         if job_id not in self.memory.waiting:
             self.memory.waiting.add(job_id)
             command = f"mingbiao custodian answer {job_id}"
             self.say(words(f"{kind} 等待经办人：{command}", f"{kind} waits for a person: {command}"))
+
+    def _keep(self, job_id: str) -> None:
+        """Put a job where people find it."""
+        path = self.agent.directory / "inbox" / f"{job_id}.zip"
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        # Fetched anew each time: its proofs must start from the last checkpoint seen.
+        write_secret(path, self._fetch(job_id), replace=True)
 
     def _outbox(self) -> None:
         for path in sorted((self.agent.directory / "outbox").glob("*.json")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.custodian import words
+from agents.custodian import people, words
 from agents.custodian.agent import Agent
 from agents.custodian.evidence import Evidence, read_evidence
 from agents.custodian.orders import Question, read_order
@@ -14,6 +14,7 @@ from trading.custody.rules.jobs import Job
 from trading.kernel.errors import IntegrityFailure, RuleBroken
 from trading.kernel.signed import SignedDocument
 from trading.openings.rules.answers import make_release, parse_release, parse_share_check
+from trading.openings.rules.approvals import Approval, make_approval, parse_approval
 from trading.openings.rules.factors import FactorList, lists_exactly, parse_factor_list
 from trading.openings.rules.manifest import same_but_station
 from trading.openings.rules.orders import OpenOrder, OrderedBid, parse_order
@@ -24,7 +25,8 @@ def release(agent: Agent, job: Job, confirm: words.Confirm) -> SignedDocument:
     """Release the shares of all bids to release for; the same order again gets the stored release.
 
     Raises:
-        RuleBroken: ``release.…`` or ``order.…``; nothing is signed.
+        RuleBroken: ``release.…`` or ``order.…``; nothing is signed. ``release.approvals``: too few people of the
+            institution have approved it.
         InvalidInput: The job or a document in it is not as it must be; nothing is signed.
     """
     evidence = read_evidence(agent, job)
@@ -39,6 +41,8 @@ def release(agent: Agent, job: Job, confirm: words.Confirm) -> SignedDocument:
             raise RuleBroken("order.equivocation", "SB1 S13.4", detail="this order was released under another list")
         return answer
     _require_same_release(agent, question, factors)
+    asked = approval_of(agent, question, factors)
+    approved = people.require_approved(agent, asked)
     bids = [bid for bid in order.bids if factors is None or bid.bid in factors.valid_bids]
     if any(agent.state.is_renounced(bid.envelope_sha256) for bid in bids):
         raise RuleBroken("release.renounced", "SB1 S12", detail="a statement of non-release names one of the bids")
@@ -49,13 +53,42 @@ def release(agent: Agent, job: Job, confirm: words.Confirm) -> SignedDocument:
     signed = agent.sign(make_release(order, sealed, custodian=index, factor_list_sha256=list_name, created=now))
     with agent.state.transaction():
         _require_same_release(agent, question, factors)
+        people.require_approved(agent, asked)
         agent.state.add_order(place, order.sha256, order.seq, order.raw)
         for bid in bids:
             if sealed[bid.bid] is not None:
                 agent.state.add_released(order.sha256, bid.envelope_sha256)
         agent.state.add_answer("release", place, order.sha256, signed.wire_bytes(), now)
-        agent.journal.write(now, "shares.released", place=str(place), order_sha256=order.sha256, release=signed.sha256)
+        facts = {"approved_by": list(approved), "order_sha256": order.sha256, "release": signed.sha256}
+        agent.journal.write(now, "shares.released", place=str(place), **facts)
     return signed
+
+
+def approval_of(agent: Agent, question: Question, factors: FactorList | None) -> Approval:
+    """Return what people of the institution approve before this release."""
+    document = make_approval(
+        order_sha256=question.order.sha256,
+        factor_list_sha256=None if factors is None else factors.sha256,
+        custodian=question.admitted.custodian,
+        created=agent.clock.now_ms(),
+    )
+    return parse_approval(document)
+
+
+def ask_for_approval(agent: Agent, job: Job) -> bytes:
+    """Return the document that people of the institution sign to approve the release that a job asks for.
+
+    The job is checked as for the release itself: nobody is asked to approve what the agent would refuse.
+
+    Raises:
+        RuleBroken, InvalidInput: As ``release``.
+    """
+    evidence = read_evidence(agent, job)
+    question = read_order(agent, job, evidence)
+    _checked_order(agent, question)
+    factors = _factor_list(agent, job, evidence, question)
+    _require_same_release(agent, question, factors)
+    return approval_of(agent, question, factors).raw
 
 
 def _checked_order(agent: Agent, question: Question) -> OpenOrder:

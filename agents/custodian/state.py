@@ -56,6 +56,10 @@ CREATE TABLE released (
 ) STRICT;
 CREATE TABLE renounced (envelope_sha256 TEXT PRIMARY KEY) STRICT;
 CREATE TABLE factor (sha256 TEXT PRIMARY KEY, bid TEXT NOT NULL, sealed BLOB NOT NULL, ack BLOB NOT NULL) STRICT;
+CREATE TABLE approval (
+  question TEXT NOT NULL, kid TEXT NOT NULL, wire BLOB NOT NULL,
+  PRIMARY KEY (question, kid)
+) STRICT;
 CREATE TABLE checkpoint (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL) STRICT;
 CREATE TABLE job (at INTEGER NOT NULL) STRICT;
 CREATE TRIGGER an_answer_stays BEFORE UPDATE ON answer BEGIN SELECT RAISE(ABORT, 'one answer per question'); END;
@@ -261,6 +265,17 @@ class State(Memory):
         """Return whether a statement of non-release names the envelope."""
         row = self._db.execute("SELECT 1 FROM renounced WHERE envelope_sha256 = ?", (envelope_sha256,)).fetchone()
         return row is not None
+
+    # Approvals of releases by people of the institution.
+
+    def add_approval(self, question: str, kid: str, wire: bytes) -> bool:
+        """Keep a person's approval; return whether it is the first under this key."""
+        row = (question, kid, wire)
+        return self._db.execute("INSERT INTO approval VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row).rowcount == 1
+
+    def approvals(self, question: str) -> list[bytes]:
+        """Return the approvals of one release in wire form."""
+        return [row[0] for row in self._db.execute("SELECT wire FROM approval WHERE question = ?", (question,))]
 
     # Factors handed to this custodian.
 

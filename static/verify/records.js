@@ -38,6 +38,7 @@ const KEY = {
 };
 const BODIES = {
   "organisation.registered": { code: NAME, name_en: TEXT, name_zh: TEXT, roles: array(NAME) },
+  "organisation.affiliation_stated": { affiliated: BOOL, codes: array(NAME, { by: "" }), ground: TEXT },
   "membership.granted": MEMBERSHIP,
   "membership.ended": { ...MEMBERSHIP, reason: TEXT }, "calendar.changed": { days: array(DAY), source: TEXT },
   "procedure.drafted": { edition_id: NAME, edition_sha256: HEX32, regime: NAME, ...SPEC },
@@ -93,6 +94,7 @@ const BODIES = {
   },
   "bid.verdict": { bid: BID, faults: FAULTS, verdict: VERDICT },
   "bid.inspected": { bid: BID, clean: COUNT, list_sha256: HEX32, quarantined: COUNT, warned: COUNT },
+  "opening.objected": { text: TEXT, ...LOT_BODY }, "opening.answered": { objected_h: HEX32, text: TEXT, ...LOT_BODY },
   "opening.completed": { transcript_sha256s: array(HEX32, { by: "" }), ...LOT_BODY },
   "evaluation.started": { lots: array(shape(LOT_BODY), { by: "lot stage" }), seats: array(NAME, { by: "" }) },
   "member.replaced": { by: NAME, reason: TEXT, seat: NAME },

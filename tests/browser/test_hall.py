@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.ceremony import Station
 from tests.support.databases import Server, clone
+from tests.support.hands.keyboard import Keyboard
 from tests.support.market import CLOSE, open_market
 from tests.support.polling import eventually
 from tests.web.api.test_ceremony import Play
@@ -51,8 +52,8 @@ def follow(page: Page, play: Play) -> None:
     page.evaluate("window.loadedOnce = true")
     play.market.advance_to(CLOSE + 10_000)
     order(play)
-    expect(page.locator(".banner")).to_contain_text("Step 3 of 9", timeout=ARRIVES_MS)
-    expect(page.get_by_role("status")).to_contain_text("Step 3 of 9")  # heard once, as it is a step
+    expect(page.locator(".banner")).to_contain_text("Step 3 of 10", timeout=ARRIVES_MS)
+    expect(page.get_by_role("status")).to_contain_text("Step 3 of 10")  # heard once, as it is a step
     expect(page.locator("#bids-table")).to_be_visible()
     page.locator("[aria-labelledby=custodians-table]").focus()
     play.institutions.round("notary", "agency", "centre")
@@ -94,3 +95,25 @@ def test_the_hall_without_a_script(browser: Browser, play: Play) -> None:
         assert 'http-equiv="refresh"' not in page.content()
     finally:
         context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_the_hall_by_keyboard(browser: Browser, gallery_url: str, width: int) -> None:
+    """Sorting, looks, files and the objection are reached without a mouse, wherever the table lies; focus is seen."""
+    page = browser.new_page(viewport={"width": width, "height": 700})
+    try:
+        page.goto(f"{gallery_url}/gallery/opening-spoken?lang=en")
+        keyboard = Keyboard(page)
+        main = page.locator("main")
+        for name in ("Text only", "Object to the opening", "Order of opening", "Price", "Record for programs (JSON)"):
+            keyboard.to(main.get_by_role("link", name=name, exact=True).first)
+        keyboard.to(page.locator("[aria-labelledby=bids-table]"))
+        assert page.locator("th[aria-sort=ascending]").count() == 1
+        page.goto(f"{gallery_url}/gallery/openings-on-the-spot-open?lang=en")
+        keyboard.write("What was not as it should be?", "The delivery time of our bid was not read out.")
+        keyboard.to(main.get_by_role("button", name="Raise the objection"))
+        page.goto(f"{gallery_url}/gallery/openings-answer-open?lang=en")
+        keyboard.write("Answer", "It stands in the record: 30 days.")
+        keyboard.to(main.get_by_role("button", name="Give the answer"))
+    finally:
+        page.close()

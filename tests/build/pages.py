@@ -15,10 +15,12 @@ from trading.audit.rules.proof import ReceiptState
 from trading.audit.service import IssuedReceipt
 from trading.audit.views import Head
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
-from trading.notices.queries.ceremony import BidRow, Ceremony, Closing, Fault, KeyHolder, Windows
+from trading.notices.hall import Wish
 from trading.notices.queries.journal import Happening
 from trading.notices.queries.log import Entry, LogRow
+from trading.notices.queries.opening import BidRow, Ceremony, Closing, Fault, KeyHolder, Windows
 from trading.notices.queries.publications import Publication
+from trading.notices.queries.read_out import By, read_out
 from trading.notices.queries.result import Ranked, Result, Tie
 from trading.notices.queries.search import Counts, DueOpening, Filter, Found, Home, Results
 from trading.notices.queries.texts import NoticeText
@@ -37,6 +39,7 @@ from trading.notices.rules import changes
 from trading.notices.rules.changes import Change
 from trading.notices.rules.channels import Channel
 from trading.notices.rules.progress import Happened, LotState, Stage, timeline
+from trading.openings.queries import Reply, Spoken
 from trading.procedures.rules.extension import ExtensionRule
 from trading.storage.tokens import TokenName
 from trading.web import refusals
@@ -334,6 +337,7 @@ def ceremony(step: str | None, bids: tuple[BidRow, ...] = (), **fields: object) 
                 release_ends_at=NOW + 900_000 if step == "factor_closed" else None,
             ),
             "k": 3,
+            "ceiling": 385_000_000,
             "holders": tuple(
                 KeyHolder(custodian=each, checked=n < checked, released=n < released)
                 for n, each in enumerate(sealing().custodians)
@@ -353,9 +357,10 @@ _ACTS: tuple[tuple[str, int | None], ...] = (
     ("open.ordered", None), ("share.checked", 1), ("share.checked", 4), ("objection.raised", None),
     ("share.checked", 3), ("objection.decided", None), ("open.ordered", None), ("factor.opened", None),
     ("factor.closed", None), ("share.released", 2), ("share.released", 1), ("share.adjudicated", 5),
-    ("release.closed", None), ("opening.combined", None), ("bid.result", None), ("opening.completed", None),
+    ("release.closed", None), ("opening.combined", None), ("bid.result", None), ("opening.objected", None),
+    ("opening.answered", None), ("opening.completed", None), ("custodian.key_destroyed", 2),
 )  # fmt: skip
-_SO_FAR = {"ordered": 4, "factor": 8, "factor_closed": 11, "combined": 15, "completed": 16}
+_SO_FAR = {"ordered": 4, "factor": 8, "factor_closed": 11, "combined": 15, "completed": 19}
 
 PRICES = (298_000_000, 312_450_000, 356_780_050, 401_000_000, 312_450_000)
 
@@ -544,9 +549,25 @@ def _procedures() -> Iterator[Sample]:
         yield Sample(f"notice-{name}", f"{path}/notices/{text.number}", "notices/notice.html", context)
 
 
+def spoken() -> tuple[Spoken, ...]:
+    """Two objections made on the spot, the first of them answered."""
+    reply = Reply(
+        text="经核对，唱标价与开标一览表一致；日志第 1 号投标可以查验。", at=NOW - 20_000, h=digest("reply"), entry_id=2
+    )
+    texts = ("我方报价读成了 298 万元，请核对是否与开标一览表一致。", "The delivery time of our bid was not read out.")
+    answers = (reply, None)
+    return tuple(
+        Spoken(
+            bidder=code(("bidder", n)), text=text, at=NOW - 60_000, h=digest(("spoken", n)), entry_id=1, answer=answer
+        )
+        for n, (text, answer) in enumerate(zip(texts, answers, strict=True))
+    )
+
+
 def _openings() -> Iterator[Sample]:
     path = "/procedures/T-2026-7k3m9q2d/lots/1"
     sealed = tuple(bid(n, verdict=None) for n in range(3))
+    windows = Windows(objections_end_at=NOW - HOUR, checks_end_at=NOW - HOUR, on_the_spot_end_at=NOW + 250_000)
     states = {
         "before": ceremony(None),
         "preparing": ceremony(None, close_at=NOW - HOUR, phase="closed"),
@@ -555,13 +576,20 @@ def _openings() -> Iterator[Sample]:
         "ordered": ceremony("ordered", sealed, raised=2, decided=1),
         "factor": ceremony("factor", sealed),
         "released": ceremony("factor_closed", sealed),
-        "combined": ceremony("combined", sealed),
-        "completed": ceremony("completed", opened(5)),
-        "heavy": ceremony("completed", opened(40)),
+        "combined": ceremony("combined", (replace(sealed[0], result_in=True), *sealed[1:]), results_in=1),
+        "spoken": ceremony("combined", opened(3), windows=windows, spoken=spoken()),
+        "completed": ceremony("completed", opened(5), spoken=spoken()[:1]),
+        "text": ceremony("completed", opened(5), spoken=spoken()[:1]),
+        "sorted": ceremony("completed", opened(5)),
+        "heavy": ceremony("completed", opened(60)),
     }
     for name, shown in states.items():
         about = offers("tender.closed", "open.ordered", "opening.completed", at=NOW) if shown.completed else []
-        context = {"ceremony": shown, "now": NOW, "version": "0" * 16, "refresh": name == "factor", "offers": about}
+        wish = Wish(by=By.PRICE if name == "sorted" else By.ORDER, plain=name == "text")
+        context = {
+            "c": shown, "table": read_out(shown, wish.by, "zh"), "wish": wish, "now": NOW, "version": "0" * 16,
+            "refresh": name == "factor", "offers": about,
+        }  # fmt: skip
         yield Sample(f"opening-{name}", f"{path}/opening", "notices/opening.html", context)
     outcomes = {
         "ranked": result(4, awarded=False, published=False),

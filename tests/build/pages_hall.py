@@ -7,15 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tests.build.pages import BIDDERS, CLOSE, DAY, HOUR, NOW, Sample, code, digest
+from tests.build.pages import BIDDERS, CLOSE, DAY, HOUR, NOW, Sample, code, digest, spoken
 from trading.audit.verifying import Check, Run
 from trading.custody.queries import KeyRow
 from trading.disclosure.auditor import Runs
 from trading.kernel.canonical import dumps
 from trading.kernel.roles import Actor, Role
-from trading.openings.forms import DecisionForm, ObjectionForm, finding_form
+from trading.openings.forms import AnswerFileForm, AnswerForm, DecisionForm, ObjectionForm, SpotForm, finding_form
 from trading.openings.model import Place
 from trading.openings.queries import CeremonyRow, OpeningRow
+from trading.openings.rules.on_the_spot import Window
 from trading.openings.service.desk import Desk, Objection, Paper, Report
 from trading.openings.service.keeping import Keeping, Kept, Task
 from trading.parties.model import SigningKey
@@ -122,6 +123,8 @@ FULL = Desk(
     objections=(objection(0), objection(1, "reject"), objection(2, "add")),
     reports=(REPORT,),
     names=NAMES,
+    spoken=spoken(),
+    spot_ends_at=NOW + 250_000,
 )
 
 
@@ -137,7 +140,7 @@ def _ceremony() -> Iterator[Sample]:
         ("blocked", blocked, AGENT),
     )
     for name, shown, actor in shown_to:
-        context = {"desk": shown, "actor": actor, "decides": actor is SUPERVISOR, **PLACE}
+        context = {"desk": shown, "actor": actor, "decides": actor is SUPERVISOR, "answers": actor is AGENT, **PLACE}
         yield Sample(f"openings-desk-{name}", f"{BASE}/desk", "openings/desk.html", context)
     for name, each in papers().items():
         context = {"desk": FULL, "paper": each, "role": None, "form": SigningForm, **PLACE}
@@ -152,6 +155,21 @@ def _ceremony() -> Iterator[Sample]:
     for name, own in (("none", []), ("some", [objection(0), objection(1, "reject"), objection(2, "add")])):
         context = {"procedure": None, "own": own, "form": ObjectionForm, **PLACE}
         yield Sample(f"openings-objection-{name}", f"{BASE}/objection", "openings/objection.html", context)
+    yield from _on_the_spot()
+
+
+def _on_the_spot() -> Iterator[Sample]:
+    windows = {
+        "early": (Window(begins_at=None, length_ms=300_000), ()),
+        "open": (Window(begins_at=NOW - 50_000, length_ms=300_000), spoken()),
+        "late": (Window(begins_at=NOW - HOUR, length_ms=300_000), spoken()[:1]),
+    }
+    for name, (window, own) in windows.items():
+        context = {"window": window, "now": NOW, "own": own, "form": SpotForm, **PLACE}
+        yield Sample(f"openings-on-the-spot-{name}", f"{BASE}/on-the-spot", "openings/on_the_spot.html", context)
+    for name, each in zip(("answered", "open"), spoken(), strict=True):
+        context = {"desk": FULL, "objection": each, "form": AnswerForm, **PLACE}
+        yield Sample(f"openings-answer-{name}", f"{BASE}/desk/on-the-spot/{each.h}", "openings/answer.html", context)
 
 
 # ------------------------------------------------------------------ custodians
@@ -185,7 +203,9 @@ def kept(step: str | None, *tasks: Task, **fields: object) -> Kept:
 
 def task(kind: str, *, answered: bool = True, minutes: int = 5) -> Task:
     since = NOW - minutes * 60_000
-    return Task(kind=kind, since=since, ends_at=since + 900_000, answered_at=since + 4_000 if answered else None)
+    return Task(
+        id=f"j-{kind}", kind=kind, since=since, ends_at=since + 900_000, answered_at=since + 4_000 if answered else None
+    )
 
 
 DONE = (task("key"), task("prove"), task("admit"))
@@ -198,6 +218,7 @@ def keepings() -> dict[str, Kept]:
         "challenged": kept(
             None, DONE[0], task("prove", answered=False), state="challenged", close_at=None, custodian=None
         ),
+        "asked": kept(None, task("key", answered=False), state="asked", close_at=None, custodian=None, phase="draft"),
         "failed": kept(None, *DONE, phase="failed", close_at=NOW - HOUR),
         "checking": kept("ordered", *DONE, task("check", answered=False, minutes=12), checked_by=2),
         "checked": kept("factor", *DONE, task("check"), codes=ok, checked_by=5),
@@ -212,6 +233,10 @@ def keepings() -> dict[str, Kept]:
             checked_by=5,
         ),
         "released": kept("factor_closed", *DONE, task("check"), task("release"), codes=ok, released=3, checked_by=5),
+        "opened": kept("completed", *DONE, task("check"), task("release"), codes=ok, released=3, checked_by=5),
+        "destroyed": kept(
+            "completed", *DONE, task("check"), task("release"), codes=ok, released=3, checked_by=5, destroyed_at=NOW
+        ),
     }
 
 
@@ -231,6 +256,16 @@ def _custodians() -> Iterator[Sample]:
         lot_context = {"kept": one, "now": NOW, "escalation": (10, 20, 30)}
         path = f"/custodian/lots/{REFERENCE}/1"
         yield Sample(f"custodian-lot-{name}", path, "openings/custodian_lot.html", lot_context)
+    lot = keepings()["awaited"]
+    tasks = {
+        "waits": task("release", answered=False),
+        "answered": task("check"),
+        "disclose": task("disclose", answered=False),
+        "destroyed": None,
+    }
+    for name, each in tasks.items():
+        hand_context = {"kept": lot, "task": each, "form": AnswerFileForm}
+        yield Sample(f"custodian-by-hand-{name}", "/custodian/jobs/j-release", "openings/by_hand.html", hand_context)
 
 
 # ------------------------------------------------------------------ supervision

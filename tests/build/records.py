@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from tests.build.tenders import NATIONAL
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.awards.tables import award
@@ -30,7 +31,7 @@ from trading.procedures.tables import lot, procedure
 
 ACTOR = Actor.system("test")
 CUSTODIANS = ("agency", "operator", "supervisor", "notary", "centre")
-EDITION = b'{"typ":"mb.edition","v":1}'
+EDITION = NATIONAL.document()
 HASH = "ab" * 32
 
 

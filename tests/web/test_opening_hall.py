@@ -50,6 +50,9 @@ WAITING = "In a moment"  # instead of a receipt that is not in the log yet
 HIDDEN = re.compile(r'<input[^>]*name="(csrf_token|offer)"[^>]*value="([^"]*)"')
 PAPER = re.compile(r'href="(/procedures/[^"]+/opening/desk/[0-9a-f]{64})"')
 
+WORDS, REPLY = "Our delivery time was not read out.", "It stands in the record: 30 days."
+SPOT_MS = 5 * 60_000  # opening.objection_on_the_spot
+
 #: Custodians whose agents work; the fifth reports a share and then falls silent.
 ANSWERING = ("agency", "centre", "supervisor", "notary")
 
@@ -179,7 +182,7 @@ def ordered(hall: Hall) -> Station:
     assert "open.ordered" not in hall.market.kinds()
     assert hall.sign("supervisor", paper).status_code == 303
     assert hall.market.kinds().count("open.ordered") == 1
-    eventually(lambda: "Step 3 of 9" in hall.page())
+    eventually(lambda: "Step 3 of 10" in hall.page())
     text = hall.page()
     assert "4 bids were in the log" in text
     assert all(each.name_en in text or each.name_zh in text for each in BIDDERS if each.key != "songtao")
@@ -296,17 +299,21 @@ def opened(hall: Hall, station: Station) -> None:
     conduct.combine(station.box, station.client)
     eventually(lambda: station.get().get_json()["steps"]["combined"] is not None)
     assert "0 of 4 bids have their result" in hall.page()
+    assert object_(hall, "bolin", WORDS).status_code == 422, "not everything is read out yet"
+    assert hall.public("/record.json").status_code == 404, "nothing of one bid before the results of all"
     evaluated = conduct.evaluate(station.box, station.client)
     opened = conduct.open_all(station.box, evaluated, lambda result: station.client.post_result(result.result()))
     text = hall.page()
     assert "did not confirm in time" in text
     for key in ("qinghe", "bolin", "mingde"):
         assert f"{PRICES[key] // 100:,}.00" in text
-    for signed in conduct.transcript_documents(evaluated, opened, station.client):
+    papers = conduct.transcript_documents(evaluated, opened, station.client)
+    for signed in papers:
         station.post("/documents", signed.wire())
-        path = f"{hall.base}/desk/{signed.sha256}"
-        assert hall.sign("drafter", path, key="operator").status_code == 303
-        assert hall.sign("supervisor", path).status_code == 303
+        assert hall.sign("drafter", f"{hall.base}/desk/{signed.sha256}", key="operator").status_code == 303
+    spoken(hall, f"{hall.base}/desk/{papers[0].sha256}")
+    for signed in papers:
+        assert hall.sign("supervisor", f"{hall.base}/desk/{signed.sha256}").status_code == 303
     assert hall.market.kinds().count("opening.completed") == 1
     eventually(lambda: any("opening.completed" in each["data"] for each in hall.events() if each["event"] == "record"))
     acts = [each for each in hall.events() if each["event"] == "record"]
@@ -318,8 +325,65 @@ def opened(hall: Hall, station: Station) -> None:
         rest = [again["id"] for again in hall.events(each["id"]) if again["event"] == "record"]
         assert rest == [later["id"] for later in acts[place + 1 :]]
     assert "The opening is complete" in hall.page()
+    assert "live.js" in hall.page(), "bidders may still object"
+    hall.market.advance_to(hall.market.now() + SPOT_MS)
+    assert object_(hall, "mingde", "too late").status_code == 422
     assert "live.js" not in hall.page(), "nothing follows any more"
     receipts_offered(hall)
+    recorded(hall)
+
+
+def object_(hall: Hall, login: str, words: str) -> TestResponse:
+    client = hall.person(login)
+    hidden = dict(HIDDEN.findall(client.get(f"{hall.base}/objection").text))  # a page that always has a form
+    return client.post(f"{hall.base}/on-the-spot", data={**hidden, "text": words})
+
+
+def spoken(hall: Hall, paper: str) -> None:
+    """A bidder objects on the spot, the agency answers, and the record waits for it (OPN-11)."""
+    assert object_(hall, "songtao", WORDS).status_code == 403, "its bid is not on the list"
+    assert object_(hall, "bolin", " no ").status_code == 422
+    for _again in range(2):
+        assert object_(hall, "bolin", f" {WORDS}\n").status_code == 303
+    assert hall.market.kinds().count("opening.objected") == 1
+    eventually(lambda: "1 raised, 0 answered" in hall.page())
+    assert WORDS in hall.page()
+    refused = hall.sign("supervisor", paper)
+    assert refused.status_code == 422
+    assert "opening.completed" not in hall.market.kinds(), "somebody waits for an answer"
+    desk = hall.person("drafter").get(f"{hall.base}/desk").text
+    (path,) = set(re.findall(r'href="([^"]+/desk/on-the-spot/[0-9a-f]{64})"', desk))
+    assert path not in hall.person("supervisor").get(f"{hall.base}/desk").text
+    assert hall.person("supervisor").get(path).status_code == 403
+    drafter = hall.person("drafter")
+    hidden = dict(HIDDEN.findall(drafter.get(path).text))
+    for words, status in (("", 422), (REPLY, 303), (REPLY, 303), (REPLY + "?", 409)):  # the same answer again is one
+        assert drafter.post(path, data={**hidden, "text": words}).status_code == status
+    assert hall.market.kinds().count("opening.answered") == 1
+    assert REPLY in hall.page()
+    assert REPLY in hall.person("bolin").get(f"{hall.base}/on-the-spot").text
+    assert WORDS not in hall.person("mingde").get(f"{hall.base}/on-the-spot").text
+
+
+def recorded(hall: Hall) -> None:
+    """The record as page, in text, for programs and on paper says the same."""
+    record = hall.public("/record.json").get_json()
+    prices = {each["bidder"]: each["price"] and each["price"]["minor"] for each in record["bids"]}
+    codes = {each.key: each.code for each in BIDDERS}
+    assert prices == {codes[key]: PRICES.get(key) for key in ("qinghe", "bolin", "mingde")} | {codes["yunfan"]: None}
+    assert [each["number"] for each in record["bids"]] == [1, 2, 3, 4]
+    assert [(each["text"], each["answer"]["text"]) for each in record["objections"]] == [(WORDS, REPLY)]
+    assert {act["h"] for act in record["acts"]} >= {record["completed"]["h"]}
+    for view in ("?lang=en&view=text", "?lang=en&by=price"):
+        text = hall.public(view).text
+        assert all(f"{PRICES[key] // 100:,}.00" in text for key in ("qinghe", "bolin", "mingde"))
+        assert ("<table" in text.partition("Receipts of the opening")[0]) == ("view" not in view)
+    sheet = hall.public("/record.pdf?lang=en")
+    assert (sheet.status_code, sheet.mimetype) == (200, "application/pdf")
+    policy = parse_policy(hall.market.runtime.witness_policy)
+    attached = attached_proof(sheet.data)
+    verified = verify_receipt(attached, origin=hall.market.runtime.origin, policy=policy, verify=verify_note_signature)
+    assert verified.record["kind"] == "opening.completed"
 
 
 def receipts_offered(hall: Hall) -> None:

@@ -93,8 +93,11 @@ def _check_structure(outline: Outline) -> None:
     assert outline.tables == outline.captions, "every table has a caption"
     assert len(outline.ids) == len(set(outline.ids)), [each for each in outline.ids if outline.ids.count(each) > 1]
     tags = [tag for tag, _ in outline.tags]
+    drawings = [values for tag, values in outline.tags if tag == "svg"]
+    pictures = sum(values.get("role") == "img" for values in drawings)
+    assert all(values.get("role") == "img" or values.get("aria-hidden") == "true" for values in drawings)
     for landmark in ("header", "main", "footer", "title"):
-        assert tags.count(landmark) == (2 if landmark == "title" and "svg" in tags else 1), landmark
+        assert tags.count(landmark) == (1 + pictures if landmark == "title" else 1), landmark
     assert ("a", {"class": "skip", "href": "#main"}) in outline.tags
 
 

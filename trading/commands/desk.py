@@ -42,6 +42,18 @@ def organisation(code: str, name_zh: str, name_en: str, roles: tuple[str, ...]) 
     click.echo(f"已登记 / registered: {code} {name_zh}")
 
 
+@desk.command("affiliation")
+@click.argument("codes", nargs=2)
+@click.option("--ground", required=True, help="Why: a share, a common owner, a person in both.")
+@click.option("--ended", is_flag=True, help="They are not affiliated any more.")
+@telling
+def affiliation(codes: tuple[str, str], ground: str, *, ended: bool) -> None:
+    """State that two organisations are affiliated: with agency and operator they count as one custodian (SB1 S3.1)."""
+    with runtime() as opened:
+        parties.state_affiliation(opened.ledger, _CONSOLE, *codes, affiliated=not ended, ground=ground)
+    click.echo(f"已登记 / stated: {codes[0]} {'≁' if ended else '~'} {codes[1]}")
+
+
 @desk.command("account")
 @click.argument("login")
 @click.option("--organisation", "code", required=True)

@@ -22,6 +22,7 @@ from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Actor
+from trading.parties import queries as parties
 from trading.parties import store as keys
 from trading.parties.model import SigningKey, key_registered
 
@@ -188,14 +189,23 @@ def prove_possession(ledger: Ledger, actor: Actor, custodian_key_sha256: str, ch
     return recorded
 
 
-def require_policy_ready(uow: UnitOfWork, procedure_id: int, signed: SignedDocument, *, demo: bool) -> Policy:
+def require_policy_ready(
+    uow: UnitOfWork, procedure_id: int, signed: SignedDocument, *, agency: str, demo: bool
+) -> Policy:
     """Return the policy if every custodian in it holds a proved key of this lot and stage (S3.1 to S3.3).
+
+    Args:
+        uow: The act.
+        procedure_id: Row id of the procedure.
+        signed: The signed ``sb1.policy``.
+        agency: Code of the procedure's agency: with the operator and all affiliates of both it holds fewer than k keys.
+        demo: Whether the platform is a demonstration.
 
     Raises:
         RuleBroken: ``policy.…``, ``custodian.unproved``.
     """
     policy = parse_policy(signed.doc)
-    require_admissible(policy)
+    require_admissible(policy, _too_close(uow, policy, agency))
     if policy.demo != demo:
         raise RuleBroken("policy.demo", "P13")
     proved = {
@@ -213,6 +223,14 @@ def require_policy_ready(uow: UnitOfWork, procedure_id: int, signed: SignedDocum
         if told != (custodian.hpke_pk, custodian.name, custodian.role, policy.tender):
             raise RuleBroken("policy.mismatch", "SB1 S3.3", custodian=custodian.name)
     return policy
+
+
+def _too_close(uow: UnitOfWork, policy: Policy, agency: str) -> frozenset[str]:
+    """Return the names of custodians that are agency or operator or affiliated to one of them (S3.1 rule 1)."""
+    keys_of = ((row, keys.key_by_kid(uow.connection, row.kid)) for row in policy.custodians)
+    held_by = {row.name: key.org_code for row, key in keys_of if key is not None}
+    close = parties.with_affiliates(uow.connection, {agency, *parties.centres(uow.connection)})
+    return frozenset(name for name, code in held_by.items() if code in close)
 
 
 def fix_policy(

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, cast
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app, render_template, request
 
 from trading.audit.runtime import Runtime
 from trading.kernel.digests import sha256_hex
-from trading.notices.queries.ceremony import Ceremony, ceremony
+from trading.notices.queries.ceremony import ceremony
+from trading.notices.queries.opening import Ceremony
+from trading.notices.queries.read_out import By, read_out
 from trading.web import streams
 from trading.web.locale import current_language
 from trading.web.permissions import public
@@ -28,11 +30,24 @@ _TEXTS: Final[Shared[str]] = Shared()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How a reader wants the hall: what the table is sorted by, and whether in text alone. It is the address."""
+
+    by: By = By.ORDER
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hall:
     """The ceremony of one lot at one instant (ms); ``version`` changes when, and only when, its page does."""
 
     ceremony: Ceremony
     now: int
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.ceremony.over(self.now)
 
     @property
     def version(self) -> str:
@@ -49,6 +64,18 @@ def look(runtime: Runtime, reference: str, lot: str) -> Hall:
         NotFound: No such published procedure or lot.
     """
     return Hall(ceremony=_ceremony(runtime, reference, lot), now=runtime.clock.now_ms())
+
+
+def wish() -> Wish:
+    """Return what the address of the request asks for; what it does not know is not asked."""
+    by = request.args.get("by", "")
+    return Wish(by=By(by) if by in set(By) else By.ORDER, plain=request.args.get("view") == "text")
+
+
+def shown(hall: Hall, wanted: Wish) -> dict[str, object]:
+    """Return what the templates of the hall need."""
+    table = read_out(hall.ceremony, wanted.by, current_language())
+    return {"c": hall.ceremony, "now": hall.now, "table": table, "wish": wanted}
 
 
 def _follow(runtime: Runtime, reference: str, lot: str) -> Hall:
@@ -70,13 +97,14 @@ def _runtime() -> Runtime:
 @public
 def state(reference: str, lot: str) -> Response:
     """Return what the page shows now; 304 while nothing has changed."""
-    hall = _follow(_runtime(), reference, lot)
-    key = (hall.version, current_language())
-    return streams.state(hall.version, hall.now, lambda: _TEXTS.get(key, lambda: _text(hall)), over=hall.ceremony.over)
+    hall, wanted = _follow(_runtime(), reference, lot), wish()
+    key = (hall.version, current_language(), wanted)
+    return streams.state(hall.version, hall.now, lambda: _TEXTS.get(key, lambda: _text(hall, wanted)), over=hall.over)
 
 
-def _text(hall: Hall) -> str:
-    return render_template("notices/_hall.html", c=hall.ceremony, now=hall.now)
+def _text(hall: Hall, wanted: Wish) -> str:
+    template = "notices/_hall_text.html" if wanted.plain else "notices/_hall.html"
+    return render_template(template, **shown(hall, wanted))
 
 
 @blueprint.get("/events")

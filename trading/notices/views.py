@@ -13,13 +13,16 @@ from trading.audit.service import IssuedReceipt, reader, receipt, token_beside
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
 from trading.clarifications import queries as clarifications
 from trading.clarifications.rules.asking import cutoff
+from trading.kernel.canonical import dumps
 from trading.kernel.encoding import hex_bytes
 from trading.kernel.errors import NotFound
 from trading.notices import hall
+from trading.notices.printing import opening_pdf
 from trading.notices.queries import log, publications, texts
 from trading.notices.queries import page as pages
 from trading.notices.queries import result as results
 from trading.notices.queries import search as searches
+from trading.notices.queries.opening_record import opening_record
 from trading.notices.queries.values import Page
 from trading.notices.rules import changes
 from trading.notices.rules.channels import Channel
@@ -156,12 +159,26 @@ def opening(reference: str, lot: str) -> str:
         records = log.records_about(conn, reference, lot, _OPENING)
     return render_template(
         "notices/opening.html",
-        ceremony=found.ceremony,
-        now=found.now,
         version=found.version,
         offers=_offers(records),
         refresh="refresh" in request.args,
+        **hall.shown(found, hall.wish()),
     )
+
+
+@blueprint.get("/procedures/<reference>/lots/<lot>/opening/record.json", defaults={"form": "json"})
+@blueprint.get("/procedures/<reference>/lots/<lot>/opening/record.pdf", defaults={"form": PDF})
+@public
+def record(reference: str, lot: str, form: str) -> Response:
+    """The opening record as a file: for programs once everything is read out, on paper once it is signed and logged."""
+    found = hall.look(_runtime(), reference, lot).ceremony
+    name = f"opening-{reference}-{lot}.{form}"
+    if form != PDF:
+        return evidence_file(dumps(opening_record(found)), name, "application/json")
+    if found.completed is None:
+        raise NotFound("opening record")
+    issued = _public_receipt(found.completed.h)
+    return evidence_file(opening_pdf(_runtime(), found, issued), name, "application/pdf")
 
 
 @blueprint.get("/procedures/<reference>/files/<digest>")

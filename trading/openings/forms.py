@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from wtforms import Field, FileField, RadioField
+from wtforms import Field, FileField, RadioField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired
 
+from trading.openings.rules.on_the_spot import LONGEST
 from trading.openings.rules.verdicts import Finding
 from trading.openings.service.desk import Report
 from trading.web.forms import Form
@@ -27,6 +28,26 @@ class ObjectionForm(Form):
     """A bidder's objection: the receipt says everything."""
 
     receipt = FileField(_("Receipt of the bid (file ending in .tlog-proof)"))
+
+
+class SpotForm(Form):
+    """A bidder's objection to the opening, in its own words."""
+
+    text = TextAreaField(
+        _("What was not as it should be?"), [InputRequired()], render_kw={"rows": 5, "maxlength": LONGEST}
+    )
+
+
+class AnswerForm(Form):
+    """The agency's answer to it."""
+
+    text = TextAreaField(_("Answer"), [InputRequired()], render_kw={"rows": 5, "maxlength": LONGEST})
+
+
+class AnswerFileForm(Form):
+    """What an agent without a network answered."""
+
+    answer = FileField(_("Answer file of the agent (.json)"))
 
 
 class ProposalForm(Form):

@@ -73,6 +73,8 @@ EVENTS = (
         "投标文件安全检查",
         "Files of a bid inspected",
     ),
+    _kind("opening.objected", _LOT | {"text"}, "对开标当场提出异议", "Objection to the opening"),
+    _kind("opening.answered", _LOT | {"objected_h", "text"}, "当场答复异议", "Objection to the opening answered"),
     _kind("opening.completed", _LOT | {"transcript_sha256s"}, "开标完成", "Opening completed", public=True),
 )
 

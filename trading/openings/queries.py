@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -251,6 +252,69 @@ def open_objections(conn: Connection, place: Place) -> int:
         if record["body"]["lot"] == place.lot and record["body"]["stage"] == place.stage
     ]
     return records.count("objection.raised") - records.count("objection.decided")
+
+
+def read_out_at(conn: Connection, place: Place, bids: Collection[str]) -> int | None:
+    """Return the instant (ms) at which the last of ``bids`` got its first result; None while one has none.
+
+    A bid that is PENDING was read out as such: what an adjudication says of it later does not move this instant.
+    """
+    first: dict[str, int] = {}
+    for record in entries(conn, place, ("bid.opened", "bid.verdict")):
+        first.setdefault(record["body"]["bid"], record["at"])
+    found = [first.get(each) for each in bids]
+    known = [each for each in found if each is not None]
+    return max(known) if known and len(known) == len(found) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The agency's answer on the spot: its words, when (ms), commitment and entry of its record."""
+
+    text: str
+    at: int
+    h: str
+    entry_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """An objection to the opening: whose (code), its words, when (ms), commitment and entry of its record."""
+
+    bidder: str
+    text: str
+    at: int
+    h: str
+    entry_id: int
+    answer: Reply | None
+
+
+def spoken(conn: Connection, place: Place) -> tuple[Spoken, ...]:
+    """Return the objections made on the spot and their answers, oldest first (OPN-11)."""
+    told = [
+        record
+        for record in entries(conn, place, ("opening.answered", "opening.objected"))
+        if (record["body"]["lot"], record["body"]["stage"]) == (place.lot, place.stage)
+    ]
+    answers_to = {
+        record["body"]["objected_h"]: Reply(
+            text=record["body"]["text"], at=record["at"], h=record["h"], entry_id=record["id"]
+        )
+        for record in told
+        if record["kind"] == "opening.answered"
+    }
+    return tuple(
+        Spoken(
+            bidder=str(record["on_behalf_of"]),
+            text=record["body"]["text"],
+            at=record["at"],
+            h=record["h"],
+            entry_id=record["id"],
+            answer=answers_to.get(record["h"]),
+        )
+        for record in told
+        if record["kind"] == "opening.objected"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trading.kernel.errors import RuleBroken
@@ -13,6 +14,12 @@ EVENTS = (
         fields=frozenset({"code", "name_en", "name_zh", "roles"}),
         title_zh="主体注册",
         title_en="Organisation registered",
+    ),
+    EventKind(
+        name="organisation.affiliation_stated",
+        fields=frozenset({"affiliated", "codes", "ground"}),
+        title_zh="登记关联关系",
+        title_en="Affiliation stated",
     ),
     EventKind(
         name="key.registered",
@@ -77,6 +84,35 @@ def register_organisation(*, code: str, name_zh: str, name_en: str, roles: tuple
     """Return the event that enters an organisation into the register, under the names that it has from then on."""
     body = {"code": code, "name_en": name_en, "name_zh": name_zh, "roles": sorted(roles)}
     return Event(kind="organisation.registered", subject=f"org:{code}", body=body)
+
+
+def state_affiliation(first: str, second: str, *, affiliated: bool, ground: str) -> Event:
+    """Return the event that two organisations are affiliated, or are not any more; the newest of a pair counts.
+
+    Raises:
+        RuleBroken: ``organisation.itself``.
+    """
+    if first == second:
+        raise RuleBroken("organisation.itself", "SB1 S3.1", organisation=first)
+    codes = sorted((first, second))
+    body = {"affiliated": affiliated, "codes": codes, "ground": ground}
+    return Event(kind="organisation.affiliation_stated", subject=f"org:{codes[0]}", body=body)
+
+
+def affiliates(stated: Iterable[tuple[Sequence[str], bool]], codes: Iterable[str]) -> frozenset[str]:
+    """Return ``codes`` and every organisation affiliated to one of them, also through others (SB1 S3.1 rule 1).
+
+    Args:
+        stated: Pairs of codes and whether they are affiliated, oldest first.
+        codes: Where to begin.
+    """
+    pairs: dict[tuple[str, ...], bool] = {}
+    for pair, affiliated in stated:
+        pairs[tuple(pair)] = affiliated
+    found = set(codes)
+    while new := {code for pair, holds in pairs.items() if holds and found & set(pair) for code in pair} - found:
+        found |= new
+    return frozenset(found)
 
 
 def enrol(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, any_, literal, select
 
-from trading.parties.model import SigningKey
+from trading.audit.tables import audit_entry
+from trading.kernel.canonical import loads_object
+from trading.parties.model import SigningKey, affiliates
 from trading.parties.tables import organisation, signing_key
 
 
@@ -31,6 +33,19 @@ def organisations(conn: Connection, codes: tuple[str, ...]) -> dict[str, Organis
     query = select(organisation.c.code, organisation.c.name_zh, organisation.c.name_en, organisation.c.roles)
     rows = conn.execute(query.where(organisation.c.code.in_(codes)))
     return {code: Organisation(code=code, name_zh=zh, name_en=en, roles=tuple(roles)) for code, zh, en, roles in rows}
+
+
+def with_affiliates(conn: Connection, codes: Collection[str]) -> frozenset[str]:
+    """Return these organisations and those affiliated to one of them, as stated in the register so far."""
+    query = select(audit_entry.c.record).where(audit_entry.c.kind == "organisation.affiliation_stated")
+    bodies = [loads_object(bytes(row.record))["body"] for row in conn.execute(query.order_by(audit_entry.c.id))]
+    return affiliates(((body["codes"], body["affiliated"]) for body in bodies), codes)
+
+
+def centres(conn: Connection) -> frozenset[str]:
+    """Return the codes of the organisations that run this platform."""
+    query = select(organisation.c.code).where(literal("centre") == any_(organisation.c.roles))
+    return frozenset(conn.execute(query).scalars())
 
 
 def keys_of(conn: Connection, org_code: str, role: str) -> list[SigningKey]:

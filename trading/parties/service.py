@@ -8,7 +8,7 @@ from trading.crypto.signatures import SignedDocument, verify_es256
 from trading.documents import store as documents
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor
-from trading.parties import model, store
+from trading.parties import model, queries, store
 from trading.parties.model import SigningKey
 from trading.parties.rules.documents import KEY_REVOKE
 
@@ -22,6 +22,24 @@ def register_organisation(
         recorded = uow.record(event)
         store.add_organisation(uow, recorded, code=code, name_zh=name_zh, name_en=name_en, roles=roles)
     return recorded
+
+
+def state_affiliation(
+    ledger: Ledger, actor: Actor, first: str, second: str, *, affiliated: bool, ground: str
+) -> Recorded:
+    """State that two organisations of the register are affiliated, or are not any more.
+
+    Raises:
+        NotFound: One of them is not in the register.
+        RuleBroken: ``organisation.itself``.
+    """
+    event = model.state_affiliation(first, second, affiliated=affiliated, ground=ground)
+    with ledger.begin(actor) as uow:
+        known = queries.organisations(uow.connection, (first, second))
+        for code in (first, second):
+            if code not in known:
+                raise NotFound(code)
+        return uow.record(event)
 
 
 def register_platform_key(

@@ -21,6 +21,7 @@ from trading.openings.rules.answers import (
     parse_share_check,
     releases_exactly,
 )
+from trading.openings.rules.approvals import make_approval
 from trading.openings.rules.decisions import (
     bad_bids,
     disclosure_allowed,
@@ -110,6 +111,7 @@ DOCUMENTS: dict[str, bytes] = {
     "sb1.open-order": ORDER.raw,
     "sb1.share-check": CHECK,
     "sb1.release": RELEASE,
+    "sb1.release-approval": make_approval(order_sha256=HASH, factor_list_sha256=None, custodian=5, created=1),
     "sb1.factor-list": LIST,
     "sb1.factor": make_factor("b-1", HASH, bytes(32)),
     "sb1.rescue": make_rescue("b-1", HASH, s_b=b"", s_c=bytes(32)),

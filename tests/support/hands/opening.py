@@ -14,6 +14,8 @@ from trading.openings.model import Place
 from trading.procedures import queries as procedures
 from trading.procedures.rules.spec import Windows
 
+OBJECTION: Final = "我方的交付期没有读出。"
+REPLY: Final = "The delivery time stands in the table that everybody sees now."
 _ORDER: Final = "Opening order"
 _FACTORS: Final = "List of confirmed bids"
 _TRANSCRIPT: Final = "Opening transcript"
@@ -97,14 +99,37 @@ def read_out(world: World, station: Station) -> None:
     play.until(lambda: _answers(world, "release") == len(cast.CUSTODIANS), "releases")
     station.act("collect")
     play.until(lambda: _row(world).step == "release_closed", "the end of the release")
-    for name in ("combine", "open", "transcript"):
+    for name in ("combine", "open"):
         station.act(name)
+    object_on_the_spot(world)
+    station.act("transcript")
     for _tier in range(2):
         _sign(world.person("supervisor"), _TRANSCRIPT)
     play.until(lambda: _row(world).step == "completed", "a completed opening")
     hall = world.person("public").open(f"/procedures/{world.reference}/lots/1/opening")
     assert "The opening is complete" in hall.text()
     assert "98,000.00" in hall.text()
+    assert REPLY in hall.text()
+    hall.keyboard.press("link", "Price")
+    assert hall.page.locator("th[aria-sort]").inner_text() == "Price read out"
+    hall.keyboard.press("link", "Text only")
+    assert hall.page.locator("main table").count() <= 1  # that of the receipts
+    assert "98,000.00" in hall.text()
+
+
+def object_on_the_spot(world: World) -> None:
+    """A bidder who watches objects, the agency answers; both with the keyboard, and the hall shows it to everybody."""
+    bidder = world.person("qinghe").open(f"/procedures/{world.reference}/lots/1/opening")
+    bidder.keyboard.press("link", "Object to the opening")
+    bidder.keyboard.write("What was not as it should be?", OBJECTION)
+    bidder.keyboard.press("button", "Raise the objection")
+    bidder.arrived(OBJECTION)
+    agency = world.person("drafter").open(f"/procedures/{world.reference}/lots/1/opening/desk")
+    agency.keyboard.press("link", "Answer")
+    agency.keyboard.write("Answer", REPLY)
+    agency.keyboard.press("button", "Give the answer")
+    agency.arrived("Answered")
+    world.play.until(lambda: REPLY in bidder.text(), "the answer, without loading the page again")
 
 
 def _sign(person: Person, title: str) -> None:

@@ -21,6 +21,7 @@ from trading.kernel.errors import NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.notices import drafting
 from trading.notices import service as notices
+from trading.parties import service as parties
 from trading.procedures import queries
 from trading.procedures import service as procedures
 
@@ -62,6 +63,7 @@ def test_nobody_acts_for_another_organisation(market: Market) -> None:
     again = further_account(ledger, "drafter", "drafter-at-buyer", cast.BUYER.code, Role.REVIEWER)
     with pytest.raises(RuleBroken, match=r"review\.same_person"):  # four eyes are two people, not two accounts
         market.publish_as(again)
+    affiliates_hold_fewer_than_k(market)
     market.publish_as(market.stage.actors["reviewer"])
     with ledger.read() as conn:
         texts = {"text_zh": "采购任务取消。", "text_en": "The purchase is cancelled."}
@@ -70,6 +72,20 @@ def test_nobody_acts_for_another_organisation(market: Market) -> None:
     for stranger in (REVIEWER, SUPERVISING):
         require_not_permitted(partial(notices.cancel, ledger, stranger, market.tender, signed, "task cancelled"))
     assert phase(market) == "published"
+
+
+def affiliates_hold_fewer_than_k(market: Market) -> None:
+    """Agency and operator keep two keys of five; any affiliate makes three, which is k (SB1 S3.1 rule 1)."""
+    ledger, desk = market.runtime.ledger, market.stage.desk[0]
+    with pytest.raises(NotFound):
+        parties.state_affiliation(ledger, desk, cast.AGENCY.code, "91330100MA2B00000X", affiliated=True, ground="x")
+    for close, through in ((cast.ASSOCIATION, cast.AGENCY), (cast.NOTARY, cast.CENTRE)):
+        between = cast.BIDDERS[0].code  # affiliated through somebody else
+        for first, second in ((close.code, between), (between, through.code)):
+            parties.state_affiliation(ledger, desk, first, second, affiliated=True, ground="a common owner")
+        with pytest.raises(RuleBroken, match=r"policy\.too_close"):
+            market.publish_as(market.stage.actors["reviewer"])
+        parties.state_affiliation(ledger, desk, close.code, between, affiliated=False, ground="sold")
 
 
 def phase(market: Market) -> str:

@@ -30,7 +30,10 @@ _COMMITMENT: Final = re.compile(r"[0-9a-f]{64}\Z")
 # How many of these there are is a secret until the order is published (SUB-07).
 _SEALED: Final = frozenset({"bid.received", "bid.withdrawn"})
 _FORMS: Final = {"text/plain": PROOF, "application/pdf": PDF}
-_OF_CEREMONY: Final = frozenset({"factor.revealed", "rescue.accepted", "objection.raised", "objection.decided"})
+_OF_CEREMONY: Final = frozenset({
+    "factor.revealed", "objection.decided", "objection.raised", "opening.answered", "opening.objected",
+    "rescue.accepted",
+})  # fmt: skip
 #: Whoever knows their commitment may have them, as bidders and custodians show them to each other.
 _BY_HOLDERS: Final = _SEALED | _OF_CEREMONY
 

@@ -17,8 +17,9 @@ from trading.audit.tables import audit_entry, log_position
 from trading.openings.model import Place
 
 OF_LOT: Final = frozenset({
-    "factor.closed", "factor.opened", "objection.decided", "objection.raised", "open.ordered", "opening.combined",
-    "opening.completed", "release.closed", "share.adjudicated", "share.checked", "share.released",
+    "custodian.key_destroyed", "factor.closed", "factor.opened", "objection.decided", "objection.raised",
+    "open.ordered", "opening.answered", "opening.combined", "opening.completed", "opening.objected", "release.closed",
+    "share.adjudicated", "share.checked", "share.released",
 })  # fmt: skip
 OF_BID: Final = frozenset({"bid.opened", "bid.verdict"})
 RESULT: Final = "bid.result"  # how both of them are told

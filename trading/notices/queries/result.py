@@ -18,7 +18,8 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.kernel.money import Rounding, round_exact
 from trading.notices.queries import AnyRow
-from trading.notices.queries.ceremony import BidRow, Ceremony, ceremony
+from trading.notices.queries.ceremony import ceremony
+from trading.notices.queries.opening import BidRow, Ceremony
 from trading.notices.tables import notice
 from trading.procedures.rules.criteria import Criterion
 from trading.procedures.rules.spec import parse_spec

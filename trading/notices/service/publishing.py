@@ -127,7 +127,7 @@ def _prepare(
         raise InvalidInput("doc.bad_field", f"no policy and schedule for lot {lot.number}")
     require_agency(uow, row, lots[place].policy)
     require_agency(uow, row, lots[place].schedule)
-    policy = custody.require_policy_ready(uow, row.id, lots[place].policy, demo=demo)
+    policy = custody.require_policy_ready(uow, row.id, lots[place].policy, agency=row.agency_code, demo=demo)
     schedule = parse_schedule(lots[place].schedule.doc)
     offered = notice.lot(*place)
     told = (offered["policy_sha256"], offered["schedule_sha256"], offered["ceiling"], offered["currency"])

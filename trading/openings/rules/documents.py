@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from trading.openings.rules import answers, decisions, factors, orders, transcripts
+from trading.openings.rules import answers, approvals, decisions, factors, orders, transcripts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "sb1.key-disclosure": Kind(parse=answers.parse_disclosure, signers=_CUSTODIAN),
         "sb1.objection-decision": Kind(parse=decisions.parse_objection_decision, signers=_SUPERVISOR),
         "sb1.open-order": Kind(parse=orders.parse_order, signers=_BOTH),
+        "sb1.release-approval": Kind(parse=approvals.parse_approval, signers=frozenset()),  # of people, not of roles
         "sb1.release": Kind(parse=answers.parse_release, signers=_CUSTODIAN),
         "sb1.rescue": Kind(parse=factors.parse_rescue, signers=frozenset()),
         "sb1.share-check": Kind(parse=answers.parse_share_check, signers=_CUSTODIAN),

@@ -23,7 +23,7 @@ from trading.kernel.errors import InvalidInput, NotFound
 from trading.kernel.roles import Actor, Role
 from trading.openings import queries
 from trading.openings.model import Place
-from trading.openings.queries import CeremonyRow
+from trading.openings.queries import CeremonyRow, Spoken
 from trading.openings.rules.answers import parse_share_check
 from trading.openings.rules.decisions import (
     bad_bids,
@@ -31,8 +31,9 @@ from trading.openings.rules.decisions import (
     make_objection_decision,
     parse_objection_decision,
 )
+from trading.openings.rules.on_the_spot import Window
 from trading.openings.rules.verdicts import Finding
-from trading.openings.service import confirming, documents, objections
+from trading.openings.service import confirming, documents, objections, on_the_spot
 from trading.openings.service import session as sessions
 from trading.openings.service.documents import Collected
 from trading.parties import queries as parties
@@ -45,6 +46,8 @@ KEY_ROLES: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.REVIEWER: ("agency", "station-operator"),
     Role.SUPERVISOR: ("supervisor",),
 }
+#: Who answers objections that are made on the spot (OPN-11).
+ANSWERING: Final = frozenset({Role.AGENCY, Role.REVIEWER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,8 @@ class Report:
 class Desk:
     """Everything that the people of one ceremony have in hand. ``names``: bid to (code, Chinese, English name).
 
+    ``spoken`` are the objections made on the spot; ``spot_ends_at`` is when their window ends (ms), None before the
+    read-out.
     ``blocked`` are the reasons for which the lot cannot be closed yet (TE1 T5), the newest last.
     """
 
@@ -104,10 +109,18 @@ class Desk:
     reports: tuple[Report, ...]
     names: Mapping[str, tuple[str, str, str]]
     blocked: tuple[str, ...] = ()
+    spoken: tuple[Spoken, ...] = ()
+    spot_ends_at: int | None = None
+
+    def bidder(self, code: str) -> tuple[str, str, str]:
+        """Return code and both names of a bidder of the order."""
+        return next((each for each in self.names.values() if each[0] == code), (code, code, code))
 
     def waiting(self, actor: Actor) -> int:
         """Return how many things wait for this person."""
         signing = sum(paper.mine(actor) is not None for paper in self.papers)
+        if actor.roles & ANSWERING:
+            signing += sum(each.answer is None for each in self.spoken)
         if Role.SUPERVISOR not in actor.roles:
             return signing
         return signing + sum(each.decision is None for each in self.objections) + len(self.reports)
@@ -151,7 +164,22 @@ def _desk(conn: Connection, row: CeremonyRow) -> Desk:
         reports=_reports(conn, row),
         names=_names(conn, row, raised),
         blocked=blocked,
+        spoken=queries.spoken(conn, place),
+        spot_ends_at=_window(conn, row).ends_at,
     )
+
+
+def spot_window(conn: Connection, reference: str, lot: str, stage: str = "all") -> Window:
+    """Return when bidders may object to the opening of a published lot on the spot."""
+    return _window(conn, queries.ceremony_row(conn, reference, lot, stage))
+
+
+def _window(conn: Connection, row: CeremonyRow) -> Window:
+    if row.opening is None:
+        return Window(begins_at=None, length_ms=0)
+    procedure = procedures.find(conn, row.place.procedure)
+    order = DOCUMENTS.get(conn, bytes.fromhex(row.opening.order_sha256))
+    return on_the_spot.window(conn, procedure, row.place, order["bids"])
 
 
 def _papers(conn: Connection, place: Place) -> list[Paper]:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, LargeBinary, Select, Table, func, literal, select
 
 from trading.audit.ledger import Ledger
-from trading.custody.queries import KeyRow, key_of
+from trading.custody.queries import KeyRow, WaitingJob, key_of
+from trading.custody.queries import job as custody_job
 from trading.custody.rules.jobs import JobKind
 from trading.custody.tables import custodian_job, custodian_key, custodian_nonce
 from trading.documents.cache import DOCUMENTS
@@ -37,8 +38,9 @@ _AFTER: Final = frozenset({JobKind.NON_RELEASE.value})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One job of the agent: what it asks, since when (ms, None if that is not kept), and when it was answered."""
+    """One job of the agent: its id, what it asks, since when (ms, None if unknown), and when it was answered."""
 
+    id: str
     kind: str
     since: int | None
     ends_at: int | None
@@ -65,6 +67,7 @@ class Kept:
     codes: tuple[str, ...]  # what its share check found, one for each bid of the order
     released: int  # custodians that have released so far, this one included
     checked_by: int
+    destroyed_at: int | None = None  # its share key, by its own signed statement (S12)
 
     @property
     def waiting(self) -> tuple[Task, ...]:
@@ -106,24 +109,59 @@ def kept(found: Keeping, reference: str, number: str) -> Kept:
     raise NotFound(reference)
 
 
+def exchange(ledger: Ledger, actor: Actor, job_id: str) -> tuple[Kept, Task, WaitingJob, SigningKey]:
+    """Return what people carry to and from an agent without a network: a job of theirs that a page may tell.
+
+    Raises:
+        NotFound: No such job of the institution, or one that nobody may know of.
+    """
+    found = keeping(ledger, actor)
+    with ledger.read() as conn:
+        job = custody_job(conn, job_id)
+    for each in found.lots:
+        for task in each.tasks:
+            if job is not None and task.id == job_id:
+                return each, task, job, next(key for key in found.keys if key.kid == job.kid)
+    raise NotFound("job")
+
+
+def institution_key(found: Keeping, lot: Kept) -> SigningKey:
+    """Return the signing key of the institution under which it keeps the share key of a lot."""
+    return next(key for key in found.keys if key.kid == lot.key.kid)
+
+
 def _lots(conn: Connection, kids: Sequence[str]) -> list[Kept]:
-    query = (
-        select(
-            custodian_key, procedure.c.reference, procedure.c.title_zh, procedure.c.title_en,
-            lot.c.title_zh.label("lot_zh"), lot.c.title_en.label("lot_en"), lot.c.phase, lot.c.close_at,
-            lot.c.policy_sha256, lot.c.schedule_sha256,
-        )
-        .join(procedure, procedure.c.id == custodian_key.c.procedure_id)
-        .join(
-            lot,
-            (lot.c.procedure_id == custodian_key.c.procedure_id)
-            & (lot.c.number == custodian_key.c.lot)
-            & (lot.c.stage == custodian_key.c.stage),
-        )
-        .where(custodian_key.c.kid.in_(kids))
-        .order_by(lot.c.close_at.desc().nulls_first(), procedure.c.reference, lot.c.number)
-    )  # fmt: skip
-    return [_kept(conn, row) for row in conn.execute(query)]
+    """Return the lots whose share key the institution keeps or is asked to make."""
+    query = _of_lots(select(custodian_key, *_OF_LOT), custodian_key).where(custodian_key.c.kid.in_(kids))
+    query = query.order_by(lot.c.close_at.desc().nulls_first(), procedure.c.reference, lot.c.number)
+    return [_kept(conn, row) for row in (*conn.execute(_asked(kids)), *conn.execute(query))]
+
+
+_OF_LOT: Final = (
+    procedure.c.reference, procedure.c.title_zh, procedure.c.title_en, lot.c.title_zh.label("lot_zh"),
+    lot.c.title_en.label("lot_en"), lot.c.phase, lot.c.close_at, lot.c.policy_sha256, lot.c.schedule_sha256,
+)  # fmt: skip
+
+
+def _of_lots(query: Select[Any], table: Table) -> Select[Any]:
+    """Join rows that name a lot with what is known of it."""
+    return query.join(procedure, procedure.c.id == table.c.procedure_id).join(
+        lot,
+        (lot.c.procedure_id == table.c.procedure_id) & (lot.c.number == table.c.lot) & (lot.c.stage == table.c.stage),
+    )
+
+
+def _asked(kids: Sequence[str]) -> Select[Any]:
+    """Return the select of the lots for which a share key is asked and not made yet, in the columns of one that is."""
+    job, nothing = custodian_job, literal(b"", LargeBinary)
+    named = (literal("").label("name"), literal("").label("role"), literal("asked").label("state"))
+    digests = (nothing.label("doc_sha256"), nothing.label("challenge_sha256"))
+    query = select(job.c.procedure_id, job.c.lot, job.c.stage, job.c.kid, *named, *digests, *_OF_LOT)
+    return (
+        _of_lots(query, job)
+        .where(job.c.kind == JobKind.KEY.value, job.c.answered_at.is_(None), job.c.kid.in_(kids))
+        .order_by(job.c.cursor)
+    )
 
 
 def _kept(conn: Connection, row: Any) -> Kept:  # noqa: ANN401 - a row with the columns of three tables
@@ -151,7 +189,16 @@ def _kept(conn: Connection, row: Any) -> Kept:  # noqa: ANN401 - a row with the 
         codes=_codes(conn, newest, index),
         released=sum(each.kind == "release" for each in newest),
         checked_by=sum(each.kind == "check" for each in newest),
+        destroyed_at=_destroyed_at(conn, place, index),
     )
+
+
+def _destroyed_at(conn: Connection, place: Place, index: int | None) -> int | None:
+    for record in queries.entries(conn, place, ("custodian.key_destroyed",)):
+        body = record["body"]
+        if (body["lot"], body["stage"], body["custodian"]) == (place.lot, place.stage, index):
+            return int(record["at"])
+    return None
 
 
 def _lengths(conn: Connection, schedule_sha256: bytes | None) -> WindowLengths | None:
@@ -169,7 +216,7 @@ def _codes(conn: Connection, answers: Sequence[queries.Answer], index: int | Non
 
 def _tasks(conn: Connection, key: KeyRow, opening: OpeningRow | None, lengths: WindowLengths | None) -> list[Task]:
     query = (
-        select(custodian_job.c.kind, custodian_job.c.answered_at)
+        select(custodian_job.c.id, custodian_job.c.kind, custodian_job.c.answered_at)
         .where(
             custodian_job.c.kid == key.kid,
             custodian_job.c.procedure_id == key.procedure_id,
@@ -182,7 +229,7 @@ def _tasks(conn: Connection, key: KeyRow, opening: OpeningRow | None, lengths: W
     found = []
     for row in conn.execute(query):
         since, ends_at = _window(row.kind, opening, lengths)
-        found.append(Task(kind=row.kind, since=since, ends_at=ends_at, answered_at=row.answered_at))
+        found.append(Task(id=row.id, kind=row.kind, since=since, ends_at=ends_at, answered_at=row.answered_at))
     return found
 
 

@@ -13,6 +13,7 @@ from trading.openings import queries, store
 from trading.openings.model import lot_event
 from trading.openings.queries import Result
 from trading.openings.rules.transcripts import TranscriptItem, parse_transcript
+from trading.openings.service import on_the_spot
 from trading.openings.service import session as sessions
 from trading.openings.service.session import Session
 from trading.parties import store as keys
@@ -65,8 +66,13 @@ def _stands(uow: UnitOfWork, session: Session, signed: SignedDocument) -> bool:
 
 
 def complete(uow: UnitOfWork, session: Session, signed: SignedDocument) -> Recorded | None:
-    """Keep a signed transcript; with both tiers complete, record ``opening.completed``."""
+    """Keep a signed transcript; with both tiers complete, record ``opening.completed``.
+
+    Raises:
+        RuleBroken: ``opening.unanswered``: an objection made on the spot waits for its answer (OPN-11).
+    """
     row, place = session.begun(), session.place
+    on_the_spot.require_answered(uow.connection, place)
     tiers = {parse_transcript(signed.doc).tier: signed}
     for draft in queries.drafts(uow.connection, place, TYP):
         other = SignedDocument.from_parts(draft.doc, draft.sigs)

@@ -145,7 +145,7 @@ class Act:
 #: Kinds that a bidder's own act writes, or that answer one of them.
 _OWN: Final = (
     *("bid.started", "bid.received", "bid.withdrawn", "bid.refused", "rehearsal.checked"),
-    *("factor.revealed", "rescue.accepted", "objection.raised", "objection.decided"),
+    *("factor.revealed", "rescue.accepted", "objection.raised", "objection.decided", "opening.objected"),
 )
 
 

@@ -19,8 +19,9 @@ AT_ONCE: Final = frozenset({
 })  # fmt: skip
 #: Acts of the ceremony of one lot, from its first order on.
 OF_CEREMONY: Final = frozenset({
-    "factor.closed", "factor.opened", "objection.decided", "objection.raised", "open.ordered", "opening.combined",
-    "opening.completed", "release.closed", "share.adjudicated", "share.checked", "share.released", "tender.closed",
+    "factor.closed", "factor.opened", "objection.decided", "objection.raised", "open.ordered", "opening.answered",
+    "opening.combined", "opening.completed", "opening.objected", "release.closed", "share.adjudicated",
+    "share.checked", "share.released", "tender.closed",
 })  # fmt: skip
 #: What happens to one bid before or beside the read-out; never told in a list. So is every kind that begins with these.
 OF_BIDS: Final = frozenset({
