@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from trading.audit.tables import audit_entry
 from trading.documents.cache import DOCUMENTS
+from trading.kernel.calendar import WorkingDays
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.notices.queries.journal import Happening, journal
@@ -24,10 +25,15 @@ from trading.notices.queries.values import Custodian
 from trading.openings import queries as openings
 from trading.openings.model import Place
 from trading.openings.queries import OpeningRow, Result
+from trading.openings.rules.consequences import Consequence, consequence
+from trading.openings.rules.verdicts import Code
 from trading.openings.rules.windows import WindowLengths
 from trading.openings.tables import custodian_answer
 from trading.parties import queries as parties
 from trading.procedures import queries as procedures
+from trading.procedures.queries import ProcedureRow
+from trading.procedures.service import edition_of
+from trading.rulebook.keys import Key, Regime
 
 # The steps of SB1 S9 in the words of the page. Custodians check while bidders may object; the others follow each other.
 STEPS: Final = (
@@ -78,6 +84,20 @@ class BidRow:
     price_sha256: str | None = None
     delivery_days: int | None = None
     sme: str | None = None  # what the bidder says of itself: small_micro, consortium
+
+    @property
+    def consequence(self) -> Consequence | None:
+        """Return what the result means in law; None until the results of all bids are in."""
+        return None if self.verdict is None else consequence(Code(self.verdict))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """How long a refund of the bid security may take by the edition of the procedure, in days of one sort."""
+
+    key: Key
+    count: int
+    working: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +176,12 @@ class Ceremony:
     raised: int = 0
     decided: int = 0
     journal: tuple[Happening, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+    def refund_of(self, bid: BidRow) -> Refund | None:
+        """Return how long the refund of a bid's security may take; None if its result brings none."""
+        key = None if bid.consequence is None else bid.consequence.refund
+        return next((refund for refund in self.refunds if refund.key == key), None)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -256,6 +282,17 @@ def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all", *, 
         raised=kinds.count("objection.raised"),
         decided=kinds.count("objection.decided"),
         journal=told,
+        refunds=_refunds(conn, procedure, opening.ordered_at),
+    )
+
+
+def _refunds(conn: Connection, procedure: ProcedureRow, at: int) -> tuple[Refund, ...]:
+    """Return the periods that the edition of the procedure has for refunds of a bid security."""
+    edition, regime = edition_of(conn, procedure, at), Regime(procedure.regime)
+    keys = (Key.BID_SECURITY_REFUND_WITHDRAWN, Key.BID_SECURITY_REFUND_LOSERS)
+    found = {key: edition.days(key, regime) for key in keys if edition.has(key, regime)}
+    return tuple(
+        Refund(key=key, count=days.count, working=isinstance(days, WorkingDays)) for key, days in found.items()
     )
 
 
