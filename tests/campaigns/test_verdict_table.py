@@ -1,12 +1,12 @@
 """The table of SB1 S10: one bid per row, opened by every subset of the custodians of 2-of-3 and 3-of-5 (F37, F38).
 
 The station decides, the offline verifier recomputes each verdict from the auditor's bundle, and for every bid from the
-bundle that its bidder alone can give away. The whole is 40 ceremonies; a normal run takes two.
+bundle that its bidder alone can give away. The whole is 40 ceremonies; a normal run takes two, and verifies one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -59,19 +59,27 @@ def test_every_row_for_every_subset_of_custodians(
     scheme: str, tmp_path: Path, amount: Callable[[int, int], int], record_property: Callable[[str, object], None]
 ) -> None:
     table, done = open_table(scheme, tmp_path), chosen(scheme, amount)
+    is_long = amount(0, 1) == 1
     for case in done:
         told = table.tell(case)
         require_table(told, case)
-        assert wrong_findings(told.verify()) == {}, case.name
-        for row in ROWS if amount(0, 1) else ("not adjudicated", "rescued"):
-            assert wrong_findings(told.verify(row)) == {}, f"{case.name}: {row}"
+        if is_long or scheme == "3 of 5":
+            require_recomputed(told, case, ROWS if is_long else ("not adjudicated",))
     record_property("verdicts", f"{scheme}: {len(done)} subsets, {len(done) * len(ROWS)} verdicts")
-    require_controls(table, done[0], amount)
+    if is_long or scheme == "3 of 5":
+        require_controls(table, done[0], ROWS if is_long else ("honest",))
 
 
-def require_controls(table: Table, case: Case, amount: Callable[[int, int], int]) -> None:
+def require_recomputed(told: Told, case: Case, rows: Iterable[str]) -> None:
+    """The verifier comes to the same verdicts, from the auditor's bundle and from what the bidders of rows show."""
+    assert wrong_findings(told.verify()) == {}, case.name
+    for row in rows:
+        assert wrong_findings(told.verify(row)) == {}, f"{case.name}: {row}"
+
+
+def require_controls(table: Table, case: Case, rows: Iterable[str]) -> None:
     """Negative control: a wrong verdict in log and signed transcripts is found, by whoever has either bundle."""
-    for row in ROWS if amount(0, 1) else ("honest",):
+    for row in rows:
         code, _ = case.expected(row)
         lie = Code.BIDDER_MALFORMED_SEALING if code is Code.TOO_FEW_SHARES else Code.TOO_FEW_SHARES
         told = table.tell(case, {row: lie})
