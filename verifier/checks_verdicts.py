@@ -42,7 +42,7 @@ MEANINGS = {
     "BIDDER_COPIED": ("the bidder", _AS_REVOKED),
     "BIDDER_NO_FACTOR": ("the bidder", _AS_REVOKED),
     "BIDDER_MALFORMED_SEALING": ("the bidder", _AS_REVOKED),
-    "BIDDER_MALFORMED_CONTENT": ("the bidder", "the bid is invalid (否决) by the rules of the tender"),
+    "BIDDER_MALFORMED_CONTENT": ("the bidder", "the bid is rejected (否决) by the rules of the tender"),
 }
 
 
