@@ -21,6 +21,7 @@ from verifier.verdicts import (
     Custodian,
     Judge,
     Ruling,
+    audit_items,
     dealing_fits,
     factor_fits,
     find_transcript,
@@ -30,31 +31,44 @@ from verifier.verdicts import (
     transcript_item,
 )
 
+_AS_WITHDRAWN = "the bid counts as withdrawn (撤回), its security is refunded, and its bidder may claim its loss"
+_AS_REVOKED = "the bid counts as revoked (撤销), and its security may be kept"
+# Who answers for a bid that was not opened, and what that means in law (last columns of S10).
+MEANINGS = {
+    "PLATFORM_BAD_INTAKE": ("the platform", _AS_WITHDRAWN),
+    "PLATFORM_PART_LOST": ("the platform", _AS_WITHDRAWN),
+    "PLATFORM_FACTOR_LOST": ("the platform", _AS_WITHDRAWN),
+    "TOO_FEW_SHARES": ("the custodians named", _AS_WITHDRAWN),
+    "BIDDER_COPIED": ("the bidder", _AS_REVOKED),
+    "BIDDER_NO_FACTOR": ("the bidder", _AS_REVOKED),
+    "BIDDER_MALFORMED_SEALING": ("the bidder", _AS_REVOKED),
+    "BIDDER_MALFORMED_CONTENT": ("the bidder", "the bid is rejected (否决) by the rules of the tender"),
+}
+
 
 def check_factor_values(lot: Lot, check: Check) -> None:
-    """SB-11, B_b: every revealed factor is the preimage of its commitment (audit tier)."""
-    transcript = find_transcript(lot, "audit")
-    if transcript is None or not lot.factor_mode:
+    """SB-11, B_b: every revealed factor is the preimage of its commitment (where the secrets are shown)."""
+    if not lot.factor_mode:
         return
     revealed = revealed_bids(lot)
-    for row in transcript.value["items"]:
+    for place, row in audit_items(lot):
         envelope = lot.envelope(row["envelope_sha256"])
         if row["bid"] in revealed and envelope is not None and row["s_b"]:
             holds = factor_fits(envelope.value, bytes.fromhex(row["s_b"]))
-            check.require(transcript.place, f"bid {row['bid']}: s_b is not the factor committed to", holds=holds)
+            check.require(place, f"bid {row['bid']}: s_b is not the factor committed to", holds=holds)
 
 
 def check_shares(lot: Lot, check: Check) -> None:
-    """SB-14: good shares equal C_i, combine to s_c, and seed_commit and every C_j follow from it (audit tier)."""
-    transcript, policy = find_transcript(lot, "audit"), lot.policy
-    if transcript is None or policy is None:
+    """SB-14: good shares equal C_i, combine to s_c, and seed_commit and every C_j follow from it (where shown)."""
+    policy = lot.policy
+    if policy is None:
         return
     k, gaps, released = policy.value["k"], lot.last("release.gaps"), released_bids(lot)
-    for row in transcript.value["items"]:
+    for shown, row in audit_items(lot):
         envelope = lot.envelope(row["envelope_sha256"])
         if envelope is None:
             continue
-        place, context = f"{transcript.place} bid {row['bid']}", context_of(envelope.value)
+        place, context = f"{shown} bid {row['bid']}", context_of(envelope.value)
         shares = [bytes.fromhex(text) for text in row["shares"] or []]
         wanted = {share["i"]: share["c"] for share in envelope.value["shares"]}
         order = [share[-1] for share in shares]
@@ -77,16 +91,15 @@ def check_shares(lot: Lot, check: Check) -> None:
 
 
 def check_parts(lot: Lot, check: Check) -> None:
-    """SB-15: identities re-derived; stored parts are the ones of the envelope and decrypt (audit tier)."""
-    transcript = find_transcript(lot, "audit")
-    if transcript is None:
-        return
+    """SB-15: identities re-derived; stored parts are the ones of the envelope and decrypt (where secrets are shown)."""
+    transcript, items = find_transcript(lot, "audit"), {row["bid"]: (at, row) for at, row in audit_items(lot)}
     for bid, ruling in rulings(lot).items():
-        row = transcript_item(transcript, bid)
-        if row is None:
-            check.fail(transcript.place, f"bid {bid} is missing")
+        if bid not in items:
+            if transcript is not None:
+                check.fail(transcript.place, f"bid {bid} is missing")
             continue
-        place = f"{transcript.place} bid {bid}"
+        at, row = items[bid]
+        place = f"{at} bid {bid}"
         for part, identity in ruling.identities.items():
             shown = row.get(f"identity_{part}")
             must = row["verdict"] == "OK"
@@ -166,6 +179,7 @@ def check_verdicts(lot: Lot, check: Check) -> None:
         transcript = find_transcript(lot, tier)
         if transcript is not None:
             _check_transcript(lot, check, transcript, order)
+    _check_audit_items(lot, check, order)
 
 
 def _check_combined(check: Check, logged: Logged, item: dict[str, Any], ruling: Ruling) -> None:
@@ -208,6 +222,9 @@ def _check_result(lot: Lot, check: Check, row: dict[str, Any], item: dict[str, A
     decided = ruling.settled or ruling
     text = f"bid {bid}: result {final}, recomputed {' or '.join(decided.possible)}"
     check.require(place, text, holds=final in decided.possible)
+    if final in MEANINGS:
+        party, effect = MEANINGS[final]
+        check.note(place, f"bid {bid}: {final}, at fault: {party}; {effect}")
     if final == "PENDING":
         check.gap(place, f"bid {bid}: PENDING until its shares are adjudicated")
     for logged in judged:
@@ -263,13 +280,35 @@ def _check_transcript(lot: Lot, check: Check, transcript: Document, order: Docum
     rows = [(row["bid"], row["envelope_sha256"]) for row in order.value["bids"]]
     named = [(row["bid"], row["envelope_sha256"]) for row in value["items"]]
     check.require(transcript.place, "does not name the bids of the order, in its order", holds=rows == named)
-    combined = lot.last("opening.combined")
-    items = {item["bid"]: item for item in combined.body["items"]} if combined is not None else {}
     for row in value["items"]:
-        item = items.get(row["bid"], {})
-        waiting = row["verdict"] == item.get("verdict") == "PENDING"
-        holds = waiting or row["verdict"] == final_verdict(lot, row["bid"])
-        check.require(transcript.place, f"bid {row['bid']}: another verdict than the log", holds=holds)
-        settled = last_verdict(lot, row["bid"]) if item.get("verdict") == "PENDING" and not waiting else None
-        same = row["faults"] == (settled.body if settled is not None else item).get("faults")
-        check.require(transcript.place, f"bid {row['bid']}: other faults than the log", holds=same)
+        _check_told(lot, check, transcript.place, row)
+
+
+def _check_told(lot: Lot, check: Check, place: str, row: dict[str, Any]) -> None:
+    """Compare verdict and faults that a transcript tells of a bid with the log."""
+    combined = lot.last("opening.combined")
+    told = combined.body["items"] if combined is not None else []
+    item: dict[str, Any] = next((item for item in told if item["bid"] == row["bid"]), {})
+    waiting = row["verdict"] == item.get("verdict") == "PENDING"
+    holds = waiting or row["verdict"] == final_verdict(lot, row["bid"])
+    check.require(place, f"bid {row['bid']}: another verdict than the log", holds=holds)
+    settled = last_verdict(lot, row["bid"]) if item.get("verdict") == "PENDING" and not waiting else None
+    same = row["faults"] == (settled.body if settled is not None else item).get("faults")
+    check.require(place, f"bid {row['bid']}: other faults than the log", holds=same)
+
+
+def _check_audit_items(lot: Lot, check: Check, order: Document) -> None:
+    """A bidder that gives away the row of its own bid gives that of the transcript in the log, and one."""
+    completed = lot.last("opening.completed")
+    named = completed.body["transcript_sha256s"] if completed is not None else []
+    shown = [(document, document.value) for document in lot.evidence.of_type("sb1.audit-item")]
+    here = [(document, value) for document, value in shown if value["order_sha256"] == order.sha256]
+    rows = {row["bid"]: row["envelope_sha256"] for row in order.value["bids"]}
+    for document, value in here:
+        item = value["item"]
+        holds = value["transcript_sha256"] in named and rows.get(item["bid"]) == item["envelope_sha256"]
+        check.require(document.place, "is no row of the audit transcript of this order", holds=holds)
+        _check_told(lot, check, document.place, item)
+    once = len({value["item"]["bid"] for _, value in here}) == len(here)
+    if here:
+        check.require(here[0][0].place, "a bid has several rows", holds=once)

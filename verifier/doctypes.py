@@ -299,6 +299,7 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
         },
         ("agency", "supervisor"),
     ),
+    "sb1.audit-item": ({"item": shape(_AUDIT_ITEM), "order_sha256": HEX32, "transcript_sha256": HEX32}, ()),
     "sb1.transcript": ({"items": array(any_object), "tier": choice("audit", "bidders"), **_TRANSCRIPT}, ()),
 }
 _TABLES.update(PAPER_TABLES)

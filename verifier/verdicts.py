@@ -1,7 +1,8 @@
 """The verdict of a bid recomputed by the table of SB1 S10, from what the tier holds.
 
 In the audit tier every row is decided. In lower tiers shares are secret, so rows 3 and 7 to 12 cannot be told apart;
-the result is then the set of verdicts that the public facts allow.
+the result is then the set of verdicts that the public facts allow. A bidder may have given away the ``sb1.audit-item``
+of its own bid: then every row is decided for that bid.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Judge:
         self._policy = policy.value
         self._order = order.value
         self._versions = {v.sha256: v for versions in lot.versions().values() for v in versions}
-        self.transcript = find_transcript(lot, "audit")
+        self._items = {row["bid"]: row for _, row in audit_items(lot)}
         self._releases = used_releases(lot)
         newest = newest_factor_list(lot)
         self._listed = {row["bid"]: row["result"] for row in newest[1].value["items"]} if newest else {}
@@ -147,10 +148,8 @@ class Judge:
         return list(found.values())
 
     def _late_rows(self, bid: str, version: Version) -> Ruling:
-        if self.transcript is None or version.document is None:
-            return Ruling(PUBLIC_UNKNOWN)
-        item = transcript_item(self.transcript, bid)
-        if item is None:
+        item = self._items.get(bid)
+        if item is None or version.document is None:
             return Ruling(PUBLIC_UNKNOWN)
         envelope = version.document.value
         context = context_of(envelope)
@@ -280,6 +279,21 @@ def find_transcript(lot: Lot, tier: str) -> Document | None:
         if document is not None and document.value["tier"] == tier:
             return document
     return None
+
+
+def audit_items(lot: Lot) -> list[tuple[str, dict[str, Any]]]:
+    """Return place and row of every bid whose secrets the bundle shows: the audit transcript's, or of single bids."""
+    transcript, completed = find_transcript(lot, "audit"), lot.last("opening.completed")
+    if transcript is not None:
+        return [(transcript.place, row) for row in transcript.value["items"]]
+    order, named = lot.order, completed.body["transcript_sha256s"] if completed is not None else []
+    return [
+        (document.place, document.value["item"])
+        for document in lot.evidence.of_type("sb1.audit-item")
+        if order is not None
+        and document.value["order_sha256"] == order.sha256
+        and document.value["transcript_sha256"] in named
+    ]
 
 
 def transcript_item(transcript: Document, bid: str) -> dict[str, Any] | None:

@@ -98,16 +98,18 @@ def _good_share(key: XWingPrivateKey, info: bytes, ct: bytes, envelope: Envelope
 def missing_bids(ceremony: Ceremony, opened: Iterable[OpenedRelease], stored: Collection[str]) -> list[str]:
     """Return the bids for ``release.gaps``: fewer than k good shares, or a part that no replica has (S9.7).
 
-    Only bids that are released for can lack shares: one without a factor is not a gap that anybody could fill.
+    Only bids that are released for can lack shares: one without a factor is not a gap that anybody could fill. A bid
+    that the platform should not have taken (row 1) lacks all of them, and the verifier wants it named (SB-14).
     """
     factors, gaps = ceremony.factor_list, []
     releasing = set(ceremony.order.bid_ids if factors is None else factors.valid_bids)
     releases = list(opened)
     for bid, envelope in ceremony.envelopes.items():
-        if bid not in releasing or envelope is None:
+        if bid not in releasing:
             continue
         good = sum(bid in release.shares for release in releases)
-        if good < ceremony.policy.k or any(part.sha256 not in stored for part in envelope.parts):
+        lost = envelope is None or any(part.sha256 not in stored for part in envelope.parts)
+        if good < ceremony.policy.k or lost:
             gaps.append(bid)
     return sorted(gaps)
 

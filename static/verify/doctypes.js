@@ -122,6 +122,7 @@ const TABLES = {
     items: array(shape({ bid: BID, envelope_sha256: HEX32, result: choice("missing", "valid") })),
     order_sha256: HEX32,
   }, ["agency", "supervisor"]],
+  "sb1.audit-item": [{ item: shape(AUDIT_ITEM), order_sha256: HEX32, transcript_sha256: HEX32 }, []],
   "sb1.transcript": [{ items: array(anObject), tier: choice("audit", "bidders"), ...TRANSCRIPT }, []],
 };
 const OPTIONAL = { ...PAPER_OPTIONAL, "sb1.price": { terms: anObject } };

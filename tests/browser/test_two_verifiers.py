@@ -24,6 +24,7 @@ from tests.support.made_tender import MINUTE, Tender
 from tests.support.make_bundle import Files, make_bundle
 from tests.support.two_verifiers import Browsed, differences
 from tests.support.verifying import failures, told, told_once, verify
+from tests.verifier.test_evidence import evidence
 from tests.verifier.test_extensions import RULE, clock, confirmed, held, move, until_bidding
 from tests.verifier.test_lies import LIES, ZERO, Change, lie, put, swapped_ranks
 from tests.verifier.test_outages import BOTH, BY_OUTAGE, down
@@ -75,6 +76,13 @@ def test_clean_bundles_are_accepted_by_both(browsed: Browsed, story: str, kind: 
     found = browsed.verify(files, tender)
     assert differences(verify(files, tender), found) == []
     assert found["verdict"] == ("holds" if tier == "bidders" else "incomplete")
+
+
+def test_what_a_bidder_shows_of_its_own_bid_is_left_to_the_command(browsed: Browsed) -> None:
+    tender = told_once("bad_share")
+    files = evidence(tender, 1)
+    found = browsed.verify(files, tender)
+    assert (differences(verify(files, tender), found), found["verdict"]) == ([], "incomplete")
 
 
 @pytest.mark.parametrize("seed", ROUNDS)

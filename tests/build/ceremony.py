@@ -97,6 +97,8 @@ class World:
     directory: Path
     factor: bool = True
     filling: int = 0
+    custodians: tuple[tuple[str, str], ...] = CUSTODIANS
+    k: int = 3
     clock: FixedClock = field(default_factory=lambda: FixedClock(PUBLISHED_AT))
     log: RecordedLog | ContinuedLog = field(default_factory=lambda: RecordedLog(ORIGIN))
     agency: Es256Signer = field(default_factory=lambda: Es256Signer.from_scalar(101))
@@ -123,8 +125,8 @@ class World:
 
     def publish(self) -> World:
         """Set up institutions, agents, keys, policy and schedule, and admit them."""
-        keys = [Es256Signer.from_scalar(201 + i) for i in range(len(CUSTODIANS))]
-        for i, ((name, role), key) in enumerate(zip(CUSTODIANS, keys, strict=True), 1):
+        keys = [Es256Signer.from_scalar(201 + i) for i in range(len(self.custodians))]
+        for i, ((name, role), key) in enumerate(zip(self.custodians, keys, strict=True), 1):
             create_agent(
                 self.directory / f"c{i}", name=name, role=role, passphrase=PASSPHRASE, key=key, jobs_per_minute=10_000
             )
@@ -140,7 +142,7 @@ class World:
     def trust_file(self, custodians: list[Es256Signer], **changes: Any) -> bytes:
         rows = [
             {"alg": "ES256", "key": b64u(key.spki), "kid": key.kid, "name": name, "role": "custodian"}
-            for key, (name, _role) in zip(custodians, CUSTODIANS, strict=True)
+            for key, (name, _role) in zip(custodians, self.custodians, strict=True)
         ]
         for signer, name, role in ((self.agency, "某代理公司", "agency"), (self.supervisor, "某监督局", "supervisor")):
             rows.append({"alg": "ES256", "key": b64u(signer.spki), "kid": signer.kid, "name": name, "role": role})
@@ -179,7 +181,7 @@ class World:
             "bidder_factor": self.factor,
             "custodians": rows,
             "demo": False,
-            "k": 3,
+            "k": self.k,
             "lot": LOT,
             "parts": ["main", "price"],
             "price_bytes": 4096,

@@ -21,7 +21,7 @@ from agents.custodian.shares import open_share
 from agents.sealing import SealedBid
 from tests.support.ceremony import Institutions
 from tests.support.databases import Server, clone
-from tests.support.journey import MARGIN, Exchange, Tender, open_exchange
+from tests.support.journey import MARGIN, Exchange, Tender, open_exchange, verified
 from tests.support.market import CLOSE
 from trading.bids import closing
 from trading.bids.rules.envelope import parse_envelope
@@ -29,6 +29,7 @@ from trading.crypto.keys import XWingPrivateKey, hpke_seal, release_info
 from trading.crypto.signatures import sign_document
 from trading.custody.rules.jobs import read_job
 from trading.disclosure.rules.tiers import Tier
+from trading.disclosure.service import export_procedure
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.encoding import b64u, b64u_decode
 from trading.kernel.errors import RuleBroken
@@ -125,6 +126,20 @@ def require_proved(tender: Tender, *, sb19: str = "not in this tier") -> None:
     assert (report["found"], report["code"]) == ([], 0)
     assert report["states"]["SB-19"] == sb19
     assert tender.exchange.audit() == []
+
+
+def require_evidence(tender: Tender, key: str) -> None:
+    """What the platform gives one bidder proves the result of its bid, and tells no secret of another."""
+    bid, target = tender.bidders[key].bid, tender.market.directory / f"{tender.market.tender}-{key}.zip"
+    tender.exchange.settle()
+    extras = tender.exchange.extras()
+    export_procedure(tender.market.runtime, tender.market.tender, Tier.PUBLIC, target, extras, bid=bid)
+    report = verified(target, tender.exchange.trust_file)
+    assert (report["found"], report["code"]) == ([], 0)
+    assert {report["states"][check] for check in ("SB-14", "SB-17")} == {"ok"}
+    content = everything_in(target)
+    secrets_of = {other: sealed.s_c.hex().encode() for other, sealed in tender.sealed.items() if other != key}
+    assert [other for other, secret in secrets_of.items() if secret in content] == []
 
 
 # A bidder that keeps its factor; a tie; a price above the ceiling.
@@ -248,6 +263,7 @@ def test_pending_bids_are_decided_by_an_adjudication_after_the_opening(season: S
     blamed = [(ABSENT, 2), (FALSE_BAD, 4), (ABSENT, 5)]
     final = {dealt: ("BIDDER_MALFORMED_SEALING", absent), denied: ("TOO_FEW_SHARES", blamed)}
     assert tender.verdicts() == {**expected, **final}
+    require_evidence(tender, dealt)
     tender.open_all()  # reporting again changes nothing
     assert len(tender.bodies("bid.verdict")) == 4
     assert tender.rank().failure is None
@@ -273,6 +289,7 @@ def test_three_lost_custodians_leave_only_a_rescued_bid(season: Season) -> None:
     assert failure is not None
     assert tender.bodies("lot.failed")[0]["reason"] == "fewer_than_three_after_opening"
     require_proved(tender)
+    require_evidence(tender, "mingde")  # with its rescue
 
 
 # Fewer than three bids.

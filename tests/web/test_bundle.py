@@ -26,8 +26,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Tier]]:
     """Stand in for the log's files and the export, which have tests of their own; list what was exported."""
     calls: list[tuple[str, Tier]] = []
 
-    def export(_runtime: object, reference: str, tier: Tier, target: Path, extras: BundleExtras) -> None:
-        calls.append((reference, tier))
+    def export(
+        _runtime: object, reference: str, tier: Tier, target: Path, extras: BundleExtras, *, bid: str | None = None
+    ) -> None:
+        calls.append((reference if bid is None else bid, tier))
         target.write_bytes(b"PK bundle " + extras.trust + str(len(calls)).encode())
 
     monkeypatch.setattr(views, "export_procedure", export)

@@ -305,6 +305,7 @@ def opened(hall: Hall, station: Station) -> None:
     opened = conduct.open_all(station.box, evaluated, lambda result: station.client.post_result(result.result()))
     text = hall.page()
     assert "did not confirm in time" in text
+    assert [rule in text for rule in ("OPN-05", "SUB-09")] == [True, True]  # revoked; the security may be kept
     for key in ("qinghe", "bolin", "mingde"):
         assert f"{PRICES[key] // 100:,}.00" in text
     papers = conduct.transcript_documents(evaluated, opened, station.client)
@@ -433,6 +434,7 @@ def audited(hall: Hall) -> None:
     """Bundle, log, proof and full verification; every look at what is not public leaves a record."""
     eventually(lambda: "Opening completed" in hall.person("auditor").get("/audit/log?lang=en").text)
     bundle_of_the_auditor(hall)
+    evidence_of_a_bid(hall)
     page = hall.person("auditor").get("/audit/log?kind=opening.completed").text
     (record,) = set(re.findall(r'href="(/audit/log/[0-9a-f]{64})"', page))
     assert "transcript_sha256s" in hall.person("auditor").get(record).text
@@ -508,6 +510,29 @@ def bundle_of_the_auditor(hall: Hall) -> None:
     assert f"bundle.auditor:{hall.market.tender}" in client.get("/supervision/accesses").text
     assert hall.market.kinds().count("admin.read") >= 1
     assert hall.person("supervisor").post(path, data=hidden).status_code in {400, 403}
+
+
+def evidence_of_a_bid(hall: Hall) -> None:
+    """A bidder gets what proves the result of its own bid, on its page and by the API; nobody gets that of another."""
+    tender, own = hall.market.tender, hall.play.bidders["yunfan"]
+    path, api = f"/procedures/{tender}/lots/1/evidence.zip", f"/api/v1/bids/{own.bid}/evidence"
+    assert f'href="{path}"' in hall.person("yunfan").get(f"/bidder/tenders/{tender}/lots/1").text
+    for answer in (hall.person("yunfan").get(path), own.client.get(api)):
+        with answer, zipfile.ZipFile(io.BytesIO(answer.data)) as bundle:
+            told = [loads_object(bundle.read(name)) for name in bundle.namelist() if name.startswith("docs/")
+                    and name.endswith(".json")]  # fmt: skip
+        assert [each["item"]["bid"] for each in told if each["typ"] == "sb1.audit-item"] == [own.bid]
+    assert hall.play.bidders["qinghe"].client.get(api).status_code == 404
+    assert hall.person("supervisor").get(path).status_code == 403
+    shown = next(each for each in own.client.get("/api/v1/bids").get_json()["bids"] if each["bid"] == own.bid)
+    assert shown["opening"]["result"] == {
+        "at_fault": "bidder",
+        "effect": "revoked",
+        "faults": [],
+        "rules": ["OPN-05", "SUB-09"],
+        "security": "forfeitable",
+        "verdict": "BIDDER_NO_FACTOR",
+    }
 
 
 def is_witnessed(hall: Hall) -> bool:

@@ -23,6 +23,7 @@ from trading.notices.tables import notice
 from trading.openings import queries as openings
 from trading.openings.model import Place
 from trading.openings.rules.factors import make_rescue
+from trading.openings.rules.transcripts import make_audit_item, parse_transcript
 from trading.procedures import queries as procedures
 from trading.procedures.tables import procedure
 
@@ -173,6 +174,52 @@ def _rescue(contents: Contents, bid: str, s_b: bytes, s_c: bytes) -> bytes:
 def _enrolments(conn: Connection) -> list[SignedDocument]:
     query = select(document.c.bytes, document.c.sigs).where(document.c.typ == "mb.key-enrol")
     return [SignedDocument.from_parts(bytes(row.bytes), bytes(row.sigs)) for row in conn.execute(query)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnItems:
+    """What proves the result of one bid beyond what everybody gets: its row of the audit transcript, rescue, parts."""
+
+    items: tuple[SignedDocument, ...]
+    parts: dict[str, str]
+
+    def add_to(self, contents: Contents) -> None:
+        """Add both to a bundle that was restricted to a lower tier."""
+        for item in self.items:
+            contents.add(item)
+        contents.parts.update(self.parts)
+
+
+def own_items(contents: Contents, bid: str) -> OwnItems:
+    """Return the items of one bid, for its bidder (SB1 S11); of everything else nothing.
+
+    Raises:
+        NotFound: No completed opening lists the bid.
+    """
+    named = {digest for record in contents.records for digest in _transcripts_of(record)}
+    transcripts = [parse_transcript(contents.documents[digest].doc) for digest in named & contents.documents.keys()]
+    made = [make_audit_item(each, bid) for each in transcripts if each.tier == "audit"]
+    items = [SignedDocument(raw) for raw in made if raw is not None]
+    if not items:
+        raise NotFound(bid)
+    items += [signed for signed in contents.documents.values() if _is_rescue_of(signed, bid)]
+    envelopes = {ordered["envelope_sha256"] for ordered in _ordered_bids(contents) if ordered["bid"] == bid}
+    parts = {
+        part["sha256"]: part["name"]
+        for digest in envelopes & contents.documents.keys()
+        for part in loads_object(contents.documents[digest].doc)["parts"]
+    }
+    return OwnItems(items=tuple(items), parts=parts)
+
+
+def _is_rescue_of(signed: SignedDocument, bid: str) -> bool:
+    document = loads_object(signed.doc)
+    return (document["typ"], document.get("bid")) == ("sb1.rescue", bid)
+
+
+def _transcripts_of(record: LoggedRecord) -> list[str]:
+    found: list[str] = record.data["body"]["transcript_sha256s"] if record.kind == "opening.completed" else []
+    return found
 
 
 def with_keys(contents: Contents) -> None:

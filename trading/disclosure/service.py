@@ -60,10 +60,15 @@ class BundleWriter:
         self._zip.close()
 
 
-def export_procedure(runtime: Runtime, reference: str, tier: Tier, target: Path, extras: BundleExtras) -> None:
+def export_procedure(
+    runtime: Runtime, reference: str, tier: Tier, target: Path, extras: BundleExtras, *, bid: str | None = None
+) -> None:
     """Write the bundle of one procedure: kind ``public``, or ``auditor`` for the tier ``audit``.
 
+    With ``bid`` it also holds what proves the result of that bid, which is for its bidder to give away (SB1 S11).
+
     Raises:
+        NotFound: No completed opening lists ``bid``.
         RuleBroken: ``log.not_witnessed``: no checkpoint has a quorum yet.
     """
     log, note = _witnessed(runtime)
@@ -71,7 +76,10 @@ def export_procedure(runtime: Runtime, reference: str, tier: Tier, target: Path,
         contents = queries.of_one(conn, reference)
     contents.records = [record for record in contents.records if record.n < note.size]
     contents.key_records = [record for record in contents.key_records if record.n < note.size]
+    own = None if bid is None else queries.own_items(contents, bid)
     _restrict(contents, tier, queries.public_kinds(runtime.ledger.registry))
+    if own is not None:
+        own.add_to(contents)
     with runtime.ledger.read() as conn:
         contents.records += queries.evidence_of(conn, contents)
     parts = _parts(runtime, log, note)

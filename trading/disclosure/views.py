@@ -1,7 +1,8 @@
 """The evidence bundle of a procedure for everyone, once its opening is complete (AL1 L12.1, SB1 S11).
 
 A bundle is made when the first reader asks and kept until the procedure has another record, so that many readers cost
-no more than one. A demonstration also hands out what bidders get: its notice says so.
+no more than one. A demonstration also hands out what bidders get: its notice says so. A bidder gets besides what proves
+the result of its own bid.
 """
 
 from __future__ import annotations
@@ -16,19 +17,22 @@ from flask import Blueprint, Response, current_app, send_file
 from trading.audit.queries import anchors_of
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader, witnessed
+from trading.bids import queries as bids
 from trading.disclosure.rules.tiers import Tier
 from trading.disclosure.service import BundleExtras, export_draw, export_procedure
 from trading.experts import queries as experts
 from trading.kernel.errors import NotFound, RuleBroken
+from trading.kernel.roles import Role
 from trading.kernel.signed import SignedDocument
 from trading.notices.queries.page import page
 from trading.procedures import queries as procedures
-from trading.web.permissions import public
+from trading.web.permissions import allow, current_actor, public
 
 blueprint = Blueprint("disclosure", __name__)
 
 # One bundle is made at a time in a process, because making one reads every proof of its procedure.
 _MAKING: Final = threading.Lock()
+_STAGE: Final = "all"
 
 
 def _runtime() -> Runtime:
@@ -39,6 +43,39 @@ def _runtime() -> Runtime:
 @public
 def bundle(reference: str) -> Response:
     """Everything public about a procedure, with its proofs and the program that checks them."""
+    path = made(reference, *_newest(reference), _tier())
+    return send_file(path, as_attachment=True, download_name=f"{reference}.zip", mimetype="application/zip")
+
+
+@blueprint.get("/procedures/<reference>/lots/<lot>/evidence.zip")
+@allow(Role.BIDDER, relation="own_bid")
+def evidence(reference: str, lot: str) -> Response:
+    """The evidence of the result of the own bid: with this file alone a third person recomputes it (SB1 S10, S11)."""
+    with _runtime().ledger.read() as conn:
+        own = bids.own_bids(conn, current_actor().organisation or "")
+    here = (reference, lot, _STAGE)
+    bid = next((each.reference for each in own if (each.procedure, each.lot, each.stage) == here), None)
+    if bid is None:
+        raise NotFound(f"bid for {reference}")
+    return evidence_of(reference, bid)
+
+
+def evidence_of(reference: str, bid: str) -> Response:
+    """Return the evidence of the result of one bid as a file; the caller has made sure whose bid it is.
+
+    Raises:
+        NotFound: The opening is not complete, or does not list the bid.
+    """
+    path = made(reference, *_newest(reference), _tier(), bid)
+    return send_file(path, as_attachment=True, download_name=f"{reference}-{bid}.zip", mimetype="application/zip")
+
+
+def _tier() -> Tier:
+    return Tier.BIDDERS if _runtime().demo else Tier.PUBLIC
+
+
+def _newest(reference: str) -> tuple[str, int]:
+    """Return commitment and position of the newest record of a procedure whose opening is complete."""
     with _runtime().ledger.read() as conn:
         shown = page(conn, reference, _runtime().clock.now_ms())
     if not shown.complete:
@@ -46,8 +83,7 @@ def bundle(reference: str) -> Response:
     newest, note = shown.log[-1], witnessed(_runtime())
     if newest.n is None or note is None or note.size <= newest.n:
         raise RuleBroken("log.not_witnessed", "AL1 L7.3")  # in a moment; a bundle without the newest record would stay
-    path = made(reference, newest.h, newest.n, Tier.BIDDERS if _runtime().demo else Tier.PUBLIC)
-    return send_file(path, as_attachment=True, download_name=f"{reference}.zip", mimetype="application/zip")
+    return newest.h, newest.n
 
 
 @blueprint.get("/procedures/<reference>/draw.zip")
@@ -71,20 +107,21 @@ def draw_bundle(reference: str) -> Response:
     return send_file(path, as_attachment=True, download_name=f"{reference}-draw.zip", mimetype="application/zip")
 
 
-def made(reference: str, newest_h: str, newest_n: int, tier: Tier) -> Path:
-    """Return the bundle of a tier that holds the record ``newest_h`` at position ``newest_n``.
+def made(reference: str, newest_h: str, newest_n: int, tier: Tier, bid: str | None = None) -> Path:
+    """Return the bundle of a tier that holds the record ``newest_h`` at position ``newest_n``, for the bidder of a bid.
 
     It is made anew when that record gets another time stamp. Older ones of the tier are removed.
     """
     folder = cast("Path", current_app.extensions["bundles"])
-    path = folder / f"{reference}-{tier.value}-{newest_h[:16]}-{_stamps(newest_n)}.zip"
+    name = f"{reference}-{tier.value}" if bid is None else f"{reference}-of-{bid}"
+    path = folder / f"{name}-{newest_h[:16]}-{_stamps(newest_n)}.zip"
     with _MAKING:
         if not path.exists():
             extras = _extras()
             folder.mkdir(mode=0o700, exist_ok=True)
             fresh = folder / f"{secrets.token_hex(8)}.part"
-            export_procedure(_runtime(), reference, tier, fresh, extras)
-            for old in folder.glob(f"{reference}-{tier.value}-*.zip"):
+            export_procedure(_runtime(), reference, tier, fresh, extras, bid=bid)
+            for old in folder.glob(f"{name}-*.zip"):
                 old.unlink(missing_ok=True)  # a reader who is still downloading keeps the open file
             fresh.replace(path)
     return path

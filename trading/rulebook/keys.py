@@ -34,6 +34,8 @@ class Key(StrEnum):
     DECRYPT_WINDOW_MIN = "opening.decrypt_window_min"
     DECRYPT_WINDOW_MAX = "opening.decrypt_window_max"
     OBJECTION_ON_THE_SPOT = "opening.objection_on_the_spot"
+    BID_SECURITY_REFUND_WITHDRAWN = "bid_security.refund_withdrawn_gp"
+    BID_SECURITY_REFUND_LOSERS = "bid_security.refund_losers_gp"
     EXCLUDE_ABOVE_CEILING = "evaluation.exclude_above_ceiling"
     ABNORMAL_LOW_CHECK = "abnormal_low.check"
     ABNORMAL_LOW_OF_MEAN = "abnormal_low.k1_of_mean"

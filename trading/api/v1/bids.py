@@ -32,12 +32,15 @@ from trading.bids import queries, service
 from trading.bids.model import BidHead
 from trading.bids.service import Arrival, Refused
 from trading.custody import queries as custody
+from trading.disclosure import views as disclosure
 from trading.kernel.encoding import b64u_decode
-from trading.kernel.errors import InvalidInput, NotPermitted
+from trading.kernel.errors import InvalidInput, NotFound, NotPermitted
 from trading.kernel.roles import Actor, Role
 from trading.kernel.signed import SignedDocument
 from trading.openings import queries as openings
 from trading.openings.model import Place
+from trading.openings.rules.consequences import consequence
+from trading.openings.rules.verdicts import Code
 from trading.openings.service import factors, rehearsals
 from trading.procedures import queries as procedures
 from trading.storage.objects import MAX_PART
@@ -192,6 +195,19 @@ def own() -> Response:
     return answer({"bids": shown})
 
 
+@blueprint.get("/bids/<bid>/evidence")
+@allow(Role.BIDDER, relation="own_bid")
+@tokens.scoped("read:own", "write:bids")
+def evidence(bid: str) -> Response:
+    """Return the bundle that proves the result of an own bid to a third person, once the opening is complete (S11)."""
+    with runtime().ledger.read() as conn:
+        own = queries.own_bids(conn, tokens.actor().organisation or "")
+    head = next((each for each in own if each.reference == bid), None)
+    if head is None:
+        raise NotFound("bid")
+    return disclosure.evidence_of(head.procedure, bid)
+
+
 def _shown(conn: Connection, head: BidHead) -> dict[str, Any]:
     lot = procedures.find_lot(conn, head.procedure_id, head.lot, head.stage)
     return {
@@ -219,7 +235,7 @@ def _shown(conn: Connection, head: BidHead) -> dict[str, Any]:
 
 
 def _opening(conn: Connection, head: BidHead) -> dict[str, Any] | None:
-    """Return what the bidder must know to act in time: the factor window, and whether its bid has a gap."""
+    """Return what the bidder must know to act in time: the factor window, a gap; in the end, the result."""
     place = Place(procedure=head.procedure, procedure_id=head.procedure_id, lot=head.lot, stage=head.stage)
     row = openings.opening_row(conn, place)
     if row is None:
@@ -229,5 +245,14 @@ def _opening(conn: Connection, head: BidHead) -> dict[str, Any] | None:
         "factor_ends_at": row.factor_ends_at,
         "factor_revealed": factor is not None,
         "has_gap": head.reference in row.gaps,
+        "result": _result(conn, place, head.reference) if row.step == "completed" else None,
         "step": row.step,
     }
+
+
+def _result(conn: Connection, place: Place, bid: str) -> dict[str, Any] | None:
+    """Return the verdict on the bid and what it means in law; not before all bids are read out (OPN-04)."""
+    found = openings.results(conn, place).get(bid)
+    if found is None:
+        return None
+    return {"faults": found.faults, "verdict": found.verdict, **consequence(Code(found.verdict)).as_json()}

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, select
 
 from trading.audit.tables import audit_entry
 from trading.documents.cache import DOCUMENTS
+from trading.kernel.calendar import WorkingDays
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.notices.queries.journal import journal
 from trading.notices.queries.log import public_log
-from trading.notices.queries.opening import BidRow, Ceremony, Closing, Fault, KeyHolder, Windows
+from trading.notices.queries.opening import BidRow, Ceremony, Closing, Fault, KeyHolder, Refund, Windows
 from trading.notices.queries.statements import PUBLIC_PHASES
 from trading.notices.queries.values import Custodian
 from trading.openings import queries as openings
@@ -27,6 +28,8 @@ from trading.openings.tables import custodian_answer
 from trading.parties import queries as parties
 from trading.procedures import queries as procedures
 from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.service import edition_of
+from trading.rulebook.keys import Key, Regime
 
 
 def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all", *, acts: bool = True) -> Ceremony:
@@ -73,6 +76,17 @@ def ceremony(conn: Connection, reference: str, lot: str, stage: str = "all", *, 
         decided=kinds.count("objection.decided"),
         spoken=openings.spoken(conn, place) if acts else (),
         journal=told,
+        refunds=_refunds(conn, procedure, opening.ordered_at),
+    )
+
+
+def _refunds(conn: Connection, procedure: ProcedureRow, at: int) -> tuple[Refund, ...]:
+    """Return the periods that the edition of the procedure has for refunds of a bid security."""
+    edition, regime = edition_of(conn, procedure, at), Regime(procedure.regime)
+    keys = (Key.BID_SECURITY_REFUND_WITHDRAWN, Key.BID_SECURITY_REFUND_LOSERS)
+    found = {key: edition.days(key, regime) for key in keys if edition.has(key, regime)}
+    return tuple(
+        Refund(key=key, count=days.count, working=isinstance(days, WorkingDays)) for key, days in found.items()
     )
 
 

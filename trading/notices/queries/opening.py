@@ -14,6 +14,9 @@ from trading.notices.queries.journal import Happening
 from trading.notices.queries.log import LogRow
 from trading.notices.queries.values import Custodian
 from trading.openings.queries import Spoken
+from trading.openings.rules.consequences import Consequence, consequence
+from trading.openings.rules.verdicts import Code
+from trading.rulebook.keys import Key
 
 # The steps of SB1 S9 in the words of the page. Custodians check while bidders may object to the list, and the record is
 # signed while they may object to the opening; the others follow each other.
@@ -70,6 +73,20 @@ class BidRow:
     price_sha256: str | None = None
     delivery_days: int | None = None
     sme: str | None = None  # what the bidder says of itself: small_micro, consortium
+
+    @property
+    def consequence(self) -> Consequence | None:
+        """Return what the result means in law; None until the results of all bids are in."""
+        return None if self.verdict is None else consequence(Code(self.verdict))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """How long a refund of the bid security may take by the edition of the procedure, in days of one sort."""
+
+    key: Key
+    count: int
+    working: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +170,12 @@ class Ceremony:
     decided: int = 0
     spoken: tuple[Spoken, ...] = ()
     journal: tuple[Happening, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+    def refund_of(self, bid: BidRow) -> Refund | None:
+        """Return how long the refund of a bid's security may take; None if its result brings none."""
+        key = None if bid.consequence is None else bid.consequence.refund
+        return next((refund for refund in self.refunds if refund.key == key), None)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -1,6 +1,7 @@
 """``sb1.transcript``: what the ceremony found, in two tiers (SB1 S9.9, S11).
 
 The tier ``bidders`` lets every bidder check every price it heard, and no more; ``audit`` holds all secrets of the bids.
+``sb1.audit-item`` is the row of one bid out of the latter.
 """
 
 from __future__ import annotations
@@ -100,6 +101,12 @@ BIDDERS: Final = _table("bidders", _BIDDERS)
 AUDIT: Final = _table("audit", _AUDIT)
 
 
+AUDIT_ITEM: Final = fields.Table(
+    "sb1.audit-item",
+    {"item": fields.record(_AUDIT), "order_sha256": fields.digest, "transcript_sha256": fields.digest},
+)
+
+
 def parse_transcript(raw: bytes) -> Transcript:
     """Admit a transcript of either tier; raises ``InvalidInput`` with a code of P11."""
     table = AUDIT if loads_object(raw).get("tier") == "audit" else BIDDERS
@@ -126,6 +133,20 @@ def make_transcript(
             "release_sha256s": list(release_sha256s),
             "tier": tier,
         }
+    )
+
+
+def make_audit_item(transcript: Transcript, bid: str) -> bytes | None:
+    """Return what the audit transcript says of one bid as a document of its own; ``None`` if it does not list the bid.
+
+    It is for the bidder of that bid (S11) and unsigned: shares equal their C_i, secrets their commitments in the signed
+    envelope, verdict and faults those of the log. Left out or changed values are found by recomputing the verdict.
+    """
+    item = next((item for item in transcript.items if item.bid == bid), None)
+    if item is None:
+        return None
+    return AUDIT_ITEM.write(
+        {"item": _as_json(item), "order_sha256": transcript.order_sha256, "transcript_sha256": transcript.sha256}
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from trading.audit.rules.proof import ReceiptState
 from trading.notices.queries.values import Lot
+from trading.openings.rules.consequences import Consequence, consequence
+from trading.openings.rules.verdicts import Code
 from trading.participation.rules.tasks import Task
 from trading.storage.tokens import TokenName
 
@@ -77,6 +79,11 @@ class Opened:
     sme: str | None
     price_sha256: str | None
     manifest_sha256: str | None
+
+    @property
+    def consequence(self) -> Consequence:
+        """Return what the result means in law."""
+        return consequence(Code(self.verdict))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
