@@ -195,7 +195,7 @@ def test_query_budget(records: Records, client: FlaskClient, count_queries: Coun
     for path, most in (
         (BASE, 7),
         (f"{BASE}/notices/1", 3),
-        (f"{BASE}/lots/1/opening", 13),
+        (f"{BASE}/lots/1/opening", 14),
         (f"{BASE}/lots/1/result", 11),
     ):
         client.get(path)  # documents that never change are read once by a process

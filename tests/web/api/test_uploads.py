@@ -359,7 +359,8 @@ def test_pieces_without_an_upload_are_swept_and_those_of_one_are_not(sender: Sen
 def test_the_sweep_has_one_round_however_many_uploads_there_are(sender: Sender) -> None:
     """Its errand is seen by operators, so it must not count (G4)."""
     runtime = sender.market.runtime
-    assert [jobs.arm(runtime), jobs.arm(runtime)] == [1, 0]
+    jobs.arm(runtime)
+    assert jobs.arm(runtime) == 0
     with runtime.ledger.read() as conn:
         (errand,) = [each for each in errands.due(conn, sender.market.now()) if each.name == SWEEP]
     assert not errands.run(runtime, ERRANDS, errand.id)
