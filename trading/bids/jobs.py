@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from trading.audit import errands
 from trading.audit.runtime import Runtime
-from trading.bids import closing, uploads
+from trading.bids import closing, extending, probing, uploads
 
-ERRANDS = {"bids.close": closing.run, uploads.SWEEP: uploads.sweep}
+ERRANDS = {"bids.close": closing.run, probing.RECOVER: extending.recover, uploads.SWEEP: uploads.sweep}
 
 
 def arm(runtime: Runtime) -> int:
