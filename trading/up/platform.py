@@ -6,12 +6,15 @@ import fcntl
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from trading.assembly import open_runtime
+from trading.assembly import REGISTRY, open_runtime
+from trading.audit.ledger import Ledger
 from trading.bids.rules.outages import VANTAGES
 from trading.bids.rules.probing import ROUND_MS
 from trading.config import Settings
+from trading.db import open_engine
 from trading.embedded.places import admit_server, discard_noted
 from trading.embedded.postgres import PostgresServer
 from trading.embedded.valkey import ValkeyServer
@@ -150,9 +153,15 @@ class Platform:
         Raises:
             ProgramFailed: A program does not start.
         """
-        runtime = open_runtime(self.settings("worker"), pool_size=2)
+        settings = self.settings("worker")
+        engine = open_engine(settings.database_url, pool_size=2, application="up")
+        try:
+            runtime = replace(open_runtime(settings, pool_size=2), ledger=Ledger(engine, registry=REGISTRY))
+            for vantage in VANTAGES:
+                set_up(runtime, folder_of(self.data_dir, vantage), vantage)
+        finally:
+            engine.dispose()
         for vantage in VANTAGES:
-            set_up(runtime, folder_of(self.data_dir, vantage), vantage)
             self._supervisor.start(probe_program(self.data_dir, vantage, self.listen, every_s))
 
     def halt(self, name: str) -> None:
