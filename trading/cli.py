@@ -19,6 +19,8 @@ COMMANDS: Mapping[str, str] = {
     "clock": "trading.clockwork:clock",
     "clock-state": "trading.commands.clock_state:clock_state",
     "desk": "trading.commands.desk:desk",
+    "probe open": "trading.commands.probes:open_probe",
+    "probe run": "agents.probe.cli:run",
     "procedure": "trading.commands.procedure:procedure",
     "bid": "agents.bid.commands:main",
     "docs": "trading.commands.docs:docs",
@@ -105,6 +107,9 @@ for own in (
     draw,
     verify,
     LazyGroup("log", under="log ", help="日志源: the key of the log, its end and its continuation."),
+    LazyGroup(
+        "probe", under="probe ", help="平台自测: the synthetic bidder that measures whether bids can be submitted."
+    ),
 ):
     main.add_command(own)
 

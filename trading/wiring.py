@@ -15,6 +15,7 @@ from trading.agency.views import blueprint as agency_pages
 from trading.api.custodian import blueprint as custodian_api
 from trading.api.draws import blueprint as draw_api
 from trading.api.feed import blueprint as feed
+from trading.api.v1.availability import blueprint as availability_api
 from trading.api.v1.bids import blueprint as bid_api
 from trading.api.v1.ocds import blueprint as ocds_api
 from trading.api.v1.openings import blueprint as opening_api
@@ -70,6 +71,7 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     evaluation_pages,
 )
 API: Final[tuple[Blueprint, ...]] = (
+    availability_api,
     bid_api,
     upload_api,
     custodian_api,
@@ -141,6 +143,14 @@ _HEALTH: Final = Desk(
     note_en="Witnesses, queue, public head, clocks, time stamps.",
 )
 
+_AVAILABILITY: Final = Desk(
+    endpoint="oversight.availability",
+    title_zh="可用性",
+    title_en="Availability",
+    note_zh="平台自测的结果，最近一天的故障。",
+    note_en="How the platform's synthetic bidders are served; outages of the last day.",
+)
+
 # What the workspace offers to each role, in this order. Every package appends its own rows.
 DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
     Role.AGENCY: (
@@ -169,7 +179,7 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
         ),
     ),
     Role.EXPERT: (_SEATS, _EVALUATIONS),
-    Role.CENTRE: (_DRAWS, _HEALTH),
+    Role.CENTRE: (_DRAWS, _HEALTH, _AVAILABILITY),
     Role.SUPERVISOR: (
         Desk(
             endpoint="supervision.index",
@@ -181,6 +191,7 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
         _CEREMONIES,
         _DRAWS,
         _ACCESSES,
+        _AVAILABILITY,
     ),
     Role.CUSTODIAN: (
         Desk(

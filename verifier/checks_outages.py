@@ -1,10 +1,14 @@
-"""TE-02: outages recomputed from the probes that a derived schedule names (TE1 T6)."""
+"""TE-02: outages recomputed from the probes that a derived schedule names, or that a close passed over (TE1 T5, T6)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from verifier.checks_clocks import is_confirmed
+from verifier.checks_refusals import TYPICAL, settled_before, was_seen
 from verifier.evidence import Logged
+from verifier.lot import Lot
+from verifier.report import Check
 
 PROBE_KINDS = ("availability.state",)
 VANTAGES = ("operator", "supervisor")
@@ -12,6 +16,25 @@ LEAST_FAILED = 2
 
 # First and last instant (ms), the latter None while it goes on, and the commitments of the probes that tell it.
 Down = tuple[int, "int | None", frozenset[str]]
+
+
+def check_outage_close(lot: Lot, check: Check) -> None:
+    """TE-02: no lot was closed over an outage that moves its deadline, unless agency and supervisor confirmed it.
+
+    Only the whole log shows what the probes told.
+    """
+    closed, schedule = lot.closed, lot.schedule
+    if closed is None or schedule is None or not lot.evidence.whole_log:
+        return
+    rule, due = schedule["extension_rule"] or TYPICAL, schedule["close"]
+    told = [each for kind in PROBE_KINDS for each in lot.evidence.of_kind(kind)]
+    seen = [each for each in told if each.n < closed.n and was_seen(each, closed)]
+    met = outage_met(sorted(seen, key=lambda each: each.n), rule, due, settled_before(lot, closed))
+    moving = met is not None and (met[0] is None or met[0] + rule["extend_ms"] > due)
+    if moving and is_confirmed(lot.evidence, closed, "outage"):
+        check.note(closed.place, "probes had told an outage; agency and supervisor confirmed the close")
+    else:
+        check.require(closed.place, "closed although probes had told an outage", holds=not moving)
 
 
 def outage_met(

@@ -16,7 +16,11 @@ from verifier.lot import Lot
 from verifier.report import Check
 
 FULL_MINUTE_MS = 60_000
-TYPICAL = {"extend_ms": 7_200_000, "look_back_ms": 7_200_000}  # T6, where the agency gave no consent
+TYPICAL = {
+    "extend_ms": 7_200_000,
+    "look_back_ms": 7_200_000,
+    "min_outage_ms": 600_000,
+}  # T6, where the agency gave no consent
 UNSEEN_MS = 1_000  # what was logged so shortly before a transaction began may not have been seen by it
 
 
@@ -99,9 +103,9 @@ def refused_around(lot: Lot, act: Logged, rule: dict[str, Any], due: int) -> lis
     return [each for each in _caused(lot) if first <= each.arrival <= last and each.logged.n < act.n]
 
 
-def was_seen(refused: Logged, act: Logged) -> bool:
-    """Return whether a refusal was in the log when the act began, so that the act had to heed it."""
-    return refused.t <= act.at - UNSEEN_MS
+def was_seen(told: Logged, act: Logged) -> bool:
+    """Return whether a record was in the log when the act began, so that the act had to heed it."""
+    return told.t <= act.at - UNSEEN_MS
 
 
 def close_by_rule(until: int, rule: dict[str, Any], at: int) -> int:

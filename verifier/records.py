@@ -133,6 +133,13 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     },
     "rehearsal.checked": {"bid": BID, "results": array(shape({"custodian": INDEX, "ok": BOOL}))},
     "bid.started": _BID,
+    "probe.opened": {
+        "bidder": NAME,
+        "policy_sha256": HEX32,
+        "schedule_sha256": HEX32,
+        "vantage": NAME,
+        **_LOT_BODY,
+    },
     "bid.refused": {"code": NAME, "envelope_sha256": HEX32, "queue_ms": COUNT, "received_at": MS},
     "bid.replicated": {"envelope_sha256": HEX32, "store": NAME},
     "bid.destroyed": {"envelope_sha256s": array(HEX32), "store": NAME},

@@ -48,6 +48,7 @@ from verifier.checks_opening import (
     check_releases,
     check_share_checks,
 )
+from verifier.checks_outages import check_outage_close
 from verifier.checks_pool import check_exclusions, check_pool
 from verifier.checks_ranking import check_award, check_notices, check_ranking
 from verifier.checks_refusals import check_refused_close
@@ -108,7 +109,7 @@ LOT_CHECKS: tuple[tuple[str, str, tuple[LotCheck, ...]], ...] = (
     (
         "TE-02",
         "deadlines moved by rule recomputed from their evidence; confirmed ones were blocked",
-        (check_extensions, check_confirmations, check_refused_close),
+        (check_extensions, check_confirmations, check_refused_close, check_outage_close),
     ),
     ("TE-03", "deadline heartbeat", (check_heartbeat,)),
     ("TE-04", "close entry: not before the close, drain waited for", (check_close_entry,)),

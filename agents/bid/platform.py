@@ -10,7 +10,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -140,6 +140,10 @@ class Platform:
     def receipt(self, h: str) -> Answer:
         """Fetch the best receipt there is for a record commitment."""
         return self._call(f"/receipts/{_q(h)}", None, 0, {})
+
+    def tell_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> Answer:
+        """Tell what a synthetic bidder found; what was told before is passed over."""
+        return self._json("/availability", {"rounds": [dict(each) for each in rounds]})
 
     def _json(self, path: str, body: Mapping[str, Any]) -> Answer:
         raw = canonical.dumps(dict(body))

@@ -28,6 +28,10 @@ CREATE UNIQUE INDEX uq_errand_name_entry_id ON desk.errand (name, entry_id);
 
 CREATE INDEX audit_entry_tst ON log.audit_entry (id) WHERE kind = 'tst.anchored';
 
+CREATE INDEX audit_entry_probe ON log.audit_entry (id) WHERE kind = 'availability.state';
+
+CREATE INDEX audit_entry_probe_lot ON log.audit_entry (id) WHERE kind = 'probe.opened';
+
 CREATE TABLE record.publication (
     id BIGINT NOT NULL,
     entry_id BIGINT NOT NULL,
@@ -66,6 +70,8 @@ def downgrade() -> None:
     """Drop them; only an empty database may be taken down."""
     op.execute("SET ROLE trading_owner")
     op.execute("DROP TABLE record.publication")
+    op.execute("DROP INDEX log.audit_entry_probe_lot")
+    op.execute("DROP INDEX log.audit_entry_probe")
     op.execute("DROP INDEX log.audit_entry_tst")
     op.execute("DROP INDEX log.audit_entry_watch")
     op.execute("DROP INDEX desk.uq_errand_name_entry_id")

@@ -1,8 +1,23 @@
-// TE-02: outages recomputed from the probes that a derived schedule names (TE1 T6).
+// TE-02: outages recomputed from the probes that a derived schedule names, or that a close passed over (TE1 T5, T6).
+import { isConfirmed } from "./checks_clocks.js";
+import { TYPICAL, settledBefore, wasSeen } from "./checks_refusals.js";
 import { compare } from "./fields.js";
 
 export const PROBE_KINDS = ["availability.state"];
 const VANTAGES = ["operator", "supervisor"], LEAST_FAILED = 2;
+
+// No lot was closed over an outage that moves its deadline, unless agency and supervisor confirmed it. Only the whole log
+// shows what the probes told.
+export function checkOutageClose(lot, check) {
+  const { closed, schedule, evidence } = lot;
+  if (closed === null || schedule === null || !evidence.wholeLog) return;
+  const rule = schedule.extension_rule ?? TYPICAL, due = schedule.close;
+  const seen = evidence.records.filter((each) => PROBE_KINDS.includes(each.kind) && each.n < closed.n && wasSeen(each, closed));
+  const met = outageMet(seen.toSorted((left, right) => left.n - right.n), rule, due, settledBefore(lot, closed));
+  const moving = met !== null && (met.until === null || met.until + rule.extend_ms > due);
+  if (moving && isConfirmed(evidence, closed, "outage")) check.note(closed.place, "outage_confirmed");
+  else check.require(closed.place, !moving, "outage_closed");
+}
 
 // The end of the last outage that counts, null while one goes on, and its probes in log order; null if none counts:
 // enough of them between look-back and deadline, or one in progress at it.

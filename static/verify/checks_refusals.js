@@ -4,7 +4,7 @@ import { DRAIN_MS, HALF_HOUR_MS } from "./bounds.js";
 import { isConfirmed } from "./checks_clocks.js";
 
 const FULL_MINUTE_MS = 60_000;
-const TYPICAL = { extend_ms: 7_200_000, look_back_ms: 7_200_000 }; // T6, where the agency gave no consent
+export const TYPICAL = { extend_ms: 7_200_000, look_back_ms: 7_200_000, min_outage_ms: 600_000 }; // T6, where the agency gave no consent
 const UNSEEN_MS = 1_000; // what was logged so shortly before a transaction began may not have been seen by it
 
 // No lot was closed over a refusal that moves its deadline, unless agency and supervisor confirmed it.
@@ -51,8 +51,8 @@ function refusedAround(lot, act, rule, due) {
   return caused(lot).filter(({ logged, arrival }) => first <= arrival && arrival <= last && logged.n < act.n);
 }
 
-// Whether a refusal was in the log when the act began, so that the act had to heed it.
-const wasSeen = ({ t }, { at }) => t <= at - UNSEEN_MS;
+// Whether a record was in the log when the act began, so that the act had to heed it.
+export const wasSeen = ({ t }, { at }) => t <= at - UNSEEN_MS;
 
 // The deadline that follows from the end of a failure, told by a record of the instant `at`.
 export function closeByRule(until, rule, at) {

@@ -22,6 +22,7 @@ import {
 import { checkClocks } from "./checks_clocks.js";
 import { keptCheckpoints, spansLogs } from "./checks_continued.js";
 import { checkConfirmations, checkExtensions } from "./checks_extension.js";
+import { checkOutageClose } from "./checks_outages.js";
 import { checkRefusedClose } from "./checks_refusals.js";
 import { checkAward, checkNotices, checkRanking } from "./checks_ranking.js";
 
@@ -31,7 +32,8 @@ const LOT_CHECKS = [
   ["SB-09", checkOrders], ["SB-10", checkShareChecks, checkAdjudications], ["SB-11", checkFactors, leaveToCommand],
   ["SB-12", checkReleases], ["SB-13", checkCombination], ["SB-14", leaveToCommand], ["SB-15", leaveToCommand],
   ["SB-16", checkPrices], ["SB-17", checkVerdicts], ["SB-18", checkFingerprints], ["SB-19", checkNonRelease],
-  ["TE-01", checkScheduleChain], ["TE-02", checkExtensions, checkConfirmations, checkRefusedClose], ["TE-03", checkHeartbeat],
+  ["TE-01", checkScheduleChain],
+  ["TE-02", checkExtensions, checkConfirmations, checkRefusedClose, checkOutageClose], ["TE-03", checkHeartbeat],
   ["TE-04", checkCloseEntry], ["TE-05", checkBidTimes], ["TE-09", checkWindows],
   ["RK-01", checkRanking], ["RK-02", checkAward], ["RK-03", checkNotices],
 ];

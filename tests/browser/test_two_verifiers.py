@@ -133,6 +133,11 @@ def by_outage(tender: Tender, vantages: tuple[str, ...] = BOTH) -> None:
     moved_by_outage(tender, until, down(tender, tender.close - 20 * MINUTE, until, vantages))
 
 
+def closed_over_an_outage(tender: Tender) -> None:
+    down(tender, tender.close - 20 * MINUTE, tender.close + 5_000)
+    tender.wait(max(tender.now, tender.close + 10_000))
+
+
 def closed_over_a_refusal(tender: Tender) -> None:
     refused(tender, tender.close - 1_000)
     tender.wait(tender.close + 10_000)
@@ -168,6 +173,7 @@ MOVED: dict[str, tuple[dict[str, Any] | None, Callable[[Tender], None], str | No
     "by an invented refusal": (BY_REFUSAL, lambda tender: moved_by(tender, tender.close, "ab" * 32), "TE-02"),
     "by an outage": (BY_OUTAGE, by_outage, None),
     "by an outage that one alone saw": (BY_OUTAGE, lambda tender: by_outage(tender, BOTH[:1]), "TE-02"),
+    "over an outage": (None, closed_over_an_outage, "TE-02"),
     "over a refusal": (None, closed_over_a_refusal, "TE-02"),
     "confirmed": (None, confirmed, None),
     "confirmed for nothing": (None, lambda tender: confirmed(tender, blocked=False), "TE-02"),

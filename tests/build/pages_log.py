@@ -27,6 +27,7 @@ from trading.disclosure.explorer import Asked
 from trading.kernel.canonical import dumps
 from trading.kernel.encoding import b64
 from trading.notices.queries.records import KINDS
+from trading.supervision.rules.availability import day
 from trading.web.forms import Form
 
 LOG, OTHER = SignedLog().grow(40), SignedLog(salt=b"other").grow(40)
@@ -178,6 +179,7 @@ def _oversight() -> Iterator[Sample]:
         }  # fmt: skip
         yield Sample(f"accesses-{name}", "/supervision/accesses", "supervision/accesses.html", context)
     yield from _health()
+    yield from _availability()
 
 
 def _health() -> Iterator[Sample]:
@@ -210,6 +212,22 @@ def _health() -> Iterator[Sample]:
         yield Sample(f"health-{name}", "/supervision/health", "supervision/health.html", context)
     context = {"health": full, "counted": True, "head": head(), "earlier": closed_logs(), "now": NOW}
     yield Sample("health-continued", "/supervision/health", "supervision/health.html", context)
+
+
+def _availability() -> Iterator[Sample]:
+    def round_at(vantage: str, start: int, reason: str | None = None) -> dict[str, Any]:
+        body = {"from": start, "ms": 700, "ok": reason is None, "reason": reason, "vantage": vantage}
+        return {"body": body, "h": digest((vantage, start)), "n": start}
+
+    hours = range(NOW - DAY, NOW, HOUR // 4)
+    away = [each for each in hours if NOW - 9 * HOUR < each < NOW - 7 * HOUR]
+    busy = [*away, *(each for each in hours if NOW - 4 * HOUR < each < NOW - 3 * HOUR)]
+    told = [round_at("operator", each, "unreachable" if each in busy else None) for each in hours]
+    told += [round_at("supervisor", each, "receipt.missing" if each in away else None) for each in hours[20:]]
+    fresh = [round_at("operator", NOW - 20_000), round_at("supervisor", NOW - 9_000, "unreachable")]
+    for name, records in (("empty", []), ("full", [*told, *fresh])):
+        context = {"day": day(records, NOW)}
+        yield Sample(f"availability-{name}", "/supervision/availability", "supervision/availability.html", context)
 
 
 def samples() -> Iterator[Sample]:

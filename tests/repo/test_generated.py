@@ -27,6 +27,7 @@ def test_every_route_says_who_may_call_it() -> None:
 
 def test_procfile_and_process_manager_run_the_same_programs() -> None:
     lines = dict(re.findall(r"^(\w+): (.+)$", text_of(ROOT / "Procfile"), re.MULTILINE))
+    assert lines.pop("probe").startswith("python -m trading.cli probe run --state ")  # wherever a vantage point is
     assert set(lines) - {"release"} == {program.name for program in platform_programs(ROOT, "127.0.0.1:1")}
     for program in platform_programs(ROOT, "127.0.0.1:1"):
         words = " ".join(program.command[1:]).replace("-m gunicorn", "gunicorn")

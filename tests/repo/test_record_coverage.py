@@ -66,7 +66,7 @@ SILENT_COMMANDS: Mapping[str, str] = {
         ),
         _NOTHING,
     ),
-    **dict.fromkeys(("clock", "up"), "it starts programs, which record by themselves"),
+    **dict.fromkeys(("clock",), "it starts programs, which record by themselves"),
     **dict.fromkeys(("desk challenge", "desk token"), _OWN),
     "log close": "a closed log takes no record; the next log begins with the one that tells it",
     "mirror": "it copies what is public already; it has no database",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.made_log import Entry
@@ -89,6 +91,27 @@ def test_an_invented_good_probe_and_one_that_was_left_out_are_found_in_the_whole
     assert good.h not in hs
     moved_by(tender, until, hs)
     assert any("not all that the log tells" in each for each in found(tender)["TE-02"])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "vantages", "lies"),
+    [
+        (-20 * MINUTE, -10 * MINUTE, BOTH, True),
+        (-2 * MINUTE, 20 * MINUTE, BOTH, True),  # in progress at the deadline
+        (-20 * MINUTE, -10 * MINUTE - 1, BOTH, False),  # a millisecond too short
+        (-20 * MINUTE, 20 * MINUTE, BOTH[:1], False),  # one vantage point alone
+    ],
+)
+@pytest.mark.parametrize("rule", [None, RULE, BY_OUTAGE])  # with and without consent
+def test_a_lot_that_was_closed_over_an_outage_is_found(
+    rule: dict[str, Any] | None, first: int, last: int, vantages: tuple[str, ...], *, lies: bool
+) -> None:
+    tender = until_bidding(rule)
+    down(tender, tender.close + first, tender.close + last, vantages)
+    tender.wait(max(tender.now, tender.close + 10_000))
+    told = found(tender)
+    assert any("closed although probes had told an outage" in each for each in told.get("TE-02", [])) is lies
+    assert found(tender, "auditor") == {}  # only the whole log shows what the probes told
 
 
 def test_a_hold_is_no_evidence_of_an_outage() -> None:

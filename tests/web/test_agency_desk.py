@@ -134,7 +134,7 @@ DATES: dict[str, Any] = {
     "questions_day": "",
     "validity_days": "90",
     "extension": "yes",
-    "triggers": ["clock", "refusal"],
+    "triggers": ["clock", "outage", "refusal"],
     "extend_minutes": "90",
 }
 
@@ -265,8 +265,9 @@ def consent(desk: Desk, page: str, schedule_sha256: str) -> None:
     assert "平台因自身原因拒收了按时到达的投标" in page
     address = f"/procedures/{desk.reference}/documents/{schedule_sha256}.json"
     rule = parse_schedule(desk.exchange.market.client().get(address).data).extension_rule
+    triggers = ("clock", "outage", "refusal")
     assert rule == ExtensionRule(
-        extend_ms=90 * 60_000, look_back_ms=120 * 60_000, min_outage_ms=10 * 60_000, triggers=("clock", "refusal")
+        extend_ms=90 * 60_000, look_back_ms=120 * 60_000, min_outage_ms=10 * 60_000, triggers=triggers
     )
 
 

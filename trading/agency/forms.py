@@ -156,6 +156,7 @@ class DatesForm(DraftForm):
         _("What moves it"),
         choices=[
             SelectChoice("clock", _("The platform cannot vouch for its clock at the deadline")),
+            SelectChoice("outage", _("The platform cannot be reached before the deadline")),
             SelectChoice("refusal", _("The platform refuses, by its own fault, what arrived in time")),
         ],
         validate_choice=False,

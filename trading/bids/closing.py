@@ -29,6 +29,7 @@ from trading.procedures.rules.lifecycle import Act, LotPhase
 
 _WAIT_S: Final = 3.0
 _AGAIN_MS: Final = 250
+_UNKNOWN_MS: Final = 1_000  # what moves the deadline goes on, is not in the log yet, or nobody has told
 _BLOCKED_MS: Final = 5_000  # an extension leaves an errand of its own; this one only notices that it is in force
 _CLOSER: Final = Actor.system("worker")
 
@@ -62,7 +63,7 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         return lot.close_at + DRAIN_MS
     match extending.settle(runtime.ledger, reference, number, stage):
         case Verdict.WAIT:
-            return after + _AGAIN_MS
+            return after + _UNKNOWN_MS
         case Verdict.BLOCK:
             return after + _BLOCKED_MS
         case Verdict.CLOSE:

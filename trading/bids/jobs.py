@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from trading.audit import errands
 from trading.audit.runtime import Runtime
-from trading.bids import closing, copying, uploads
+from trading.bids import closing, copying, extending, probing, uploads
 
 ERRANDS = {
     "bids.close": closing.run,
+    probing.RECOVER: extending.recover,
     uploads.SWEEP: uploads.sweep,
     copying.COPY: copying.copy,
     copying.COMPARE: copying.compare,

@@ -14,7 +14,7 @@ from trading.kernel.canonical import dumps
 from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event, EventKind
 
-MAX_VERSIONS = 50  # P12: replacements of one bid
+MAX_VERSIONS = 50  # P12: replacements of one bid; a synthetic bidder goes on for ever (ADR 0054)
 
 _RECEIVED = {"bid", "bidder", "envelope_sha256", "lot", "queue_ms", "received_at", "seq", "sig_sha256", "stage", "via"}
 _WITHDRAWN = {"bid", "bidder", "lot", "received_at", "seq", "sig_sha256", "stage", "withdrawal_sha256"}
@@ -36,6 +36,12 @@ EVENTS = (
         fields=frozenset({"bid", "bidder", "lot", "stage"}),
         title_zh="领取投标编号",
         title_en="Bid started",
+    ),
+    EventKind(
+        name="probe.opened",
+        fields=frozenset({"bidder", "lot", "policy_sha256", "schedule_sha256", "stage", "vantage"}),
+        title_zh="自测标段设立",
+        title_en="Probe lot opened",
     ),
     EventKind(
         name="bid.received",
@@ -115,6 +121,7 @@ class BidHead:
     head_kind: str
     head_sha256: str | None
     head_h: bytes | None
+    is_probe: bool  # of a lot that was never published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +147,7 @@ def require_next_version(head: BidHead, received: Received) -> None:
     """S7.3 step 4: ``seq`` continues the chain and ``supersedes`` names its head."""
     if received.seq != head.seq + 1 or received.supersedes != head.head_sha256:
         raise RuleBroken("bid.version_conflict", "SB1 S7.3", standing=head.seq)
-    if received.seq > MAX_VERSIONS:
+    if received.seq > MAX_VERSIONS and not head.is_probe:
         raise RuleBroken("bid.too_many_versions", "P12", limit=MAX_VERSIONS)
 
 

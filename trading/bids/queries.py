@@ -37,6 +37,7 @@ HEAD_COLUMNS = (
     bid.c.head_kind,
     bid.c.head_sha256,
     bid.c.head_h,
+    procedure.c.published_at.is_(None).label("is_probe"),
 )
 
 
@@ -64,6 +65,7 @@ def head_of(row: Row[*tuple[Any, ...]]) -> BidHead:
         head_kind=values["head_kind"],
         head_sha256=None if sha is None else bytes(sha).hex(),
         head_h=None if h is None else bytes(h),
+        is_probe=values["is_probe"],
     )
 
 

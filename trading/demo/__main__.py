@@ -147,6 +147,7 @@ def _tell(platform: Platform, kept: Path, verified: list[Verified], console: Con
 
 def _stay(platform: Platform, home: Path, console: Console) -> None:
     """Leave the site running until somebody stops it, and say what to try."""
+    platform.start_probes()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

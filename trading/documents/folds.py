@@ -47,12 +47,22 @@ def _names(field: str) -> Fold:
     return fold
 
 
+def _probe_opened(state: State, record: Mapping[str, Any]) -> None:
+    """Nobody signs the documents of a hidden lot (ADR 0054)."""
+    for field in ("policy_sha256", "schedule_sha256"):
+        named(state, record["body"][field])
+        state.facts.setdefault("unsigned", set()).add(record["body"][field])
+
+
 def named(state: State, digest: str) -> None:
     """Remember that this record names a document: the first that does is the one under which it is stored."""
     state.facts.setdefault("documents", {}).setdefault(digest, state.entry_id)
 
 
-FOLDS: Final[Mapping[str, Fold]] = {kind: _names(field) for kind, field in _NAMED.items()}
+FOLDS: Final[Mapping[str, Fold]] = {
+    **{kind: _names(field) for kind, field in _NAMED.items()},
+    "probe.opened": _probe_opened,
+}
 
 
 def content_of(doc: bytes, digest: bytes) -> dict[str, Any] | None:

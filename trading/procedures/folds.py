@@ -74,6 +74,11 @@ def _published(state: State, record: Mapping[str, Any]) -> None:
         state.rows["procedure"][record["procedure"],].pop(column, None)
 
 
+def _probe_opened(state: State, record: Mapping[str, Any]) -> None:
+    named = {name: bytes.fromhex(record["body"][name]) for name in ("policy_sha256", "schedule_sha256")}
+    _move_lot(state, record, phase="open", **named)
+
+
 def _changed(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
     _move_lot(state, record, schedule_sha256=bytes.fromhex(body["schedule_sha256"]))
@@ -134,6 +139,7 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "procedure.returned": _returned,
     "policy.fixed": _policy_fixed,
     "tender.published": _published,
+    "probe.opened": _probe_opened,
     "tender.changed": _changed,
     "procedure.amended": _amended,
     "procedure.cancelled": _cancelled,

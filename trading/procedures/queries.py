@@ -126,6 +126,18 @@ def lots_of(conn: Connection, procedure_id: int) -> list[LotRow]:
     return [lot_of(row) for row in conn.execute(query)]
 
 
+def open_until(conn: Connection, since: int, until: int) -> list[tuple[str, str, str]]:
+    """Return reference, number and stage of the published open lots whose deadline is after ``since``, to ``until``."""
+    query = (
+        select(procedure.c.reference, lot.c.number, lot.c.stage)
+        .join(lot, lot.c.procedure_id == procedure.c.id)
+        .where(procedure.c.published_at.is_not(None), lot.c.phase == "open")
+        .where(lot.c.close_at > since, lot.c.close_at <= until)
+        .order_by(lot.c.close_at, procedure.c.reference, lot.c.number)
+    )
+    return [(row.reference, row.number, row.stage) for row in conn.execute(query)]
+
+
 def find_lot(conn: Connection, procedure_id: int, number: str, stage: str) -> LotRow:
     """Return one lot and stage.
 

@@ -10,8 +10,10 @@ from trading.audit import health as log_health
 from trading.audit.queries import Access, AccessWish, accesses
 from trading.audit.runtime import Runtime
 from trading.audit.views import earlier, head
+from trading.bids import probing
 from trading.kernel.roles import Role
 from trading.supervision import queries, service
+from trading.supervision.rules.availability import DAY_MS, day
 from trading.web.permissions import allow, current_actor
 
 blueprint = Blueprint("oversight", __name__, url_prefix="/supervision")
@@ -65,3 +67,13 @@ def health() -> str:
         earlier=earlier(),
         now=_runtime().clock.now_ms(),
     )
+
+
+@blueprint.get("/availability")
+@allow(Role.SUPERVISOR, Role.AUDITOR, Role.CENTRE)
+def availability() -> str:
+    """How the synthetic bidders of the vantage points were served in the last day; nothing of bids (TE1 T6)."""
+    now = _runtime().clock.now_ms()
+    with _runtime().ledger.read() as conn:
+        told = probing.probes(conn, now - DAY_MS)
+    return render_template("supervision/availability.html", day=day(told, now))

@@ -25,7 +25,8 @@ DEMO_BANNER = "演示模式：密钥均在本机，结果不具有证明力\nDem
 
 @click.command("up")
 @click.option("--listen", envvar="LISTEN", default="127.0.0.1:8000", show_default=True, help="Loopback host and port.")
-def up(listen: str) -> None:
+@click.option("--probe/--no-probe", "probing", default=True, help="Whether the platform measures itself.")
+def up(listen: str, *, probing: bool) -> None:
     """Start servers, migrations and all processes on this machine; stop them with Ctrl-C."""
     configured = [name for name, variable in VARIABLES.items() if variable.server and os.environ.get(name)]
     if configured:
@@ -42,6 +43,8 @@ def up(listen: str) -> None:
     click.echo(f"正在启动平台 / Starting the platform in {platform.data_dir}")
     try:
         platform.start()
+        if probing:
+            platform.start_probes()
     except (AlreadyRunning, ForeignDirectory, EmbeddedServerError, ProgramFailed) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"平台已就绪 / The platform is ready: {platform.base_url}")

@@ -6,14 +6,21 @@ import fcntl
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from trading.assembly import REGISTRY, open_runtime
+from trading.audit.ledger import Ledger
+from trading.bids.rules.outages import VANTAGES
+from trading.bids.rules.probing import ROUND_MS
 from trading.config import Settings
+from trading.db import open_engine
 from trading.embedded.places import admit_server, discard_noted
 from trading.embedded.postgres import PostgresServer
 from trading.embedded.valkey import ValkeyServer
 from trading.kernel.clock import ShiftedClock
 from trading.up.keys import free_address, make_authorities, make_keys, make_witnesses
+from trading.up.probes import folder_of, set_up
 from trading.up.programs import (
     WITNESSES,
     Program,
@@ -21,6 +28,7 @@ from trading.up.programs import (
     base_environment,
     command_line,
     platform_programs,
+    probe_program,
     witness_program,
 )
 from trading.up.servers import Servers
@@ -28,6 +36,7 @@ from trading.up.supervisor import Running, Supervisor
 
 # Web first, so that nobody is promised anything new; the log's writer after everybody who waits for it; servers last.
 STOP_ORDER = (
+    *(f"probe-{vantage}" for vantage in VANTAGES),  # first, or they would find that the web is away
     "web",
     "worker",
     "contact",
@@ -134,6 +143,26 @@ class Platform:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def start_probes(self, every_s: float = ROUND_MS / 1000) -> None:
+        """Start the synthetic bidders of both vantage points; here both are on this machine and prove nothing (P13).
+
+        Args:
+            every_s: From the beginning of one round to that of the next, in seconds.
+
+        Raises:
+            ProgramFailed: A program does not start.
+        """
+        settings = self.settings("worker")
+        engine = open_engine(settings.database_url, pool_size=2, application="up")
+        try:
+            runtime = replace(open_runtime(settings, pool_size=2), ledger=Ledger(engine, registry=REGISTRY))
+            for vantage in VANTAGES:
+                set_up(runtime, folder_of(self.data_dir, vantage), vantage)
+        finally:
+            engine.dispose()
+        for vantage in VANTAGES:
+            self._supervisor.start(probe_program(self.data_dir, vantage, self.listen, every_s))
 
     def halt(self, name: str) -> None:
         """Stop one process and leave it stopped: for runs that do its work themselves, and for tests."""

@@ -68,6 +68,15 @@ def authority_program(data_dir: Path, addresses: Mapping[str, str]) -> Program:
     )
 
 
+def probe_program(data_dir: Path, vantage: str, listen: str, every_s: float) -> Program:
+    """Return the synthetic bidder of a vantage point. It gets its own folder and the public address, no settings."""
+    state, shift = str(data_dir / "probes" / vantage), str(data_dir / "demo-shift")
+    options = ("--state", state, "--url", f"http://{listen}", "--every", str(every_s), "--shift-file", shift)
+    environment = base_environment(data_dir)
+    del environment["DATA_DIR"]
+    return Program(name=f"probe-{vantage}", command=command_line("probe", "run", *options), environment=environment)
+
+
 def platform_programs(data_dir: Path, listen: str) -> tuple[Program, ...]:
     """Return the five processes that serve, in the order in which they start."""
     environment = base_environment(data_dir)

@@ -96,7 +96,7 @@ def test_a_draft_from_before_the_question_consents_to_nothing() -> None:
         ({"extend_minutes": str(7 * 24 * 60 + 1)}, "extend_minutes", "out_of_range"),
         ({"extend_minutes": "two hours"}, "extend_minutes", "not_integer"),
         ({"triggers": []}, "triggers", "not_a_choice"),
-        ({"triggers": ["clock", "outage"]}, "triggers", "not_a_choice"),  # nothing records outages
+        ({"triggers": ["clock", "weather"]}, "triggers", "not_a_choice"),
     ],
 )
 def test_consent_that_cannot_stand(changes: dict[str, Any], field: str, code: str) -> None:

@@ -16,6 +16,7 @@ from trading.procedures.rules.extension import ExtensionRule
 
 #: Both must fail; what any other point tells neither makes nor hides an outage.
 VANTAGES: Final = ("operator", "supervisor")
+SILENT_MS: Final = 86_400_000  # a vantage point that said nothing for a day before a deadline is not waited for
 _LEAST_FAILED: Final = 2  # one lost probe is an accident of its own network
 
 
@@ -61,9 +62,18 @@ def _failure(failed: Sequence[Probe], good: Probe | None) -> list[Outage]:
 
 def outages(records: Sequence[Mapping[str, Any]]) -> list[Outage]:
     """Return the outages that ``availability.state`` records with their ``h`` tell, oldest first."""
-    by_vantage = [
-        failures(Probe.of(record) for record in records if record["body"]["vantage"] == vantage) for vantage in VANTAGES
-    ]
+    return _common_to_all([failures(probes) for probes in _by_vantage(records)])
+
+
+def _by_vantage(records: Iterable[Mapping[str, Any]]) -> list[list[Probe]]:
+    found: dict[str, list[Probe]] = {vantage: [] for vantage in VANTAGES}
+    for record in records:
+        if record["body"]["vantage"] in found:
+            found[record["body"]["vantage"]].append(Probe.of(record))
+    return list(found.values())
+
+
+def _common_to_all(by_vantage: Sequence[list[Outage]]) -> list[Outage]:
     common = by_vantage[0]
     for others in by_vantage[1:]:
         common = [part for one in common for other in others for part in _common(one, other)]
@@ -88,3 +98,27 @@ def by_probes(
         return None
     named = frozenset(found.evidence)
     return replace(found, evidence=tuple(record["h"] for record in records if record["h"] in named))
+
+
+def is_unknown(records: Sequence[Mapping[str, Any]], rule: ExtensionRule, close: int, settled: int = 0) -> bool:
+    """Return whether what the vantage points have not told yet could still move a deadline, or move it further.
+
+    A round that fails cannot be told while it fails, so silence may be an outage; it is taken for one. Where that
+    makes no difference, because one vantage point was served meanwhile, nothing is unknown. A vantage point that was
+    silent for a day is not waited for: without it there is no outage.
+    """
+    by_vantage = _by_vantage(records)
+    if any(all(each.end < close - SILENT_MS for each in probes) for probes in by_vantage):
+        return False
+    possible = _common_to_all([[*_over(probes), _silence(probes)] for probes in by_vantage])
+    worst, known = (by_outage(each, rule, close, settled) for each in (possible, outages(records)))
+    return worst is not None and (known is None or known.until != worst.until)
+
+
+def _over(probes: Iterable[Probe]) -> list[Outage]:
+    return [each for each in failures(probes) if each.last is not None]
+
+
+def _silence(probes: Iterable[Probe]) -> Outage:
+    """Return the time since a vantage point told for the last time that a bidder was served, as a failure."""
+    return Outage(first=max((each.end for each in probes if each.ok), default=0), last=None, evidence=())

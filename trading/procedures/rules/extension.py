@@ -11,7 +11,7 @@ from trading.rulebook.model import Edition
 
 CAUSES: Final = ("clock", "outage", "refusal")
 #: What the platform finds by itself; consent to a trigger that nobody evaluates would be an empty promise.
-MEASURED: Final = ("clock", "refusal")
+MEASURED: Final = CAUSES
 MIN_EXTENSION_MS: Final = 1_800_000
 LONGEST_MS: Final = 7 * 86_400_000  # a bound of the form: a longer one is a decision, not a repair
 

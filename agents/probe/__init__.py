@@ -1,0 +1,1 @@
+"""The synthetic bidder of a vantage point (TE1 T6)."""
