@@ -21,7 +21,6 @@ from trading.up.programs import ROOT
 
 #: Yuan for one shelf, by bidder; the one that is played by hand asks least and wins.
 PRICES: Final = {"qinghe": "2450.00", "bolin": "2590.50", "yunfan": "2710.00"}
-PHRASE: Final = "four words of this bidder"
 BY_HAND: Final = BIDDERS[0]
 OTHERS: Final = BIDDERS[1:]
 _PROGRAM: Final = re.compile(r"\bmingbiao (bid [a-z]+ .*)")
@@ -41,7 +40,7 @@ class Shell:
         """Run one command line as it was copied; only the way to the program is this repository's."""
         words = shlex.split(line)
         assert words[0] == "mingbiao"
-        environment = people.environment() | {PACKAGE_VARIABLE: PHRASE, "PYTHONPATH": str(ROOT)}
+        environment = people.environment() | {PACKAGE_VARIABLE: "four words of this bidder", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             people.command(*words[1:]),
             cwd=self.home,
@@ -134,16 +133,10 @@ def keep_template(world: World) -> None:
 
 
 def confirm(world: World) -> None:
-    """Confirm the opening: one bidder in the browser with the package of its program, the others with theirs."""
+    """Confirm the opening: the bidder of the browser as its page says, the others alike."""
     bidder = world.person(BY_HAND.key).open(f"/bidder/tenders/{world.reference}/lots/1")
     assert "Confirm the opening of your bid" in bidder.text()
-    bidder.follow("Confirm the opening in this browser").confirm().press("Begin to confirm")
-    (package,) = Shell(world, BY_HAND).home.rglob("*.mbkey")
-    bidder.page.set_input_files("[data-saved]", package)
-    bidder.page.get_by_label("Its passphrase").fill(PHRASE)
-    bidder.page.get_by_role("button", name="Confirm the opening of my bid").click()
-    bidder.page.locator("[data-revealed].done-box").wait_for(timeout=60_000)  # the package costs 256 MB on purpose
-    bidder.follow("Back to the lot")
+    Shell(world, BY_HAND).run(shown(bidder)["reveal"])
     for each in OTHERS:
         Shell(world, each).run(lines_of(world, each)["reveal"])
     bidder.page.reload()
