@@ -43,7 +43,7 @@ DRAFT_MS: Final = 30_000  # before the moment an extension is drafted
 CLOSERS: Final = 3
 LATER_MS: Final = 3_600_000
 CONTROL_ROUNDS = 4  # at a time: a race is lost by chance
-TRIES = 8
+TRIES = 30  # each some seconds at most; the first or second finds it on most machines
 
 
 @dataclass(kw_only=True)
