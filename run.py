@@ -29,10 +29,10 @@ MINIMUM = (3, 11)
 PRODUCT = ("runtime", "embedded")
 EVERYTHING = ("runtime", "embedded", "test", "dev")
 WORKERS = "3"
-WHOLE = (  # besides campaigns, in long runs
-    *("tests/browser/test_accessibility.py", "tests/browser/test_two_verifiers.py", "tests/properties"),
-    *("tests/journeys/test_verify_audit.py", "tests/usecases/experts/test_every_column.py", "tests/verifier"),
-    *("tests/usecases/evaluation/test_every_column.py", "tests/journeys/test_continued_opening.py", "tests/campaigns"),
+WHOLE = (  # below tests/, in long runs: what has more in them than in ordinary ones
+    *("browser", "campaigns", "properties", "verifier", "partners/test_libraries.py", "platform/test_inspection.py"),
+    *("journeys/test_outage.py", "journeys/test_verify_audit.py", "journeys/test_continued_opening.py"),
+    *("usecases/experts/test_every_column.py", "usecases/evaluation/test_every_column.py"),
 )
 # Campaigns that load or kill a whole platform, one after the other; the others share the processors.
 ALONE = ("kills", "bid_kills", "tender_kills", "publication_kills", "real_bids", "by_hand", "deadline_storm")
@@ -227,10 +227,10 @@ def test(*arguments: str) -> None:
         run_tests([], dist="loadfile")
     elif arguments[0] == "long":
         os.environ |= {"MINGBIAO_CAMPAIGN": "long", "MINGBIAO_ALONE": " ".join(arguments[1:])}
-        alone = [f"tests/campaigns/test_{name}.py" for name in arguments[1:] or ALONE]
+        alone = [str(next(ROOT.glob(f"tests/[bc]*/test_{name}.py"), name)) for name in arguments[1:] or ALONE]
         run_tests(alone)
         if not arguments[1:]:
-            run_tests([*WHOLE, *(f"--ignore={each}" for each in alone)], dist="load")
+            run_tests([f"tests/{each}" for each in WHOLE] + [f"--ignore={each}" for each in alone], dist="load")
     else:  # a folder of tests by its name, or any path
         run_tests([f"tests/{each}" if (ROOT / "tests" / each).is_dir() else each for each in arguments])
 

@@ -8,7 +8,6 @@ with what lies on the disk. Bytes are counted on the way. ``MINGBIAO_CAMPAIGN=lo
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from agents.sealing import SealedBid
 from tests.browser.test_sealing import BARE, BIDDER, CHEAP, LOT, Edit, edited, kept, opened, refused
 from tests.support.browser_sealing import PASSPHRASE, Fault, SealingPage
 from tests.support.browsers import violations
+from tests.support.campaigns import LONG, among
 from tests.support.cutting import Way, way_to
 from tests.support.databases import Server, clone
 from tests.support.market import Bidder, Market, open_market
@@ -35,11 +35,10 @@ from trading.openings.rules.factors import make_factor
 from trading.storage.local import LocalStore
 from verifier.age import open_age
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 KB, MB = 1_000, 1_000_000
 CHUNK = 4 * 2**20
 #: Size of the file, cuts of one upload, uploads in a sample and in the long run: 200 cuts in all.
-SIZES = ((KB, 1, 1, 60), (5 * MB, 2, 0, 35), (60 * MB, 14, 0, 5))
+SIZES = ((KB, 1, 1, 60), (5 * MB, 2, 0, 35), (60 * MB, 14, 0, 5))  # bytes, cuts a round, rounds of a sample and of all
 HEAD_BYTES = 2_000  # more than the lines of one request take
 QUICK: Edit = ("calls.js", "FIRST_PAUSE_MS = 1000", "FIRST_PAUSE_MS = 10")
 DIES: Edit = ("uploading.js", "ATTEMPTS = 8", "ATTEMPTS = 1")
@@ -171,17 +170,19 @@ def test_a_cut_upload_goes_on_and_the_earlier_version_stands(
     desk: Desk,
     record_property: Any,  # noqa: ANN401 - pytest's own
 ) -> None:
-    wrong, cuts, desk.stood = [], 0, 0
+    wrong, cuts, planned, desk.stood = [], 0, 0, 0
     with ExitStack() as machines:
         kinds = [machines.enter_context(desk.machine(*edits)) for edits in KINDS]
         for size, each, sample, full in SIZES:
-            for number in range(full if LONG else sample):
+            rounds = among(full // 5, alone=full) if LONG else sample
+            planned += rounds * each
+            for number in range(rounds):
                 plan = [1 + secrets.randbelow(max(1, size // each)) for _ in range(each)]
                 found = desk.round(kinds[number % len(kinds)], size, plan)
                 wrong += [f"{size} bytes, no. {number}: {what}" for what in found]
                 cuts += desk.way.cuts
     assert wrong == []
-    assert (cuts, desk.stood) == ((200, 200) if LONG else (1, 1))
+    assert cuts == desk.stood == planned
     record_property("cuts", cuts)
 
 

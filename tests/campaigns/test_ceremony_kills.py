@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.build.market import DAY_MS
+from tests.support.campaigns import LONG, among
 from tests.support.databases import Server, clone
 from tests.support.killed_tender import KilledTender, Killing, killed_exchange, not_logged_once
 from tests.support.market import CLOSE
 from tests.support.mortal import Points
 
-TENDERS, ROUNDS = 8, 300
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
+TENDERS, ROUNDS = among(3, alone=8), among(120, alone=300)
 #: Records that every round in its turn is killed at; the others have no step of their own.
 STEPS = (
     *("bid.started", "bid.received", "tender.closed", "open.ordered", "share.checked", "factor.opened"),
