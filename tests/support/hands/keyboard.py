@@ -33,14 +33,16 @@ class Keyboard:
         return self._page.get_by_label(label, exact=True)
 
     def to(self, target: Locator) -> None:
-        """Move the focus to ``target``; every stop on the way must show where the focus is."""
-        element = target.element_handle()
+        """Move the focus to ``target``; every stop on the way must show where the focus is.
+
+        A page that follows what happens may put another element into its place meanwhile.
+        """
         for _ in range(MOST_STOPS):
-            state = self._page.evaluate(_STATE, element)
+            state = self._page.evaluate(_STATE, target.element_handle())
             if state["there"]:
                 return
             self._page.keyboard.press("Shift+Tab" if state["before"] and not state["body"] else "Tab")
-            stop = self._page.evaluate(_STATE, element)
+            stop = self._page.evaluate(_STATE, target.element_handle())
             assert stop["body"] or stop["seen"], f"the focus cannot be seen on {stop['what']}"
         raise AssertionError(f"{target} was not reached with the keyboard")
 
