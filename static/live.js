@@ -39,13 +39,20 @@
     if (say) say.textContent = text;
   }
 
+  // How to find again what has the focus: by its id, a link by where it leads, a table that scrolls by its caption.
+  function sameAs(element) {
+    if (!element || !region.contains(element)) return null;
+    const name = ["id", "href", "aria-labelledby"].find((each) => element.hasAttribute(each));
+    return name ? `[${name}="${CSS.escape(element.getAttribute(name))}"]` : null;
+  }
+
   // Only parts that differ are replaced, so that focus and reading position stay where they are.
   function replace(html) {
     const fresh = document.createElement("div");
     fresh.innerHTML = html;
     const names = [...fresh.querySelectorAll(":scope > [data-part]")].map((part) => part.dataset.part);
     const old = [...region.querySelectorAll(":scope > [data-part]")].map((part) => part.dataset.part);
-    const focused = document.activeElement && document.activeElement.id;
+    const again = sameAs(document.activeElement);
     if (names.join() !== old.join()) {
       region.replaceChildren(...fresh.childNodes);
     } else {
@@ -55,7 +62,7 @@
         if (before.outerHTML !== after.outerHTML) before.replaceWith(after);
       }
     }
-    if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+    if (again && document.activeElement === document.body) region.querySelector(again)?.focus({ preventScroll: true });
     count();
     const now = spoken();
     if (now !== told) announce(now);

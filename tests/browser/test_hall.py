@@ -59,6 +59,7 @@ def follow(page: Page, play: Play) -> None:
     play.institutions.round("notary", "agency", "centre")
     expect(page.locator(".feed li")).to_have_count(4, timeout=ARRIVES_MS)
     expect(page.locator("[data-part=banner]")).to_contain_text("3 of 5 custodians")
+    expect(page.locator("[aria-labelledby=custodians-table]")).to_be_focused()  # it was replaced meanwhile
     assert page.evaluate("window.loadedOnce"), "the page was loaded again"
     kinds = page.locator(".feed li").all_inner_texts()
     assert sum("has checked its shares" in each for each in kinds) == 3
