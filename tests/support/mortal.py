@@ -217,6 +217,7 @@ class Server:
     pids: list[int] = field(default_factory=list)
 
     def arm(self, point: str, what: str) -> None:
+        self._hear()
         fresh = self.order.with_suffix(".new")
         fresh.write_text(f"{point} {what}", encoding="utf-8")
         fresh.replace(self.order)
@@ -228,9 +229,13 @@ class Server:
     @property
     def deaths(self) -> int:
         """Return how many servers have died so far."""
+        self._hear()
+        return max(0, len(self.pids) - 1)
+
+    def _hear(self) -> None:
+        """Take what the nursery has told; it stops when nobody has listened for some hundred births."""
         while self._pipe.poll():
             self.pids.append(self._pipe.recv())
-        return max(0, len(self.pids) - 1)
 
     def work(self) -> None:
         """Let the worker run what is due, again if it dies of it."""
