@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterator
 
@@ -11,12 +10,12 @@ from playwright.sync_api import Browser, Page
 
 from tests.build.samples import samples
 from tests.support.browsers import overflows, violations
+from tests.support.campaigns import LONG
 
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 320, "height": 700}
 NAMES = [sample.name for sample in samples()]
 PAGES = list({sample.template: sample.name for sample in reversed([*samples()])}.values())  # each in its first state
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 
 
 def looks() -> list[tuple[str, str, tuple[str, ...]]]:

@@ -5,7 +5,6 @@ A normal run reads the first bad entry in Chinese alone and opens every third ho
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from base64 import b64encode
@@ -16,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.support.browsers import overflows, violations
+from tests.support.campaigns import LONG
 from tests.support.made_tender import Tender
 from tests.support.make_bundle import Files, make_bundle, trust_file, write_zip
 from tests.support.two_verifiers import trust_path
@@ -23,7 +23,6 @@ from tests.support.verifying import told_once
 from trading.kernel.digests import sha256_hex
 from trading.web.headers import CONTENT_SECURITY_POLICY
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ROOT / "templates" / "log" / "_bundle_words.html"
 MODULES = sorted((ROOT / "static" / "verify").glob("*.js"))

@@ -7,7 +7,6 @@ puts three wrong bits into the sealing path and two on the disk, ``MINGBIAO_CAMP
 from __future__ import annotations
 
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from agents.selfopen import Sealed, self_open
 from tests.build.doubtful_files import FILES as DOUBTFUL
 from tests.build.sealed_lot import Lot, signer
 from tests.support.browser_sealing import FILES, PASSPHRASE, PRICE, Fault, SealingPage
+from tests.support.campaigns import LONG
 from trading.bids.rules.envelope import require_policy
 from trading.bids.rules.manifest import FileSource, build_manifest, read_main, write_main
 from trading.bids.rules.package import OpeningPackage, parse_package
@@ -37,7 +37,6 @@ from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u
 from verifier.age import open_age
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 BARE = "/static/seal/LICENCES.txt"  # a page of the same origin without a script of its own
 Edit = tuple[str, str, str]
 CHEAP: Edit = ("package.js", "WORK = 16", "WORK = 2")  # scrypt takes its time on purpose

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.support.browser_sealing import PASSPHRASE
 from tests.support.browsers import overflows, violations
+from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.market import LOT, Market, open_market
 from tests.support.people import code_of, session_cookie
@@ -26,7 +26,6 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.encoding import b64u
 from verifier.age import open_age
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 expect.set_options(timeout=20_000)  # also on a machine that does much else
 BIDDER = cast.BIDDERS[0]
 ROOT = Path(__file__).resolve().parents[2]

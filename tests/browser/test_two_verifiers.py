@@ -8,7 +8,6 @@ What spans several logs is never called checked by the browser (AL1 L13).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from tests.campaigns.test_tamper import KINDS, STORIES, TAMPERINGS, Dice, forged_middle
+from tests.support.campaigns import LONG
 from tests.support.made_bidding import close_bidding
 from tests.support.made_continued import ContinuedLog, listed, spanning_bundle, tell_in_two, tender_of
 from tests.support.made_tender import MINUTE, Tender
@@ -31,7 +31,6 @@ from tests.verifier.test_outages import BOTH, BY_OUTAGE, down
 from tests.verifier.test_outages import moved_by as moved_by_outage
 from tests.verifier.test_refusals import BY_REFUSAL, moved_by, refused
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 ROUNDS = range(200) if LONG else (3, 12)
 RANKS, ROOT_OF_BIDS = ("bids.ranked", swapped_ranks), ("tender.closed", put(bids_root=ZERO))
 TOLD = LIES if LONG else [("clean", *RANKS, "RK-01")]

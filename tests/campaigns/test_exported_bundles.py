@@ -6,7 +6,6 @@ it goes on. ``test_tamper`` does the same on bundles that a test wrote by the pr
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaigns.test_tamper import Dice
+from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.journey import Exchange, Tender, open_exchange, verified
 from tests.support.make_bundle import Files
@@ -26,7 +26,6 @@ from verifier.report import Report
 from verifier.trust import read_trust
 from verifier.verification import Options, verify_bundle
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 ROUNDS = 400 if LONG else 51
 CLEAN = 60 if LONG else 8
 PRICES = {"qinghe": 98_000_00, "bolin": 99_000_00, "yunfan": 97_000_00}

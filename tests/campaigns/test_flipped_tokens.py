@@ -5,19 +5,18 @@ A normal run flips one bit of every byte of one token, ``MINGBIAO_CAMPAIGN=long`
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.authorities import OpensslAuthority, openssl_accepts
+from tests.support.campaigns import LONG
 from tests.support.forgeries import MESSAGE, ROOT, stamped
 from trading.crypto.stamps import make_request, verify_stamp
 from trading.kernel.errors import InvalidInput
 from verifier.tokens import TokenFault, TokenUnreadable, verify_token
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 FOUND = (TokenFault, TokenUnreadable)
 
 

@@ -7,7 +7,6 @@ witness without a memory; they must accept every fork, or the campaign proves no
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from agents.witness_server import Reply, Witness
 from agents.witness_state import WitnessState
 from tests.build.standing_witness import KEY, NOW_MS, SEED
 from tests.campaigns.test_tamper import Dice
+from tests.support.campaigns import LONG
 from tests.support.forks import FORKS, shown, signed
 from tests.support.made_log import MadeLog, consistency_path, mth
 from tests.support.make_bundle import Files, make_bundle
@@ -30,7 +30,6 @@ from trading.kernel.encoding import b64
 from verifier.report import STATE_GAP, Report
 from verifier.verification import Options
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 ROUNDS = 100 if LONG else 4
 
 

@@ -7,12 +7,12 @@ must then miss what the check is for.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.campaigns.test_tamper import Dice
+from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.forks import shown
 from tests.support.logs import LogWorld
@@ -40,7 +40,6 @@ from trading.kernel.events import Event, Registry
 from trading.kernel.roles import Actor
 from verifier.verification import Options
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 ROUNDS = 1000 if LONG else 28
 CLEAN = 1000 if LONG else 4
 SIZES = (37, 255, 256, 262, 270)  # witnessed at these: before, at and after a full tile, and two widths of the next

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.campaigns import LONG
 from tests.support.platforms import runtime_on, strike, temporary_platform
 from tests.support.polling import eventually
 from trading.audit.runtime import Runtime
@@ -20,7 +21,6 @@ from trading.bids import probing
 from trading.bids.rules.outages import VANTAGES, outages
 from trading.up import Platform
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 EVERY_S = 1.0
 SHARE = 0.01  # of a processor, at the pace of T6
 ROUND_S = 30.0

@@ -8,12 +8,12 @@ they must miss what the check is for (AL1 L17.1), or the campaign proves nothing
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
 
+from tests.support.campaigns import LONG
 from tests.support.made_log import Entry, MadeLog, b64u, entry_tiles, hash_tiles, sha256
 from tests.support.made_tender import SCENARIOS, Tender
 from tests.support.make_bundle import Files, bundle_files, make_bundle, with_list
@@ -23,7 +23,6 @@ from verifier.report import Report
 from verifier.verification import Options
 
 T = TypeVar("T")
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 ROUNDS = 1000 if LONG else 60
 CLEAN_ROUNDS = 50 if LONG else 5
 KINDS = (("public", "bidders"), ("auditor", "audit"), ("audit", "audit"))

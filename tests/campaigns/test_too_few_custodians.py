@@ -7,7 +7,6 @@ A normal run takes the documents, records and parts of a lot in memory, ``MINGBI
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from agents.custodian.state import Place
 from tests.build.ceremony import LOT, STAGE, TENDER, World
 from tests.build.recorded_log import RecordedLog
+from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.hauls import Attack, Haul, Keys
 from tests.support.market import Bidder, Market, open_market
@@ -24,7 +24,6 @@ from tests.support.verdict_rows import SCHEMES
 from trading.crypto.keys import XWingPrivateKey
 from trading.demo.cast import BIDDERS
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 PRICE = 98_765_432
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from agents.bid.receipts import check_receipt, of_version
 from agents.http import Refused
+from tests.support.campaigns import LONG
 from tests.support.continued_exchange import continue_exchange, pin_everywhere
 from tests.support.databases import Server, clone
 from tests.support.journey import Tender, open_exchange
@@ -15,8 +14,6 @@ from tests.support.small_tender import PRICES
 from trading.bids.rules.trust import parse_trust
 from trading.demo.cast import BIDDERS
 from trading.disclosure.rules.tiers import Tier
-
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 
 
 @pytest.mark.skipif(not LONG, reason="a whole tender over two logs: MINGBIAO_CAMPAIGN=long")

@@ -6,7 +6,6 @@ A normal run plays the outage at a deadline, ``MINGBIAO_CAMPAIGN=long`` the one 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from agents.probe.rounds import Prober
 from agents.probe.state import ProbeState
+from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.exporting import Exporter
 from tests.support.market import CLOSE, Bidder, Market, open_market
@@ -32,7 +32,6 @@ from trading.demo.stage import trust_document
 from trading.procedures import queries as procedures
 from trading.up.probes import set_up
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 MINUTE = 60_000
 RULE = {"extend_ms": 30 * MINUTE, "look_back_ms": 30 * MINUTE, "min_outage_ms": 10 * MINUTE, "triggers": ["outage"]}
 NOWHERE = "http://127.0.0.1:9"  # nobody listens on the port of "discard"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
 
 from tests.build.libraries import LICENCES, SCRIPT, build
-
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
+from tests.support.campaigns import LONG
 
 
 @pytest.mark.skipif(not LONG, reason="npm installs from its registry; part of the long run")

@@ -7,7 +7,6 @@ all of them, and everything that a process might try there, with ``MINGBIAO_CAMP
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import BinaryIO
 import pytest
 
 from tests.build.hostile_files import CASES, LETTER, Case, harmless, hostile, packed, suspicious, word
+from tests.support.campaigns import LONG
 from trading.inspection.findings import MOST_PREVIEW, Found, Verdict, verdict_of
 from trading.inspection.limits import Limits
 from trading.inspection.looking import look
 from trading.inspection.sandbox import inspect
 
-LONG = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 #: What a program does in the sandbox, after or without the limits that the real one takes upon itself.
 CONFINED = (
     "import sys; from trading.inspection.limits import Limits, confine;"

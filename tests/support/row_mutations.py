@@ -7,7 +7,6 @@ left out.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,12 +16,12 @@ from sqlalchemy import Column, Connection, Table, select, types
 from sqlalchemy.exc import DataError, IntegrityError
 
 from tests.campaigns.test_tamper import Dice, flip
+from tests.support.campaigns import LONG
 from tests.support.columns import NUMBERED, audited
 from trading.audit.replay import Mismatch
 from trading.db import metadata
 from trading.kernel.ids import new_row_id
 
-LONG: Final = os.environ.get("MINGBIAO_CAMPAIGN") == "long"
 #: For each installation that a test has played; in long runs 1,000 in all.
 ROUNDS: Final = 334 if LONG else 3
 #: For each of the few tables that those installations leave empty.
