@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from tests.support.campaigns import LONG
 from tests.support.columns import owner_of
 from tests.support.databases import Database, Server, clone
 from tests.support.journey import Exchange, Tender, open_exchange
 from tests.support.made_committee import CommitteeMaker, contact_ledger
 from tests.support.market import CLOSE, LOT, SYSTEM, open_market
-from tests.support.row_mutations import FEW, LONG, RowMutations
+from tests.support.row_mutations import FEW, RowMutations
 from trading.audit.demo_clock import jump
 from trading.clarifications import service as questions
 from trading.clarifications.rules.answering import Content, Effect
