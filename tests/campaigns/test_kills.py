@@ -146,7 +146,7 @@ def test_no_acknowledged_entry_is_lost_when_processes_are_killed(
     writers = Writers(platform)
     try:
         assert wait_until(lambda: len(writers.journal) > WRITERS, HEAL_SECONDS)
-        for number in range(amount(4, 60)):
+        for number in range(amount(3, 60)):
             draw = int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:4])
             name = VICTIMS[number % len(VICTIMS)] if number < len(VICTIMS) else VICTIMS[draw % len(VICTIMS)]
             kill_and_heal(platform, name, writers.journal)

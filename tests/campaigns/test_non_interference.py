@@ -54,7 +54,7 @@ from trading.web import permissions
 from trading.web.permissions import allow, public
 
 BIDS = 7
-ELSEWHERE = 1 if os.environ.get("MINGBIAO_CAMPAIGN") == "long" else 4
+ELSEWHERE = 1 if os.environ.get("MINGBIAO_CAMPAIGN") == "long" else 8
 LANGUAGES = ("zh", "en")
 PEOPLE = ("drafter", "reviewer", "supervisor", "desk1", "notary-custodian", f"bidder{BIDS + 1}")
 #: Who is signed in besides: one person of every role that the market itself does not need.

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tests.build.market import Market, open_market
 from tests.support import publication_checker as checker
+from tests.support.campaigns import LONG
 from tests.support.early_publication import EFFECTS
 from tests.support.kills import HEAL_S, Draws, is_whole, pid_of, pids, require_sound
 from tests.support.platforms import runtime_on, strike, temporary_platform
@@ -200,6 +201,7 @@ def require_controls(told: checker.Told, stream: Stream, reader: Reader) -> None
     assert checker.check(told, stream.journal, [*reader.given, reader.given[0]]) == {checker.OTHER_FEED: 1}
 
 
+@pytest.mark.skipif(not LONG, reason="another whole platform; the checker's own controls are above")
 def test_the_checker_finds_a_publication_before_its_mark(platform: Platform, stream: Stream, tmp_path: Path) -> None:
     """The control: a worker whose effect is not in the transaction of the mark doubles what kill −9 interrupts."""
     platform.halt("worker")

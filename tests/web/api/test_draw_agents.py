@@ -14,6 +14,7 @@ from agents.contributor.desk import create_desk, open_desk
 from agents.contributor.serving import Server as Contributing
 from agents.http import Refused
 from agents.pinning import pin_trust
+from tests.support.campaigns import LONG
 from tests.support.ceremony import Institutions
 from tests.support.databases import Server, clone
 from tests.support.made_committee import CommitteeMaker, contact_ledger
@@ -77,6 +78,7 @@ def draw(server: Server, tmp_path: Path) -> Iterator[Draw]:
         made.close()
 
 
+@pytest.mark.skipif(not LONG, reason="the demonstration draws by the same programs: MINGBIAO_CAMPAIGN=long")
 def test_a_draw_by_its_programs(draw: Draw) -> None:
     """Keys, policy, commitments, checks and seal; one party stays silent and its number is recovered all the same."""
     maker, everybody = draw.maker, tuple(draw.contributors)
