@@ -7,19 +7,17 @@ The checker reads the writers' own journal and the public tiles, never the serve
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import subprocess
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from tests.support.bid_checker import logged
 from tests.support.platforms import strike, temporary_platform
 from trading.audit import queries
 from trading.audit.ledger import Ledger
@@ -95,27 +93,6 @@ def kill_and_heal(platform: Platform, name: str, journal: list[str]) -> None:
     written = len(journal)
     assert wait_until(lambda: len(journal) > written + WRITERS, HEAL_SECONDS), f"no entry is accepted after {name}"
     assert wait_until(lambda: answers(f"{platform.base_url}/livez"), HEAL_SECONDS), f"no page is served after {name}"
-
-
-def logged(platform: Platform) -> Counter[str]:
-    """Return how often each commitment stands in the entry tiles, which anybody can read."""
-    found: Counter[str] = Counter()
-    folder = platform.data_dir / "log" / "tiles" / "tile" / "entries"
-    newest: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            whole = str(path.relative_to(folder)).partition(".p/")[0]
-            newest[whole] = max(newest.get(whole, path), path, key=lambda each: each.stat().st_size)
-    for path in newest.values():
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            continue  # a partial tile that a larger one has replaced meanwhile; the caller looks again
-        while data:
-            size = int.from_bytes(data[:2])
-            found[json.loads(data[2 : 2 + size])["h"]] += 1
-            data = data[2 + size :]
-    return found
 
 
 def lost_or_doubled(platform: Platform, journal: list[str]) -> list[str]:
