@@ -518,6 +518,7 @@ def evidence_of_a_bid(hall: Hall) -> None:
     path, api = f"/procedures/{tender}/lots/1/evidence.zip", f"/api/v1/bids/{own.bid}/evidence"
     assert f'href="{path}"' in hall.person("yunfan").get(f"/bidder/tenders/{tender}/lots/1").text
     for answer in (hall.person("yunfan").get(path), own.client.get(api)):
+        assert answer.headers["Cache-Control"] == "no-store", "it holds the secrets of the bid"
         with answer, zipfile.ZipFile(io.BytesIO(answer.data)) as bundle:
             told = [loads_object(bundle.read(name)) for name in bundle.namelist() if name.startswith("docs/")
                     and name.endswith(".json")]  # fmt: skip

@@ -67,7 +67,10 @@ def evidence_of(reference: str, bid: str) -> Response:
         NotFound: The opening is not complete, or does not list the bid.
     """
     path = made(reference, *_newest(reference), _tier(), bid)
-    return send_file(path, as_attachment=True, download_name=f"{reference}-{bid}.zip", mimetype="application/zip")
+    name = f"{reference}-{bid}.zip"
+    response = send_file(path, as_attachment=True, download_name=name, mimetype="application/zip")
+    response.headers["Cache-Control"] = "no-store"  # it holds what opens this bid
+    return response
 
 
 def _tier() -> Tier:
