@@ -140,12 +140,24 @@ def keep_part(
     Raises:
         InvalidInput: ``bid.part_mismatch``: it does not hash to ``expected``; ``bid.part_too_large``. Nothing is kept.
     """
-    was_lost = objects.stat(expected) is None
+    was_lost = stored_size(objects, expected) is None
     digest, size = objects.put_stream(expecting(source, expected))
     if digest not in target.parts or was_lost:
         with ledger.upkeep() as conn:
             store.add_part(conn, target.head.reference, digest, size)
     return digest, size
+
+
+def stored_size(objects: ObjectStore, digest: str) -> int | None:
+    """Return the size of a part, or None if no store that answers has it: then it is stored once more.
+
+    Of two stores the first may be without a new part while the second is away, which keeps nobody from bidding
+    (SB1 S7.4). A first one that is away says so when the part is stored.
+    """
+    try:
+        return objects.stat(digest)
+    except OSError:
+        return None
 
 
 def _parts_of_head(conn: Connection, target: BidTarget) -> set[str]:

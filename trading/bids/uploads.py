@@ -161,10 +161,10 @@ class Uploads:
         self.end(upload.id)
 
     def _is_stored(self, upload: Upload) -> bool:
-        """Whether this very bid has the part, and the store still has it."""
+        """Whether this very bid has the part, and a store that answers still has it."""
         with self.ledger.upkeep() as conn:
             parts = queries.parts_of(conn, self.bid)
-        return parts.get(upload.sha256) == upload.length == self.objects.stat(upload.sha256)
+        return parts.get(upload.sha256) == upload.length == service.stored_size(self.objects, upload.sha256)
 
     def end(self, upload_id: str) -> None:
         """Throw an upload away; there may be none."""
