@@ -36,7 +36,7 @@ from trading.kernel.roles import Actor
 from trading.parties import store as keys
 from trading.parties.model import SigningKey
 from trading.procedures import queries as procedures
-from trading.storage.objects import ObjectStore
+from trading.storage.objects import ObjectStore, stored_size
 from trading.storage.streams import expecting
 
 
@@ -146,18 +146,6 @@ def keep_part(
         with ledger.upkeep() as conn:
             store.add_part(conn, target.head.reference, digest, size)
     return digest, size
-
-
-def stored_size(objects: ObjectStore, digest: str) -> int | None:
-    """Return the size of a part, or None if no store that answers has it: then it is stored once more.
-
-    Of two stores the first may be without a new part while the second is away, which keeps nobody from bidding
-    (SB1 S7.4). A first one that is away says so when the part is stored.
-    """
-    try:
-        return objects.stat(digest)
-    except OSError:
-        return None
 
 
 def _parts_of_head(conn: Connection, target: BidTarget) -> set[str]:
