@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from redis import Redis
@@ -26,10 +28,11 @@ from trading.disclosure import jobs as auditing
 from trading.doorbell import QUEUES
 
 SWEEP_S: Final = 5.0
+LENGTHY_S: Final = 1.0
 HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
 _LOG = logging.getLogger("mingbiao.worker")
 _SETTINGS = Settings.from_env("worker")
-_RUNTIME = open_runtime(_SETTINGS, pool_size=4)
+_RUNTIME = open_runtime(_SETTINGS, pool_size=10)  # two for each thread
 _ARMING = stamps.Arming(stamps.arm, bids.arm)
 
 
@@ -44,11 +47,16 @@ def run_relay() -> int:
 
 
 def sweep() -> None:
-    """Run the relay and every errand that is due, whether or not anybody rang."""
+    """Run the relay and every errand that is due, whether or not anybody rang; lengthy ones go their own way."""
     _ARMING.arm(_RUNTIME)
     run_relay()
+    run_due(errands.SWIFT)
+
+
+def run_due(lane: str) -> None:
+    """Run what is due of one lane, one after the other. Nobody rings for a lengthy one."""
     with _RUNTIME.ledger.read() as conn:
-        found = errands.due(conn, errands.platform_ms(conn))
+        found = errands.due(conn, errands.platform_ms(conn), lane=lane)
     for errand in found:
         try:
             run_errand(errand.id)
@@ -56,11 +64,11 @@ def sweep() -> None:
             _LOG.exception("errand %s %s failed", errand.name, errand.id)
 
 
-def _sweep_forever() -> None:
+def _forever(round_of: Callable[[], None], every_s: float) -> None:
     while True:
-        time.sleep(SWEEP_S)
+        time.sleep(every_s)
         try:
-            sweep()
+            round_of()
         except Exception:  # noqa: BLE001 - the database may be away; the next round looks again
             _LOG.exception("the sweep failed")
 
@@ -71,7 +79,9 @@ def main() -> None:
     for sentence in _SETTINGS.lacks:
         _LOG.warning(sentence)
     require_conditions(_RUNTIME)
-    threading.Thread(target=_sweep_forever, daemon=True).start()
+    rounds = [(sweep, SWEEP_S), *((partial(run_due, lane), LENGTHY_S) for lane in errands.LENGTHY)]
+    for round_of, every_s in rounds:
+        threading.Thread(target=_forever, args=(round_of, every_s), daemon=True).start()
     while True:
         try:
             connection = Redis.from_url(_SETTINGS.redis_url or "")

@@ -1,6 +1,7 @@
 """``mingbiao clock``: rings for every errand that is due, again every 30 s until it is done. It writes nothing.
 
-It also rings for the relay when the log has grown past a subscriber's cursor.
+Lengthy ones a worker looks for by itself: a job would hold up all that is rung for after it. It
+also rings for the relay when the log has grown past a subscriber's cursor.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def clock() -> None:
     while True:
         try:
             with engine.connect() as conn:
-                found = errands.due(conn, errands.platform_ms(conn))
+                found = errands.due(conn, errands.platform_ms(conn), lane=errands.SWIFT)
                 head = unrelayed_head(conn)
         except DBAPIError:  # the database is away for a moment; nothing is lost, the rows stay due
             time.sleep(1.0)

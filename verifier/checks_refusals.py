@@ -69,7 +69,7 @@ def until_refused(lot: Lot, check: Check, logged: Logged, schedule: Document, be
     """
     rule, due, named = before.value["extension_rule"], before.value["close"], schedule.value["evidence"]
     check.require(schedule.place, "names more than the last refusal", holds=len(named) == 1)
-    rows = [each for each in lot.all("bid.refused") if each.h == named[0]]
+    rows = [each for each in lot.all("bid.refused") if [each.h] == named[:1]]
     if not rows and not lot.evidence.holds("audit"):
         _check_range(lot, check, logged, schedule, before)
         return None
@@ -77,7 +77,7 @@ def until_refused(lot: Lot, check: Check, logged: Logged, schedule: Document, be
     if not check.require(schedule.place, "its evidence is no refusal of this lot before it", holds=early):
         return None
     found = refused_around(lot, logged, rule, due)
-    arrivals = [each.arrival for each in found if each.logged.h == named[0]]
+    arrivals = [each.arrival for each in found if [each.logged.h] == named[:1]]
     if not check.require(schedule.place, "its evidence does not move a deadline", holds=bool(arrivals)):
         return None
     later = any(each.arrival > arrivals[0] and was_seen(each.logged, logged) for each in found)

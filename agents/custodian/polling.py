@@ -32,6 +32,7 @@ SOON_MS: Final = 1_000
 REFRESH_MS: Final = 60_000  # of a job that waits for a person
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _MAX_LIST: Final = 1024 * 1024
+_UNTOLD: Final = frozenset({"busy", people.MISSING})  # the platform neither asks nor hears who approves (ADR 0056)
 _NOT_NOW: Final = frozenset({409, 425, 429, 500, 502, 503, 504})
 
 
@@ -117,7 +118,7 @@ class Server:
         self.memory.refused[job_id] = refused.code
         detail = str(refused.facts.get("detail", "")) or getattr(refused, "detail", "")
         self.say(words(f"{job_id} 拒绝：{refused.code} {detail}", f"{job_id} refused: {refused.code} {detail}"))
-        if refused.code != "busy":
+        if refused.code not in _UNTOLD:
             self._post(
                 "/custodian/v1/answers", {"job": job_id, "refusal": {"code": refused.code, "detail": detail[:2000]}}
             )

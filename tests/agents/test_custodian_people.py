@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agents.custodian import people
+from agents.custodian import desk, people, polling
 from agents.custodian.agent import Agent
 from agents.custodian.cli import main as custodian
 from agents.custodian.releasing import ask_for_approval
 from agents.enrolments import ENROLMENT
+from agents.http import Answer
 from agents.signing import sign
 from tests.agents.test_custodian_commands import run
 from tests.agents.test_custodian_release import ask, checked, code_of
@@ -18,7 +19,7 @@ from tests.build.ceremony import World
 from trading.crypto.keyfiles import save_es256
 from trading.crypto.signatures import Es256Signer, sign_document
 from trading.custody.rules.jobs import read_job
-from trading.kernel.canonical import loads_object
+from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.encoding import b64u
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
 from trading.kernel.signed import SignedDocument
@@ -129,6 +130,31 @@ def test_who_may_approve(institution: Institution) -> None:
                 people.require_people(agent, number)
     (agent.directory / people.FILE).write_bytes(b"{}")
     assert code_of(agent, institution.job).startswith("doc."), "a damaged setting releases nothing"
+
+
+def test_the_platform_is_not_told_who_has_to_approve(institution: Institution, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job waits where people find it, and is answered once they have approved (ADR 0056)."""
+    posted: list[dict[str, object]] = []
+
+    def call(method: str, url: str, *, body: dict[str, object] | None = None, **_options: object) -> Answer:
+        if method == "POST":
+            posted.append(body or {})
+        told = dumps({"jobs": [{"id": "r1", "kind": "release"}]}) if url.endswith("after=0") else institution.job
+        return Answer(status=200, body=told)
+
+    monkeypatch.setattr(polling, "call", call)
+    agent, said = institution.agent, list[str]()
+    people.require_people(agent, 1)
+    automatic = desk.Automatic(key=False, release=True)
+    server = polling.Server(agent=agent, base="http://127.0.0.1:1", automatic=automatic, say=said.append)
+    server.round()
+    assert (posted, people.MISSING in said[0]) == ([], True)
+    assert (agent.directory / "inbox" / "r1.zip").read_bytes() == institution.job
+    institution.approve("Li Wei")
+    institution.world.clock.ms += polling.RETRY_MS
+    server.round()
+    assert [each["job"] for each in posted] == ["r1"]
+    assert "answer" in posted[0]
 
 
 def test_by_files(institution: Institution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

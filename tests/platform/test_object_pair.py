@@ -121,8 +121,9 @@ def test_a_flipped_byte_in_the_first_store_reaches_nobody(rig: Rig, caplog: pyte
         (lambda data: data[:-1] + bytes([data[-1] ^ 1]), False),  # in the last chunk, which nobody has had
         (lambda data: data[: CHUNK + 5], False),  # cut off
         (lambda data: bytes([data[0] ^ 1]) + data[1:], True),
+        (lambda data: data + data, True),
     ],
-    ids=["last byte", "cut off", "first byte"],
+    ids=["last byte", "cut off", "first byte", "longer"],
 )
 def test_a_large_object_goes_on_from_the_other_store_unless_wrong_bytes_are_out(
     rig: Rig, change: Callable[[bytes], bytes], *, is_noticed_too_late: bool

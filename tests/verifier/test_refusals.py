@@ -85,6 +85,17 @@ def test_the_last_refusal_counts_and_no_other_is_named() -> None:
         assert both == (found(tender, "public") != {})  # the public cannot know what was left out
 
 
+@pytest.mark.parametrize("kind", ["audit", "public"])
+def test_a_move_that_names_no_refusal_is_a_finding(kind: str) -> None:
+    tender = until_bidding(BY_REFUSAL)
+    arrival = tender.close - 1_000
+    refused(tender, arrival)
+    moved_by(tender, arrival)
+    wrong = found(tender, kind)["TE-02"]
+    assert any("than the last refusal" in each for each in wrong)
+    assert not any("Error" in each for each in wrong), "the check has not broken down over it"
+
+
 def test_a_refusal_that_the_closer_could_not_see_is_not_demanded() -> None:
     """It was logged while the extension was; a second earlier it would have counted."""
     tender = until_bidding(BY_REFUSAL)

@@ -16,6 +16,7 @@ from trading.crypto.signatures import SignedDocument
 from trading.disclosure import views
 from trading.disclosure.rules.tiers import Tier
 from trading.disclosure.service import BundleExtras
+from trading.storage.objects import StoreAway
 
 REFERENCE = "T-2026-7k3m9q2d"
 URL = f"/procedures/{REFERENCE}/bundle.zip"
@@ -80,6 +81,30 @@ def test_many_readers_cost_one_bundle(
     with client.get(URL) as answer:
         assert answer.data.endswith(b"2"), "a new record, a new bundle"
     assert len(list((tmp_path / "bundles").iterdir())) == 1, "the old one is gone"
+
+
+def test_one_that_could_not_be_made_leaves_nothing(
+    records: Records,
+    client: FlaskClient,
+    made: list[tuple[str, Tier]],
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    records.publish({"1": ("opened", NOW - 1)})
+    records.order("1", records.seal("1", 1), "completed")
+    number(database)
+
+    def broken(_runtime: object, _reference: str, _tier: Tier, target: Path, _extras: object, **_of: object) -> None:
+        target.write_bytes(b"PK half of it")
+        raise StoreAway("the object store went away half way")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "export_procedure", broken)
+        assert client.get(URL).status_code >= 500
+    assert (made, list((tmp_path / "bundles").iterdir())) == ([], [])
+    with client.get(URL) as answer:
+        assert answer.data.endswith(b"1"), "the next reader gets it"
 
 
 def test_it_waits_until_the_newest_record_is_witnessed(

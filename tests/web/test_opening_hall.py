@@ -262,11 +262,11 @@ def reported(hall: Hall) -> None:
 
 
 def listed(hall: Hall) -> None:
-    hall.market.advance_to(CLOSE + 10_000 + WINDOWS["objection_ms"] + 5_000)
+    hall.market.advance_to(hall.market.now() + WINDOWS["objection_ms"])  # the order is older, on any machine
     assert "Bidders confirm the opening of their own bid" in hall.page()
     for key in ("qinghe", "bolin", "mingde"):
         answer = hall.play.bidders[key].post("factor", SignedDocument(hall.play.factor(key)).wire())
-        assert answer.status_code == 201
+        assert answer.status_code == 201, answer.text
     hall.market.advance_to(hall.market.bodies("factor.opened")[0]["ends_at"] + 1_000)
     hall.market.work()
     paper = next(each for each in hall.papers("supervisor") if "List of confirmed bids" in shown(hall, each))
@@ -518,6 +518,7 @@ def evidence_of_a_bid(hall: Hall) -> None:
     path, api = f"/procedures/{tender}/lots/1/evidence.zip", f"/api/v1/bids/{own.bid}/evidence"
     assert f'href="{path}"' in hall.person("yunfan").get(f"/bidder/tenders/{tender}/lots/1").text
     for answer in (hall.person("yunfan").get(path), own.client.get(api)):
+        assert answer.headers["Cache-Control"] == "no-store", "it holds the secrets of the bid"
         with answer, zipfile.ZipFile(io.BytesIO(answer.data)) as bundle:
             told = [loads_object(bundle.read(name)) for name in bundle.namelist() if name.startswith("docs/")
                     and name.endswith(".json")]  # fmt: skip

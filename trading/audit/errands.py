@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
+from trading.audit.rules.stamps import UPKEEP
 from trading.audit.runtime import Runtime
 from trading.audit.tables import errand
 from trading.db import to_ms
@@ -25,6 +26,10 @@ MOST_ATTEMPTS: Final = 12  # with the delays below, a little more than five minu
 _LONGEST_DELAY_MS: Final = 60_000
 _FIRST_DELAY_MS: Final = 1_000
 _LONGEST_ERROR: Final = 500
+#: So begin the names of errands that may take hours, because they read or move whole stores, bids or logs. A worker
+#: runs each of these kinds apart: nothing that has its instant waits behind them, nor do they wait for each other.
+LENGTHY: Final = (UPKEEP, "evaluation.inspect", "audit.verify")
+SWIFT: Final = ""  # all others
 _ARMING: Final = 0x6D62_7272  # workers start together; each round is there once
 
 
@@ -69,15 +74,26 @@ def platform_ms(conn: Connection) -> int:
     return to_ms(conn.exec_driver_sql("SELECT log.platform_time()").scalar_one())
 
 
-def due(conn: Connection, at: int, limit: int = 200) -> list[Errand]:
-    """Return the open errands that are due at ``at``, the longest due first."""
+def due(conn: Connection, at: int, limit: int = 200, *, lane: str | None = None) -> list[Errand]:
+    """Return the open errands that are due at ``at``, the longest due first.
+
+    ``lane`` is one of ``LENGTHY``, or ``SWIFT``; None for all.
+    """
     query = (
         select(errand.c.id, errand.c.name, errand.c.arg, errand.c.due_at)
-        .where(*_OPEN, errand.c.due_at <= at)
+        .where(*_OPEN, errand.c.due_at <= at, *_in_lane(lane))
         .order_by(errand.c.due_at)
         .limit(limit)
     )
     return [Errand(id=row.id, name=row.name, arg=row.arg, due_at=row.due_at) for row in conn.execute(query)]
+
+
+def _in_lane(lane: str | None) -> list[ColumnElement[bool]]:
+    if lane is None:
+        return []
+    lanes = [lane] if lane else LENGTHY
+    beginnings = [errand.c.name.startswith(beginning, autoescape=True) for beginning in lanes]
+    return beginnings if lane else [~beginning for beginning in beginnings]
 
 
 def arm(runtime: Runtime, name: str, wanted: Collection[Mapping[str, Any]]) -> int:

@@ -36,7 +36,7 @@ from trading.kernel.roles import Actor
 from trading.parties import store as keys
 from trading.parties.model import SigningKey
 from trading.procedures import queries as procedures
-from trading.storage.objects import ObjectStore
+from trading.storage.objects import ObjectStore, stored_size
 from trading.storage.streams import expecting
 
 
@@ -140,7 +140,7 @@ def keep_part(
     Raises:
         InvalidInput: ``bid.part_mismatch``: it does not hash to ``expected``; ``bid.part_too_large``. Nothing is kept.
     """
-    was_lost = objects.stat(expected) is None
+    was_lost = stored_size(objects, expected) is None
     digest, size = objects.put_stream(expecting(source, expected))
     if digest not in target.parts or was_lost:
         with ledger.upkeep() as conn:

@@ -21,7 +21,7 @@ from trading.bids.rules.uploads import OffsetConflict, Upload, require_next, req
 from trading.kernel.errors import IntegrityFailure, InvalidInput, NotFound, RuleBroken
 from trading.kernel.ids import random_name
 from trading.kernel.roles import Actor
-from trading.storage.objects import MAX_PART, ObjectStore, StoreAway
+from trading.storage.objects import MAX_PART, ObjectStore, StoreAway, stored_size
 from trading.storage.streams import joined
 
 SWEEP: Final = f"{UPKEEP}uploads"
@@ -161,10 +161,10 @@ class Uploads:
         self.end(upload.id)
 
     def _is_stored(self, upload: Upload) -> bool:
-        """Whether this very bid has the part, and the store still has it."""
+        """Whether this very bid has the part, and a store that answers still has it."""
         with self.ledger.upkeep() as conn:
             parts = queries.parts_of(conn, self.bid)
-        return parts.get(upload.sha256) == upload.length == self.objects.stat(upload.sha256)
+        return parts.get(upload.sha256) == upload.length == stored_size(self.objects, upload.sha256)
 
     def end(self, upload_id: str) -> None:
         """Throw an upload away; there may be none."""

@@ -48,9 +48,24 @@ class BundleWriter:
         if path in self._files:
             return
         self._files[path] = {"path": path, "sha256": sha256_hex(data), "size": len(data)}
-        # Ciphertexts do not compress; packing them costs time and gains nothing.
-        packing = zipfile.ZIP_STORED if path.startswith("parts/") else zipfile.ZIP_DEFLATED
-        self._zip.writestr(zipfile.ZipInfo(path, _EPOCH), data, compress_type=packing)
+        self._zip.writestr(zipfile.ZipInfo(path, _EPOCH), data, compress_type=zipfile.ZIP_DEFLATED)
+
+    def add_sealed(self, path: str, sha256: str, size: int, chunks: Iterator[bytes]) -> None:
+        """Add one ciphertext of ``size`` bytes as it is read: a part can be larger than the memory.
+
+        It is not packed: that costs time and gains nothing.
+
+        Raises:
+            IntegrityFailure: From ``chunks``: they do not hash to ``sha256``. The bundle is worth nothing then.
+        """
+        if path in self._files:
+            return
+        self._files[path] = {"path": path, "sha256": sha256, "size": size}
+        entry = zipfile.ZipInfo(path, _EPOCH)
+        entry.file_size = size
+        with self._zip.open(entry, "w") as file:
+            for chunk in chunks:
+                file.write(chunk)
 
     def finish(self, header: dict[str, Any]) -> None:
         """Write ``bundle.json`` and close the file."""
@@ -210,10 +225,9 @@ def _add_documents(writer: BundleWriter, contents: Contents) -> None:
 
 def _add_parts(runtime: Runtime, writer: BundleWriter, contents: Contents) -> None:
     for digest in sorted(contents.parts):
-        try:
-            writer.add(f"parts/{digest}.age", runtime.objects.get(digest))
-        except NotFound:
-            continue  # a lost part is a finding of the verifier, not a reason to give no bundle
+        size = runtime.objects.stat(digest)
+        if size is not None:  # a lost part is a finding of the verifier, not a reason to give no bundle
+            writer.add_sealed(f"parts/{digest}.age", digest, size, runtime.objects.chunks(digest))
 
 
 def _parts(runtime: Runtime, log: LogReader, note: WitnessedNote) -> list[LogPart]:

@@ -67,7 +67,10 @@ def evidence_of(reference: str, bid: str) -> Response:
         NotFound: The opening is not complete, or does not list the bid.
     """
     path = made(reference, *_newest(reference), _tier(), bid)
-    return send_file(path, as_attachment=True, download_name=f"{reference}-{bid}.zip", mimetype="application/zip")
+    name = f"{reference}-{bid}.zip"
+    response = send_file(path, as_attachment=True, download_name=name, mimetype="application/zip")
+    response.headers["Cache-Control"] = "no-store"  # it holds what opens this bid
+    return response
 
 
 def _tier() -> Tier:
@@ -120,10 +123,13 @@ def made(reference: str, newest_h: str, newest_n: int, tier: Tier, bid: str | No
             extras = _extras()
             folder.mkdir(mode=0o700, exist_ok=True)
             fresh = folder / f"{secrets.token_hex(8)}.part"
-            export_procedure(_runtime(), reference, tier, fresh, extras, bid=bid)
-            for old in folder.glob(f"{name}-*.zip"):
-                old.unlink(missing_ok=True)  # a reader who is still downloading keeps the open file
-            fresh.replace(path)
+            try:
+                export_procedure(_runtime(), reference, tier, fresh, extras, bid=bid)
+                for old in folder.glob(f"{name}-*.zip"):
+                    old.unlink(missing_ok=True)  # a reader who is still downloading keeps the open file
+                fresh.replace(path)
+            finally:
+                fresh.unlink(missing_ok=True)
     return path
 
 

@@ -197,9 +197,12 @@ def inflated(inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:
         Unreadable: It is damaged.
     """
     try:
-        while data and not inflater.eof:
-            yield inflater.decompress(data, CHUNK)
+        while not inflater.eof:
+            chunk = inflater.decompress(data, CHUNK)
+            yield chunk
             data = inflater.unconsumed_tail
+            if not data and len(chunk) < CHUNK:  # after a full chunk more may wait inside, without any input
+                return
     except zlib.error as error:
         raise Unreadable(Found.MALFORMED) from error
 

@@ -1,7 +1,7 @@
 """What an inspecting process may not do, taken from it before it sees the first byte of a file (security 6.3, 10).
 
 Limits of the kernel that hold for whoever takes the process over, too: memory, processor, no new file, no written byte,
-no process, no network. It reads standard input, writes one answer to standard output, and ends.
+no process, no network, no signal to others. It reads standard input, writes one answer to standard output, and ends.
 
 Dangerous assumption: everything that is needed has been imported before; afterwards nothing can be opened.
 """
@@ -13,6 +13,7 @@ import os
 import platform
 import resource
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,38 +30,21 @@ _EPERM: Final = 1
 _DESCRIPTORS: Final = 3
 
 # Classic BPF: load a word of seccomp_data, compare, return (linux/filter.h, linux/seccomp.h).
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT = 0, 4
 _KILL, _REFUSE, _ALLOW = 0x80000000, 0x00050000 | _EPERM, 0x7FFF0000
-_X32: Final = 0x40000000
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Machine:
-    """A kind of processor: its audit number, and the numbers of the calls that are refused."""
-
-    audit: int
-    refused: tuple[int, ...]
-
-
-# Sockets of every kind, programs and processes, other processes' memory, files and names, keys, and the calls that do
-# any of these by another way (io_uring, bpf, userfaultfd, memfd_create, unshare, setns, mount).
-_MACHINES: Final = {
-    "x86_64": _Machine(
-        audit=0xC000003E,
-        refused=(
-            2, 41, 42, 43, 44, 46, 49, 50, 53, 56, 57, 58, 59, 62, 82, 83, 85, 86, 87, 88, 90, 92, 101, 165, 248, 249,
-            250, 257, 258, 260, 263, 264, 265, 266, 268, 272, 288, 298, 304, 307, 308, 310, 311, 316, 319, 321, 322,
-            323, 425, 435, 437,
-        ),
-    ),
-    "aarch64": _Machine(
-        audit=0xC00000B7,
-        refused=(
-            34, 35, 36, 37, 38, 40, 53, 54, 56, 97, 117, 129, 198, 199, 200, 201, 202, 203, 206, 211, 217, 218, 219,
-            220, 221, 241, 242, 265, 268, 269, 270, 271, 276, 279, 280, 281, 282, 425, 435, 437,
-        ),
-    ),
+#: Audit number and column below of each kind of processor.
+_MACHINES: Final = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+#: The calls of a reader that has everything open which it needs: read, answer, memory, end. Whatever is not here is
+#: refused, so a call that a later kernel brings is, too.
+_CALLS: Final = {
+    "read": (0, 63), "write": (1, 64), "pread64": (17, 67), "lseek": (8, 62), "close": (3, 57), "fstat": (5, 80),
+    "newfstatat": (262, 79), "mmap": (9, 222), "mprotect": (10, 226), "munmap": (11, 215), "mremap": (25, 216),
+    "madvise": (28, 233), "brk": (12, 214), "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135),
+    "rt_sigreturn": (15, 139), "sigaltstack": (131, 132), "futex": (202, 98), "sched_yield": (24, 124),
+    "restart_syscall": (219, 128), "clock_gettime": (228, 113), "getrandom": (318, 278), "getpid": (39, 172),
+    "gettid": (186, 178), "exit": (60, 93), "exit_group": (231, 94),
 }  # fmt: skip
 
 
@@ -121,30 +105,35 @@ def _is_nobody() -> bool:
     return True
 
 
+def allowed_calls() -> frozenset[int]:
+    """Return the numbers of the calls that are left on this kind of processor; none if it is not known here."""
+    if platform.machine() not in _MACHINES:
+        return frozenset()
+    _, column = _MACHINES[platform.machine()]
+    return frozenset(numbers[column] for numbers in _CALLS.values())
+
+
 def _is_filtered(libc: ctypes.CDLL) -> bool:
-    machine = _MACHINES.get(platform.machine())
-    if machine is None:
+    if platform.machine() not in _MACHINES:
         return False
-    rules = _rules(machine)
+    rules = _rules(_MACHINES[platform.machine()][0], sorted(allowed_calls()))
     program = ctypes.create_string_buffer(b"".join(rules))
     head = struct.pack("HxxxxxxQ", len(rules), ctypes.addressof(program))
     found: int = libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, head, 0, 0)
     return found == 0
 
 
-def _rules(machine: _Machine) -> list[bytes]:
-    """Return the filter: refuse with EPERM what the list names, kill what speaks another machine's language."""
-    refused = machine.refused
+def _rules(machine: int, allowed: Sequence[int]) -> list[bytes]:
+    """Return the filter: allow what is listed, refuse the rest with EPERM, kill another machine's words."""
     rules = [
         _rule(_LOAD, _ARCHITECTURE_AT),
-        _rule(_EQUAL, machine.audit, yes=1),
+        _rule(_EQUAL, machine, yes=1),
         _rule(_RETURN, _KILL),
         _rule(_LOAD, _NUMBER_AT),
-        _rule(_AT_LEAST, _X32, yes=len(refused) + 1),
     ]
-    for place, number in enumerate(refused):
-        rules.append(_rule(_EQUAL, number, yes=len(refused) - place))
-    return [*rules, _rule(_RETURN, _ALLOW), _rule(_RETURN, _REFUSE)]
+    for place, number in enumerate(allowed):
+        rules.append(_rule(_EQUAL, number, yes=len(allowed) - place))
+    return [*rules, _rule(_RETURN, _REFUSE), _rule(_RETURN, _ALLOW)]
 
 
 def _rule(code: int, value: int, *, yes: int = 0, no: int = 0) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 
 from trading.inspection.findings import MOST_PREVIEW, Found, Inspection
 from trading.inspection.limits import Limits
+from trading.inspection.texts import shown
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROGRAM: Final = ("-E", "-s", "-m", "trading.inspection.program")
@@ -80,9 +81,9 @@ def _believed(answer: bytes, code: int) -> Inspection:
         told: dict[str, Any] = json.loads(answer)
         kind, findings, preview = str(told["kind"]), tuple(Found(each) for each in told["findings"]), told["preview"]
         held = set(told["held"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return _broken(Found.FAILED)
-    if not _KIND.match(kind) or not isinstance(preview, str) or len(preview) > MOST_PREVIEW:
+    if not _KIND.match(kind) or not isinstance(preview, str) or preview != shown(preview):
         return _broken(Found.FAILED)
     if not held >= _WANTED:
         _log.warning("this kernel does not grant an inspecting process: %s", ", ".join(sorted(_WANTED - held)))

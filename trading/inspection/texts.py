@@ -17,7 +17,7 @@ _ACTIVE: Final = re.compile(
 _ENTITY: Final = re.compile(r"<!(?:ENTITY|DOCTYPE[^>]*(?:\[|SYSTEM|PUBLIC\s+\"(?!-//W3C)))", re.IGNORECASE)
 _FORMULA: Final = re.compile(r"(?:^|[,;\t\n\"])\s*(?:[=@]|[+-](?![\d.,\s]))\s*[A-Za-z(]")
 _MISLEADING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LONGEST: Final = 16 * 1024 * 1024  # bytes of a text that are looked at
 
 

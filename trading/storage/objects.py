@@ -63,6 +63,18 @@ class ObjectStore(Protocol):
         ...
 
 
+def stored_size(store: ObjectStore, digest: str) -> int | None:
+    """Return the size of an object, or None if no store that answers has it: then it is stored once more.
+
+    Of two stores the first may be without a new part while the second is away, which keeps nobody from bidding
+    (SB1 S7.4). A first one that is away says so when the part is stored.
+    """
+    try:
+        return store.stat(digest)
+    except OSError:
+        return None
+
+
 class OneStore(ObjectStore, Protocol):
     """A store that is one place, and not two that stand in for each other."""
 

@@ -131,7 +131,7 @@ class PairedStore:
                     break
                 if rest:
                     yield rest
-            else:
+            if sent.is_beginning:
                 return
         except _FAILURES as other:
             raise _graver(failure, other) from failure
@@ -183,6 +183,11 @@ class _Sent:
             self._size += len(chunk)
             yield chunk
 
+    @property
+    def is_beginning(self) -> bool:
+        """Whether the other copy, as far as it was read, begins with all that the reader has had."""
+        return self._skipped == self._size and self._again.digest() == self._state.digest()
+
     def rest_of(self, chunk: bytes) -> bytes | None:
         """Return what the reader lacks of a chunk of the other copy; None if he has had other bytes."""
         here = min(len(chunk), self._size - self._skipped)
@@ -190,7 +195,7 @@ class _Sent:
         self._skipped += here
         if self._skipped < self._size:
             return b""
-        if here and self._again.digest() != self._state.digest():
+        if here and not self.is_beginning:
             return None
         return chunk[here:]
 

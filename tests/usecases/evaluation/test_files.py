@@ -21,7 +21,7 @@ from trading.audit.tables import errand as errand_table
 from trading.evaluation import jobs
 from trading.evaluation.queries import OpenedFile, files_of
 from trading.evaluation.service import files
-from trading.inspection.findings import Found, Inspection, Verdict
+from trading.inspection.findings import MOST_PREVIEW, Found, Inspection, Verdict
 from trading.inspection.limits import Limits
 from trading.inspection.looking import look
 from trading.inspection.sandbox import inspect
@@ -176,6 +176,17 @@ def test_nothing_in_clear_lies_among_the_sealed_objects(worker: Worker, tmp_path
     store = LocalStore(tmp_path / "root")
     store.folder("opened").put(b"in clear")
     assert list(store.walk()) == []
+
+
+def test_texts_of_one_bid_are_kept_up_to_a_bound() -> None:
+    """Thousands of files with a long text each would fill the memory of whoever shows the list."""
+    texts = ("a" * 4, "b" * 4, "c" * 3, "", "d" * 2)
+    made = [OpenedFile(path=str(n), sha256="", size=9, kind="text", findings=(), preview=text)
+            for n, text in enumerate(texts)]  # fmt: skip
+    assert [each.preview for each in files.with_texts(iter(made), most=9)] == ["a" * 4, "b" * 4, "", "", ""]
+    assert [each.preview for each in files.with_texts(iter(made), most=10)] == ["a" * 4, "b" * 4, "", "", "d" * 2]
+    assert list(files.with_texts(iter(made), most=13)) == made
+    assert files.MOST_TEXT >= 50 * MOST_PREVIEW, "no bid of usual size is touched"
 
 
 def test_what_an_inspection_that_was_killed_left_in_clear_is_removed(tmp_path: Path) -> None:

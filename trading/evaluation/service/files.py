@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
@@ -43,6 +43,7 @@ from trading.storage.objects import OneStore
 
 INSPECT: Final = "evaluation.inspect"
 RETRY_MS: Final = 60_000
+MOST_TEXT: Final = 4 * 1024 * 1024  # characters kept of the files of one bid: a bid can have thousands of them
 _PART: Final = "main"
 _IN_CLEAR: Final = "opened-"
 _ACTOR: Final = Actor.system("worker")
@@ -90,7 +91,7 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         return None
     try:
         with opening(runtime.spool or Path(gettempdir())) as folder:
-            files = tuple(_inspected(runtime, target, opened, folder))
+            files = tuple(with_texts(_inspected(runtime, target, opened, folder)))
     except (NotFound, IntegrityFailure, OSError) as error:
         raise Postponed(now + RETRY_MS, "a sealed part cannot be read, or an opened file not be stored") from error
     with suppress(Conflict), runtime.ledger.begin(_ACTOR) as uow:  # another run was faster
@@ -163,6 +164,15 @@ def _inspected(runtime: Runtime, target: OneStore, opened: _Opened, folder: Path
     for path, place in kept:
         yield _look(target, path, place)
         place.unlink()
+
+
+def with_texts(files: Iterator[OpenedFile], most: int = MOST_TEXT) -> Iterator[OpenedFile]:
+    """Yield the files with their texts as long as these have ``most`` characters together; the rest can be saved."""
+    left = most
+    for each in files:
+        kept = each if len(each.preview) <= left else replace(each, preview="")
+        left -= len(kept.preview)
+        yield kept
 
 
 def _look(target: OneStore, path: str, place: Path) -> OpenedFile:

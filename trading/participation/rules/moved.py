@@ -37,7 +37,7 @@ def moved_mail(to: str, move: Move) -> Mail:
     """Return the mail about a move. It is the same for everybody and names nobody but the tender."""
     cause_zh, cause_en = _CAUSES[move.cause]
     zh = (
-        f"{move.title_zh}（{move.reference}）第 {move.lot} 标包的投标截止时间已按事先公布的规则顺延，对所有人一样。\n"
+        f"{move.title_zh}（{move.reference}）第 {move.lot} 标段的投标截止时间已按事先公布的规则顺延，对所有人一样。\n"
         f"原因：{cause_zh}\n原截止时间：{_moment(move.before)} 之前\n新截止时间：{_moment(move.close)} 之前\n"
         f"已收到的投标继续有效，在新截止时间之前可以补交、修改或者撤回。\n详情：{move.link}"
     )
