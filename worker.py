@@ -19,7 +19,7 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from trading.assembly import ERRANDS, SUBSCRIPTIONS, open_runtime, require_conditions
-from trading.audit import errands, relay
+from trading.audit import errands, relay, scripts
 from trading.audit import jobs as stamps
 from trading.bids import jobs as bids
 from trading.commands.folds import FOLDS, REPLAYED
@@ -79,6 +79,7 @@ def main() -> None:
     for sentence in _SETTINGS.lacks:
         _LOG.warning(sentence)
     require_conditions(_RUNTIME)
+    scripts.tell(_RUNTIME.ledger)
     rounds = [(sweep, SWEEP_S), *((partial(run_due, lane), LENGTHY_S) for lane in errands.LENGTHY)]
     for round_of, every_s in rounds:
         threading.Thread(target=_forever, args=(round_of, every_s), daemon=True).start()

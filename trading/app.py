@@ -11,6 +11,7 @@ from flask import Flask
 from trading.accounts import service as accounts
 from trading.api import tokens
 from trading.assembly import EVENTS, open_runtime, trust_file
+from trading.audit import scripts
 from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.config import Settings
@@ -72,6 +73,7 @@ def create_app(settings: Settings, runtime: Runtime | None = None, *, load_actor
         stratum_title=stratum_title, rule_of=rule_of, kind_title=kind_title, procedure_kind_title=procedure_kind_title
     )
     app.jinja_env.globals["reason_text"] = reason_text
+    app.jinja_env.globals.update(modules=scripts.modules, integrity=scripts.integrity, scripts_sha256=scripts.digest)
     app.jinja_env.globals.update(lot_phase_title=lot_phase_title, procedure_phase_title=procedure_phase_title)
     return app
 

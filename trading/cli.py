@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "log key": "agents.logkeys:key_group",
     "mirror": "trading.commands.mirror:mirror",
     "monitor": "agents.monitor:main",
+    "scripts": "agents.scripts:main",
     "outbox": "trading.commands.outbox:outbox",
     "release": "trading.up.commands:release",
     "sign": "agents.signing:sign",

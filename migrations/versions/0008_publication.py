@@ -32,6 +32,8 @@ CREATE INDEX audit_entry_probe ON log.audit_entry (id) WHERE kind = 'availabilit
 
 CREATE INDEX audit_entry_probe_lot ON log.audit_entry (id) WHERE kind = 'probe.opened';
 
+CREATE INDEX audit_entry_release ON log.audit_entry (id) WHERE kind = 'release.installed';
+
 CREATE TABLE record.publication (
     id BIGINT NOT NULL,
     entry_id BIGINT NOT NULL,
@@ -70,6 +72,7 @@ def downgrade() -> None:
     """Drop them; only an empty database may be taken down."""
     op.execute("SET ROLE trading_owner")
     op.execute("DROP TABLE record.publication")
+    op.execute("DROP INDEX log.audit_entry_release")
     op.execute("DROP INDEX log.audit_entry_probe_lot")
     op.execute("DROP INDEX log.audit_entry_probe")
     op.execute("DROP INDEX log.audit_entry_tst")

@@ -120,7 +120,7 @@ def records_of(conn: Connection, procedure_id: int | None, kinds: Collection[str
 
 
 def logged(
-    conn: Connection, condition: ColumnElement[bool], limit: int | None = None, *, newest: bool = False
+    conn: Connection, condition: ColumnElement[bool] | TextClause, limit: int | None = None, *, newest: bool = False
 ) -> list[LoggedRecord]:
     """Return the first ``limit`` logged records that meet a condition on entries and positions, in log order.
 

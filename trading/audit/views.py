@@ -19,7 +19,7 @@ from flask import Blueprint, Response, current_app, render_template
 from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
-from trading.audit import queries, service
+from trading.audit import queries, scripts, service
 from trading.audit.entries import note_before, receipt_under
 from trading.audit.files import is_old
 from trading.audit.model import ClosedLog
@@ -178,6 +178,25 @@ def continued() -> Response:
         first = queries.logged_records(conn, log.base, log.base + 1)
     data = receipt_under(_runtime(), first[0], newest.note.encode()).encode()
     return _answer(data, "text/plain", _FRESH)
+
+
+@blueprint.get("/log/scripts.json")
+@public
+def script_list() -> Response:
+    """The list of all scripts that pages of this release run, with their digests."""
+    return _answer(scripts.listed(), "application/json", _FRESH)
+
+
+@blueprint.get("/log/scripts.tlog-proof")
+@public
+def script_proof() -> Response:
+    """The proof that the digest of that list is in the log, under the newest public checkpoint."""
+    newest = head()
+    with _runtime().ledger.read() as conn:
+        told = scripts.logged(conn)
+    if newest is None or told is None or told.n >= newest.end:
+        raise NotFound("scripts")
+    return _answer(receipt_under(_runtime(), told, newest.note.encode()).encode(), "text/plain", _FRESH)
 
 
 @blueprint.get("/log/<path:name>")
