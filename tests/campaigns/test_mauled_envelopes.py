@@ -26,6 +26,7 @@ from tests.campaigns.test_tamper import Dice, flip
 from tests.support.databases import Database
 from tests.support.logs import LogWorld
 from trading.bids import service as bids
+from trading.bids.rules.envelope import Envelope
 from trading.bids.tables import bid_version
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.kernel.canonical import dumps, loads_object
@@ -214,7 +215,7 @@ def test_nothing_copied_replayed_or_mauled_becomes_a_bid(place: Place, amount: C
 
 
 def test_control_without_fingerprints_an_adopted_bid_counts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bids, "_fingerprints", lambda _envelope: ())
+    monkeypatch.setattr(Envelope, "own_digests", ())
     assert place.send(adopted(place, Dice(1))) == "accepted"
 
 

@@ -29,7 +29,6 @@ from trading.bids.rules.envelope import (
 from trading.bids.rules.policy import Policy
 from trading.crypto.envelope import require_part_shape
 from trading.crypto.signatures import SignedDocument, sig_sha256, verify_es256
-from trading.kernel.digests import sha256
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.ids import new_bid_reference
 from trading.kernel.roles import Actor
@@ -190,7 +189,7 @@ def submit(ledger: Ledger, objects: ObjectStore, actor: Actor, arrival: Arrival)
         key, policy = known.signer(arrival.signed, actor), known.current_policy()
         envelope = _checked_envelope(arrival.signed, known.target, key, policy)
         _require_parts(objects, envelope, policy, known.target.parts)
-        return _commit(ledger, actor, known.target, arrival, envelope, _fingerprints(envelope))
+        return _commit(ledger, actor, known.target, arrival, envelope, envelope.own_digests)
 
 
 def withdraw(ledger: Ledger, actor: Actor, arrival: Arrival) -> Accepted:
@@ -282,21 +281,13 @@ def _require_parts(objects: ObjectStore, envelope: Envelope, policy: Policy, sto
             head = next(objects.chunks(part.sha256), b"")
         except NotFound as error:
             raise RuleBroken("bid.part_missing", "SB1 S7.2", part=part.name) from error
+        except OSError as error:  # the store is away: the platform's doing, which can move the deadline (TE1 T4.3)
+            raise RuleBroken("busy", "TE1 T4.3") from error
         price_bytes = policy.price_bytes if part.name == "price" else None
         try:
             require_part_shape(head, part.size, price_bytes)
         except InvalidInput as error:
             raise RuleBroken("bid.part_shape", "SB1 S7.2", part=part.name) from error
-
-
-def _fingerprints(envelope: Envelope) -> tuple[tuple[str, bytes], ...]:
-    """S7.3 step 5: what no other envelope of the lot may repeat."""
-    found = [("seed_commit", envelope.seed_commit)]
-    if envelope.factor_commit is not None:
-        found.append(("factor_commit", envelope.factor_commit))
-    found.extend(("part", bytes.fromhex(part.sha256)) for part in envelope.parts)
-    found.extend(("ct", sha256(share.ct)) for share in envelope.shares)
-    return tuple(found)
 
 
 def _commit(

@@ -26,6 +26,7 @@ from trading.demo.stage import trust_document
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import sha256_hex
 from trading.parties import service as parties
+from trading.storage.objects import StoreAway
 from verifier.attachment import attached_proof
 
 T = TypeVar("T")
@@ -41,10 +42,12 @@ def bidder(market: Market) -> Bidder:
     return bidder
 
 
-def require_refused(market: Market, answer: TestResponse, code: str, doc_sha256: str) -> dict[str, Any]:
+def require_refused(
+    market: Market, answer: TestResponse, code: str, doc_sha256: str, status: int = 422
+) -> dict[str, Any]:
     """Check a refusal and its signed acknowledgement, and that the record stands in the log."""
     problem: dict[str, Any] = answer.get_json()
-    assert (answer.status_code, problem["code"]) == (422, code), problem
+    assert (answer.status_code, problem["code"]) == (status, code), problem
     assert answer.mimetype == "application/problem+json"
     assert problem["zh"]
     assert problem["en"]
@@ -343,3 +346,21 @@ def test_a_signature_object_of_another_form_is_refused(bidder: Bidder) -> None:
     for alg in ([], {}, 1, None):
         answer = bidder.post("envelope", {"doc": "e30", "sigs": [{"alg": alg, "kid": "0" * 64, "sig": "AA"}]})
         assert answer.get_json()["code"] == "doc.bad_field"
+
+
+def test_a_store_that_is_away_is_a_refusal_by_the_platform(
+    market: Market, bidder: Bidder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is recorded, so that it can move the deadline (TE1 T6), and the same bytes are taken afterwards."""
+    sealed = bidder.seal(5_000_000)
+    bidder.upload(sealed.parts, sealed)
+
+    def away(*_arguments: object) -> Iterator[bytes]:
+        raise StoreAway("it does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(market.runtime.objects), "chunks", away)
+        answer = bidder.post("envelope", sealed.envelope.wire())
+    require_refused(market, answer, "busy", sealed.envelope.sha256, status=503)
+    assert market.bodies("bid.refused")[-1]["queue_ms"] >= 0
+    assert bidder.post("envelope", sealed.envelope.wire()).status_code == 201
