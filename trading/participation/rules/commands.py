@@ -34,6 +34,7 @@ def commands(case: Case) -> dict[str, str]:
         "rehearse": ("--key", "bidder.key", "--token-file", "token.txt"),
         "seal": ("--key", "bidder.key", "--price-file", price_file(case), "--folder", "documents"),
         "submit": ("--token-file", "token.txt"),
+        "hand-over": ("--key", "bidder.key"),
         "status": ("--token-file", "token.txt"),
         "withdraw": ("--key", "bidder.key", "--token-file", "token.txt"),
         "reveal": ("--token-file", "token.txt"),
@@ -41,6 +42,7 @@ def commands(case: Case) -> dict[str, str]:
         "check": (),
     }
     found = {name: _line("bid", name, "--dir", case.folder, *words) for name, words in steps.items()}
+    found["hand_over"] = found.pop("hand-over")
     template = f"{case.folder}.template.json"
     found["price"] = _line("bid", "price", "--template", template, "--delivery-days", "30", "--out", price_file(case))
     return found
