@@ -42,7 +42,6 @@ def commands(case: Case) -> dict[str, str]:
         "check": (),
     }
     found = {name: _line("bid", name, "--dir", case.folder, *words) for name, words in steps.items()}
-    found["hand_over"] = found.pop("hand-over")
     template = f"{case.folder}.template.json"
     found["price"] = _line("bid", "price", "--template", template, "--delivery-days", "30", "--out", price_file(case))
     return found
