@@ -15,14 +15,14 @@ from trading.audit.authorities import parse_authorities
 from trading.audit.errands import Handler
 from trading.audit.ledger import Ledger
 from trading.audit.relay import Subscription
-from trading.audit.runtime import Runtime
+from trading.audit.runtime import IntakeService, Runtime
 from trading.awards import jobs as award_jobs
 from trading.awards import model as awards
 from trading.bids import jobs as bid_jobs
 from trading.bids import model as bids
 from trading.bids.rules.trust import parse_trust
 from trading.clarifications import model as clarifications
-from trading.config import Place, Settings
+from trading.config import Place, Process, Settings
 from trading.contracts import model as contracts
 from trading.crypto.keyfiles import load_es256
 from trading.crypto.passwords import Passwords
@@ -41,6 +41,7 @@ from trading.openings import model as openings
 from trading.participation import jobs as participation_jobs
 from trading.parties import model as parties
 from trading.procedures import model as procedures
+from trading.storage.intake import carrier_of
 from trading.storage.local import LocalStore
 from trading.storage.objects import OneStore, StoreAway
 from trading.storage.pair import PairedStore
@@ -145,6 +146,15 @@ def require_conditions(runtime: Runtime) -> None:
             _log.warning("%s; whether it keeps conditions is not known", error)
 
 
+def open_intake(settings: Settings) -> IntakeService | None:
+    """Return the supervisor's intake as this process knows it; only a worker asks it for lists (SB1 S7.6)."""
+    if settings.intake_url is None or settings.intake_vkey is None:
+        return None
+    token = None if settings.intake_token_file is None else settings.intake_token_file.read_text().strip()
+    carrier = carrier_of(settings.intake_url, token) if settings.process is Process.WORKER else None
+    return IntakeService(vkey=settings.intake_vkey, url=settings.intake_url, carrier=carrier)
+
+
 def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
     """Return ledger, stores and clock of a process; nothing is connected before the first use.
 
@@ -177,6 +187,7 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         public_url=(settings.public_url or "http://localhost").rstrip("/"),
         authorities=parse_authorities(settings.time_stamps, settings.time_stamp_credentials or {}),
         authority_roots=lambda: authority_roots(settings.data_dir),
+        intake=open_intake(settings),
         upload_keep_ms=settings.upload_days * 86_400_000,
         ocid_prefix=settings.ocid_prefix,
     )

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "trading.up.commands:doctor",
     "experts": "trading.commands.experts:experts",
     "fsck": "trading.commands.audits:fsck",
+    "intake": "agents.intake.cli:main",
     "key": "agents.keys:main",
     "log close": "trading.commands.origins:close",
     "log continue": "trading.commands.origins:resume",

@@ -9,6 +9,7 @@ from verifier.canonical import canonical_bytes
 from verifier.envelopes import envelope_faults, fingerprints, signature_faults
 from verifier.evidence import Document, Evidence, Logged
 from verifier.hashing import hex_digest
+from verifier.intake import intake_upper
 from verifier.lot import Lot, Version
 from verifier.merkle import root_of
 from verifier.report import Check
@@ -210,7 +211,8 @@ def check_on_time(lot: Lot, check: Check) -> None:
         check.require(logged.place, "received after the close entry", holds=logged.n < closed.n)
         check.require(logged.place, "received_at is not before the close", holds=logged.body["received_at"] < close)
         notes = lot.evidence.notes
-        verdict = time_verdict(logged.n, closed.n, close, upper_ms(logged.n, notes), lower_ms(logged.n, notes))
+        bounds = upper_ms(logged.n, notes), lower_ms(logged.n, notes), intake_upper(lot, logged)
+        verdict = time_verdict(logged.n, closed.n, close, *bounds)
         check.require(logged.place, "QUESTIONABLE: shown too long after the close", holds=verdict != QUESTIONABLE)
 
 

@@ -85,7 +85,8 @@ def named_documents(logged: Logged) -> Iterator[tuple[str, str]]:
     """Yield (sha256, typ) of the documents that a record names; transcripts and secrets are looked up elsewhere."""
     for table in (NAMED_DOCUMENTS, CONFIDENTIAL_DOCUMENTS):
         for name, typ in table.get(logged.kind, {}).items():
-            yield logged.body[name], typ
+            if name in logged.body:
+                yield logged.body[name], typ
     if logged.kind == "opening.completed":
         for sha256 in logged.body[TRANSCRIPT_FIELD]:
             yield sha256, "sb1.transcript"
@@ -185,6 +186,8 @@ def check_named_documents(evidence: Evidence) -> None:
         public = evidence.header["kind"] == "public" and not logged.kind.startswith("draw.")
         veiled = public and place_of(logged) not in completed
         for name, typ in NAMED_DOCUMENTS.get(logged.kind, {}).items():
+            if name not in logged.body:
+                continue
             found = evidence.documents.get(logged.body[name])
             text = f"{name} {logged.body[name]}: no {typ} of this hash in docs/"
             if found is None and veiled and not any(each in ALWAYS_PUBLIC for each in typ.split("|")):

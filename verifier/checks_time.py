@@ -17,6 +17,7 @@ from verifier.bounds import (
 from verifier.checks_bids import valid_heads
 from verifier.checks_opening import newest_factor_list, used_releases
 from verifier.evidence import Document, Evidence, Logged
+from verifier.intake import intake_upper
 from verifier.lot import Lot
 from verifier.report import Check
 
@@ -111,7 +112,8 @@ def check_bid_times(lot: Lot, check: Check) -> None:
         if logged.h not in heads:
             continue
         notes, close = lot.evidence.notes, closed.body["close"]
-        verdict = time_verdict(logged.n, closed.n, close, upper_ms(logged.n, notes), lower_ms(logged.n, notes))
+        bounds = upper_ms(logged.n, notes), lower_ms(logged.n, notes), intake_upper(lot, logged)
+        verdict = time_verdict(logged.n, closed.n, close, *bounds)
         proven += verdict == PROVEN_ON_TIME
         check.require(
             logged.place, f"bid {logged.body['bid']}: {verdict}", holds=verdict not in (NOT_A_BID, QUESTIONABLE)

@@ -247,6 +247,7 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
         {"created": MS, "envelopes": array(HEX32, by=""), "lot": NAME, "policy_sha256": HEX32, "stage": STAGE},
         ("supervisor",),
     ),
+    "sb1.intake-receipt": ({"bid": BID, "proof": NAME}, ()),
     "sb1.open-order": (
         {
             "bids": array(shape({**_LEAF, "bidder": ORG, "n": COUNT, "objection_h": nullable(HEX32)}), by="bid"),

@@ -331,9 +331,10 @@ BODY_RULES["key.registered"] = shape(_KEY, {"enrol_sha256": HEX32})
 BODY_RULES["key.revoked"] = shape({"kid": HEX32, "reason": TEXT}, {"revoke_sha256": HEX32})
 BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ)})
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
+BODY_RULES["tender.closed"] = shape(_BODIES["tender.closed"], {"intake_list_sha256": HEX32})
 BODY_RULES["bid.withdrawn"] = shape(_WITHDRAWN, {"queue_ms": COUNT})
 
-# Fields that name a document, with the type it must have.
+# Fields that name a document, with the type it must have; of optional ones, where they are there.
 NAMED_DOCUMENTS: dict[str, dict[str, str]] = {
     "policy.fixed": {"policy_sha256": "sb1.policy", "schedule_sha256": "mb.schedule"},
     "tender.published": {"notice_sha256": "mb.notice", "schedule_sha256": "mb.schedule"},
@@ -348,9 +349,10 @@ NAMED_DOCUMENTS: dict[str, dict[str, str]] = {
     "custodian.challenged": {"custodian_key_sha256": "sb1.custodian-key|ed1.custodian-key"},
     "custodian.proved": {"custodian_key_sha256": "sb1.custodian-key|ed1.custodian-key"},
     "custodian.key_destroyed": {"destroyed_sha256": "sb1.key-destroyed"},
-    "bid.received": {"envelope_sha256": "sb1.envelope"},
+    "bid.received": {"envelope_sha256": "sb1.envelope", "intake_receipt_sha256": "sb1.intake-receipt"},
     "bid.withdrawn": {"withdrawal_sha256": "sb1.withdrawal"},
     "closing.confirmed": {"doc_sha256": "mb.closing-confirmation"},
+    "tender.closed": {"intake_list_sha256": "sb1.intake-list"},
     "open.ordered": {"order_sha256": "sb1.open-order"},
     "objection.decided": {"decision_sha256": "sb1.objection-decision"},
     "share.checked": {"check_sha256": "sb1.share-check"},

@@ -29,6 +29,7 @@ from verifier.checks_continued import CONTINUED_TITLE, check_kept_continuation, 
 from verifier.checks_documents import check_demo, check_documents, check_named_documents, load_documents
 from verifier.checks_draw import check_contributions, check_draw_order, check_draw_policy, check_spec
 from verifier.checks_extension import check_confirmations, check_extensions
+from verifier.checks_intake import check_intake
 from verifier.checks_log import (
     Tick,
     check_against,
@@ -105,6 +106,7 @@ LOT_CHECKS: tuple[tuple[str, str, tuple[LotCheck, ...]], ...] = (
     ("SB-17", "verdicts recomputed by the table of S10", (check_verdicts,)),
     ("SB-18", "no fingerprint twice in the lot", (check_fingerprints,)),
     ("SB-19", "non-release statements for unopened envelopes", (check_non_release,)),
+    ("SB-21", "intake: list obtained before the close, every envelope on it entered, receipts", (check_intake,)),
     ("TE-01", "schedule chain: signatures, only later, before the close, 30 minutes ahead", (check_schedule_chain,)),
     (
         "TE-02",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from agents.bid import intake
 from agents.bid.receipts import check_receipt, of_version
 from agents.bid.workdir import Version, WorkDir
 from trading.audit.rules.proof import ReceiptState
@@ -121,6 +122,11 @@ def _check_receipts(work: WorkDir, report: Report, version: Version) -> None:
         report.run(
             f"version {version.seq}: {path.name}",
             lambda path=path: best.append(check_receipt(path.read_bytes(), work.trust, expected).state),  # type: ignore[misc]
+        )
+    for path in sorted(version.directory.glob("intake-receipt*.tlog-proof")):
+        report.run(
+            f"version {version.seq}: {path.name}",
+            lambda path=path: best.append(intake.check_receipt(work, version, path.read_bytes()).verified.state),  # type: ignore[misc]
         )
     if version.progress.state == "accepted" and ReceiptState.WITNESSED not in best:
         report.gap(f"version {version.seq}: no witnessed receipt yet")

@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from agents import passphrases
-from agents.bid import prices, pricing, shown
+from agents.bid import handing, prices, pricing, shown
 from agents.bid.checking import Report, check_directory, read_package
 from agents.bid.documents import make_rehearsal, make_withdrawal
 from agents.bid.filetypes import doubts_of
@@ -63,6 +63,7 @@ def main() -> None:
 
 
 main.add_command(pricing.price)
+main.add_command(handing.hand_over)
 
 
 @contextmanager
@@ -209,7 +210,7 @@ def _source(path: Path, name: str) -> FileSource:
 def submit(directory: Path, token_file: Path, wait: int) -> None:
     """Send the sealed version; run it again after a lost connection: the same bytes give the same receipt."""
     with _working(directory, "密封的版本仍在，可再次提交，已上传的不用重传", _KEPT) as work:
-        version = work.pending()
+        version = work.pending() or work.handed_over()
         if version is None:
             raise NotFound("nothing is waiting to be submitted; run: mingbiao bid seal")
         if version.document.policy_sha256 != work.package().policy.sha256:
@@ -376,6 +377,12 @@ def status(directory: Path, token_file: Path | None, wait: int) -> None:
             shown.version(version)
         head = work.head()
         if head is None or token_file is None or head.progress.h is None:
+            return
+        if head.at_intake:
+            say(
+                "此版本由监管接收点收讫；平台在截止时收入",
+                "This version stands at the supervisor's intake; the platform enters it at the close",
+            )
             return
         signed, platform = head.signed, _platform(work, token_file)
         expected = of_version(fields.type_of(signed.doc), signed.sha256, work.name.bid)

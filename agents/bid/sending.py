@@ -67,12 +67,14 @@ def submit_version(
         for part in document.parts:
             answer = upload_part(platform, document.bid, part, version.part(part.name), sending or Sending())
             _require_stored(answer, part.sha256)
-    version.mark("sent")
+    stands = version.at_intake  # whatever the platform answers
+    if not stands:
+        version.mark("sent")
     action = "envelope" if isinstance(document, Envelope) else "withdrawal"
     try:
         answer = platform.post(document.bid, action, signed.wire())
     except Refused as error:
-        _remember_refusal(version, error)
+        _remember_refusal(version, error, stands=stands)
         raise
     expected = of_version(fields.type_of(signed.doc), signed.sha256, document.bid)
     outcome = read_answer(answer, work.trust, expected, version)
@@ -86,11 +88,11 @@ def _require_stored(answer: Answer, sha256: str) -> None:
         raise InvalidInput("bid.part_mismatch", "the platform stored other bytes than were sent")
 
 
-def _remember_refusal(version: Version, error: Refused) -> None:
+def _remember_refusal(version: Version, error: Refused, *, stands: bool) -> None:
     wire = error.body.get("ack")
     if isinstance(wire, Mapping):
         version.keep("refusal-ack.json", SignedDocument.from_wire(wire).wire_bytes())
-    if error.code.startswith(_DEFINITE):
+    if error.code.startswith(_DEFINITE) and not stands:
         version.mark("refused", code=error.code)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from agents.bid.filetypes import Doubt
+from agents.bid.intake import HandedOver
 from agents.bid.prices import major
 from agents.bid.sealer import Content, SealedVersion
 from agents.bid.sending import Outcome
@@ -145,6 +146,22 @@ def outcome(what_zh: str, what_en: str, result: Outcome) -> None:
     at = instant(result.receipt.record["at"])
     say(f"{what_zh}已收讫，{state['zh']}（序号 {n}，{at}）", f"{what_en} received, {state['en']} (entry {n}, {at})")
     say(f"回执：{result.file}", f"Receipt: {result.file}")
+
+
+def handed_over(result: HandedOver, origin: str) -> None:
+    """Show what the supervisor's intake has received, and what that proves."""
+    at = instant(result.taken.received_at)
+    say(
+        f"监管接收点 {origin} 已收讫（序号 {result.n}，{at}）",
+        f"The supervisor's intake {origin} has received it (entry {result.n}, {at})",
+    )
+    if not result.is_witnessed:
+        warn(
+            "见证方尚未签名；截止前请再运行一次，以取得能证明时间的回执",
+            "No quorum of witnesses has signed yet; run it again before the deadline for a receipt that proves it",
+        )
+    say(f"回执：{result.file}", f"Receipt: {result.file}")
+    say("平台截止时必须收入此信封；请保存回执", "The platform must enter this envelope at the close; keep the receipt")
 
 
 def version(item: Version) -> None:

@@ -23,6 +23,7 @@ from trading.crypto.signatures import SignedDocument, verify_signature
 from trading.kernel import canonical, fields
 from trading.kernel.errors import Conflict, InvalidInput, NotFound
 
+INTAKE_RECEIPT: Final = "intake-receipt.tlog-proof"  # of the supervisor's intake (SB1 S7.6)
 BID: Final = fields.Table(
     "mb.client-bid",
     {
@@ -92,6 +93,12 @@ class Version:
         """Return how far it has got."""
         path = self.directory / "progress.json"
         return Progress(**PROGRESS.read(path.read_bytes())) if path.exists() else Progress(state="sealed")
+
+    @property
+    def at_intake(self) -> bool:
+        """Return whether it stands by a receipt of the supervisor's intake, and not yet by one of the platform."""
+        of_platform = (self.directory / "receipt.tlog-proof").exists()
+        return self.progress.state == "accepted" and (self.directory / INTAKE_RECEIPT).exists() and not of_platform
 
     def mark(self, state: str, *, code: str | None = None, h: str | None = None) -> None:
         """Record how far it has got, durably, before the next step is taken."""
@@ -192,6 +199,16 @@ class WorkDir:
         """Return the version that is sealed or sent and not yet answered."""
         waiting = [version for version in self.versions() if version.progress.state in {"sealed", "sent"}]
         return waiting[-1] if waiting else None
+
+    def handed_over(self) -> Version | None:
+        """Return the version that stands at the supervisor's intake alone."""
+        head = self.head()
+        return head if head is not None and head.at_intake else None
+
+    def refused(self) -> Version | None:
+        """Return the newest version if the platform has refused it."""
+        versions = self.versions()
+        return versions[-1] if versions and versions[-1].progress.state == "refused" else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:

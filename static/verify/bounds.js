@@ -15,9 +15,9 @@ export const upper = (n, notes) => Math.min(
 export const lower = (n, notes) => Math.max(
   0, ...notes.filter(({ low, checkpoint }) => low !== null && checkpoint.size <= n).map(({ low }) => 1000 * low));
 
-// The verdict of T7 for a bid at index n; the boundary is exclusive of `close`.
-export function timeVerdict(n, closeN, close, notes) {
+// The verdict of T7 for a bid at index n, with the bound of its intake receipt; the boundary is exclusive of `close`.
+export function timeVerdict(n, closeN, close, notes, intakeUpper) {
   if (n > closeN) return NOT_A_BID;
-  if (upper(n, notes) < close) return PROVEN_ON_TIME;
+  if (upper(n, notes) < close || intakeUpper < close) return PROVEN_ON_TIME;
   return lower(n, notes) <= close + TOLERANCE_MS ? ON_TIME_BY_ORDER : QUESTIONABLE;
 }

@@ -4,6 +4,7 @@ import { QUESTIONABLE, timeVerdict } from "./bounds.js";
 import { canonicalBytes } from "./canonical.js";
 import { envelopeFaults, fingerprints, isHere, signatureFaults } from "./envelopes.js";
 import { compare } from "./fields.js";
+import { intakeUpper } from "./intake.js";
 import { rootOf } from "./merkle.js";
 
 // SB-01: agency's signature, the admission rules of S3.1, custodian keys signed by pinned institutions.
@@ -136,7 +137,7 @@ export function checkVersions(lot, check) {
 }
 
 // SB-07: received before the close entry and before the close, with the time verdict of T7.
-export function checkOnTime(lot, check) {
+export async function checkOnTime(lot, check) {
   const { closed } = lot, { notes } = lot.evidence;
   if (lot.missing("tender.closed")) check.fail(lot.place, "no_record", { kind: "tender.closed" });
   if (closed === null) return;
@@ -144,7 +145,8 @@ export function checkOnTime(lot, check) {
   for (const { logged } of lot.everyVersion) {
     check.require(logged.place, logged.n < closed.n, "after_close_entry");
     check.require(logged.place, logged.body.received_at < close, "late");
-    check.require(logged.place, timeVerdict(logged.n, closed.n, close, notes) !== QUESTIONABLE, "questionable");
+    const verdict = timeVerdict(logged.n, closed.n, close, notes, await intakeUpper(lot, logged));
+    check.require(logged.place, verdict !== QUESTIONABLE, "questionable");
   }
 }
 

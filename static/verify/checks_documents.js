@@ -60,7 +60,9 @@ export async function checkDocuments(evidence) {
 // (sha256, typ) of the documents that a record names; transcripts and secrets are looked up elsewhere.
 function* namedDocuments(logged) {
   for (const table of [NAMED_DOCUMENTS, CONFIDENTIAL_DOCUMENTS]) {
-    for (const [name, typ] of Object.entries(table[logged.kind] ?? {})) yield [logged.body[name], typ];
+    for (const [name, typ] of Object.entries(table[logged.kind] ?? {})) {
+      if (Object.hasOwn(logged.body, name)) yield [logged.body[name], typ];
+    }
   }
   if (logged.kind === "opening.completed") {
     for (const sha256 of logged.body[TRANSCRIPT_FIELD]) yield [sha256, "sb1.transcript"];
@@ -149,6 +151,7 @@ export function checkNamedDocuments(evidence) {
   for (const logged of evidence.records) {
     const veiled = kind === "public" && !logged.kind.startsWith("draw.") && !completed.has(placeOf(logged));
     for (const [name, wanted] of Object.entries(NAMED_DOCUMENTS[logged.kind] ?? {})) {
+      if (!Object.hasOwn(logged.body, name)) continue;
       const sha256 = logged.body[name], types = wanted.split("|"), found = evidence.documents.get(sha256);
       if (found === undefined && veiled && !types.some((typ) => ALWAYS_PUBLIC.includes(typ))) {
         check.note(logged.place, "not_yet_public", { typ: wanted });

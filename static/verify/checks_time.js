@@ -4,6 +4,7 @@ import { DRAIN_MS, HALF_HOUR_MS, lower, NOT_A_BID, PROVEN_ON_TIME, QUESTIONABLE,
 import { validHeads } from "./checks_bids.js";
 import { newestFactorList, usedReleases } from "./ceremony.js";
 import { isHere } from "./envelopes.js";
+import { intakeUpper } from "./intake.js";
 
 const SEQUENCING_MS = 60_000;
 const CHANGEABLE = [
@@ -64,13 +65,13 @@ export function checkCloseEntry(lot, check) {
 }
 
 // TE-05: the verdict of T7 on every bid of the manifest.
-export function checkBidTimes(lot, check) {
+export async function checkBidTimes(lot, check) {
   const { closed } = lot, { notes } = lot.evidence;
   if (closed === null) return;
   const heads = new Set(validHeads(lot, closed).map(({ h }) => h));
   let proven = 0;
   for (const logged of lot.all("bid.received").filter(({ h }) => heads.has(h))) {
-    const verdict = timeVerdict(logged.n, closed.n, closed.body.close, notes);
+    const verdict = timeVerdict(logged.n, closed.n, closed.body.close, notes, await intakeUpper(lot, logged));
     if (verdict === PROVEN_ON_TIME) proven += 1;
     check.require(logged.place, ![NOT_A_BID, QUESTIONABLE].includes(verdict), "time_verdict", { bid: logged.body.bid, verdict });
   }

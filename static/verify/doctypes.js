@@ -99,6 +99,7 @@ const TABLES = {
   "sb1.intake-list": [{
     created: MS, envelopes: array(HEX32, { by: "" }), lot: NAME, policy_sha256: HEX32, stage: STAGE,
   }, ["supervisor"]],
+  "sb1.intake-receipt": [{ bid: BID, proof: NAME }, []],
   "sb1.open-order": [{
     bids: array(shape({ ...LEAF, bidder: ORG, n: COUNT, objection_h: nullable(HEX32) }), { by: "bid" }),
     bids_root: HEX32, checkpoint: NAME, close: MS, closed_h: HEX32, closed_n: COUNT, created: MS,

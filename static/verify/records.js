@@ -202,9 +202,10 @@ BODY_RULES["key.registered"] = shape(KEY, { enrol_sha256: HEX32 });
 BODY_RULES["key.revoked"] = shape({ kid: HEX32, reason: TEXT }, { revoke_sha256: HEX32 });
 BODY_RULES["bids.ranked"] = shape(RANKING, { members: nullable(SEQ) });
 BODY_RULES["bid.received"] = shape(RECEIVED, { intake_receipt_sha256: HEX32 });
+BODY_RULES["tender.closed"] = shape(BODIES["tender.closed"], { intake_list_sha256: HEX32 });
 BODY_RULES["bid.withdrawn"] = shape(WITHDRAWN, { queue_ms: COUNT });
 
-// Fields that name a document, with the type it must have.
+// Fields that name a document, with the type it must have; of optional ones, where they are there.
 export const NAMED_DOCUMENTS = {
   "policy.fixed": { policy_sha256: "sb1.policy", schedule_sha256: "mb.schedule" },
   "tender.published": { notice_sha256: "mb.notice", schedule_sha256: "mb.schedule" },
@@ -219,9 +220,10 @@ export const NAMED_DOCUMENTS = {
   "custodian.challenged": { custodian_key_sha256: "sb1.custodian-key|ed1.custodian-key" },
   "custodian.proved": { custodian_key_sha256: "sb1.custodian-key|ed1.custodian-key" },
   "custodian.key_destroyed": { destroyed_sha256: "sb1.key-destroyed" },
-  "bid.received": { envelope_sha256: "sb1.envelope" },
+  "bid.received": { envelope_sha256: "sb1.envelope", intake_receipt_sha256: "sb1.intake-receipt" },
   "bid.withdrawn": { withdrawal_sha256: "sb1.withdrawal" },
   "closing.confirmed": { doc_sha256: "mb.closing-confirmation" },
+  "tender.closed": { intake_list_sha256: "sb1.intake-list" },
   "open.ordered": { order_sha256: "sb1.open-order" },
   "objection.decided": { decision_sha256: "sb1.objection-decision" },
   "share.checked": { check_sha256: "sb1.share-check" },

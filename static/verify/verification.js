@@ -19,6 +19,7 @@ import { checkPrices, checkVerdicts, leaveToCommand } from "./checks_verdicts.js
 import {
   checkBidTimes, checkCloseEntry, checkEntryTimes, checkHeartbeat, checkScheduleChain, checkWindows,
 } from "./checks_time.js";
+import { checkIntake } from "./checks_intake.js";
 import { checkClocks } from "./checks_clocks.js";
 import { keptCheckpoints, spansLogs } from "./checks_continued.js";
 import { checkConfirmations, checkExtensions } from "./checks_extension.js";
@@ -32,6 +33,7 @@ const LOT_CHECKS = [
   ["SB-09", checkOrders], ["SB-10", checkShareChecks, checkAdjudications], ["SB-11", checkFactors, leaveToCommand],
   ["SB-12", checkReleases], ["SB-13", checkCombination], ["SB-14", leaveToCommand], ["SB-15", leaveToCommand],
   ["SB-16", checkPrices], ["SB-17", checkVerdicts], ["SB-18", checkFingerprints], ["SB-19", checkNonRelease],
+  ["SB-21", checkIntake],
   ["TE-01", checkScheduleChain],
   ["TE-02", checkExtensions, checkConfirmations, checkRefusedClose, checkOutageClose], ["TE-03", checkHeartbeat],
   ["TE-04", checkCloseEntry], ["TE-05", checkBidTimes], ["TE-09", checkWindows],

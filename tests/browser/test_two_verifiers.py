@@ -20,12 +20,14 @@ from tests.campaigns.test_tamper import KINDS, STORIES, TAMPERINGS, Dice, forged
 from tests.support.campaigns import LONG
 from tests.support.made_bidding import close_bidding
 from tests.support.made_continued import ContinuedLog, listed, spanning_bundle, tell_in_two, tender_of
+from tests.support.made_intake import handed_over, to_the_end
 from tests.support.made_tender import MINUTE, Tender
 from tests.support.make_bundle import Files, make_bundle
 from tests.support.two_verifiers import Browsed, differences
 from tests.support.verifying import failures, told, told_once, verify
 from tests.verifier.test_evidence import evidence
 from tests.verifier.test_extensions import RULE, clock, confirmed, held, move, until_bidding
+from tests.verifier.test_intake import LIES as INTAKE_LIES
 from tests.verifier.test_lies import LIES, ZERO, Change, lie, put, swapped_ranks
 from tests.verifier.test_outages import BOTH, BY_OUTAGE, down
 from tests.verifier.test_outages import moved_by as moved_by_outage
@@ -188,6 +190,29 @@ def moved(name: str) -> Tender:
     close_bidding(tender)
     tender.checkpoint = tender.log.witness(tender.now + 1000)
     return tender
+
+
+def through_intake(name: str) -> Tender:
+    """Bids that came through the supervisor's intake, honestly or with one lie (SB1 S7.6)."""
+    twist = dict(INTAKE_LIES).get(name)
+    tender, intake = handed_over(None if twist is None else lie(name, twist))
+    left_out = {3} if name == "left out" else set[int]()
+    for number in left_out:
+        tender.bids[number].withdrawn = True
+    return to_the_end(tender, lambda: intake.enter(tender, left_out))
+
+
+INTAKES = ["honest", "left out", *(subject for subject, _ in INTAKE_LIES)]
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(INTAKES) if LONG else ["left out"])
+def test_both_check_what_came_through_the_intake(browsed: Browsed, name: str) -> None:
+    tender = through_intake(name)
+    for kind, tier in KINDS if LONG else KINDS[-1:]:
+        files = make_bundle(tender, kind, tier)
+        report, found = verify(files, tender), browsed.verify(files, tender)
+        assert differences(report, found) == [], kind
+        assert name == "honest" or tier != "audit" or "SB-21" in failures(report)
 
 
 @pytest.mark.parametrize("name", MOVED if LONG else ["further", "by a refusal"])

@@ -148,6 +148,7 @@ class Market:
     runtime: Runtime
     drafter: Party
     reviewer: Actor
+    staff: tuple[Actor, Actor]
     custodians: list[tuple[Organisation, Party]] = field(default_factory=list)
     bidders: list[Party] = field(default_factory=list)
 
@@ -199,7 +200,7 @@ class Market:
     def _sign_and_publish(self, reference: str, procedure_id: int, closes: Sequence[int]) -> list[OpenLot]:
         at = self.now_ms()
         with self.ledger.read() as conn:
-            draft = tender_draft(conn, reference, at=at, demo=self.runtime.demo)
+            draft = tender_draft(conn, reference, at=at, demo=self.runtime.demo, intake=self.runtime.named_intake)
         draft = with_deadlines(draft, closes)
         documents = {
             (lot.lot, lot.stage): LotDocuments(policy=self._sign(lot.policy), schedule=self._sign(lot.schedule))
@@ -242,7 +243,12 @@ class Market:
     def _sign(self, document: bytes) -> SignedDocument:
         return sign_document(document, self.drafter.signer)
 
-    def trust_file(self) -> bytes:
+    def enrol_supervisor(self, signer: Es256Signer) -> None:
+        """Register a key of the supervisor's that signs its intake's lists (SB1 S7.6)."""
+        _account(self.ledger, "supervisor-intake", cast.SUPERVISOR.code, Role.SUPERVISOR)
+        _enrolled(self.runtime, self.staff, cast.SUPERVISOR.code, "supervisor", "supervisor-intake", signer)
+
+    def trust_file(self, supervisor: Es256Signer | None = None) -> bytes:
         """Return the trust file that a bidder has from the supervisor (P8): the custodians' and the agency's keys."""
         parties = [(each.name_zh, "custodian", party) for each, party in self.custodians]
         rows = [
@@ -255,6 +261,9 @@ class Market:
             }
             for name, role, party in [*parties, (cast.AGENCY.name_zh, "agency", self.drafter)]
         ]
+        if supervisor is not None:
+            own = {"alg": "ES256", "key": b64u(supervisor.spki), "kid": supervisor.kid}
+            rows.append({**own, "name": cast.SUPERVISOR.name_zh, "role": "supervisor"})
         body = {
             "institutions": sorted(rows, key=lambda row: row["kid"]),
             "issued": self.runtime.clock.now_ms(),
@@ -343,9 +352,8 @@ def open_market(runtime: Runtime, *, bidders: int = 3) -> Market:
     staff = (desk[0], desk[1])
     _account(ledger, "drafter", cast.AGENCY.code, Role.AGENCY)
     drafter = _enrolled(runtime, staff, cast.AGENCY.code, "agency", "drafter")
-    market = Market(
-        runtime=runtime, drafter=drafter, reviewer=_account(ledger, "reviewer", cast.AGENCY.code, Role.REVIEWER)
-    )
+    reviewer = _account(ledger, "reviewer", cast.AGENCY.code, Role.REVIEWER)
+    market = Market(runtime=runtime, drafter=drafter, reviewer=reviewer, staff=staff)
     for each in cast.CUSTODIANS:
         _account(ledger, f"{each.key}-custodian", each.code, Role.CUSTODIAN)
         party = _enrolled(runtime, staff, each.code, "custodian", f"{each.key}-custodian")
@@ -372,9 +380,11 @@ def _account(ledger: Ledger, login: str, code: str, role: Role) -> Actor:
         return accounts.actor_of(conn, login)
 
 
-def _enrolled(runtime: Runtime, staff: tuple[Actor, Actor], code: str, role: str, login: str) -> Party:
-    """Make a key and have two people of the desk register it (P6.2)."""
-    signer = Es256Signer.generate()
+def _enrolled(
+    runtime: Runtime, staff: tuple[Actor, Actor], code: str, role: str, login: str, known: Es256Signer | None = None
+) -> Party:
+    """Make a key, unless there is one, and have two people of the desk register it (P6.2)."""
+    signer = known or Es256Signer.generate()
     account, challenge = accounts.issue_challenge(runtime.ledger, login)
     created = runtime.clock.now_ms()
     document = enrolment(signer, account=account, challenge=challenge.hex(), org=code, role=role, created=created)

@@ -15,6 +15,7 @@ from trading.audit.rules.proof import ReceiptState
 from trading.audit.service import IssuedReceipt
 from trading.audit.views import Head
 from trading.awards.rules.dot_plot import DotPlot, Priced, dot_plot
+from trading.bids.rules.schedule import Intake
 from trading.notices.hall import Wish
 from trading.notices.queries.journal import Happening
 from trading.notices.queries.log import Entry, LogRow
@@ -158,6 +159,8 @@ def sealing() -> Sealing:
 
 RULE = ExtensionRule(extend_ms=7_200_000, look_back_ms=7_200_000, min_outage_ms=600_000, triggers=("clock",))
 
+INTAKE = Intake(origin="intake.czj.example/log", vkey=f"intake.czj.example/log+1f3a5b7c+{'A' * 43}=")
+
 
 def schedule(*, may_extend: bool = True) -> Schedule:
     return Schedule(
@@ -167,6 +170,7 @@ def schedule(*, may_extend: bool = True) -> Schedule:
         objection_ms=600_000,
         factor_window_ms=1_800_000,
         extension_rule=RULE if may_extend else None,
+        intake=INTAKE if may_extend else None,
     )
 
 
@@ -525,6 +529,7 @@ def _procedures() -> Iterator[Sample]:
         ("void", replace(lot(LotState.CLOSING), is_void=True)),
         ("void-blocked", replace(lot(LotState.CLOSING), is_void=True, is_blocked=True)),
         ("blocked", replace(lot(LotState.CLOSING), is_blocked=True)),
+        ("awaits-intake", replace(lot(LotState.CLOSING), is_blocked=True, awaits_intake=True)),
         ("moved", replace(lot(LotState.OPEN), schedule=replace(schedule(), cause="clock"))),
     ):
         yield Sample(f"procedure-{name}", path, "notices/procedure.html", {"page": page(halted), "now": NOW})

@@ -120,6 +120,7 @@ class Records:
                 "close": close_at,
                 "extension_rule": None,
                 "factor_window_ms": 1_800_000,
+                "intake": None,
                 "lot": number,
                 "objection_ms": 600_000,
                 "release_window_ms": 900_000,

@@ -25,8 +25,8 @@ from tests.build.market import DemoTime, Market, OpenLot, Party, open_market, ru
 from tests.campaigns.test_tamper import Dice, flip
 from tests.support.databases import Database
 from tests.support.logs import LogWorld
+from trading.bids import checks
 from trading.bids import service as bids
-from trading.bids.rules.envelope import Envelope
 from trading.bids.tables import bid_version
 from trading.crypto.signatures import SignedDocument, sign_document
 from trading.kernel.canonical import dumps, loads_object
@@ -215,10 +215,10 @@ def test_nothing_copied_replayed_or_mauled_becomes_a_bid(place: Place, amount: C
 
 
 def test_control_without_fingerprints_an_adopted_bid_counts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Envelope, "own_digests", ())
+    monkeypatch.setattr(checks, "fingerprints", lambda _envelope: ())
     assert place.send(adopted(place, Dice(1))) == "accepted"
 
 
 def test_control_without_the_signature_a_forged_bid_counts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bids, "verify_es256", lambda *_arguments: None)
+    monkeypatch.setattr(checks, "verify_es256", lambda *_arguments: None)
     assert "accepted" in {place.send(forged(place, Dice(seed))) for seed in range(4)}

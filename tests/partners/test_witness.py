@@ -18,7 +18,7 @@ from trading.audit.rules.note import parse_vkey
 from trading.audit.rules.policy import parse_policy
 from trading.audit.sequencer.client import WitnessClient, WitnessUnreachable, clients_of
 from trading.audit.sequencer.command import open_files
-from trading.audit.sequencer.recovery import load
+from trading.audit.sequencer.loading import load
 from trading.audit.sequencer.writer import LogSigner, LogWriter, SignedHead
 from trading.crypto.notes import verify_note_signature
 from trading.kernel.clock import SystemClock

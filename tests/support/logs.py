@@ -28,8 +28,8 @@ from trading.audit.rules.policy import Policy, parse_policy
 from trading.audit.rules.tree import EMPTY_ROOT
 from trading.audit.sequencer.client import clients_of
 from trading.audit.sequencer.command import open_files
+from trading.audit.sequencer.loading import load
 from trading.audit.sequencer.loop import Options, Sequencer
-from trading.audit.sequencer.recovery import load
 from trading.audit.sequencer.writer import LogSigner
 from trading.crypto.notes import ed25519_public
 from trading.kernel.clock import Clock, SystemClock

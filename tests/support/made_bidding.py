@@ -40,6 +40,12 @@ def context(tender: Tender, bid: Bid) -> dict[str, Any]:
 
 
 def submit(tender: Tender, bid: Bid, *, public: bool = True) -> None:
+    body = seal_version(tender, bid, public=public)
+    bid.entry = tender.record("bid.received", body, f"bid:{bid.id}", public=public)
+
+
+def seal_version(tender: Tender, bid: Bid, *, public: bool = True) -> dict[str, Any]:
+    """Seal the next version and return the body of the record that receives it a second from now."""
     scenario = tender.scenario
     garbage = scenario.dealt_bad[0] if scenario.dealt_bad and scenario.dealt_bad[1] == bid.number else None
     sealed = seal_bid(
@@ -65,7 +71,7 @@ def submit(tender: Tender, bid: Bid, *, public: bool = True) -> None:
     if not public:
         tender.secret.add(sealed.sha256)
     tender.parts.update({sha256(data).hex(): data for data in sealed.parts.values()})
-    body = {
+    return {
         "bid": bid.id,
         "bidder": bid.signer.org,
         "envelope_sha256": sealed.sha256,
@@ -76,7 +82,6 @@ def submit(tender: Tender, bid: Bid, *, public: bool = True) -> None:
         "via": "platform",
         **LOT,
     }
-    bid.entry = tender.record("bid.received", body, f"bid:{bid.id}", public=public)
 
 
 def copy_of(victim: SealedBid, own: SealedBid) -> SealedBid:
@@ -133,6 +138,7 @@ def close_bidding(tender: Tender) -> None:
     size = len(tender.log.entries)
     tender.log.witness(tender.now)
     tender.wait(tender.close + 5000)
+    named = tender.enter_listed()
     manifest = [bid for bid in tender.listed() if bid.number != tender.scenario.objected]
     leaves = [sha256(b"\0" + bid.sealed.leaf(bid.h)) for bid in manifest]
     tender.closed_body = {
@@ -143,6 +149,7 @@ def close_bidding(tender: Tender) -> None:
         "heartbeat_size": size,
         "policy_sha256": tender.policy_sha256,
         "schedule_sha256": tender.schedule_sha256,
+        **named,
         **LOT,
     }
     tender.closed = tender.record("tender.closed", tender.closed_body)

@@ -203,6 +203,7 @@ class Tender:
         self.closed_body: dict[str, Any] = {}
         self.order: dict[str, Any] = {}
         self.closed: Entry  # set by the close
+        self.enter_listed: Callable[[], dict[str, str]] = dict  # enters what an intake lists, just before the close
         self.ordered: list[Bid] = []
         self.releases: list[str] = []
         self.factor_list: str | None = None

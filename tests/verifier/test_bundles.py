@@ -76,7 +76,7 @@ def test_tiers_decide_what_is_checked(tender: Tender) -> None:
         ("auditor", "audit"): {"AL-09", "AL-10", "TE-07"},
         ("audit", "audit"): {"AL-03", "AL-04"},
     }
-    always = {"AL-06", "AL-11", "AL-13", "AL-14", "SB-19", "SB-20", "TE-08"}
+    always = {"AL-06", "AL-11", "AL-13", "AL-14", "SB-19", "SB-20", "SB-21", "TE-08"}
     always |= {f"ED-{number:02}" for number in range(1, 14)}  # nobody was drawn
     for (kind, tier), absent in expected.items():
         report = verify_told(tender, kind, tier)

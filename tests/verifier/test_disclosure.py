@@ -109,3 +109,15 @@ def test_whole_tenders_with_incidents(name: str, tier: Tier) -> None:
 
 def test_the_published_kinds_are_kinds() -> None:
     assert BODY_RULES.keys() >= PUBLISHED
+
+
+def test_the_list_of_the_intake_is_shown_of_lots_that_were_opened() -> None:
+    """Of another lot it would tell how many envelopes there were; what a receipt names is its bid."""
+    named = {"typ": "sb1.intake-list", "lot": "1", "stage": "all"}
+    for opened, shown in (({("1", "all")}, True), ({("2", "all")}, False), (set[tuple[str, str]](), False)):
+        assert shows_document(Tier.BIDDERS, named, listed=(), completed=True, opened=opened) is shown
+        assert not shows_document(Tier.BIDDERS, named, listed=(), completed=False, opened=opened)
+        assert shows_document(Tier.AUDIT, named, listed=(), completed=False, opened=opened)
+    receipt = {"typ": "sb1.intake-receipt", "bid": "b-1"}
+    assert shows_document(Tier.PUBLIC, receipt, listed=("b-1",), completed=True)
+    assert not shows_document(Tier.PUBLIC, receipt, listed=(), completed=True)

@@ -164,6 +164,14 @@ class DatesForm(DraftForm):
     extend_minutes = StringField(
         _("Time given from the end of the failure on, minutes"), render_kw={"inputmode": "numeric"}
     )
+    intake = RadioField(
+        _("May bids be handed to the supervisor's intake, too?"),
+        choices=[
+            SelectChoice("yes", _("Yes, before the deadline; the close waits for its list")),
+            SelectChoice("no", _("No, only this platform takes bids")),
+        ],
+        validate_choice=False,
+    )
 
 
 class SealingForm(DraftForm):

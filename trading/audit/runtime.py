@@ -11,8 +11,23 @@ from trading.audit.ledger import Ledger
 from trading.crypto.passwords import Passwords
 from trading.crypto.signatures import Es256Signer
 from trading.kernel.clock import Clock
+from trading.storage.intake import IntakeCarrier
 from trading.storage.objects import ObjectStore, OneStore
 from trading.storage.pair import PairedStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeService:
+    """The supervisor's intake (SB1 S7.6): the key of its log, the address that bidders see, who brings its lists."""
+
+    vkey: str
+    url: str
+    carrier: IntakeCarrier | None = None  # only a worker has one
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Return what a schedule says of it (TE1 T2)."""
+        return {"origin": self.vkey.partition("+")[0], "vkey": self.vkey}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +50,10 @@ class Runtime:
     copies: PairedStore | None = None  # the same as ``objects``, where a second store is configured (SB1 S7.4)
     opened: OneStore | None = None  # files of opened bids, in clear; none: nobody opens files here
     spool: Path | None = None  # for what is on its way; none: the machine's own folder for such files
+    intake: IntakeService | None = None  # named by the schedules of tenders that choose it
     ocid_prefix: str = "ocds-000000"  # registered for the publisher with the Open Contracting Partnership
+
+    @property
+    def named_intake(self) -> dict[str, str] | None:
+        """Return what schedules may name as the supervisor's intake, or None."""
+        return None if self.intake is None else self.intake.named

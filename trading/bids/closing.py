@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, assert_never
 
+from sqlalchemy import Connection
+
 from trading.audit import clocks
 from trading.audit import service as log
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.audit.queries import on_hold
 from trading.audit.runtime import Runtime
-from trading.bids import extending, model, queries
+from trading.bids import extending, intake, model, queries
+from trading.bids.intake import Listed
 from trading.bids.rules.derivation import Verdict
+from trading.bids.rules.intake import REASON as INTAKE
 from trading.bids.rules.schedule import DRAIN_MS
+from trading.documents import store as documents
 from trading.kernel.errors import RuleBroken
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
@@ -67,12 +72,44 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         case Verdict.BLOCK:
             return after + _BLOCKED_MS
         case Verdict.CLOSE:
-            close_lot(runtime, reference, number, stage, heartbeat_size=seen.size)
+            return _close(runtime, row, lot, heartbeat_size=seen.size, at=after)
         case Verdict.EXTEND:
             pass  # the new deadline has an errand of its own
         case unknown:
             assert_never(unknown)
     return None
+
+
+def _close(runtime: Runtime, row: ProcedureRow, lot: LotRow, *, heartbeat_size: int, at: int) -> int | None:
+    """Obtain the intake's list if one is awaited, and close; return when to look again while it cannot be had."""
+    with runtime.ledger.read() as conn:
+        awaited = _awaits_intake(conn, lot)
+    listed = intake.obtain(runtime, row, lot) if awaited else None
+    if awaited and listed is None:
+        _wait_for_intake(runtime, row, lot)
+        return at + _BLOCKED_MS
+    close_lot(runtime, row.reference, lot.number, lot.stage, heartbeat_size=heartbeat_size, listed=listed)
+    return None
+
+
+def _awaits_intake(conn: Connection, lot: LotRow) -> bool:
+    """Return whether a lot may only be closed with the list of an intake (S7.6).
+
+    Agency and supervisor may confirm that it is closed without one (T5).
+    """
+    if queries.schedule_chain(conn, lot)[0].intake is None:
+        return False
+    where = (lot.procedure_id, lot.number, lot.stage, lot.close_at or 0)
+    return INTAKE not in queries.confirmed_for(conn, *where)
+
+
+def _wait_for_intake(runtime: Runtime, row: ProcedureRow, lot: LotRow) -> None:
+    """Record once that the close waits; agency and supervisor see it on their desks, and may decide (T5)."""
+    with runtime.ledger.begin(_CLOSER, patient=True) as uow:
+        row = rows.lock_for_update(uow, row.reference)
+        now = next(each for each in rows.lots(uow, row.id) if (each.number, each.stage) == (lot.number, lot.stage))
+        if now.phase == LotPhase.OPEN and now.close_at == lot.close_at:
+            extending.block(uow, row, now, INTAKE)
 
 
 def _reach(runtime: Runtime, row: ProcedureRow, lot: LotRow) -> queries.DeadlineRecord:
@@ -91,14 +128,17 @@ def _reach(runtime: Runtime, row: ProcedureRow, lot: LotRow) -> queries.Deadline
     return queries.DeadlineRecord(h=recorded.h, at=recorded.at)
 
 
-def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, heartbeat_size: int) -> Recorded | None:
+def close_lot(
+    runtime: Runtime, reference: str, number: str, stage: str, *, heartbeat_size: int, listed: Listed | None = None
+) -> Recorded | None:
     """Write the close entry with the manifest (AL1 L4.5); None if the lot is closed already.
 
     The locks come first and the manifest is read in a statement of its own: its snapshot then contains every bid whose
-    share lock has just been released.
+    share lock has just been released, and what ``listed`` of the intake has just been received.
 
     Raises:
-        RuleBroken: ``close.too_early``; ``closing.hold``; ``closing.void``: something moves the deadline (T5).
+        RuleBroken: ``close.too_early``; ``closing.hold``; ``closing.void``: something moves the deadline (T5), or the
+            list of the intake is not there, or was asked for under another schedule (S7.6).
     """
     with runtime.ledger.begin(_CLOSER, patient=True) as uow:
         row = rows.lock_for_update(uow, reference)
@@ -112,8 +152,12 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
             raise RuleBroken("closing.hold", "TE1 T3")
         if extending.decision(uow.connection, row, lot, now).verdict is not Verdict.CLOSE:
             raise RuleBroken("closing.void", "TE1 T5", close=lot.close_at)
+        if listed is None and _awaits_intake(uow.connection, lot):
+            raise RuleBroken("closing.void", "SB1 S7.6", close=lot.close_at)
         uow.captured(now)
         move = procedures.step(uow.connection, row, Act.CLOSE, _CLOSER, at=now, lot=lot)
+        if listed is not None:
+            intake.enter(uow, row, lot, listed)
         items = queries.manifest(uow.connection, row.id, number, stage)
         event = model.close(
             items=items,
@@ -126,8 +170,11 @@ def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, hear
             schedule_sha256=lot.schedule_sha256 or "",
             procedure=reference,
             procedure_id=row.id,
+            intake_list_sha256=None if listed is None else listed.signed.sha256,
         )
         recorded = uow.record(event)
+        if listed is not None:
+            documents.add(uow, recorded, row.id, listed.signed)
         procedures.move_lot(uow, recorded, lot, LotPhase(move.target))
         _fail_if_too_few(uow, row, lot, len(items))
     return recorded

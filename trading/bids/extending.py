@@ -64,7 +64,7 @@ def settle(ledger: Ledger, reference: str, number: str, stage: str) -> Verdict:
         if found.trigger is not None and found.verdict is Verdict.EXTEND:
             _extend(uow, row, lot, found.trigger, found.close)
         if found.trigger is not None and found.verdict is Verdict.BLOCK:
-            _block(uow, row, lot, found.trigger.cause)
+            block(uow, row, lot, found.trigger.cause)
     return found.verdict
 
 
@@ -204,8 +204,8 @@ def _extend(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, trigger: Trigger, c
     uow.wake("bids.close", {"tender": row.reference, "lot": lot.number, "stage": lot.stage}, close)
 
 
-def _block(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, reason: str) -> None:
-    """Record once per deadline and reason that the agency has to decide (T5)."""
+def block(uow: UnitOfWork, row: ProcedureRow, lot: LotRow, reason: str) -> None:
+    """Record once per deadline and reason that the close waits for a decision (T5)."""
     if reason not in queries.blocked_for(uow.connection, row.id, lot.number, lot.stage, lot.close_at or 0):
         uow.record(_event("closing.blocked", row, lot, {"lot": lot.number, "reason": reason, "stage": lot.stage}))
 

@@ -82,7 +82,12 @@ EVENTS = (
         title_en="Deadline reached",
     ),
     EventKind(
-        name="tender.closed", fields=frozenset(_CLOSED), public=True, title_zh="投标截止", title_en="Bidding closed"
+        name="tender.closed",
+        fields=frozenset(_CLOSED),
+        optional=frozenset({"intake_list_sha256"}),
+        public=True,
+        title_zh="投标截止",
+        title_en="Bidding closed",
     ),
     EventKind(
         name="opening.refused",
@@ -126,7 +131,10 @@ class BidHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """An envelope or withdrawal as it arrived: the commitments that its record will name."""
+    """An envelope or withdrawal as it arrived: the commitments that its record will name.
+
+    ``intake_receipt_sha256`` names the receipt of what came ``via`` the intake (SB1 S7.6).
+    """
 
     doc_sha256: str
     sig_sha256: str
@@ -135,6 +143,7 @@ class Received:
     received_at: int
     queue_ms: int
     via: str = "platform"
+    intake_receipt_sha256: str | None = None
 
 
 def start(*, bid: str, bidder: str, lot: str, stage: str, procedure: str, procedure_id: int) -> Event:
@@ -166,6 +175,8 @@ def receive(head: BidHead, received: Received) -> Event:
         "stage": head.stage,
         "via": received.via,
     }
+    if received.intake_receipt_sha256 is not None:
+        body["intake_receipt_sha256"] = received.intake_receipt_sha256
     return _event("bid.received", head, body)
 
 
@@ -264,9 +275,13 @@ def close(
     schedule_sha256: str,
     procedure: str,
     procedure_id: int,
+    intake_list_sha256: str | None = None,
 ) -> Event:
-    """Return ``tender.closed`` with the manifest's root and count (SB1 S8)."""
-    body = {
+    """Return ``tender.closed`` with the manifest's root and count (SB1 S8), and the intake's list if one was obtained.
+
+    The list is of an intake that the schedule names (S7.6, ADR 0059).
+    """
+    body: dict[str, Any] = {
         "bids_root": bids_root(items),
         "close": closes_at,
         "closed_at": closed_at,
@@ -277,6 +292,8 @@ def close(
         "schedule_sha256": schedule_sha256,
         "stage": stage,
     }
+    if intake_list_sha256 is not None:
+        body["intake_list_sha256"] = intake_list_sha256
     return Event(
         kind="tender.closed",
         subject=f"lot:{lot}",

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from trading.audit.ledger import Ledger, UnitOfWork
-from trading.bids import model, queries, store
+from trading.bids import checks, model, queries, store
 from trading.bids.model import BidHead, Received
 from trading.bids.queries import BidTarget, Version
 from trading.bids.rules.envelope import (
@@ -23,12 +23,10 @@ from trading.bids.rules.envelope import (
     Withdrawal,
     parse_envelope,
     parse_withdrawal,
-    require_policy,
     require_withdrawal_policy,
 )
 from trading.bids.rules.policy import Policy
-from trading.crypto.envelope import require_part_shape
-from trading.crypto.signatures import SignedDocument, sig_sha256, verify_es256
+from trading.crypto.signatures import SignedDocument, sig_sha256
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.ids import new_bid_reference
 from trading.kernel.roles import Actor
@@ -187,9 +185,12 @@ def submit(ledger: Ledger, objects: ObjectStore, actor: Actor, arrival: Arrival)
         return _repeated(known.before, known.target)
     with _recording_refusal(ledger, actor, known.target, arrival):
         key, policy = known.signer(arrival.signed, actor), known.current_policy()
-        envelope = _checked_envelope(arrival.signed, known.target, key, policy)
-        _require_parts(objects, envelope, policy, known.target.parts)
-        return _commit(ledger, actor, known.target, arrival, envelope, envelope.own_digests)
+        envelope = checks.checked_envelope(arrival.signed, known.target, key, policy)
+        try:
+            checks.require_parts(objects, envelope, policy, known.target.parts)
+        except OSError as error:  # the store is away: the platform's doing, which can move the deadline
+            raise RuleBroken("busy", "TE1 T4.3") from error
+        return _commit(ledger, actor, known.target, arrival, envelope, checks.fingerprints(envelope))
 
 
 def withdraw(ledger: Ledger, actor: Actor, arrival: Arrival) -> Accepted:
@@ -205,7 +206,7 @@ def withdraw(ledger: Ledger, actor: Actor, arrival: Arrival) -> Accepted:
     with _recording_refusal(ledger, actor, known.target, arrival):
         key, policy = known.signer(arrival.signed, actor), known.current_policy()
         withdrawal = parse_withdrawal(arrival.signed.doc)
-        _require_own(withdrawal, known.target, key)
+        checks.require_own(withdrawal, known.target, key)
         require_withdrawal_policy(withdrawal, policy)
         return _commit(ledger, actor, known.target, arrival, withdrawal, ())
 
@@ -220,14 +221,8 @@ class _Known:
     policy: Policy | None
 
     def signer(self, signed: SignedDocument, actor: Actor) -> SigningKey:
-        """S7.2 item 3: one signature, by a registered bidder key of the organisation; it verifies."""
-        if len(signed.sigs) != 1:
-            raise RuleBroken("sig.missing", "SB1 S7.2")
-        key = self.key
-        if key is None or key.org_code != actor.organisation or key.role != "bidder":
-            raise RuleBroken("sig.key_unknown", "SB1 S7.2", kid=signed.sigs[0]["kid"])
-        verify_es256(key.spki, signed.doc, signed.sigs[0])
-        return key
+        """Return the key that signed, if it is one of the actor's organisation."""
+        return checks.signer(signed, self.key, actor.organisation)
 
     def current_policy(self) -> Policy:
         """Return the policy in force for the lot."""
@@ -254,42 +249,6 @@ def _repeated(before: Version, target: BidTarget) -> Accepted:
     return Accepted(h=before.h, doc_sha256=before.doc_sha256, received_at=before.received_at, repeated=True)
 
 
-def _checked_envelope(signed: SignedDocument, target: BidTarget, key: SigningKey, policy: Policy) -> Envelope:
-    envelope = parse_envelope(signed.doc)
-    _require_own(envelope, target, key)
-    require_policy(envelope, policy)
-    return envelope
-
-
-def _require_own(document: Envelope | Withdrawal, target: BidTarget, key: SigningKey) -> None:
-    head = target.head
-    told = (document.bid, document.bidder, document.tender, document.lot, document.stage)
-    if told != (head.reference, head.bidder, head.procedure, head.lot, head.stage):
-        raise InvalidInput("policy.mismatch", "the document names another bid, bidder, tender, lot or stage")
-    if document.bidder_kid != key.kid:
-        raise RuleBroken("sig.invalid", "SB1 S7.2", kid=key.kid)
-
-
-def _require_parts(objects: ObjectStore, envelope: Envelope, policy: Policy, stored: dict[str, int]) -> None:
-    """S7.2 item 5: every part is stored, its size as stated, its age header and price body of the right shape."""
-    for part in envelope.parts:
-        if part.sha256 not in stored:
-            raise RuleBroken("bid.part_missing", "SB1 S7.2", part=part.name)
-        if stored[part.sha256] != part.size:
-            raise RuleBroken("bid.part_mismatch", "SB1 S7.2", part=part.name)
-        try:
-            head = next(objects.chunks(part.sha256), b"")
-        except NotFound as error:
-            raise RuleBroken("bid.part_missing", "SB1 S7.2", part=part.name) from error
-        except OSError as error:  # the store is away: the platform's doing, which can move the deadline (TE1 T4.3)
-            raise RuleBroken("busy", "TE1 T4.3") from error
-        price_bytes = policy.price_bytes if part.name == "price" else None
-        try:
-            require_part_shape(head, part.size, price_bytes)
-        except InvalidInput as error:
-            raise RuleBroken("bid.part_shape", "SB1 S7.2", part=part.name) from error
-
-
 def _commit(
     ledger: Ledger,
     actor: Actor,
@@ -305,7 +264,7 @@ def _commit(
         act = uow.act_begin(head.procedure_id, head.lot, head.stage)
         try:
             model.require_in_time(received_at=act.received_at, close=act.close_at, phase=act.phase, hold=act.hold)
-            _require_active(uow, arrival.signed.sigs[0]["kid"])
+            checks.require_active(arrival.signed.sigs[0]["kid"], keys.lock_key(uow, arrival.signed.sigs[0]["kid"]))
             return _store(uow, arrival, document, fingerprints, head.id, queue_ms)
         except RuleBroken as reason:
             # The reader that was asked before may lag behind; a repetition after the deadline is no late bid.
@@ -352,12 +311,6 @@ def _store(
     version = store.NewVersion(kind=kind, doc=signed.doc, sigs=signed.sigs_bytes, policy_sha256=document.policy_sha256)
     store.add_version(uow, recorded, locked.head, received, version)
     return Accepted(h=recorded.h, doc_sha256=received.doc_sha256, received_at=received.received_at)
-
-
-def _require_active(uow: UnitOfWork, kid: str) -> None:
-    key = keys.lock_key(uow, kid)
-    if key is None or not key.active:
-        raise RuleBroken("sig.key_revoked", "P6.2", kid=kid)
 
 
 @contextmanager

@@ -97,7 +97,9 @@ def documents(reference: str, out: Path) -> None:
     """Write the unsigned notice, policies and schedules of a procedure in review into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     with runtime() as opened, opened.ledger.read() as conn:
-        drafted = drafting.tender_draft(conn, reference, at=platform_ms(conn), demo=opened.demo)
+        drafted = drafting.tender_draft(
+            conn, reference, at=platform_ms(conn), demo=opened.demo, intake=opened.named_intake
+        )
     (out / "notice.json").write_bytes(drafted.notice)
     for lot in drafted.lots:
         (out / f"policy-{lot.lot}-{lot.stage}.json").write_bytes(lot.policy)

@@ -225,6 +225,16 @@ def _check_directory(name: str, value: str, context: Context) -> Iterator[str]:
         yield f"{name}: {value} is no directory."
 
 
+def _check_intake(name: str, value: str, context: Context) -> Iterator[str]:
+    url = urlsplit(value)
+    folder = url.scheme == "file" and not url.netloc and url.path.startswith("/")
+    here = url.scheme == "http" and url.hostname in LOOPBACK
+    if not folder and not here and (url.scheme != "https" or not url.hostname):
+        yield f"{name} must be https://<host>, or file:///<folder> where lists are carried."
+    elif context.demo and not folder and not here:
+        yield f"{name} must be a loopback address while no real server is configured."
+
+
 def _accept(name: str, value: str, context: Context) -> Iterator[str]:
     del name, value, context
     yield from ()
@@ -257,11 +267,23 @@ _CHECKS: Mapping[str, Callable[[str, str, Context], Iterable[str]]] = {
     "ARGON2_PASSES": _check_argon2,
     "TIME_STAMPS": _check_time_stamps,
     CREDENTIALS: _check_key_file,  # what it says is compared with TIME_STAMPS
+    "INTAKE_URL": _check_intake,
+    "INTAKE_VKEY": _accept,  # the name and key of its log; what the schedules name is compared with it
+    "INTAKE_TOKEN_FILE": _check_secret,
     "UPLOAD_DAYS": _check_upload_days,
     "LISTEN": _check_listen,
     "JURISDICTION": _accept,  # the rule book knows the codes
     "RULEBOOK_DIR": _check_directory,
 }
+
+
+def _intake_faults(process: Process, given: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is missing where the supervisor's intake is named: address, key and, for the worker, token."""
+    needed = ["INTAKE_URL", "INTAKE_VKEY"]
+    if process is Process.WORKER and not given.get("INTAKE_URL", "").startswith("file:"):
+        needed.append("INTAKE_TOKEN_FILE")
+    if any(name in given for name in (*needed, "INTAKE_TOKEN_FILE")):
+        yield from (f"{name} is not set, but the supervisor's intake is named." for name in needed if name not in given)
 
 
 def _unpaired(given: Mapping[str, str]) -> Iterator[str]:
@@ -291,6 +313,7 @@ def _place(url: str) -> tuple[str, str, str]:
 def problems_of(given: Mapping[str, str], context: Context) -> list[str]:
     """Return every problem of the variables that a process reads, missing ones included."""
     problems = [*missing(context.process, given), *_unpaired(given), *_same_place(given)]
+    problems += _intake_faults(context.process, given)
     for name, value in given.items():
         problems += _CHECKS[name](name, value, context)
     if CREDENTIALS in given and Path(given[CREDENTIALS]).is_file():

@@ -55,6 +55,9 @@ class Settings:
     ocid_prefix: str = DEFAULT_OCID_PREFIX
     time_stamps: str = ""
     time_stamp_credentials: Mapping[str, str] | None = field(default=None, repr=False)
+    intake_url: str | None = None
+    intake_vkey: str | None = None
+    intake_token_file: Path | None = None
     upload_days: int = DEFAULT_UPLOAD_DAYS
     argon2_memory_kib: int = LEAST_MEMORY_KIB
     argon2_passes: int = LEAST_PASSES
@@ -149,6 +152,9 @@ def _settings(process: Process, given: Mapping[str, str], *, demo: bool, data_di
         ocid_prefix=given.get("OCID_PREFIX", DEFAULT_OCID_PREFIX),
         time_stamps=given.get("TIME_STAMPS", ""),
         time_stamp_credentials=parse_credentials(credentials.read_text()) if credentials else None,
+        intake_url=given.get("INTAKE_URL"),
+        intake_vkey=given.get("INTAKE_VKEY"),
+        intake_token_file=path("INTAKE_TOKEN_FILE"),
         upload_days=int(given.get("UPLOAD_DAYS", DEFAULT_UPLOAD_DAYS)),
         argon2_memory_kib=int(given.get("ARGON2_MEMORY_KIB", LEAST_MEMORY_KIB)),
         argon2_passes=int(given.get("ARGON2_PASSES", LEAST_PASSES)),

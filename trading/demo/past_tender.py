@@ -120,7 +120,9 @@ class PastTenderRun:
             custody.prove_possession(runtime.ledger, Actor.party(custodian.signer.kid), signed.sha256, challenge)
         procedure_service.submit_for_review(runtime.ledger, company.drafter, self.reference)
         with runtime.ledger.read() as conn:
-            drafted = drafting.tender_draft(conn, self.reference, at=platform_ms(conn), demo=runtime.demo)
+            drafted = drafting.tender_draft(
+                conn, self.reference, at=platform_ms(conn), demo=runtime.demo, intake=runtime.named_intake
+            )
         lot = drafted.lots[0]
         signed_lot = LotDocuments(
             policy=sign_document(lot.policy, company.agency_key),

@@ -235,7 +235,7 @@ def with_keys(contents: Contents) -> None:
 def is_completed(contents: Contents) -> bool:
     """Say whether every lot that was ordered to open has been opened to its end."""
     kinds = [record.kind for record in contents.records]
-    return kinds.count("opening.completed") >= len(_ordered(contents)) > 0
+    return kinds.count("opening.completed") >= len(ordered_places(contents)) > 0
 
 
 def evaluated_entries(contents: Contents) -> set[int]:
@@ -261,7 +261,8 @@ def _of(body: dict[str, Any]) -> tuple[str | None, str | None]:
     return body.get("lot"), body.get("stage")
 
 
-def _ordered(contents: Contents) -> set[tuple[str, str]]:
+def ordered_places(contents: Contents) -> set[tuple[str, str]]:
+    """Return lot and stage of every open order."""
     return {_place(record.data["body"]) for record in contents.records if record.kind == "open.ordered"}
 
 

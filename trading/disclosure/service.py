@@ -175,6 +175,7 @@ def _header(runtime: Runtime, note: WitnessedNote, *, kind: str, tier: Tier, pro
 def _restrict(contents: Contents, tier: Tier, public: frozenset[str]) -> None:
     """Take out what the tier does not show, then add the keys of what is left."""
     completed, listed = queries.is_completed(contents), queries.listed_bids(contents)
+    opened = queries.ordered_places(contents)
     over = queries.evaluated_entries(contents)
     contents.records = [
         record
@@ -193,7 +194,7 @@ def _restrict(contents: Contents, tier: Tier, public: frozenset[str]) -> None:
     contents.documents = {
         digest: contents.documents[digest]
         for digest, document in parsed.items()
-        if shows_document(tier, document, listed=listed, completed=completed)
+        if shows_document(tier, document, listed=listed, completed=completed, opened=opened)
     }
     standing = {
         part["sha256"]

@@ -79,7 +79,19 @@ def test_commands_name_the_bid_and_survive_a_shell() -> None:
     case = Case(api="https://x.example/a b", tender="T-1; rm -rf", lot="2", stage="all", organisation="91X")
     found = commands(case)
     assert set(found) == {
-        *("start", "price", "rehearse", "seal", "submit", "status", "withdraw", "reveal", "rescue", "check"),
+        *(
+            "start",
+            "price",
+            "rehearse",
+            "seal",
+            "submit",
+            "status",
+            "withdraw",
+            "reveal",
+            "rescue",
+            "check",
+            "hand-over",
+        ),
     }
     for name, line in found.items():
         words = shlex.split(line)

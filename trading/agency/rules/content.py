@@ -99,6 +99,7 @@ def new_content() -> Content:
             "extension": "yes",
             "triggers": list(MEASURED),
             "extend_minutes": "",
+            "intake": "",
         },
         "sealing": {"bidder_factor": "yes", "k": "3", "n": "5"},
     }

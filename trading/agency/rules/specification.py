@@ -76,6 +76,7 @@ def specification(
         "close": close,
         "documents": [{name: getattr(each, name) for name in each.__slots__} for each in _sorted(documents)],
         "extension_rule": _extension(content["dates"], usual),
+        "intake": content["dates"].get("intake") == "yes",
         "jurisdiction": JURISDICTION,
         "kind": KIND,
         "lots": [_lot(lot, str(place + 1)) for place, lot in enumerate(content["lots"])],

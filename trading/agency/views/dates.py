@@ -10,10 +10,10 @@ from werkzeug.wrappers import Response
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than it
 
 from trading.agency import service
-from trading.agency.forms import DatesForm, refuse_dates, texts_of
+from trading.agency.forms import DatesForm, plain, refuse_dates, texts_of
 from trading.agency.rules.content import Content, Step
 from trading.agency.rules.specification import close_of, issue_of
-from trading.agency.views.blueprint import blueprint, day_choice, own_draft, page, reading, refusal_text
+from trading.agency.views.blueprint import blueprint, day_choice, own_draft, page, reading, refusal_text, runtime
 from trading.agency.views.drafts import Page, keep, save
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
@@ -46,9 +46,14 @@ def dates(draft_id: str) -> Page | Response:
         law = service.law_at(conn, at)
     typed = draft.content["dates"]
     minutes = typed.get("extend_minutes") or str(usual_rule(law.edition, law.regime, MEASURED).extend_ms // _MINUTE_MS)
-    form = DatesForm(data={**typed, "extend_minutes": minutes, "version": draft.version})
+    has_intake = runtime().intake is not None
+    chosen = {"extend_minutes": minutes, "intake": typed.get("intake") or "yes"}
+    form = DatesForm(data={**typed, **chosen, "version": draft.version})
+    if not has_intake:
+        del form.intake
     posted = form.validate_on_submit()
     section = {**texts_of(form, DATES), "triggers": list(form.triggers.data or ())}
+    section["intake"] = plain(form.intake.data) if has_intake else ""
     content = service.with_section(draft, "dates", section)
     offer(form, law, content, at)
     if posted:

@@ -58,7 +58,7 @@ def publish(reference: str) -> Page | Response:
         return signed(act, done=_("Published."), back=back, title=title, values=values)
     try:
         with runtime().ledger.read() as conn:
-            drafted = drafting.tender_draft(conn, reference, at=at, demo=runtime().demo)
+            drafted = drafting.tender_draft(conn, reference, at=at, demo=runtime().demo, intake=runtime().named_intake)
     except RuleBroken as refusal:
         return page("blocked.html", ActForm(), title=title, told=refusal_text(refusal), row=row, back=back)
     documents = [(_("Tender notice"), drafted.notice)]

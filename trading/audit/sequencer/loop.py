@@ -18,7 +18,7 @@ from trading.audit.rules.chain import parse_entry
 from trading.audit.rules.cover import Rate
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.policy import Policy
-from trading.audit.sequencer import recovery
+from trading.audit.sequencer import loading, recovery
 from trading.audit.sequencer.client import WitnessClient, clients_of
 from trading.audit.sequencer.interview import ask_all, interview
 from trading.audit.sequencer.publishing import PublicHead, Publisher
@@ -113,7 +113,7 @@ class Sequencer:
             raise IntegrityFailure(f"the database belongs to {origin}, the key to {self._signer.origin}")
         if self._signer.key not in self._policy.log_keys(origin):
             raise IntegrityFailure("the log key is not the one that the witness policy names")
-        self._writer, tail = recovery.load(self._files, self._signer, self._hook)
+        self._writer, tail = loading.load(self._files, self._signer, self._hook)
         adopted = recovery.settle(self._writer, self._queue, tail)
         self._wait_for_witnesses()
         cover = self._options.cover

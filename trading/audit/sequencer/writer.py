@@ -60,7 +60,7 @@ class LogFiles:
 
 
 class LogWriter:
-    """State of the log in memory: tree, last leaf hash, last ``t``, head. Built by ``recovery.load``."""
+    """State of the log in memory: tree, last leaf hash, last ``t``, head. Built by ``loading.load``."""
 
     def __init__(self, files: LogFiles, signer: LogSigner, hook: Hook) -> None:
         self.files = files

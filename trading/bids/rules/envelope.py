@@ -20,7 +20,6 @@ from trading.bids.rules.fields import (
     sealed_share,
 )
 from trading.bids.rules.policy import MIN_CUSTODIANS, Policy
-from trading.kernel.digests import sha256
 from trading.kernel.errors import InvalidInput
 from trading.kernel.fields import Table, array, digest, instant, integer, nullable, one_of, record, sorted_by
 
@@ -90,16 +89,6 @@ class Envelope(ContextDocument):
     def fingerprint(self) -> str:
         """Return what people compare: the first 20 hex digits in five groups of four."""
         return fingerprint(self.sha256)
-
-    @property
-    def own_digests(self) -> tuple[tuple[str, bytes], ...]:
-        """Return what no other envelope of the lot may repeat, by kind (SB1 S7.3 step 5)."""
-        found = [("seed_commit", self.seed_commit)]
-        if self.factor_commit is not None:
-            found.append(("factor_commit", self.factor_commit))
-        found.extend(("part", bytes.fromhex(part.sha256)) for part in self.parts)
-        found.extend(("ct", sha256(share.ct)) for share in self.shares)
-        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,11 @@ class Intake:
     origin: str
     vkey: str
 
+    @property
+    def address(self) -> str:
+        """Return where bidders reach it: the origin of a log is its address without a scheme (AL1 L1.3)."""
+        return f"https://{self.origin}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule(Document):

@@ -23,7 +23,7 @@ _AUDIT_ONLY: Final = frozenset({
     "mb.committee-plan", "mb.draw-request", "mb.evaluation-report", "mb.score-sheet", "sb1.key-disclosure",
     "sb1.rescue",
 })  # fmt: skip
-_OF_BIDS: Final = frozenset({"sb1.envelope", "sb1.withdrawal"})
+_OF_BIDS: Final = frozenset({"sb1.envelope", "sb1.intake-receipt", "sb1.withdrawal"})
 
 # Kinds that are never published alone but are evidence once the opening has made the names public.
 _EVIDENCE: Final = frozenset(
@@ -93,8 +93,18 @@ def shows_record(
     return (completed and record["kind"] in _EVIDENCE) or (ranked and record["kind"] in _OF_RANKING)
 
 
-def shows_document(tier: Tier, document: Mapping[str, Any], *, listed: Collection[str], completed: bool) -> bool:
-    """Say whether a document of a procedure stands in a bundle; arguments as for records."""
+def shows_document(
+    tier: Tier,
+    document: Mapping[str, Any],
+    *,
+    listed: Collection[str],
+    completed: bool,
+    opened: Collection[tuple[str, str]] = (),
+) -> bool:
+    """Say whether a document of a procedure stands in a bundle; arguments as for records.
+
+    ``opened`` are the lots and stages with an open order: of others nobody may learn how many envelopes there were.
+    """
     typ = document.get("typ")
     if tier is Tier.AUDIT or typ in _ALWAYS:
         return True
@@ -102,6 +112,8 @@ def shows_document(tier: Tier, document: Mapping[str, Any], *, listed: Collectio
         return False
     if typ == "sb1.transcript":
         return tier is Tier.BIDDERS and document.get("tier") == "bidders"
+    if typ == "sb1.intake-list":
+        return (document["lot"], document["stage"]) in opened
     if typ in _OF_BIDS:
         return document.get("bid") in listed
     return True

@@ -5,6 +5,7 @@ The platform proposes the bytes; whoever signs them reads them first (``mingbiao
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,15 +53,23 @@ class TenderDraft:
     lots: tuple[LotDraft, ...]
 
 
-def tender_draft(conn: Connection, reference: str, *, at: int, demo: bool) -> TenderDraft:
+def tender_draft(
+    conn: Connection, reference: str, *, at: int, demo: bool, intake: Mapping[str, str] | None = None
+) -> TenderDraft:
     """Return the documents of a procedure in review, for publication at ``at`` (ms).
 
+    ``intake`` is the supervisor's, by origin and vkey, where this platform knows one; named if the agency chose it.
+
     Raises:
+        RuleBroken: ``intake.unknown``: the agency chose the intake, and there is none.
         RuleBroken: ``custodian.unproved``: too few custodians hold a proved key.
     """
     row = procedures.find(conn, reference)
     spec = parse_spec(loads_object(row.spec))
-    lots = tuple(_lot_draft(conn, row, spec, lot, demo=demo) for lot in procedures.lots_of(conn, row.id))
+    if spec.intake and intake is None:
+        raise RuleBroken("intake.unknown", "SB1 S7.6")
+    named = dict(intake) if spec.intake and intake is not None else None
+    lots = tuple(_lot_draft(conn, row, spec, lot, demo=demo, intake=named) for lot in procedures.lots_of(conn, row.id))
     offered = [offered_lot(spec, draft, lot) for draft, lot in zip(lots, procedures.lots_of(conn, row.id), strict=True)]
     fields = {**head(conn, row, at=at, kind="tender"), **said(spec), "changes": [], "lots": offered}
     return TenderDraft(notice=build_notice(fields), lots=lots)
@@ -82,7 +91,15 @@ def _by_name(spec: ProcedureSpec) -> list[DocumentSpec]:
     return sorted(spec.documents, key=lambda each: each.name)
 
 
-def _lot_draft(conn: Connection, row: ProcedureRow, spec: ProcedureSpec, lot: LotRow, *, demo: bool) -> LotDraft:
+def _lot_draft(
+    conn: Connection,
+    row: ProcedureRow,
+    spec: ProcedureSpec,
+    lot: LotRow,
+    *,
+    demo: bool,
+    intake: dict[str, str] | None,
+) -> LotDraft:
     place = {"lot": lot.number, "stage": lot.stage, "tender": row.reference}
     policy = {
         **place,
@@ -104,7 +121,7 @@ def _lot_draft(conn: Connection, row: ProcedureRow, spec: ProcedureSpec, lot: Lo
         "evidence": [],
         "extension_rule": None if spec.extension_rule is None else spec.extension_rule.to_json(),
         "factor_window_ms": spec.windows.factor_window_ms,
-        "intake": None,
+        "intake": intake,
         "objection_ms": spec.windows.objection_ms,
         "release_window_ms": spec.windows.release_window_ms,
         "rescue_ms": spec.windows.rescue_ms,

@@ -9,6 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from trading.bids import queries as bids
+from trading.bids.rules.intake import REASON as INTAKE
+from trading.bids.rules.schedule import Intake
 from trading.kernel.errors import NotFound
 from trading.notices.queries import AnyRow
 from trading.notices.queries.log import LogRow, public_log
@@ -147,6 +149,9 @@ def _lot(
     records = [each for each in log if each.lot in {row.number, None}]
     state = lot_state(row.phase, row.close_at, now)
     happened = [Happened(kind=each.kind, at=each.at, h=each.h) for each in records]
+    blocked: tuple[str, ...] = ()
+    if state is LotState.CLOSING:
+        blocked = bids.blocked_for(conn, row.procedure_id, row.number, row.stage, row.close_at)
     return Lot(
         number=row.number,
         stage=row.stage,
@@ -165,8 +170,8 @@ def _lot(
         steps=timeline(state, row.close_at, happened),
         reason=next((each.reason for each in reversed(records) if each.reason is not None), None),
         is_void=state is LotState.CLOSING and bids.is_void(conn, row.close_at),
-        is_blocked=state is LotState.CLOSING
-        and bool(bids.blocked_for(conn, row.procedure_id, row.number, row.stage, row.close_at)),
+        is_blocked=bool(blocked),
+        awaits_intake=blocked[-1:] == (INTAKE,),
         budget=said.get("budget"),
         category=said.get("category", ""),
         criteria=tuple(criterion_of(each) for each in said.get("criteria") or ()),
@@ -222,4 +227,5 @@ def _schedule(digest: bytes | None, documents: Mapping[str, dict[str, Any]]) -> 
         objection_ms=schedule["objection_ms"],
         factor_window_ms=schedule["factor_window_ms"],
         extension_rule=None if rule is None else ExtensionRule(**{**rule, "triggers": tuple(rule["triggers"])}),
+        intake=None if schedule["intake"] is None else Intake(**schedule["intake"]),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trading.bids.rules.schedule import Intake
 from trading.notices.queries.log import LogRow
 from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import LotState, Step
@@ -85,6 +86,7 @@ class Schedule:
     objection_ms: int
     factor_window_ms: int
     extension_rule: ExtensionRule | None
+    intake: Intake | None = None  # of the supervisor: where bids may be handed in, too (SB1 S7.6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ class Lot:
     reason: str | None  # why it failed or was cancelled: the code in its record
     is_void: bool = False  # the deadline has passed inside a hold of the clock and is moved (TE1 T3)
     is_blocked: bool = False  # the deadline has passed, and the agency has to decide (TE1 T5)
+    awaits_intake: bool = False  # the list of the supervisor's intake cannot be had (SB1 S7.6)
     budget: int | None = None
     category: str = ""
     criteria: tuple[Criterion, ...] = ()

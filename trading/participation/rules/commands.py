@@ -34,6 +34,7 @@ def commands(case: Case) -> dict[str, str]:
         "rehearse": ("--key", "bidder.key", "--token-file", "token.txt"),
         "seal": ("--key", "bidder.key", "--price-file", price_file(case), "--folder", "documents"),
         "submit": ("--token-file", "token.txt"),
+        "hand-over": ("--key", "bidder.key"),
         "status": ("--token-file", "token.txt"),
         "withdraw": ("--key", "bidder.key", "--token-file", "token.txt"),
         "reveal": ("--token-file", "token.txt"),

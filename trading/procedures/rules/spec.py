@@ -114,7 +114,8 @@ class ProcedureSpec:
     """A whole procedure; instants in ms, organisations by their unified social credit code.
 
     ``questions_until`` is the instant until which questions are taken (None: until the deadline);
-    ``bid_validity_days`` runs from the deadline (DOC-07); without an ``extension_rule`` no deadline moves by itself.
+    ``bid_validity_days`` runs from the deadline (DOC-07); without an ``extension_rule`` no deadline moves by itself;
+    ``intake`` says whether the schedules name the supervisor's intake (SB1 S7.6).
     """
 
     kind: str
@@ -135,6 +136,7 @@ class ProcedureSpec:
     questions_until: int | None = None
     bid_validity_days: int | None = None
     extension_rule: ExtensionRule | None = None
+    intake: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the structure that ``parse_spec`` reads."""
@@ -145,6 +147,7 @@ class ProcedureSpec:
             "close": self.close,
             "documents": [_plain(document) for document in self.documents],
             "extension_rule": None if self.extension_rule is None else self.extension_rule.to_json(),
+            **({"intake": True} if self.intake else {}),
             "jurisdiction": self.jurisdiction,
             "kind": self.kind,
             "lots": [_lot_json(lot) for lot in self.lots],
@@ -224,6 +227,7 @@ def parse_spec(value: object) -> ProcedureSpec:
         questions_until=_optional(fields, "questions_until", 0, MAX_INTEGER),
         bid_validity_days=_optional(fields, "bid_validity_days", 1, _LONGEST_VALIDITY_DAYS),
         extension_rule=read_extension_rule(fields),
+        intake=fields.has("intake") and fields.flag("intake"),
     )
     fields.finish()
     return spec

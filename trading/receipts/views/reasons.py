@@ -25,7 +25,10 @@ _TEXTS: Final[Mapping[str, Mapping[str, object]]] = {
         FAR: _("The clock may be wrong by more than 500 milliseconds"),
         DISAGREE: _("A witness and the clock of the database disagreed at a deadline"),
     },
-    "closing.blocked": {"clock": _("The clock was on hold around this deadline, so the deadline does not count")},
+    "closing.blocked": {
+        "clock": _("The clock was on hold around this deadline, so the deadline does not count"),
+        "intake": _("The list of the supervisor's intake could not be obtained"),
+    },
     "key.revoked": {"revoked by its organisation": _("Revoked by its organisation")},
     "lot.failed": _TOO_FEW,
     "opening.refused": _TOO_FEW,
