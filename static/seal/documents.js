@@ -1,4 +1,4 @@
-// The bidder's smaller documents in their wire form: rehearsal (SB1 S6.4), withdrawal (S7.5) and factor (S9.5).
+// The bidder's smaller documents in their wire form: rehearsal (SB1 S6.4), withdrawal (S7.5), factor and rescue (S9.5, S9.6).
 import { canonical, hex, must, sha256 } from "./encoding.js";
 import { buildRehearsal, buildWithdrawal, signed, wireOf } from "./envelope.js";
 import { readSaved } from "./package.js";
@@ -25,10 +25,21 @@ export async function withdrawal(given) {
   return wireOf(bytes, await signed(bytes, key));
 }
 
-// `standing`: {bid, sha256} of the version that is to be opened. Nobody signs a factor: only the bidder can know it.
-export async function factor({ file, passphrase, standing }) {
-  const { bid, sha256: envelope, factor: secret } = await readSaved(file, passphrase);
-  must(bid === standing.bid && envelope === standing.sha256, "package_other");
+// `standing`: {bid, seq, sha256} of the version that is to be opened, whose saved package this must be.
+async function savedOf({ file, passphrase, standing }) {
+  const saved = await readSaved(file, passphrase), { bid, lot, seq, sha256: name, tender } = saved;
+  must(bid === standing.bid, "package_elsewhere", { bid, lot, tender, wanted: standing.bid });
+  must(name === standing.sha256, "package_version", { seq: String(seq), wanted: standing.seq });
+  return saved;
+}
+
+// Nobody signs these two: only the bidder can know what is in them.
+export async function factor(given) {
+  const { bid, sha256: envelope, factor: secret } = await savedOf(given);
   must(secret !== "", "factor_none");
   return wireOf(canonical({ bid, envelope_sha256: envelope, s_b: secret, typ: "sb1.factor", v: 1 }));
+}
+export async function rescue(given) {
+  const { bid, sha256: envelope, factor: s_b, seed: s_c } = await savedOf(given);
+  return wireOf(canonical({ bid, envelope_sha256: envelope, s_b, s_c, typ: "sb1.rescue", v: 1 }));
 }

@@ -27,12 +27,13 @@ export async function unlock(data, passphrase) {
   }
 }
 
-// What a saved package says: {bid, seq, sha256} of its version, `wire`: the signed envelope, `factor`: hex, empty without one.
+// What a saved package says: {bid, lot, seq, sha256, tender} of its version, `wire`: the signed envelope, and the secrets in
+// hex, `seed` and `factor`, which is empty without one.
 export async function readSaved(file, passphrase) {
   must(file.size <= MOST, "package");
   const data = await unlock(new Uint8Array(await file.arrayBuffer()), passphrase);
-  const { typ, envelope: doc, sig, s_b: factor } = parsed(data);
+  const { typ, envelope: doc, sig, s_b: factor, s_c: seed } = parsed(data);
   must(typ === "sb1.opening-package", "package");
-  const envelope = fromB64u(doc), { bid, seq } = parsed(envelope);
-  return { bid, seq, sha256: hex(await sha256(envelope)), factor, wire: { doc, sigs: [sig] } };
+  const envelope = fromB64u(doc), { bid, lot, seq, tender } = parsed(envelope);
+  return { bid, lot, seq, tender, sha256: hex(await sha256(envelope)), seed, factor, wire: { doc, sigs: [sig] } };
 }

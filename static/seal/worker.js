@@ -1,7 +1,7 @@
 // The worker of the sealing pages. It answers {id, done} or {id, fault}, and tells of its progress meanwhile.
 import { Api } from "./calls.js";
-import { factor, rehearsal, withdrawal } from "./documents.js";
-import { SealingFault, must } from "./encoding.js";
+import { factor, rehearsal, rescue, withdrawal } from "./documents.js";
+import { SealingFault, fromB64u, must } from "./encoding.js";
 import { readSaved } from "./package.js";
 import { Sealing } from "./sealing.js";
 import { askStored, handIn, sendParts } from "./sending.js";
@@ -79,6 +79,9 @@ const ACTS = {
     handIn(new Api(token), given.context.bid, "withdrawal", await withdrawal(given), announce),
   reveal: async ({ token, ...given }) =>
     handIn(new Api(token), given.standing.bid, "factor", await factor(given), announce),
+  written: async (given) => fromB64u((await factor(given)).doc),
+  rescue: async ({ token, ...given }) =>
+    handIn(new Api(token), given.standing.bid, "rescue", await rescue(given), announce),
 };
 
 // No message of an error goes on: what it quotes might be secret.

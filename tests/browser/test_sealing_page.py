@@ -30,6 +30,7 @@ expect.set_options(timeout=20_000)  # also on a machine that does much else
 BIDDER = cast.BIDDERS[0]
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ROOT / "templates" / "participation" / "_seal_words.html"
+REVEAL_WORDS = ROOT / "templates" / "participation" / "_reveal_words.html"
 # The key of the market's bidder, put where static/sign.js would have made it.
 PLANT = """async ([jwk, spki, kid, account]) => {
     const key = await crypto.subtle.importKey("jwk", jwk, { name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
@@ -241,16 +242,23 @@ def file_of(name: str, data: bytes) -> Any:  # noqa: ANN401 - a type that playwr
     return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
 
 
+THROWN = r'(?:must\(.*, |code: |word\(|[fF]ault\()"([a-z_]+)"'
+OF_THE_PACKAGE = ("reveal.js", "documents.js", "package.js", "calls.js")  # what confirming and rescuing run through
+
+
+def said_in(words: Path) -> set[str]:
+    return set(re.findall(r'data-word="([a-z_]+)"', words.read_text()))
+
+
 def test_every_code_of_the_scripts_has_words() -> None:
-    said = set(re.findall(r'data-word="([a-z_]+)"', WORDS.read_text()))
+    said = said_in(WORDS) | said_in(REVEAL_WORDS)
     scripts = {path.name: path.read_text() for path in (ROOT / "static" / "seal").glob("*.js")}
     del scripts["libraries.js"]
     source = "".join(scripts.values())
-    thrown = set(re.findall(r'(?:must\(.*, |code: |word\(|[fF]ault\()"([a-z_]+)"', source)) | {
-        "trusted",
-        "trusted_by_hand",
-    }
+    thrown = set(re.findall(THROWN, source)) | {"trusted", "trusted_by_hand"}
     bugs = {"sealed_before", "not_sealed", "not_looked", "passphrase", "worker"}  # the page never asks out of order
     assert len(thrown) > 45
     assert thrown - said - bugs == {"refused"}, "of which the platform's own words are shown"
     assert said - set(re.findall(r'"([a-z_]+)"', source)) == set()
+    of_the_package = set(re.findall(THROWN, "".join(scripts[name] for name in OF_THE_PACKAGE)))
+    assert of_the_package - said_in(REVEAL_WORDS) == {"refused", "paused"}, "nobody pauses there"

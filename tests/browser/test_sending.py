@@ -17,12 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Request, Route, expect
+from playwright.sync_api import Browser, Request, Route
 
 from agents.sealing import SealedBid
-from tests.browser.test_sealing import BARE, BIDDER, CHEAP, LOT, Edit, edited, kept, opened, refused
-from tests.support.browser_sealing import PASSPHRASE, Fault, SealingPage
-from tests.support.browsers import violations
+from tests.browser.test_sealing import BARE, CHEAP, Edit, edited, kept, refused
+from tests.support.browser_sealing import Fault, SealingPage
 from tests.support.campaigns import LONG, among
 from tests.support.cutting import Way, way_to
 from tests.support.databases import Server, clone
@@ -31,7 +30,7 @@ from trading.bids.rules.package import OpeningPackage
 from trading.crypto.envelope import derive_identity
 from trading.demo import cast
 from trading.kernel.encoding import b64u
-from trading.openings.rules.factors import make_factor
+from trading.openings.rules.factors import make_factor, make_rescue
 from trading.storage.local import LocalStore
 from verifier.age import open_age
 
@@ -263,7 +262,7 @@ def test_the_envelope_comes_last_and_makes_the_bid(desk: Desk) -> None:
         assert len({answer["content"]["h"] for answer in answers}) == 1, "as often as one likes"
         assert desk.newest() == (2, package.envelope.sha256)
         assert not desk.first_stands(), "the control of the campaign"
-        _require_factor(desk, elsewhere, locked, package)
+        _require_secrets(desk, elsewhere, locked, package)
         taken_back = elsewhere.hand_in("withdraw", context, policy, token=desk.token, supersedes=desk.newest()[1])
         assert taken_back["status"] in {201, 202}
     (withdrawn,) = desk.market.bodies("bid.withdrawn")
@@ -278,58 +277,29 @@ def _call(request: Request) -> str:
     return f"{request.method} {path}" if path == "uploads" else path
 
 
-def _require_factor(desk: Desk, sealing: SealingPage, locked: bytes, package: OpeningPackage) -> None:
-    """The factor of a saved package is what the command would send, and that of another version is not sent."""
+def _require_secrets(desk: Desk, sealing: SealingPage, locked: bytes, package: OpeningPackage) -> None:
+    """Of a saved package is sent what the command would send; of another version or bid nothing."""
     bid, standing = package.envelope.bid, package.envelope.sha256
-    given: dict[str, Any] = {"token": desk.token, "standing": {"bid": bid, "sha256": standing}}
-    other = {**given, "standing": {"bid": bid, "sha256": desk.first.envelope.sha256}}
+    given: dict[str, Any] = {"token": desk.token, "standing": {"bid": bid, "seq": "2", "sha256": standing}}
+    other = {**given, "standing": {"bid": bid, "seq": "1", "sha256": desk.first.envelope.sha256}}
+    elsewhere = {**given, "standing": {"bid": "b-other", "seq": "2", "sha256": standing}}
     sent: list[Any] = []
 
     def take(route: Route) -> None:
-        sent.append(route.request.post_data_json)
+        sent.append((urlsplit(route.request.url).path.rpartition("/")[2], route.request.post_data_json))
         route.fulfill(status=201, json={"state": "logged"})
 
-    sealing.page.context.route("**/factor", take)
-    assert sealing.reveal(locked, **other) == "package_other"
-    assert sealing.reveal(locked, "another one", **given) == "package"
+    for act in ("factor", "rescue"):
+        sealing.page.context.route(f"**/{act}", take)
+    for act in ("reveal", "rescue"):
+        assert sealing.with_package(act, locked, **other) == "package_version"
+        assert sealing.with_package(act, locked, **elsewhere) == "package_elsewhere"
+        assert sealing.with_package(act, locked, "another one", **given) == "package"
+        assert sealing.with_package(act, locked[:-1], **given) == "package"
     assert sent == []
-    assert sealing.reveal(locked, **given) is None
-    assert sent == [{"doc": b64u(make_factor(bid, standing, package.s_b)), "sigs": []}]
-
-
-@pytest.mark.skipif(not LONG, reason="part of the long run; what the worker sends is tested above")
-def test_the_page_that_confirms_sends_the_factor_alone(browser: Browser, gallery_url: str) -> None:
-    """By keyboard, in the factor window: the package is opened in the page's worker."""
-    with opened(browser, gallery_url, CHEAP) as sealing:
-        sealing.seal(LOT.context(BIDDER), LOT.policy, files={})
-        package, (name, locked) = kept(sealing), sealing.keep()
-        page, sent = sealing.page, list[Any]()
-        page.context.route("**/gallery/reveal-begun*", lambda route: _standing(route, package))
-        page.context.route("**/api/**", lambda route: _take(route, sent))
-        page.goto(f"{gallery_url}/gallery/reveal-begun?lang=en")
-        told, button = page.locator("[data-revealed]"), page.get_by_role("button", name="Confirm the opening of my bid")
-        button.press("Enter")
-        expect(told).to_contain_text("Choose the opening package")
-        page.set_input_files("[data-saved]", {"name": name, "mimeType": "application/octet-stream", "buffer": locked})
-        for phrase, says in (("another passphrase", "does not open with this passphrase"), (PASSPHRASE, "Received at")):
-            assert sent == []
-            page.get_by_label("Its passphrase").fill(phrase)
-            button.press("Enter")
-            expect(told).to_contain_text(says)
-        assert violations(page) == []
-    wanted = make_factor(package.envelope.bid, package.envelope.sha256, package.s_b)
-    assert sent == [("POST", f"/api/v1/bids/{package.envelope.bid}/factor", {"doc": b64u(wanted), "sigs": []})]
-
-
-def _standing(route: Route, package: OpeningPackage) -> None:
-    """The page of the gallery, about the version of this package."""
-    answer, envelope = route.fetch(), package.envelope
-    told = f'data-bid="{envelope.bid}" data-standing="{envelope.sha256}"'
-    text, count = re.subn(r'data-bid="[^"]+" data-standing="[^"]+"', told, answer.text())
-    assert count == 1
-    route.fulfill(response=answer, body=text)
-
-
-def _take(route: Route, sent: list[Any]) -> None:
-    sent.append((route.request.method, urlsplit(route.request.url).path, route.request.post_data_json))
-    route.fulfill(status=201, json={"n": 5, "received_at": 1_790_000_000_000, "state": "logged"})
+    assert [sealing.with_package(act, locked, **given) for act in ("reveal", "rescue")] == [None, None]
+    documents = {
+        "factor": make_factor(bid, standing, package.s_b),
+        "rescue": make_rescue(bid, standing, s_b=package.s_b, s_c=package.s_c),
+    }
+    assert sent == [(act, {"doc": b64u(document), "sigs": []}) for act, document in documents.items()]

@@ -69,7 +69,8 @@ def opening(**values: Any) -> Opening:  # noqa: ANN401 - fields
         "objections_end_at": NOW - HOUR,
         "factor_ends_at": NOW + 12 * 60_000,
         "factor": "open",
-        "has_gap": False,
+        "rescue": "none",
+        "wants_rescue": False,
         "rescue_ends_at": None,
     }
     return Opening(**{**plain, **values})
@@ -121,6 +122,7 @@ REHEARSALS = (
     Rehearsal(custodian="临江市正信公证处", ok=False),
     Rehearsal(custodian="江南省公共资源交易中心", ok=True),
 )
+GAP = opening(step="gaps", factor="revealed", rescue="open", wants_rescue=True, rescue_ends_at=NOW + 9 * 60_000)
 ENDED = opening(step="completed", factor="revealed")
 LOTS: dict[str, OwnLot] = {
     "fresh": replace(own(LotState.OPEN), bid=None),
@@ -136,7 +138,9 @@ LOTS: dict[str, OwnLot] = {
     "factor": own(LotState.OPENING, versions=(version(1),), opening=opening()),
     "revealed": own(LotState.OPENING, versions=(version(1),), opening=opening(factor="revealed")),
     "revoked": own(LotState.OPENING, versions=(version(1),), opening=opening(factor="over", step="gaps")),
-    "gap": own(LotState.OPENING, versions=(version(1),), opening=opening(factor="revealed", has_gap=True)),
+    "gap": own(LotState.OPENING, versions=(version(1),), opening=GAP),
+    "rescued": own(LotState.OPENING, versions=(version(1),), opening=replace(GAP, rescue="accepted")),
+    "unrescued": own(LotState.OPENING, versions=(version(1),), opening=replace(GAP, rescue="over")),
     "missing": own(
         LotState.OPENING,
         versions=(version(1),),
@@ -232,11 +236,11 @@ def _lot(name: str, shown: OwnLot) -> Iterator[Sample]:
         for state, form, token in (("asked", partial(SealForm, formdata=None), None), ("begun", None, "pt_sample")):
             begun = {**sealing, "form": form, "token": token}
             yield Sample(f"seal-{state}-{name}", f"{PATH}/lots/1/seal", "participation/seal.html", begun)
-    if name == "factor":
-        revealing = {**context, "organisation": ORGANISATION}
+    act = {"factor": "reveal", "gap": "rescue"}.get(name)
+    if act is not None:
         for state, form, token in (("asked", partial(SealForm, formdata=None), None), ("begun", None, "pt_sample")):
-            begun = {**revealing, "form": form, "token": token}
-            yield Sample(f"reveal-{state}", f"{PATH}/lots/1/seal", "participation/reveal.html", begun)
+            begun = {**context, "organisation": ORGANISATION, "form": form, "token": token}
+            yield Sample(f"{act}-{state}", f"{PATH}/lots/1/seal", f"participation/{act}.html", begun)
 
 
 def _logs() -> Iterator[Sample]:

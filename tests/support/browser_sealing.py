@@ -64,9 +64,9 @@ _HAND_IN = """async ([act, given, policy]) => {
     const { worker, key, bytes } = window.sealing;
     return worker.ask(act, { ...given, key, policy: bytes(policy) });
 }"""
-_REVEAL = """async ([given, data]) => {
+_WITH_PACKAGE = """async ([act, given, data]) => {
     const { worker, bytes } = window.sealing, file = new File([bytes(data)], "saved.mbkey");
-    return worker.ask("reveal", { ...given, file }).then(() => null, ({ code }) => code);
+    return worker.ask(act, { ...given, file }).then(() => null, ({ code }) => code);
 }"""
 _KEEP = """async (passphrase) => {
     const { worker, text } = window.sealing, { name, data } = await worker.ask("keep", { passphrase });
@@ -148,10 +148,10 @@ class SealingPage:
         found: dict[str, Any] = self.page.evaluate(_HAND_IN, [act, told, b64encode(policy.raw).decode()])
         return found
 
-    def reveal(self, package: bytes, passphrase: str = PASSPHRASE, **given: Any) -> str | None:  # noqa: ANN401 - as ``ask``
-        """Let the worker send the factor of a saved package; return why it does not."""
+    def with_package(self, act: str, package: bytes, passphrase: str = PASSPHRASE, **given: Any) -> str | None:  # noqa: ANN401 - as ``ask``
+        """Let the worker send what ``reveal`` or ``rescue`` takes of a saved package; return why it does not."""
         told = {**given, "passphrase": passphrase}
-        code: str | None = self.page.evaluate(_REVEAL, [told, b64encode(package).decode()])
+        code: str | None = self.page.evaluate(_WITH_PACKAGE, [act, told, b64encode(package).decode()])
         return code
 
     def ask(self, act: str, **given: Any) -> Any:  # noqa: ANN401 - whatever an act answers

@@ -292,7 +292,9 @@ def test_after_the_deadline_the_desk_tells_what_comes(market: Market, bidder: Bi
     shown = read(person(market, QINGHE), f"{desk_of(market)}/lots/{LOT}")
     assert "mingbiao bid seal" not in shown
     assert "The deadline was" in shown
-    assert person(market, QINGHE).get(f"{desk_of(market)}/lots/{LOT}/seal").status_code == HTTPStatus.NOT_FOUND
+    failed = person(market, QINGHE).get(f"{desk_of(market)}/lots/{LOT}/seal")  # one bid: nothing is opened
+    assert (failed.status_code, failed.location) == (HTTPStatus.SEE_OTHER, f"{desk_of(market)}/lots/{LOT}#opening")
+    assert person(market, BOLIN).get(f"{desk_of(market)}/lots/{LOT}/seal").status_code == HTTPStatus.NOT_FOUND
     late = read(person(market, BOLIN), desk_of(market))
     assert "Time is over" in late
     status, _ = send(

@@ -96,8 +96,13 @@ def test_the_agency_plans_and_the_refusal_names_the_rule(market: Market, maker: 
     refused = agency.post(path, **fields)
     assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert "不得少于 4 人" in refused.text
-    assert agency.post(path, **{**fields, "need1": "4", "representatives": "1"}).status_code == HTTPStatus.SEE_OTHER
+    lawful = {**fields, "need1": "4", "representatives": "1"}
+    never = agency.post(path, **{**lawful, "evaluation_at": "2026-03-03T23:59:60"})
+    assert (never.status_code, "闰秒" in never.text) == (HTTPStatus.UNPROCESSABLE_ENTITY, True)
+    abroad = {**lawful, "evaluation_at": "2026-03-03T07:15+05:45"}  # 9:30 in China
+    assert agency.post(path, **abroad).status_code == HTTPStatus.SEE_OTHER
     shown = agency.get(path)
+    assert 'value="2026-03-03T09:30"' in shown.text
     assert "三号评标室" in shown.text
     assert Person(market, "supervisor").get(path).status_code in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
     centre = Person(market, "centre")

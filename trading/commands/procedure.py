@@ -13,6 +13,7 @@ import click
 from trading.audit.errands import platform_ms
 from trading.awards import service as awards
 from trading.commands.context import actor, read_signed, runtime, telling
+from trading.commands.instants import INSTANT
 from trading.custody import service as custody
 from trading.evaluation import service as evaluation
 from trading.notices import drafting
@@ -136,7 +137,7 @@ def signed_lots(folder: Path, places: list[tuple[str, str]]) -> dict[tuple[str, 
 
 @procedure.command("extension")
 @click.argument("reference")
-@click.option("--close", "new_close", type=int, required=True, help="New deadline, ms.")
+@click.option("--close", "new_close", type=INSTANT, required=True, help="New deadline: 2026-05-12T09:30+08:00, or ms.")
 @click.option("--text-zh", required=True)
 @click.option("--text-en", required=True)
 @click.option("--out", type=FOLDER, required=True)

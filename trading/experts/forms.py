@@ -14,6 +14,7 @@ from trading.experts.rules.strata import STRATA, stratum_title
 from trading.experts.service.committees import Windows
 from trading.experts.service.contests import MOST_WORDS
 from trading.kernel.calendar import CHINA
+from trading.kernel.instants import parse_instant
 from trading.web.forms import Form, StepUpForm
 from trading.web.locale import current_language
 from trading.web.locale import lazy as _
@@ -61,29 +62,24 @@ class PlanForm(Form):
         self.evaluation_at.data = at.strftime("%Y-%m-%dT%H:%M")
 
     def body(self) -> dict[str, Any]:
-        """Return the fields of ``mb.committee-plan``; a specialty named twice counts its experts together."""
+        """Return the fields of ``mb.committee-plan``; a specialty named twice counts its experts together.
+
+        Raises:
+            InvalidInput: ``instant.…``: the beginning, in the time of China or with an offset, is no single instant.
+        """
         need: dict[str, int] = {}
         for number in range(1, _NEEDS):
             stratum, count = self[f"stratum{number}"].data, self[f"need{number}"].data or 0
             if stratum and count:
                 need[stratum] = need.get(stratum, 0) + count
         return {
-            "evaluation_at": instant_of(self.evaluation_at.data or ""),
+            "evaluation_at": parse_instant(self.evaluation_at.data or "", CHINA),
             "large": bool(self.large.data),
             "place_en": self.place_en.data,
             "place_zh": self.place_zh.data,
             "representatives": self.representatives.data,
             "strata": [{"id": stratum, "need": need[stratum]} for stratum in sorted(need)],
         }
-
-
-def instant_of(text: str) -> int:
-    """Return a date and time of China as milliseconds.
-
-    Raises:
-        ValueError: It is none.
-    """
-    return int(datetime.fromisoformat(text.replace(" ", "T")).replace(tzinfo=CHINA).timestamp()) * 1000
 
 
 class BeginForm(StepUpForm):

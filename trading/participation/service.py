@@ -17,7 +17,6 @@ from trading.bids import queries as bids
 from trading.bids.model import BidHead
 from trading.bids.rules.envelope import parse_envelope
 from trading.crypto.signatures import sign_document
-from trading.documents.cache import DOCUMENTS
 from trading.evaluation import queries as evaluation
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.errors import NotFound, NotPermitted
@@ -29,16 +28,15 @@ from trading.notices.rules.progress import LotState
 from trading.openings import queries as openings
 from trading.openings.model import Place
 from trading.openings.queries import OpeningRow
-from trading.openings.rules.windows import WindowLengths
 from trading.openings.service import rehearsals
 from trading.participation import store
 from trading.participation.queries import own as queries
+from trading.participation.queries.opening import opening_of
 from trading.participation.queries.own import Act, MyTender
 from trading.participation.queries.values import (
     Examination,
     Opened,
     OpenedItem,
-    Opening,
     Outcome,
     OwnLot,
     Rehearsal,
@@ -124,7 +122,7 @@ def _lot(process: Runtime, conn: Connection, row: ProcedureRow, lot: Lot, head: 
     stored = bids.versions_of_bid(conn, head.id)
     log = reader(process.log_dir)
     versions = tuple(_version(conn, log, each) for each in stored)
-    own = None if opening is None else _opening(conn, place, opening, head, lot, now)
+    own = None if opening is None else opening_of(conn, place, opening, head, now)
     opened = _opened(conn, place, opening, head)
     outcome = _outcome(conn, place, lot, head) if opened is not None and lot.may_show_result else None
     waiting = _files_waiting(conn, head, stored) if lot.state is LotState.OPEN else 0
@@ -179,35 +177,6 @@ def _rehearsals(conn: Connection, head: BidHead, lot: Lot) -> tuple[Rehearsal, .
     if not said or lot.sealing is None:
         return ()
     return tuple(Rehearsal(custodian=each.name, ok=said.get(each.index)) for each in lot.sealing.custodians)
-
-
-def _opening(conn: Connection, place: Place, row: OpeningRow, head: BidHead, lot: Lot, now: int) -> Opening:
-    order = DOCUMENTS.get(conn, bytes.fromhex(row.order_sha256))
-    listed = any(item["bid"] == head.reference for item in order["bids"])
-    lengths = _lengths(conn, lot)
-    return Opening(
-        step=row.step,
-        listed=listed,
-        objections_end_at=None if lengths is None else row.first_ordered_at + lengths.objection_ms,
-        factor_ends_at=row.factor_ends_at,
-        factor=_factor(conn, place, row, head, listed=listed, now=now),
-        has_gap=head.reference in row.gaps,
-        rescue_ends_at=None if row.gaps_at is None or lengths is None else row.gaps_at + lengths.rescue_ms,
-    )
-
-
-def _lengths(conn: Connection, lot: Lot) -> WindowLengths | None:
-    if lot.schedule is None:
-        return None
-    return WindowLengths.of_schedule(DOCUMENTS.get(conn, bytes.fromhex(lot.schedule.sha256)))
-
-
-def _factor(conn: Connection, place: Place, row: OpeningRow, head: BidHead, *, listed: bool, now: int) -> str:
-    if head.reference in openings.factors(conn, place):
-        return "revealed"
-    if row.factor_ends_at is None or not listed:
-        return "none"
-    return "open" if now < row.factor_ends_at and row.factor_closed_at is None else "over"
 
 
 def _opened(conn: Connection, place: Place, row: OpeningRow | None, head: BidHead) -> Opened | None:

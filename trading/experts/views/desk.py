@@ -240,9 +240,7 @@ def plan(reference: str) -> Answer:
             try:
                 committees.plan_committee(runtime().ledger, current_actor(), reference, form.body())
             except (RuleBroken, InvalidInput) as error:
-                form.refuse(error)
-            except ValueError:
-                form.evaluation_at.errors = [_("Enter date and time, such as 2026-05-12 09:30")]
+                form.refuse(error, "evaluation_at" if error.code.startswith("instant.") else None)
             else:
                 return redirect(url_for("draws.plan", reference=reference), HTTPStatus.SEE_OTHER)
     return render_template("experts/plan.html", page=page, form=form, appoint=AppointForm()), status

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 from typing import Final
+
+from trading.kernel.errors import InvalidInput
+from trading.kernel.instants import parse_instant
 
 # Latin words and numbers move as one piece, every Chinese character and every sign alone.
 _PIECE: Final = re.compile(r"[A-Za-z0-9]+(?:[.,:/-][A-Za-z0-9]+)*|\s+|.", re.DOTALL)
@@ -18,7 +20,6 @@ _MOST_PIECES: Final = 3000  # beyond this, whole lines are compared: the arithme
 _OF_LOT: Final = re.compile(r"(?:lot (?P<number>\S+) |lots\.(?P<place>\d+)\.)?(?P<name>.*)")
 _INSTANTS: Final = frozenset({"close", "questions_until", "supply_ends_at"})
 _AMOUNTS: Final = frozenset({"budget", "ceiling"})
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +62,8 @@ def _ms(text: str) -> int | None:
     if text.isdigit():
         return int(text)
     try:
-        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, TypeError):
+        return parse_instant(text)
+    except InvalidInput:
         return None
 
 

@@ -118,16 +118,22 @@ def require_factor_open(ceremony: Ceremony, at: int) -> None:
         raise RuleBroken("factor.late", "SB1 S9.5", ended_at=ceremony.factor_ends_at)
 
 
+def may_rescue(ceremony: Ceremony, at: int) -> bool:
+    """Whether a bidder may replace the shares of its bid: from ``factor.closed`` to ``release.closed`` (S9.6)."""
+    begins = ceremony.release_begins_at
+    return begins is not None and at >= begins and ceremony.release_closed_at is None
+
+
 def require_rescue_open(ceremony: Ceremony, at: int) -> None:
     """Refuse a rescue before ``factor.closed`` or after ``release.closed``: ``rescue.early``, ``rescue.late`` (S9.6).
 
     Earlier, the platform would know a price while others may still withhold their factors; later, prices may be known.
     """
-    begins = ceremony.release_begins_at
-    if begins is None or at < begins:
-        raise RuleBroken("rescue.early", "SB1 S9.6")
+    if may_rescue(ceremony, at):
+        return
     if ceremony.release_closed_at is not None:
         raise RuleBroken("rescue.late", "SB1 S9.6", ended_at=ceremony.release_closed_at)
+    raise RuleBroken("rescue.early", "SB1 S9.6")
 
 
 def require_factor_list_correctable(*, released: bool) -> None:

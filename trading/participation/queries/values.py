@@ -46,14 +46,19 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """How far the opening of the lot is for this bidder. ``factor`` as in ``tasks.Situation``."""
+    """How far the opening of the lot is for this bidder.
+
+    ``factor`` as in ``tasks.Situation``; ``rescue`` is ``none``, ``open``, ``accepted`` or ``over``, and
+    ``rescue_ends_at`` (ms) is known once the gaps are.
+    """
 
     step: str
     listed: bool
     objections_end_at: int | None
     factor_ends_at: int | None
     factor: str
-    has_gap: bool
+    rescue: str
+    wants_rescue: bool
     rescue_ends_at: int | None
 
 

@@ -1,4 +1,4 @@
-"""Sealing in the browser (ux 7): the page whose scripts seal, and the one that confirms in the factor window (S9.5).
+"""Sealing in the browser (ux 7): the page whose scripts seal, and those that confirm and rescue (SB1 S9.5, S9.6).
 
 Nothing of a bid passes through here: what is sent goes to the API, by a token for one sitting (SB1 S7.1).
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import render_template
+from flask import redirect, render_template, url_for
+from werkzeug.wrappers import Response
 
 from trading.accounts import service as accounts
 from trading.accounts.service.sessions import SignedIn
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Role
-from trading.notices.rules.progress import LotState
 from trading.participation import service
 from trading.participation.forms import SealForm
 from trading.participation.queries.values import OwnLot
+from trading.participation.rules.browser_acts import BrowserAct, browser_act
 from trading.participation.service import organisation_of
 from trading.participation.views.blueprint import blueprint, lines, me, runtime
 from trading.web import sessions
@@ -27,11 +28,13 @@ _OK, _UNPROCESSABLE = 200, 422
 
 @blueprint.route("/tenders/<reference>/lots/<lot>/seal", methods=["GET", "POST"])
 @allow(Role.BIDDER, relation="own_org", step_up=True)
-def seal(reference: str, lot: str) -> tuple[str, int]:
-    """Ask for a fresh factor, then show the page that seals, or confirms, with a token for this sitting."""
+def seal(reference: str, lot: str) -> tuple[str, int] | Response:
+    """Ask for a fresh factor, then show the page that seals, confirms or rescues, with a token for this sitting."""
     now = runtime().clock.now_ms()
     desk, own = service.own_lot(runtime(), me(), reference, lot, now)
-    template = _template(own)
+    act = _act(own)
+    if act is BrowserAct.NOTHING:  # the page of the lot says what is done
+        return redirect(url_for("bidder.lot", reference=reference, lot=lot, _anchor="opening"), 303)
     form, token = SealForm(), None
     if form.validate_on_submit():
         person = cast("SignedIn", sessions.reader())
@@ -40,7 +43,7 @@ def seal(reference: str, lot: str) -> tuple[str, int]:
             runtime().ledger, person.login, ("write:bids",), name=name, lifetime_ms=lifetime_ms
         )
     shown = render_template(
-        template,
+        f"participation/{act}.html",
         desk=desk,
         own=own,
         form=None if token else form,
@@ -52,14 +55,20 @@ def seal(reference: str, lot: str) -> tuple[str, int]:
     return shown, _UNPROCESSABLE if form.is_submitted() and token is None else _OK
 
 
-def _template(own: OwnLot) -> str:
-    """Return the page that has something to do in the lot as it stands.
+def _act(own: OwnLot) -> BrowserAct:
+    """Return what there is to do in the lot as it stands.
 
     Raises:
-        NotFound: Bids are not taken, and the bidder's factor is not asked for.
+        NotFound: Nothing: bids are not taken, and there is none to open.
+        RuleBroken: The bidder comes too early, or too late, to confirm.
     """
-    if own.lot.state is LotState.OPEN and own.lot.sealing is not None:
-        return "participation/seal.html"
-    if own.opening is not None and own.opening.factor == "open" and own.standing is not None:
-        return "participation/reveal.html"
-    raise NotFound(f"lot {own.lot.number} takes no bids")
+    sealing, opening = own.lot.sealing, own.opening
+    if sealing is None:
+        raise NotFound(f"lot {own.lot.number} takes no bids")
+    return browser_act(
+        own.lot.state,
+        stands=own.standing is not None,
+        needs_factor=sealing.bidder_factor,
+        factor="none" if opening is None else opening.factor,
+        rescue="none" if opening is None else opening.rescue,
+    )
