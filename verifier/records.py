@@ -140,6 +140,7 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
         "vantage": NAME,
         **_LOT_BODY,
     },
+    "practice.opened": {"policy_sha256": HEX32, "schedule_sha256": HEX32, **_LOT_BODY},
     "bid.refused": {"code": NAME, "envelope_sha256": HEX32, "queue_ms": COUNT, "received_at": MS},
     "bid.replicated": {"envelope_sha256": HEX32, "store": NAME},
     "bid.destroyed": {"envelope_sha256s": array(HEX32), "store": NAME},

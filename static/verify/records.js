@@ -63,6 +63,7 @@ const BODIES = {
   "rehearsal.checked": { bid: BID, results: array(shape({ custodian: INDEX, ok: BOOL })) },
   "bid.started": BID_BODY,
   "probe.opened": { bidder: NAME, policy_sha256: HEX32, schedule_sha256: HEX32, vantage: NAME, ...LOT_BODY },
+  "practice.opened": { policy_sha256: HEX32, schedule_sha256: HEX32, ...LOT_BODY },
   "bid.refused": { code: NAME, envelope_sha256: HEX32, queue_ms: COUNT, received_at: MS },
   "bid.replicated": { envelope_sha256: HEX32, store: NAME },
   "bid.destroyed": { envelope_sha256s: array(HEX32), store: NAME },
