@@ -378,3 +378,11 @@ NAMED_DOCUMENTS: dict[str, dict[str, str]] = {
 CONFIDENTIAL_DOCUMENTS = {"custodian.key_disclosed": {"disclosure_sha256": "sb1.key-disclosure"}}
 # ``opening.completed`` names the transcripts of all tiers in one sorted array.
 TRANSCRIPT_FIELD = "transcript_sha256s"
+
+
+def is_practice(procedure: str | None) -> bool:
+    """Return whether a record is of a practice tender: nothing comes of it, and bundles hold no document of it.
+
+    Nobody can hide a tender so: its reference stands in every envelope, and a real one never begins like this.
+    """
+    return procedure is not None and procedure.startswith("PRACTICE-")

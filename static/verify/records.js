@@ -249,3 +249,8 @@ export const NAMED_DOCUMENTS = {
 export const CONFIDENTIAL_DOCUMENTS = { "custodian.key_disclosed": { disclosure_sha256: "sb1.key-disclosure" } };
 // `opening.completed` names the transcripts of all tiers in one sorted array.
 export const TRANSCRIPT_FIELD = "transcript_sha256s";
+
+// Whether a record is of a practice tender: nothing comes of it, and bundles hold no document of it.
+export function isPractice(procedure) {
+  return procedure !== null && procedure.startsWith("PRACTICE-");
+}

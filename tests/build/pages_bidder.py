@@ -10,8 +10,9 @@ from typing import Any
 from tests.build.pages import CLOSE, DAY, HOUR, NOW, Sample, digest, lot, page
 from trading.audit.rules.proof import ReceiptState
 from trading.notices.rules.progress import LotState
-from trading.participation.forms import FollowForm, ObjectionForm, SealForm
+from trading.participation.forms import FollowForm, ObjectionForm, PracticeForm, SealForm
 from trading.participation.queries.own import Act, MyLot, MyTender
+from trading.participation.queries.practice import Practice
 from trading.participation.queries.values import (
     Examination,
     Opened,
@@ -28,6 +29,7 @@ from trading.participation.service import Desk
 from trading.storage.tokens import TokenName
 
 REFERENCE = "T-2026-7k3m9q2d"
+PRACTICE = "PRACTICE-2026-7k3m9q2d"
 PATH = f"/bidder/tenders/{REFERENCE}"
 ORGANISATION = "91110108MA0DEM0119"
 
@@ -185,6 +187,7 @@ def samples() -> Iterator[Sample]:
     for name, shown in LOTS.items():
         yield from _lot(name, shown)
     yield from _logs()
+    yield from _practice()
 
 
 def my_tenders() -> Iterator[MyTender]:
@@ -249,3 +252,31 @@ def _logs() -> Iterator[Sample]:
     for name, found in (("none", ()), ("some", acts)):
         context = {"procedure": procedure, "acts": found, "names": {"a-1": "qinghe-wang"}, "signed": True}
         yield Sample(f"own-log-{name}", f"{PATH}/log", "participation/log.html", context)
+
+
+def _practice() -> Iterator[Sample]:
+    """The list of practice tenders, and the lot of one in the states that differ from a real one."""
+    plain = {"asked_at": NOW - HOUR, "close_at": CLOSE, "standing": "none", "step": None, "is_stranded": False}
+    some = (
+        Practice(reference="PRACTICE-2026-3n5r7t9w", state=LotState.OPEN, **{**plain, "close_at": None}),
+        Practice(reference=PRACTICE, state=LotState.OPEN, **{**plain, "standing": "envelope"}),
+        Practice(reference="PRACTICE-2026-8b6d4f2h", state=LotState.OPENED, **{**plain, "step": "completed"}),
+        Practice(
+            reference="PRACTICE-2026-1a2b3c4d", state=LotState.OPEN, **{**plain, "close_at": None, "is_stranded": True}
+        ),
+    )
+    for name, found in (("none", ()), ("some", some), ("away", None)):
+        context = {"tenders": found, "now": NOW, "practice": True, "form": partial(PracticeForm, formdata=None)}
+        yield Sample(f"practice-{name}", "/bidder/practice", "participation/practice.html", context)
+    case = Case(api="https://ggzy.example", tender=PRACTICE, lot="1", stage="all", organisation=ORGANISATION)
+    path = f"/bidder/tenders/{PRACTICE}/lots/1"
+    for name in ("sealed", "factor", "opened"):
+        shown = desk(LOTS[name])
+        shown = replace(shown, page=replace(shown.page, reference=PRACTICE))
+        context = {"desk": shown, "own": LOTS[name], "lines": commands(case), "now": NOW, "signed": True}
+        form = partial(ObjectionForm, formdata=None)
+        yield Sample(f"practice-lot-{name}", path, "participation/lot.html", {**context, "form": form})
+    sealing = {**context, "own": LOTS["replaced"], "organisation": ORGANISATION, "form": None, "token": "pt_sample"}
+    yield Sample("practice-seal", f"{path}/seal", "participation/seal.html", sealing)
+    context = {"desk": shown, "now": NOW, "form": FollowForm}
+    yield Sample("practice-workspace", f"/bidder/tenders/{PRACTICE}", "participation/workspace.html", context)

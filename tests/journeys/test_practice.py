@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import Server, clone
+from tests.support.exporting import Exporter
 from tests.support.market import Bidder, Market, open_market
 from tests.support.polling import eventually
+from trading.accounts.service.people import CONSOLE
 from trading.assembly import SUBSCRIPTIONS
 from trading.audit.relay import relay
 from trading.audit.replay import replay
@@ -20,12 +22,13 @@ from trading.bids.rules.trust import parse_trust
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.crypto.signatures import verify_signature
 from trading.demo.cast import BIDDERS
+from trading.demo.stage import trust_document
+from trading.disclosure.service import export_log
 from trading.kernel.signed import SignedDocument
 from trading.openings.rules.factors import make_factor
 from trading.participation import practising
 from trading.practice.crew import Crew
 from trading.practice.parties import set_up
-from trading.accounts.service.people import CONSOLE
 from trading.up.probes import SECOND
 
 MINUTE = 60_000
@@ -75,9 +78,11 @@ def test_the_whole_path(server: Server, tmp_path: Path, capsys: pytest.CaptureFi
         assert bidder.post("factor", SignedDocument(factor).wire()).status_code == 201
         market.advance_to(market.now() + 5 * MINUTE)
         eventually(played(market, crew, "opening.completed"), seconds=60)
-        print(market.kinds())
         relay(market.runtime, SUBSCRIPTIONS)
         market.work()
         assert "notice.publication" not in market.kinds()
         with market.database.connect("trading_auditor") as conn:
             assert list(replay(conn, FOLDS, REPLAYED, COMPARES)) == []
+        exporter = Exporter(market, trust_document(market.stage, "0" * 64), tmp_path, capsys)
+        export_log(market.runtime, tmp_path / "log.zip", exporter.extras)
+        assert exporter.verify(tmp_path / "log.zip") == []

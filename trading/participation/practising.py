@@ -29,6 +29,7 @@ from trading.participation.rules.practice import (
     MOST_A_DAY,
     MOST_AT_ONCE,
     MOST_HERE,
+    MOST_TODAY,
     PARTIES,
     STAGE,
     deadline,
@@ -65,6 +66,7 @@ def ask(ledger: Ledger, actor: Actor, minutes: int) -> str:
         require_room(
             uow.at,
             asked_at=queries.asked_at(conn, actor.account, MOST_A_DAY),
+            today=queries.asked_at(conn, None, MOST_TODAY),
             own=queries.unfinished(conn, MOST_AT_ONCE, organisation),
             everybody=queries.unfinished(conn, MOST_HERE),
         )

@@ -6,6 +6,7 @@ Sizes and offsets are bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ LEAST_CHUNK: Final = 4 * MIB  # of every chunk but the last
 MOST_CHUNK: Final = 8 * MIB
 MOST_OF_BID: Final = 4  # two parts, and two of a version that was given up; beyond it the one longest untouched ends
 MOST_OF_ORGANISATION: Final = 64
+PRACTICE_BYTES: Final = 32 * MIB  # of all parts of a bid in a practice tender, all its versions together (ADR 0061)
 
 
 class OffsetConflict(Conflict):
@@ -58,6 +60,20 @@ def require_part(name: str, length: int, *, parts: tuple[str, ...], most: int) -
         raise InvalidInput("bid.part_too_large", f"more than {most} bytes", limit=most)
     if length < 1:
         raise InvalidInput("bid.part_shape", "an empty part is no ciphertext")
+
+
+def require_practice_room(length: int, stored: Iterable[int]) -> None:
+    """Refuse a part of a bid in a practice tender that would let all its parts be larger than they may be (ADR 0061).
+
+    Args:
+        length: Size of the part in bytes.
+        stored: Sizes of the parts of the bid that are stored already, those of replaced versions too.
+
+    Raises:
+        RuleBroken: ``practice.too_large``.
+    """
+    if length + sum(stored) > PRACTICE_BYTES:
+        raise RuleBroken("practice.too_large", None, limit=PRACTICE_BYTES)
 
 
 def require_room(open_uploads: int) -> None:

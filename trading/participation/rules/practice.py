@@ -22,6 +22,7 @@ MINUTES: Final = (10, 30, 120, 1_440)
 MOST_A_DAY: Final = 10  # of one person, within 24 hours
 MOST_AT_ONCE: Final = 3  # of one organisation that are not over
 MOST_HERE: Final = 40  # of all organisations together that are not over
+MOST_TODAY: Final = 300  # of all organisations together, within 24 hours
 #: After its deadline a practice tender is over at the latest: its windows take about ten minutes.
 ENDS_MS: Final = 3_600_000
 #: After which a practice tender that takes no bids yet is not going to: normally it takes a few seconds.
@@ -150,12 +151,13 @@ def deadline(at: int, minutes: int) -> int:
     return (at // MINUTE_MS + minutes + 1) * MINUTE_MS
 
 
-def require_room(at: int, *, asked_at: list[int], own: list[Held], everybody: list[Held]) -> None:
+def require_room(at: int, *, asked_at: list[int], today: list[int], own: list[Held], everybody: list[Held]) -> None:
     """Refuse one more practice tender where there are as many as may be.
 
     Args:
         at: Now, ms.
         asked_at: When this person asked for the newest ones, ms.
+        today: When anybody did.
         own: Those of the person's organisation.
         everybody: Those of all organisations.
 
@@ -166,8 +168,9 @@ def require_room(at: int, *, asked_at: list[int], own: list[Held], everybody: li
         raise RuleBroken("practice.many_today", None, most=MOST_A_DAY)
     if sum(not each.is_over(at) for each in own) >= MOST_AT_ONCE:
         raise RuleBroken("practice.many_open", None, most=MOST_AT_ONCE)
-    if sum(not each.is_over(at) for each in everybody) >= MOST_HERE:
-        raise RuleBroken("practice.full", None, most=MOST_HERE)
+    is_full = sum(not each.is_over(at) for each in everybody) >= MOST_HERE
+    if is_full or sum(each > at - DAY_MS for each in today) >= MOST_TODAY:
+        raise RuleBroken("practice.full", None)
 
 
 def leaves_time(at: int, close: int) -> bool:
