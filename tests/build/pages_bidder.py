@@ -254,29 +254,40 @@ def _logs() -> Iterator[Sample]:
         yield Sample(f"own-log-{name}", f"{PATH}/log", "participation/log.html", context)
 
 
-def _practice() -> Iterator[Sample]:
-    """The list of practice tenders, and the lot of one in the states that differ from a real one."""
-    plain = {"asked_at": NOW - HOUR, "close_at": CLOSE, "standing": "none", "step": None, "is_stranded": False}
-    some = (
-        Practice(reference="PRACTICE-2026-3n5r7t9w", state=LotState.OPEN, **{**plain, "close_at": None}),
-        Practice(reference=PRACTICE, state=LotState.OPEN, **{**plain, "standing": "envelope"}),
-        Practice(reference="PRACTICE-2026-8b6d4f2h", state=LotState.OPENED, **{**plain, "step": "completed"}),
-        Practice(
-            reference="PRACTICE-2026-1a2b3c4d", state=LotState.OPEN, **{**plain, "close_at": None, "is_stranded": True}
-        ),
+def practices() -> tuple[Practice, ...]:
+    """One that is being prepared, one that takes bids, one that is opened, one that came to nothing."""
+    taking = Practice(
+        reference=PRACTICE,
+        asked_at=NOW - HOUR,
+        state=LotState.OPEN,
+        close_at=CLOSE,
+        standing="envelope",
+        step=None,
+        is_stranded=False,
     )
-    for name, found in (("none", ()), ("some", some), ("away", None)):
-        context = {"tenders": found, "now": NOW, "practice": True, "form": partial(PracticeForm, formdata=None)}
-        yield Sample(f"practice-{name}", "/bidder/practice", "participation/practice.html", context)
+    bare = replace(taking, reference="PRACTICE-2026-3n5r7t9w", close_at=None, standing="none")
+    opened = replace(taking, reference="PRACTICE-2026-8b6d4f2h", state=LotState.OPENED, step="completed")
+    return bare, taking, opened, replace(bare, reference="PRACTICE-2026-1a2b3c4d", is_stranded=True)
+
+
+def _practice() -> Iterator[Sample]:
+    """The list of practice tenders, and the pages of one in the states that differ from a real one."""
+    for name, found in (("none", ()), ("some", practices()), ("away", None)):
+        listed = {"tenders": found, "now": NOW, "practice": True, "form": partial(PracticeForm, formdata=None)}
+        yield Sample(f"practice-{name}", "/bidder/practice", "participation/practice.html", listed)
     case = Case(api="https://ggzy.example", tender=PRACTICE, lot="1", stage="all", organisation=ORGANISATION)
-    path = f"/bidder/tenders/{PRACTICE}/lots/1"
+    path = f"/bidder/tenders/{PRACTICE}"
     for name in ("sealed", "factor", "opened"):
-        shown = desk(LOTS[name])
-        shown = replace(shown, page=replace(shown.page, reference=PRACTICE))
-        context = {"desk": shown, "own": LOTS[name], "lines": commands(case), "now": NOW, "signed": True}
+        context = {"desk": _practised(name), "own": LOTS[name], "lines": commands(case), "now": NOW, "signed": True}
         form = partial(ObjectionForm, formdata=None)
-        yield Sample(f"practice-lot-{name}", path, "participation/lot.html", {**context, "form": form})
-    sealing = {**context, "own": LOTS["replaced"], "organisation": ORGANISATION, "form": None, "token": "pt_sample"}
-    yield Sample("practice-seal", f"{path}/seal", "participation/seal.html", sealing)
-    context = {"desk": shown, "now": NOW, "form": FollowForm}
-    yield Sample("practice-workspace", f"/bidder/tenders/{PRACTICE}", "participation/workspace.html", context)
+        yield Sample(f"practice-lot-{name}", f"{path}/lots/1", "participation/lot.html", {**context, "form": form})
+    context = {"desk": _practised("replaced"), "own": LOTS["replaced"], "lines": commands(case), "now": NOW}
+    begun = {**context, "organisation": ORGANISATION, "form": None, "token": "pt_sample"}
+    yield Sample("practice-seal", f"{path}/lots/1/seal", "participation/seal.html", begun)
+    shown = {"desk": _practised("sealed"), "now": NOW, "form": FollowForm}
+    yield Sample("practice-workspace", path, "participation/workspace.html", shown)
+
+
+def _practised(name: str) -> Desk:
+    found = desk(LOTS[name], followed=False)
+    return replace(found, page=replace(found.page, reference=PRACTICE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wtforms import RadioField, TextAreaField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, Length
 
 from trading.audit.rules.proof import MAX_RECEIPT
@@ -23,7 +24,7 @@ class PracticeForm(Form):
         [DataRequired()],
         coerce=int,
         choices=[
-            (minutes, label)
+            SelectChoice(minutes, label)
             for minutes, label in zip(
                 MINUTES, (_("10 minutes"), _("30 minutes"), _("2 hours"), _("24 hours")), strict=True
             )

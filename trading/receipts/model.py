@@ -48,18 +48,13 @@ class Statement:
 
     @property
     def name(self) -> str:
-        """Return the name of the file, as it is downloaded and attached; that of a practice tender says so."""
-        return f"{self.procedure}-{self.n}.tlog-proof" if self.practice else f"{self.n}.tlog-proof"
-
-    @property
-    def procedure(self) -> str:
-        """Return the reference of the procedure that the record is about; empty for none."""
-        return str(self.record["procedure"] or "")
+        """Return the name of the file, as it is attached."""
+        return f"{self.n}.tlog-proof"
 
     @property
     def practice(self) -> bool:
         """Whether the record is of a practice tender, so that nothing comes of it (ADR 0061)."""
-        return is_practice(self.procedure)
+        return is_practice(self.record["procedure"] or "")
 
     def pointer(self, public_url: str) -> str:
         """Return the address that the QR code of a printed receipt carries (ADR 0042).

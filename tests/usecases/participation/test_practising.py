@@ -77,7 +77,7 @@ def test_it_is_of_one_organisation_and_nobody_else_is_let_in(market: Market, ref
     for act in (service.desk, service.own_lot):
         more = (LOT, now) if act is service.own_lot else (now,)
         with pytest.raises(NotFound):
-            act(market.runtime, actor(market, BOLIN.key), reference, *more)  # type: ignore[operator]
+            act(market.runtime, actor(market, BOLIN.key), reference, *more)
     with pytest.raises(NotFound):
         service.own_acts(ledger, actor(market, BOLIN.key), reference)
     assert [each.reference for each in practising.mine(ledger, actor(market), now) or ()] == [reference]
