@@ -55,7 +55,7 @@ def bidder(market: Market, person: FlaskClient) -> Bidder:
     market.tender = found.reference
     shown = read(person, HERE)
     assert "being prepared" in shown
-    assert "http-equiv" in shown
+    assert 'data-follow="on"' in shown
     assert person.get(desk(market)).status_code == HTTPStatus.NOT_FOUND  # nothing to show before the keys are there
     practice.open_practice(market.runtime, market.directory / "practice", market.tender)
     bidder = Bidder(market, BIDDERS[0])
@@ -116,9 +116,9 @@ def test_its_receipt_is_marked_as_file_and_on_paper(market: Market, person: Flas
             return receipt(conn, reader(market.runtime.log_dir), bytes.fromhex(h)) is not None
 
     eventually(logged)
-    for form in ("tlog-proof", "pdf"):
-        answer = person.get(f"{desk(market)}/receipts/{h}.{form}")
-        assert market.tender in answer.headers["Content-Disposition"]
+    file, answer = (person.get(f"{desk(market)}/receipts/{h}.{form}") for form in ("tlog-proof", "pdf"))
+    for each in (file, answer):
+        assert f"{market.tender}-" in each.headers["Content-Disposition"]
     assert market.tender.encode() in parse_receipt(attached_proof(answer.data)).record
     sheet = pypdfium2.PdfDocument(answer.data)[0].get_textpage().get_text_bounded()
     assert "演练项目：不是真实的采购" in sheet

@@ -27,18 +27,18 @@ from trading.bids.rules.envelope import (
     require_withdrawal_policy,
 )
 from trading.bids.rules.policy import Policy
-from trading.bids.rules.uploads import PRACTICE_BYTES
+from trading.bids.rules.uploads import part_limit
 from trading.crypto.envelope import require_part_shape
 from trading.crypto.signatures import SignedDocument, sig_sha256, verify_es256
 from trading.kernel.digests import sha256
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
-from trading.kernel.ids import is_practice, new_bid_reference
+from trading.kernel.ids import new_bid_reference
 from trading.kernel.roles import Actor
 from trading.parties import store as keys
 from trading.parties.model import SigningKey
 from trading.procedures import queries as procedures
 from trading.procedures.queries import ProcedureRow
-from trading.storage.objects import ObjectStore
+from trading.storage.objects import MAX_PART, ObjectStore
 from trading.storage.streams import expecting
 
 
@@ -136,27 +136,14 @@ def keep_part(
 
     Raises:
         InvalidInput: ``bid.part_mismatch``: it does not hash to ``expected``; ``bid.part_too_large``. Nothing is kept.
-        RuleBroken: ``practice.too_large``.
     """
     was_lost = objects.stat(expected) is None
-    digest, size = _put(objects, target, source, expected)
+    limit = part_limit(target.head.procedure, target.parts, expected, most=MAX_PART)
+    digest, size = objects.put_stream(expecting(source, expected), limit=limit)
     if digest not in target.parts or was_lost:
         with ledger.upkeep() as conn:
             store.add_part(conn, target.head.reference, digest, size)
     return digest, size
-
-
-def _put(objects: ObjectStore, target: BidTarget, source: BinaryIO, expected: str) -> tuple[str, int]:
-    """Store a part; one of a practice tender only as far as it has room, because parts are kept for ever (ADR 0061)."""
-    checked = expecting(source, expected)
-    if not is_practice(target.head.procedure) or expected in target.parts:
-        return objects.put_stream(checked)
-    try:
-        return objects.put_stream(checked, limit=max(0, PRACTICE_BYTES - sum(target.parts.values())))
-    except InvalidInput as error:
-        if error.code == "bid.part_too_large":
-            raise RuleBroken("practice.too_large", None, limit=PRACTICE_BYTES) from error
-        raise
 
 
 def _parts_of_head(conn: Connection, target: BidTarget) -> set[str]:

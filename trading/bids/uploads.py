@@ -20,13 +20,13 @@ from trading.bids.queries import BidTarget
 from trading.bids.rules.uploads import (
     OffsetConflict,
     Upload,
+    part_limit,
     require_next,
     require_part,
-    require_practice_room,
     require_room,
 )
 from trading.kernel.errors import IntegrityFailure, InvalidInput, NotFound, RuleBroken
-from trading.kernel.ids import is_practice, random_name
+from trading.kernel.ids import random_name
 from trading.kernel.roles import Actor
 from trading.storage.objects import MAX_PART, ObjectStore, StoreAway
 from trading.storage.streams import joined
@@ -67,9 +67,8 @@ class Uploads:
         """
         target = service.part_target(self.ledger, self.actor, self.bid, sha256)
         new = Upload(id=random_name(_ID_CHARACTERS), bid=self.bid, name=name, sha256=sha256, length=length, offset=0)
-        require_part(name, length, parts=self._parts(target), most=MAX_PART)
-        if is_practice(target.head.procedure) and sha256 not in target.parts:
-            require_practice_room(length, target.parts.values())
+        most = part_limit(target.head.procedure, target.parts, sha256, most=MAX_PART)
+        require_part(name, length, parts=self._parts(target), most=most)
         with self.ledger.upkeep() as conn:
             found = queries.find_upload(conn, self.bid, sha256=sha256)
         if self._is_stored(new):

@@ -151,6 +151,7 @@ def _lot(process: Runtime, conn: Connection, row: ProcedureRow, lot: Lot, head: 
         factor="none" if own is None else own.factor,
         read_out=opened is not None,
         ranked=outcome is not None,
+        evaluated=not is_practice(row.reference),
     )
     return OwnLot(
         lot=lot,

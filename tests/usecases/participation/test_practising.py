@@ -15,7 +15,7 @@ from tests.support.market import LOT, STAGE, Market, open_market
 from trading.bids import queries as bid_queries
 from trading.bids import service as bids
 from trading.bids.rules.hidden import NEVER_MS
-from trading.bids.rules.uploads import PRACTICE_BYTES, require_practice_room
+from trading.bids.rules.uploads import PRACTICE_BYTES
 from trading.bids.uploads import Uploads
 from trading.demo import cast
 from trading.kernel.digests import sha256_hex
@@ -103,21 +103,18 @@ def test_its_versions_are_limited_like_those_of_every_bid(market: Market, refere
 
 
 def test_its_files_have_room_to_the_last_byte(market: Market, reference: str) -> None:
-    require_practice_room(PRACTICE_BYTES - 1, [1])
-    with refused("practice.too_large"):
-        require_practice_room(PRACTICE_BYTES, [1])
     ledger, objects = market.runtime.ledger, market.runtime.objects
     bid = bids.start_bid(ledger, actor(market), reference=reference, lot=LOT, stage=STAGE)
     uploads = Uploads(ledger=ledger, objects=objects, actor=actor(market), bid=bid)
-    with refused("practice.too_large"):
+    with refused("bid.part_too_large"):
         uploads.begin("main", "1" * 64, PRACTICE_BYTES + 1)
     uploads.end(uploads.begin("main", "1" * 64, PRACTICE_BYTES).id)
     whole = bytes(PRACTICE_BYTES)
-    with refused("practice.too_large"):
+    with refused("bid.part_too_large"):
         bids.store_part(ledger, objects, actor(market), bid, BytesIO(whole + b"x"), sha256_hex(whole + b"x"))
     bids.store_part(ledger, objects, actor(market), bid, BytesIO(whole), sha256_hex(whole))
     bids.store_part(ledger, objects, actor(market), bid, BytesIO(whole), sha256_hex(whole))  # again, and no more
-    with refused("practice.too_large"):
+    with refused("bid.part_too_large"):
         bids.store_part(ledger, objects, actor(market), bid, BytesIO(b"x"), sha256_hex(b"x"))
 
 

@@ -6,11 +6,12 @@ Sizes and offsets are bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
+from trading.kernel.ids import is_practice
 
 MIB: Final = 1024 * 1024
 LEAST_CHUNK: Final = 4 * MIB  # of every chunk but the last
@@ -62,18 +63,20 @@ def require_part(name: str, length: int, *, parts: tuple[str, ...], most: int) -
         raise InvalidInput("bid.part_shape", "an empty part is no ciphertext")
 
 
-def require_practice_room(length: int, stored: Iterable[int]) -> None:
-    """Refuse a part of a bid in a practice tender that would let all its parts be larger than they may be (ADR 0061).
+def part_limit(reference: str, stored: Mapping[str, int], sha256: str, *, most: int) -> int:
+    """Return how large one more part of a bid may be, in bytes.
+
+    Sealed parts are kept for ever, so those of a practice tender are small all together (ADR 0061).
 
     Args:
-        length: Size of the part in bytes.
-        stored: Sizes of the parts of the bid that are stored already, those of replaced versions too.
-
-    Raises:
-        RuleBroken: ``practice.too_large``.
+        reference: Of the procedure.
+        stored: SHA-256 to size of the parts of the bid that are stored already, those of replaced versions too.
+        sha256: Of the part, which takes no more room if it is among them.
+        most: What a part of any bid may have.
     """
-    if length + sum(stored) > PRACTICE_BYTES:
-        raise RuleBroken("practice.too_large", None, limit=PRACTICE_BYTES)
+    if not is_practice(reference) or sha256 in stored:
+        return most
+    return max(0, PRACTICE_BYTES - sum(stored.values()))
 
 
 def require_room(open_uploads: int) -> None:
