@@ -109,7 +109,7 @@ for own in (
     draw,
     verify,
     LazyGroup("log", under="log ", help="日志源: the key of the log, its end and its continuation."),
-    LazyGroup("practice", under="practice ", help="投标演练: the other sides of practice tenders."),
+    LazyGroup("practice", under="practice ", help="模拟投标: the other sides of practice tenders."),
     LazyGroup(
         "probe", under="probe ", help="平台自测: the synthetic bidder that measures whether bids can be submitted."
     ),

@@ -172,9 +172,9 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
         ),
         Desk(
             endpoint="bidder.practice",
-            title_zh="投标演练",
+            title_zh="模拟投标",
             title_en="Practise bidding",
-            note_zh="在不产生任何后果的演练项目中走完整个流程，几分钟即可看到开标。",
+            note_zh="在不产生任何后果的模拟项目中走完整个流程，几分钟即可看到开标。",
             note_en="Go the whole way in a tender of which nothing comes, and see its opening within minutes.",
         ),
         Desk(

@@ -37,7 +37,7 @@ def practice(tender: str) -> None:
     """Say that nothing comes of the bid, where that is so: before anything else, at every command (ADR 0061)."""
     if is_practice(tender):
         warn(
-            "演练项目：不是真实的采购，投标不产生任何后果；密钥由平台自己保管，对平台不保密",
+            "模拟项目：不是真实的采购，投标不产生任何后果；密钥由平台自己保管，对平台不保密",
             "Practice tender: nothing is bought, nothing comes of any bid; the platform itself holds its keys",
         )
 

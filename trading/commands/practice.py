@@ -34,7 +34,7 @@ def practice_set_up(folder: Path, logins: tuple[str, ...]) -> None:
         raise click.UsageError("--by names two people")
     with runtime() as opened:
         set_up(opened, folder, (actor(opened, logins[0]), actor(opened, logins[1])))
-    click.echo("演练已就绪 / Practice is set up")
+    click.echo("模拟已就绪 / Practice is set up")
 
 
 @click.command("run")

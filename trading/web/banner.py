@@ -11,7 +11,7 @@ TEXT: Final = (
 )
 #: Of practice tenders, on paper; whoever reads one must not need the other language (ADR 0061).
 PRACTICE: Final = (
-    "演练项目：不是真实的采购，投标不产生任何后果 / Practice tender: nothing is bought, and nothing comes of any bid"
+    "模拟项目：不是真实的采购，投标不产生任何后果 / Practice tender: nothing is bought, and nothing comes of any bid"
 )
 
 

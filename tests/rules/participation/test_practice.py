@@ -89,11 +89,11 @@ def test_what_is_opened_too_late_leaves_no_time() -> None:
 def test_what_is_asked_for_is_a_specification_that_says_what_it_is(minutes: int) -> None:
     spec = parse_spec(specification(deadline(NOW, minutes)))
     assert (spec.jurisdiction, spec.sealing.k, spec.sealing.n) == ("practice", 2, 3)
-    for title, mark in ((spec.title_zh, "演练"), (spec.title_en, "PRACTICE"), (spec.lots[0].title_zh, "演练")):
+    for title, mark in ((spec.title_zh, "模拟"), (spec.title_en, "PRACTICE"), (spec.lots[0].title_zh, "模拟")):
         assert mark in title
     for party in PARTIES:
         assert is_credit_code(party.code)
-        assert "演练" in party.name_zh
+        assert "模拟" in party.name_zh
         assert "平台" in party.name_zh
 
 

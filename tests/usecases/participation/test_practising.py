@@ -14,8 +14,9 @@ from tests.support.databases import Server, clone
 from tests.support.market import LOT, STAGE, Market, open_market
 from trading.bids import queries as bid_queries
 from trading.bids import service as bids
+from trading.bids.rules import uploads as rules
 from trading.bids.rules.hidden import NEVER_MS
-from trading.bids.rules.uploads import PRACTICE_BYTES
+from trading.bids.rules.uploads import PRACTICE_BYTES, part_limit
 from trading.bids.uploads import Uploads
 from trading.demo import cast
 from trading.kernel.digests import sha256_hex
@@ -25,6 +26,7 @@ from trading.kernel.signed import SignedDocument
 from trading.participation import practising, service
 from trading.participation.rules.practice import CUSTODIANS, MOST_AT_ONCE
 from trading.procedures import queries as procedures
+from trading.storage.objects import MAX_PART
 
 QINGHE, BOLIN = cast.BIDDERS[:2]
 
@@ -102,14 +104,17 @@ def test_its_versions_are_limited_like_those_of_every_bid(market: Market, refere
     assert not head.is_probe
 
 
-def test_its_files_have_room_to_the_last_byte(market: Market, reference: str) -> None:
+def test_its_files_have_room_to_the_last_byte(market: Market, reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert part_limit(reference, {}, "", most=MAX_PART) == PRACTICE_BYTES < MAX_PART
+    assert part_limit("T-2026-7k3m9q2d", {"": PRACTICE_BYTES}, "1", most=MAX_PART) == MAX_PART
+    monkeypatch.setattr(rules, "PRACTICE_BYTES", 1_000)
     ledger, objects = market.runtime.ledger, market.runtime.objects
     bid = bids.start_bid(ledger, actor(market), reference=reference, lot=LOT, stage=STAGE)
     uploads = Uploads(ledger=ledger, objects=objects, actor=actor(market), bid=bid)
     with refused("bid.part_too_large"):
-        uploads.begin("main", "1" * 64, PRACTICE_BYTES + 1)
-    uploads.end(uploads.begin("main", "1" * 64, PRACTICE_BYTES).id)
-    whole = bytes(PRACTICE_BYTES)
+        uploads.begin("main", "1" * 64, 1_001)
+    uploads.end(uploads.begin("main", "1" * 64, 1_000).id)
+    whole = bytes(1_000)
     with refused("bid.part_too_large"):
         bids.store_part(ledger, objects, actor(market), bid, BytesIO(whole + b"x"), sha256_hex(whole + b"x"))
     bids.store_part(ledger, objects, actor(market), bid, BytesIO(whole), sha256_hex(whole))

@@ -56,14 +56,14 @@ class Party:
 
 AGENCY: Final = Party(
     name="agency",
-    name_zh="演练代理机构（平台自设）",
+    name_zh="模拟代理机构（平台自设）",
     name_en="Practice agency of the platform",
     keys=("agency", "station-operator"),
     number=0,
 )
 SUPERVISOR: Final = Party(
     name="supervisor",
-    name_zh="演练监督部门（平台自设）",
+    name_zh="模拟监督部门（平台自设）",
     name_en="Practice supervisor of the platform",
     keys=("supervisor",),
     number=1,
@@ -71,7 +71,7 @@ SUPERVISOR: Final = Party(
 CUSTODIANS: Final = tuple(
     Party(
         name=f"custodian-{number}",
-        name_zh=f"演练保管方{word}（平台自设）",
+        name_zh=f"模拟保管方{word}（平台自设）",
         name_en=f"Practice custodian {number} of the platform",
         keys=("custodian",),
         number=1 + number,
@@ -87,7 +87,7 @@ _ITEMS: Final = (
 )
 _TITLES: Final = {
     "title_en": "[PRACTICE] A classroom: desks, chairs and displays",
-    "title_zh": "【演练】一间教室的课桌椅和显示设备",
+    "title_zh": "【模拟】一间教室的课桌椅和显示设备",
 }
 
 
@@ -114,7 +114,7 @@ def specification(close: int) -> dict[str, Any]:
         "supervisor": SUPERVISOR.code,
         "supply_ends_at": None,
         "text_en": "A practice tender. Nothing is bought, and nothing comes of any bid.",
-        "text_zh": "演练项目，不采购任何标的，任何投标都不产生后果。",
+        "text_zh": "模拟项目，不采购任何标的，任何投标都不产生后果。",
         "windows": {
             "factor_window_ms": _FACTOR_MS,
             "objection_ms": MINUTE_MS,
