@@ -1,4 +1,4 @@
-// The bidder's desk: a countdown that keeps to the server's time, and buttons that copy a command.
+// The bidder's desk: a countdown that keeps to the server's time, buttons that copy a command, a practice tender that goes on.
 // Without this script the page tells the same in text: the deadline, and how much time was left when it was made.
 "use strict";
 
@@ -9,6 +9,8 @@
   const HEARD = [60, 15, 5, 1]; // minutes before the deadline at which a screen reader is told
   const SYNC_MS = 10000;
   const DIFFERS_MS = 2000;
+  const FOLLOW_MS = 3000;
+  const FOLLOWED = 400; // rounds, twenty minutes; whoever stays longer loads the page again
 
   function words(ms) {
     const seconds = Math.max(0, Math.floor(ms / 1000));
@@ -99,6 +101,33 @@
     });
   }
 
+  // What goes on in a practice tender within minutes: asked for again until it has ended, and replaced where it stands.
+  function follow(region) {
+    let left = region.dataset.follow === "on" ? FOLLOWED : 0;
+
+    async function look() {
+      try {
+        const answer = await fetch(location.pathname, { cache: "no-store" });
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const fresh = answer.ok && !answer.redirected ? page.querySelector("[data-follow]") : null;
+        if (fresh && fresh.innerHTML !== region.innerHTML && !region.contains(document.activeElement)) {
+          region.replaceChildren(...fresh.childNodes);
+        }
+        if (fresh && fresh.dataset.follow !== "on") left = 0;
+      } catch {
+        // the next round asks again
+      }
+      again();
+    }
+
+    function again() {
+      if (left-- > 0) setTimeout(look, FOLLOW_MS);
+    }
+
+    again();
+  }
+
+  document.querySelectorAll("[data-follow]").forEach(follow);
   document.querySelectorAll("[data-countdown]").forEach(countdown);
   document.querySelectorAll("[data-copy]").forEach(copying);
 })();

@@ -19,6 +19,8 @@ COMMANDS: Mapping[str, str] = {
     "clock": "trading.clockwork:clock",
     "clock-state": "trading.commands.clock_state:clock_state",
     "desk": "trading.commands.desk:desk",
+    "practice run": "trading.commands.practice:practice_run",
+    "practice set-up": "trading.commands.practice:practice_set_up",
     "probe open": "trading.commands.probes:open_probe",
     "probe run": "agents.probe.cli:run",
     "procedure": "trading.commands.procedure:procedure",
@@ -109,6 +111,7 @@ for own in (
     draw,
     verify,
     LazyGroup("log", under="log ", help="日志源: the key of the log, its end and its continuation."),
+    LazyGroup("practice", under="practice ", help="模拟投标: the other sides of practice tenders."),
     LazyGroup(
         "probe", under="probe ", help="平台自测: the synthetic bidder that measures whether bids can be submitted."
     ),

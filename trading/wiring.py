@@ -171,6 +171,13 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
             note_en="Follow tenders, ask questions, fill the price form, seal and submit, see receipts and results.",
         ),
         Desk(
+            endpoint="bidder.practice",
+            title_zh="模拟投标",
+            title_en="Practise bidding",
+            note_zh="在不产生任何后果的模拟项目中走完整个流程，几分钟即可看到开标。",
+            note_en="Go the whole way in a tender of which nothing comes, and see its opening within minutes.",
+        ),
+        Desk(
             endpoint="contracts.index",
             title_zh="我的合同",
             title_en="My contracts",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifier.evidence import Document, Evidence, Logged
+from verifier.records import is_practice
 
 # The order in which a lot lives; a later milestone without an earlier one means that a record was withheld.
 MILESTONES = (
@@ -174,6 +175,8 @@ def lots_of(evidence: Evidence) -> list[Lot]:
     header = evidence.header
     by_procedure: dict[str, list[Logged]] = {}
     for logged in evidence.records:
+        if is_practice(logged.procedure):
+            continue
         if logged.procedure is not None and header["procedure"] in (None, logged.procedure):
             by_procedure.setdefault(logged.procedure, []).append(logged)
     lots = []

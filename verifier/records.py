@@ -140,6 +140,7 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
         "vantage": NAME,
         **_LOT_BODY,
     },
+    "practice.opened": {"policy_sha256": HEX32, "schedule_sha256": HEX32, **_LOT_BODY},
     "bid.refused": {"code": NAME, "envelope_sha256": HEX32, "queue_ms": COUNT, "received_at": MS},
     "bid.replicated": {"envelope_sha256": HEX32, "store": NAME},
     "bid.destroyed": {"envelope_sha256s": array(HEX32), "store": NAME},
@@ -379,3 +380,11 @@ NAMED_DOCUMENTS: dict[str, dict[str, str]] = {
 CONFIDENTIAL_DOCUMENTS = {"custodian.key_disclosed": {"disclosure_sha256": "sb1.key-disclosure"}}
 # ``opening.completed`` names the transcripts of all tiers in one sorted array.
 TRANSCRIPT_FIELD = "transcript_sha256s"
+
+
+def is_practice(procedure: str | None) -> bool:
+    """Return whether a record is of a practice tender: nothing comes of it, and bundles hold no document of it.
+
+    Nobody can hide a tender so: its reference stands in every envelope, and a real one never begins like this.
+    """
+    return procedure is not None and procedure.startswith("PRACTICE-")

@@ -72,6 +72,7 @@ def _working(directory: Path, kept_zh: str, kept_en: str) -> Iterator[WorkDir]:
     with reporting(kept_zh, kept_en):
         work = WorkDir(directory)
         shown.demo(work.trust)
+        shown.practice(work.name.tender)
         with work.locked(), _platform_errors(kept_zh, kept_en):
             yield work
 
@@ -125,6 +126,7 @@ def start(
         with work.locked():
             checked = work.keep_package(PolicyPackage.from_wire(answer))
     shown.demo(work.trust)
+    shown.practice(tender)
     shown.package(checked)
     say(f"投标编号 {name.bid}；下一步：mingbiao bid seal", f"Bid id {name.bid}; next: mingbiao bid seal")
 

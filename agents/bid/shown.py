@@ -23,6 +23,7 @@ from trading.bids.rules.envelope import Envelope
 from trading.bids.rules.policy import CheckedPackage
 from trading.bids.rules.trust import TrustFile
 from trading.kernel.clock import SystemClock
+from trading.kernel.ids import is_practice
 
 _LINE_EVERY: Final = 10  # percent, where lines cannot be written over
 
@@ -31,6 +32,15 @@ def demo(trust: TrustFile) -> None:
     """Show the banner of demo mode where it applies, before anything else (P13)."""
     if trust.demo:
         demo_banner()
+
+
+def practice(tender: str) -> None:
+    """Say that nothing comes of the bid, where that is so: before anything else, at every command (ADR 0061)."""
+    if is_practice(tender):
+        warn(
+            "模拟项目：不是真实的采购，投标不产生任何后果；密钥由平台自己保管，对平台不保密",
+            "Practice tender: nothing is bought, nothing comes of any bid; the platform itself holds its keys",
+        )
 
 
 def package(checked: CheckedPackage) -> None:

@@ -24,6 +24,7 @@ from trading.custody.rules.jobs import Job
 from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
+from trading.kernel.ids import is_practice
 from trading.kernel.signed import SignedDocument
 
 _MAX_DERIVED = 3  # TE1 T6: after three derived extensions the agency decides
@@ -149,7 +150,9 @@ def read_schedules(agent: Agent, job: Job, evidence: Evidence, place: Place, *, 
         name = schedule.supersedes
     newest = require_chain(tuple(chain))
     _require_consent(chain)
-    published = {record.body["schedule_sha256"]: record for record in evidence.of_kind("tender.published", place)}
+    # A practice tender is published nowhere; nothing but its opening offers its schedule (ADR 0061).
+    offer = "practice.opened" if is_practice(place.tender) else "tender.published"
+    published = {record.body["schedule_sha256"]: record for record in evidence.of_kind(offer, place)}
     changed = {record.body["schedule_sha256"]: record for record in evidence.of_kind("tender.changed", place)}
     for schedule in chain:
         record = (published if schedule.seq == 1 else changed).get(schedule.sha256)

@@ -4,7 +4,7 @@ import { admit, admitObject, MAX_DOCUMENT } from "./canonical.js";
 import { DOCUMENT_RULES, SIGNATURE_LIST, SIGNERS, TRANSCRIPT_RULES } from "./doctypes.js";
 import { verifyEs256 } from "./es256.js";
 import { Document } from "./evidence.js";
-import { CONFIDENTIAL_DOCUMENTS, NAMED_DOCUMENTS, TRANSCRIPT_FIELD } from "./records.js";
+import { CONFIDENTIAL_DOCUMENTS, isPractice, NAMED_DOCUMENTS, TRANSCRIPT_FIELD } from "./records.js";
 
 // Everything else of a ceremony is public only after `opening.completed` (S11).
 const ALWAYS_PUBLIC = [
@@ -149,6 +149,7 @@ export function checkNamedDocuments(evidence) {
   checkSubject(evidence, check);
   const completed = new Set(evidence.ofKind("opening.completed").map(placeOf));
   for (const logged of evidence.records) {
+    if (isPractice(logged.procedure)) continue;
     const veiled = kind === "public" && !logged.kind.startsWith("draw.") && !completed.has(placeOf(logged));
     for (const [name, wanted] of Object.entries(NAMED_DOCUMENTS[logged.kind] ?? {})) {
       if (!Object.hasOwn(logged.body, name)) continue;

@@ -1,5 +1,6 @@
 // One lot and stage of one procedure as the bundle shows it: its records in order and the documents they name.
 import { compare } from "./fields.js";
+import { isPractice } from "./records.js";
 
 // The order in which a lot lives; a later milestone without an earlier one means that a record was withheld.
 export const MILESTONES = [
@@ -111,7 +112,8 @@ export class Lot {
 // The lots that the bundle is about: the one it names, or all that its records show.
 export function lotsOf(evidence) {
   const { procedure, lot, stage } = evidence.header;
-  const named = evidence.records.filter((logged) => logged.procedure !== null && [null, logged.procedure].includes(procedure));
+  const named = evidence.records.filter((logged) => logged.procedure !== null && !isPractice(logged.procedure) &&
+    [null, logged.procedure].includes(procedure));
   const lots = [];
   for (const [, own] of [...Map.groupBy(named, (logged) => logged.procedure)].sort(([left], [right]) => compare(left, right))) {
     const places = new Map();

@@ -63,6 +63,7 @@ const BODIES = {
   "rehearsal.checked": { bid: BID, results: array(shape({ custodian: INDEX, ok: BOOL })) },
   "bid.started": BID_BODY,
   "probe.opened": { bidder: NAME, policy_sha256: HEX32, schedule_sha256: HEX32, vantage: NAME, ...LOT_BODY },
+  "practice.opened": { policy_sha256: HEX32, schedule_sha256: HEX32, ...LOT_BODY },
   "bid.refused": { code: NAME, envelope_sha256: HEX32, queue_ms: COUNT, received_at: MS },
   "bid.replicated": { envelope_sha256: HEX32, store: NAME },
   "bid.destroyed": { envelope_sha256s: array(HEX32), store: NAME },
@@ -250,3 +251,8 @@ export const NAMED_DOCUMENTS = {
 export const CONFIDENTIAL_DOCUMENTS = { "custodian.key_disclosed": { disclosure_sha256: "sb1.key-disclosure" } };
 // `opening.completed` names the transcripts of all tiers in one sorted array.
 export const TRANSCRIPT_FIELD = "transcript_sha256s";
+
+// Whether a record is of a practice tender: nothing comes of it, and bundles hold no document of it.
+export function isPractice(procedure) {
+  return procedure !== null && procedure.startsWith("PRACTICE-");
+}

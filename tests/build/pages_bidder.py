@@ -10,8 +10,9 @@ from typing import Any
 from tests.build.pages import CLOSE, DAY, HOUR, NOW, Sample, digest, lot, page
 from trading.audit.rules.proof import ReceiptState
 from trading.notices.rules.progress import LotState
-from trading.participation.forms import FollowForm, ObjectionForm, SealForm
+from trading.participation.forms import FollowForm, ObjectionForm, PracticeForm, SealForm
 from trading.participation.queries.own import Act, MyLot, MyTender
+from trading.participation.queries.practice import Practice
 from trading.participation.queries.values import (
     Examination,
     Opened,
@@ -28,6 +29,7 @@ from trading.participation.service import Desk
 from trading.storage.tokens import TokenName
 
 REFERENCE = "T-2026-7k3m9q2d"
+PRACTICE = "PRACTICE-2026-7k3m9q2d"
 PATH = f"/bidder/tenders/{REFERENCE}"
 ORGANISATION = "91110108MA0DEM0119"
 
@@ -189,6 +191,7 @@ def samples() -> Iterator[Sample]:
     for name, shown in LOTS.items():
         yield from _lot(name, shown)
     yield from _logs()
+    yield from _practice()
 
 
 def my_tenders() -> Iterator[MyTender]:
@@ -253,3 +256,42 @@ def _logs() -> Iterator[Sample]:
     for name, found in (("none", ()), ("some", acts)):
         context = {"procedure": procedure, "acts": found, "names": {"a-1": "qinghe-wang"}, "signed": True}
         yield Sample(f"own-log-{name}", f"{PATH}/log", "participation/log.html", context)
+
+
+def practices() -> tuple[Practice, ...]:
+    """One that is being prepared, one that takes bids, one that is opened, one that came to nothing."""
+    taking = Practice(
+        reference=PRACTICE,
+        asked_at=NOW - HOUR,
+        state=LotState.OPEN,
+        close_at=CLOSE,
+        standing="envelope",
+        step=None,
+        is_stranded=False,
+    )
+    bare = replace(taking, reference="PRACTICE-2026-3n5r7t9w", close_at=None, standing="none")
+    opened = replace(taking, reference="PRACTICE-2026-8b6d4f2h", state=LotState.OPENED, step="completed")
+    return bare, taking, opened, replace(bare, reference="PRACTICE-2026-1a2b3c4d", is_stranded=True)
+
+
+def _practice() -> Iterator[Sample]:
+    """The list of practice tenders, and the pages of one in the states that differ from a real one."""
+    for name, found in (("none", ()), ("some", practices()), ("away", None)):
+        listed = {"tenders": found, "now": NOW, "practice": True, "form": partial(PracticeForm, formdata=None)}
+        yield Sample(f"practice-{name}", "/bidder/practice", "participation/practice.html", listed)
+    case = Case(api="https://ggzy.example", tender=PRACTICE, lot="1", stage="all", organisation=ORGANISATION)
+    path = f"/bidder/tenders/{PRACTICE}"
+    for name in ("sealed", "factor", "opened"):
+        context = {"desk": _practised(name), "own": LOTS[name], "lines": commands(case), "now": NOW, "signed": True}
+        form = partial(ObjectionForm, formdata=None)
+        yield Sample(f"practice-lot-{name}", f"{path}/lots/1", "participation/lot.html", {**context, "form": form})
+    context = {"desk": _practised("replaced"), "own": LOTS["replaced"], "lines": commands(case), "now": NOW}
+    begun = {**context, "organisation": ORGANISATION, "form": None, "token": "pt_sample"}
+    yield Sample("practice-seal", f"{path}/lots/1/seal", "participation/seal.html", begun)
+    shown = {"desk": _practised("sealed"), "now": NOW, "form": FollowForm}
+    yield Sample("practice-workspace", path, "participation/workspace.html", shown)
+
+
+def _practised(name: str) -> Desk:
+    found = desk(LOTS[name], followed=False)
+    return replace(found, page=replace(found.page, reference=PRACTICE))

@@ -28,6 +28,8 @@ from werkzeug.test import TestResponse
 
 from tests.build.dummy_envelopes import MemoryStore
 from tests.build.market import DemoTime, Market, OpenLot, Party, open_market, runtime_of
+from tests.support import practice
+from tests.support.campaigns import LONG
 from tests.support.databases import Database
 from tests.support.logs import LogWorld
 from tests.support.people import signed_in
@@ -38,6 +40,7 @@ from trading.app import create_app
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader as log_reader
 from trading.audit.service import receipt
+from trading.bids import queries as bid_queries
 from trading.bids.rules.uploads import LEAST_CHUNK
 from trading.bids.uploads import Chunk, Uploads
 from trading.clarifications import service as clarifications
@@ -49,7 +52,9 @@ from trading.kernel.canonical import dumps
 from trading.kernel.clock import FixedClock
 from trading.kernel.encoding import b64u
 from trading.kernel.roles import Actor, Role
+from trading.participation import practising
 from trading.participation import service as participation
+from trading.procedures import queries as procedures
 from trading.web import permissions
 from trading.web.permissions import allow, public
 
@@ -384,3 +389,27 @@ def test_a_page_with_the_count_and_an_open_log_are_found(trial: Trial) -> None:
     assert {path for _, path in found} >= {"/count", "/log", "/log/checkpoint"}
     assert ("session of supervisor", "/count-of-supervisors") in found
     assert {path for _, path in found if not path.startswith(OPEN_IN_A_DEMONSTRATION)} == set()
+
+
+def somebody_practises(trial: Trial) -> None:
+    """A bidder asks for a practice tender, and bids in it."""
+    market, bidder = trial.market, trial.market.bidders[0]
+    tender = practising.ask(market.ledger, bidder.actor, 10)
+    practice.open_practice(market.runtime, trial.directory / "practice", tender)
+    with market.ledger.read() as conn:
+        row = procedures.find(conn, tender)
+        lot = procedures.find_lot(conn, row.id, "1", "all")
+        policy = bid_queries.policy(conn, lot.policy_sha256 or "")
+    assert policy is not None
+    here = OpenLot(procedure_id=row.id, tender=tender, lot="1", stage="all", close=lot.close_at or 0, policy=policy)
+    replace(trial, lot=here).bid(bidder, total=1_000_000)
+
+
+@pytest.mark.skipif(not LONG, reason="asks every address twice more; set MINGBIAO_CAMPAIGN=long")
+def test_who_practises_is_seen_by_nobody_else(trial: Trial) -> None:
+    """Negative control in the same run: the pages that count bids are found, because they do not ask which."""
+    practice.offer(trial.market.runtime, trial.directory / "practice")
+    app = trial.app(demo=False)
+    with_a_count(trial, app)
+    found = differing(trial, app, lambda: somebody_practises(trial))
+    assert {path for _, path in found} == {"/count", "/count-of-supervisors"}

@@ -44,6 +44,12 @@ EVENTS = (
         title_en="Probe lot opened",
     ),
     EventKind(
+        name="practice.opened",
+        fields=frozenset({"lot", "policy_sha256", "schedule_sha256", "stage"}),
+        title_zh="模拟项目设立",
+        title_en="Practice tender opened",
+    ),
+    EventKind(
         name="bid.received",
         fields=frozenset(_RECEIVED),
         optional=frozenset({"intake_receipt_sha256"}),
@@ -126,7 +132,7 @@ class BidHead:
     head_kind: str
     head_sha256: str | None
     head_h: bytes | None
-    is_probe: bool  # of a lot that was never published
+    is_probe: bool  # of a synthetic bidder, whose lot is never published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,12 @@ from trading.bids.tables import bid, bid_version, part, upload, upload_piece
 from trading.documents import queries as documents
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import IntegrityFailure
+from trading.kernel.ids import PRACTICE
 from trading.procedures.queries import LotRow
 from trading.procedures.tables import lot, procedure
 
-_OFFERS: Final = ("tender.changed", "tender.published")
+_NOTICED: Final = ("tender.changed", "tender.published")
+_OFFERS: Final = (*_NOTICED, "practice.opened")
 HEAD_COLUMNS = (
     bid.c.id,
     bid.c.procedure_id,
@@ -37,7 +39,7 @@ HEAD_COLUMNS = (
     bid.c.head_kind,
     bid.c.head_sha256,
     bid.c.head_h,
-    procedure.c.published_at.is_(None).label("is_probe"),
+    and_(procedure.c.published_at.is_(None), procedure.c.reference.not_like(f"{PRACTICE}%")).label("is_probe"),
 )
 
 
@@ -383,7 +385,7 @@ def refusals(conn: Connection, lot: LotRow) -> list[dict[str, Any]]:
 
 def notice_in_force(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> str:
     """Return the SHA-256 of the notice that the newest publication or change of a lot names."""
-    *_, newest = _told(conn, procedure_id, _OFFERS, lot_number, stage)
+    *_, newest = _told(conn, procedure_id, _NOTICED, lot_number, stage)
     return str(newest["body"]["notice_sha256"])
 
 

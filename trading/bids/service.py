@@ -26,6 +26,7 @@ from trading.bids.rules.envelope import (
     require_withdrawal_policy,
 )
 from trading.bids.rules.policy import Policy
+from trading.bids.rules.uploads import part_limit
 from trading.crypto.signatures import SignedDocument, sig_sha256
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.ids import new_bid_reference
@@ -33,7 +34,8 @@ from trading.kernel.roles import Actor
 from trading.parties import store as keys
 from trading.parties.model import SigningKey
 from trading.procedures import queries as procedures
-from trading.storage.objects import ObjectStore, stored_size
+from trading.procedures.queries import ProcedureRow
+from trading.storage.objects import MAX_PART, ObjectStore, stored_size
 from trading.storage.streams import expecting
 
 
@@ -62,7 +64,7 @@ def start_bid(ledger: Ledger, actor: Actor, *, reference: str, lot: str, stage: 
     """Return the bid id of this bidder for the lot and stage: a new random one, or the one it already has.
 
     Raises:
-        NotFound: No such lot, or not published yet.
+        NotFound: No such lot, or not published yet; whoever has a bid id in a tender that never is may go on.
         RuleBroken: ``bid.late``, ``bid.closed``, ``clock.hold``.
     """
     if actor.organisation is None:
@@ -78,7 +80,7 @@ def _start(ledger: Ledger, actor: Actor, organisation: str, place: tuple[str, st
     reference, lot, stage = place
     with ledger.read() as conn:
         found = procedures.find(conn, reference)
-        if found.published_at is None:
+        if found.published_at is None and queries.bid_of(conn, found.id, lot, stage, organisation) is None:
             raise NotFound(reference)
         procedures.find_lot(conn, found.id, lot, stage)
     with ledger.begin(actor) as uow:
@@ -87,20 +89,15 @@ def _start(ledger: Ledger, actor: Actor, organisation: str, place: tuple[str, st
         if existing is not None:
             return existing
         model.require_in_time(received_at=act.received_at, close=act.close_at, phase=act.phase, hold=act.hold)
-        bid = new_bid_reference()
-        event = model.start(
-            bid=bid, bidder=organisation, lot=lot, stage=stage, procedure=reference, procedure_id=found.id
-        )
-        recorded = uow.record(event)
-        store.add_head(
-            uow,
-            recorded,
-            procedure_id=found.id,
-            lot_number=lot,
-            stage=stage,
-            reference=bid,
-            bidder=organisation,
-        )
+        return begin(uow, found, lot, stage, organisation)
+
+
+def begin(uow: UnitOfWork, row: ProcedureRow, lot: str, stage: str, bidder: str) -> str:
+    """Record a new bid id of an organisation inside an act, which has asked whether it may have one; return it."""
+    bid = new_bid_reference()
+    event = model.start(bid=bid, bidder=bidder, lot=lot, stage=stage, procedure=row.reference, procedure_id=row.id)
+    recorded = uow.record(event)
+    store.add_head(uow, recorded, procedure_id=row.id, lot_number=lot, stage=stage, reference=bid, bidder=bidder)
     return bid
 
 
@@ -138,7 +135,8 @@ def keep_part(
         InvalidInput: ``bid.part_mismatch``: it does not hash to ``expected``; ``bid.part_too_large``. Nothing is kept.
     """
     was_lost = stored_size(objects, expected) is None
-    digest, size = objects.put_stream(expecting(source, expected))
+    limit = part_limit(target.head.procedure, target.parts, expected, most=MAX_PART)
+    digest, size = objects.put_stream(expecting(source, expected), limit=limit)
     if digest not in target.parts or was_lost:
         with ledger.upkeep() as conn:
             store.add_part(conn, target.head.reference, digest, size)

@@ -17,7 +17,14 @@ from trading.audit.rules.stamps import UPKEEP
 from trading.audit.runtime import Runtime
 from trading.bids import queries, service, store
 from trading.bids.queries import BidTarget
-from trading.bids.rules.uploads import OffsetConflict, Upload, require_next, require_part, require_room
+from trading.bids.rules.uploads import (
+    OffsetConflict,
+    Upload,
+    part_limit,
+    require_next,
+    require_part,
+    require_room,
+)
 from trading.kernel.errors import IntegrityFailure, InvalidInput, NotFound, RuleBroken
 from trading.kernel.ids import random_name
 from trading.kernel.roles import Actor
@@ -60,7 +67,8 @@ class Uploads:
         """
         target = service.part_target(self.ledger, self.actor, self.bid, sha256)
         new = Upload(id=random_name(_ID_CHARACTERS), bid=self.bid, name=name, sha256=sha256, length=length, offset=0)
-        require_part(name, length, parts=self._parts(target), most=MAX_PART)
+        most = part_limit(target.head.procedure, target.parts, sha256, most=MAX_PART)
+        require_part(name, length, parts=self._parts(target), most=most)
         with self.ledger.upkeep() as conn:
             found = queries.find_upload(conn, self.bid, sha256=sha256)
         if self._is_stored(new):

@@ -21,10 +21,12 @@ from trading.documents import store as documents
 from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, RuleBroken
+from trading.kernel.ids import is_practice
 from trading.kernel.roles import Actor
 from trading.parties import queries as parties
 from trading.parties import store as keys
 from trading.parties.model import SigningKey, key_registered
+from trading.parties.queries import keys_by_kid
 
 
 def ask_for_key(
@@ -205,6 +207,7 @@ def require_policy_ready(
         RuleBroken: ``policy.…``, ``custodian.unproved``.
     """
     policy = parse_policy(signed.doc)
+    _require_own_kind(uow, policy)
     require_admissible(policy, _too_close(uow, policy, agency))
     if policy.demo != demo:
         raise RuleBroken("policy.demo", "P13")
@@ -223,6 +226,16 @@ def require_policy_ready(
         if told != (custodian.hpke_pk, custodian.name, custodian.role, policy.tender):
             raise RuleBroken("policy.mismatch", "SB1 S3.3", custodian=custodian.name)
     return policy
+
+
+def _require_own_kind(uow: UnitOfWork, policy: Policy) -> None:
+    """Practice custodians keep keys of practice tenders, and only they do: the platform has their keys (ADR 0061)."""
+    known = keys_by_kid(uow.connection, [row.kid for row in policy.custodians])
+    playing = parties.practising(uow.connection, {key.org_code for key in known.values()})
+    for row in policy.custodians:
+        key = known.get(row.kid)
+        if (key is not None and key.org_code in playing) is not is_practice(policy.tender):
+            raise RuleBroken("policy.practice", None, custodian=row.name)
 
 
 def _too_close(uow: UnitOfWork, policy: Policy, agency: str) -> frozenset[str]:

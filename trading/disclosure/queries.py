@@ -18,6 +18,7 @@ from trading.experts.model import REGISTER_KINDS
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.kernel.events import Registry
+from trading.kernel.ids import PRACTICE
 from trading.kernel.signed import SignedDocument
 from trading.notices.tables import notice
 from trading.openings import queries as openings
@@ -125,9 +126,13 @@ def _named(records: Iterable[LoggedRecord]) -> Iterator[str]:
 
 
 def of_all(conn: Connection) -> Contents:
-    """Return the documents and parts of every procedure, and the documents outside any; the log brings the records."""
+    """Return the documents and parts of every procedure, and the documents outside any; the log brings the records.
+
+    Of practice tenders there is nothing: nothing came of them, and no trust file knows who signed there (ADR 0061).
+    """
     contents = Contents()
-    for reference in conn.execute(select(procedure.c.reference).order_by(procedure.c.reference)).scalars():
+    real = procedure.c.reference.not_like(f"{PRACTICE}%")
+    for reference in conn.execute(select(procedure.c.reference).where(real).order_by(procedure.c.reference)).scalars():
         one = of_one(conn, reference)
         contents.documents.update(one.documents)
         contents.parts.update(one.parts)

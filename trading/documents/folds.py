@@ -22,6 +22,7 @@ _NAMED: Final = {
     "custodian.challenged": "custodian_key_sha256",
     "custodian.key_destroyed": "destroyed_sha256",
     "policy.fixed": "policy_sha256",
+    "practice.opened": "schedule_sha256",
     "tender.published": "schedule_sha256",
     "tender.changed": "schedule_sha256",
     "closing.confirmed": "doc_sha256",

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from wtforms import TextAreaField
+from wtforms import RadioField, TextAreaField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, Length
 
 from trading.audit.rules.proof import MAX_RECEIPT
+from trading.participation.rules.practice import MINUTES
 from trading.web.forms import Form, StepUpForm
 from trading.web.locale import lazy as _
 
 
 class FollowForm(Form):
     """A button without fields; it carries the CSRF token."""
+
+
+class PracticeForm(Form):
+    """How long bids are taken in a practice tender; there is nothing else to choose."""
+
+    minutes = RadioField(
+        _("How long do you want to take bids?"),
+        [DataRequired()],
+        coerce=int,
+        choices=[
+            SelectChoice(minutes, label)
+            for minutes, label in zip(
+                MINUTES, (_("10 minutes"), _("30 minutes"), _("2 hours"), _("24 hours")), strict=True
+            )
+        ],
+        default=MINUTES[0],
+    )
 
 
 class ObjectionForm(Form):

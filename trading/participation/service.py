@@ -20,6 +20,7 @@ from trading.crypto.signatures import sign_document
 from trading.evaluation import queries as evaluation
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.errors import NotFound, NotPermitted
+from trading.kernel.ids import is_practice
 from trading.kernel.roles import Actor
 from trading.notices.queries import page as pages
 from trading.notices.queries.result import result as public_result
@@ -31,6 +32,7 @@ from trading.openings.queries import OpeningRow
 from trading.openings.service import rehearsals
 from trading.participation import store
 from trading.participation.queries import own as queries
+from trading.participation.queries import practice
 from trading.participation.queries.opening import opening_of
 from trading.participation.queries.own import Act, MyTender
 from trading.participation.queries.values import (
@@ -64,6 +66,16 @@ def organisation_of(actor: Actor) -> str:
 def _published(conn: Connection, reference: str) -> ProcedureRow:
     row = procedures.find(conn, reference)
     if row.phase not in _PUBLIC:
+        raise NotFound(reference)
+    return row
+
+
+def _visible(conn: Connection, reference: str, organisation: str) -> ProcedureRow:
+    """Return a published tender, or a practice tender of this very organisation."""
+    if not is_practice(reference):
+        return _published(conn, reference)
+    row = procedures.find(conn, reference)
+    if not practice.is_own(conn, row.id, organisation):
         raise NotFound(reference)
     return row
 
@@ -104,8 +116,8 @@ def desk(process: Runtime, actor: Actor, reference: str, now: int) -> Desk:
     organisation = organisation_of(actor)
     with process.ledger.begin(actor) as uow:
         conn = uow.connection
-        page = pages.page(conn, reference, now)
-        row = procedures.find(conn, reference)
+        row = _visible(conn, reference, organisation)
+        page = pages.practice_page(conn, row, now) if is_practice(reference) else pages.page(conn, reference, now)
         own = {
             (each.lot, each.stage): each for each in bids.own_bids(conn, organisation) if each.procedure_id == row.id
         }
@@ -137,6 +149,7 @@ def _lot(process: Runtime, conn: Connection, row: ProcedureRow, lot: Lot, head: 
         factor="none" if own is None else own.factor,
         read_out=opened is not None,
         ranked=outcome is not None,
+        evaluated=not is_practice(row.reference),
     )
     return OwnLot(
         lot=lot,
@@ -264,7 +277,7 @@ def own_receipt(process: Runtime, actor: Actor, reference: str, h: bytes) -> Iss
     """
     organisation = organisation_of(actor)
     with process.ledger.begin(actor) as uow:
-        row = _published(uow.connection, reference)
+        row = _visible(uow.connection, reference, organisation)
         own = {act.h for act in queries.acts(uow.connection, row.id, organisation)}
         if h.hex() not in own or entry_by_h(uow.connection, h) is None:
             raise NotFound(h.hex())
@@ -278,7 +291,7 @@ def own_acts(ledger: Ledger, actor: Actor, reference: str) -> tuple[ProcedureRow
     """Return the procedure, what the organisation has done in it, and the user names behind the accounts."""
     organisation = organisation_of(actor)
     with ledger.begin(actor) as uow:
-        row = _published(uow.connection, reference)
+        row = _visible(uow.connection, reference, organisation)
         acts = queries.acts(uow.connection, row.id, organisation)
         return row, acts, queries.logins(uow.connection, organisation)
 

@@ -37,6 +37,8 @@ EVENTS = (
     ),
 )
 
+#: The one role of the platform's own organisations that play in practice tenders, and in nothing else (ADR 0061).
+PRACTICE = "practice"
 KEY_ROLES = frozenset(
     {
         "bidder",

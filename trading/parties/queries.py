@@ -9,7 +9,7 @@ from sqlalchemy import Connection, any_, literal, select
 
 from trading.audit.tables import audit_entry
 from trading.kernel.canonical import loads_object
-from trading.parties.model import SigningKey, affiliates
+from trading.parties.model import PRACTICE, SigningKey, affiliates
 from trading.parties.tables import organisation, signing_key
 
 
@@ -40,6 +40,12 @@ def with_affiliates(conn: Connection, codes: Collection[str]) -> frozenset[str]:
     query = select(audit_entry.c.record).where(audit_entry.c.kind == "organisation.affiliation_stated")
     bodies = [loads_object(bytes(row.record))["body"] for row in conn.execute(query.order_by(audit_entry.c.id))]
     return affiliates(((body["codes"], body["affiliated"]) for body in bodies), codes)
+
+
+def practising(conn: Connection, codes: Collection[str]) -> frozenset[str]:
+    """Return those of ``codes`` that are organisations of practice tenders (ADR 0061)."""
+    query = select(organisation.c.code).where(organisation.c.code.in_(list(codes)))
+    return frozenset(conn.execute(query.where(literal(PRACTICE) == any_(organisation.c.roles))).scalars())
 
 
 def centres(conn: Connection) -> frozenset[str]:

@@ -74,7 +74,8 @@ def _published(state: State, record: Mapping[str, Any]) -> None:
         state.rows["procedure"][record["procedure"],].pop(column, None)
 
 
-def _probe_opened(state: State, record: Mapping[str, Any]) -> None:
+def _hidden_opened(state: State, record: Mapping[str, Any]) -> None:
+    """A lot that takes bids and is published nowhere: a probe's, or one to practise in."""
     named = {name: bytes.fromhex(record["body"][name]) for name in ("policy_sha256", "schedule_sha256")}
     _move_lot(state, record, phase="open", **named)
 
@@ -139,7 +140,8 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "procedure.returned": _returned,
     "policy.fixed": _policy_fixed,
     "tender.published": _published,
-    "probe.opened": _probe_opened,
+    "practice.opened": _hidden_opened,
+    "probe.opened": _hidden_opened,
     "tender.changed": _changed,
     "procedure.amended": _amended,
     "procedure.cancelled": _cancelled,

@@ -25,7 +25,7 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import IntegrityFailure, NotFound, NotPermitted, RuleBroken
 from trading.kernel.events import Event
-from trading.kernel.ids import new_procedure_reference, new_row_id
+from trading.kernel.ids import new_practice_reference, new_procedure_reference, new_row_id
 from trading.kernel.roles import Actor, Role
 from trading.kernel.signed import SignedDocument
 from trading.procedures import queries, store
@@ -61,10 +61,22 @@ def draft(ledger: Ledger, actor: Actor, specification: object) -> str:
 def enter(uow: UnitOfWork, spec: ProcedureSpec) -> str:
     """Store a specification as a draft inside an act, and return the new public reference; raises as ``draft``."""
     _require_own(uow.actor, spec)
+    return _enter(uow, spec, new_procedure_reference(_year(uow.at)))
+
+
+def enter_practice(uow: UnitOfWork, spec: ProcedureSpec) -> str:
+    """Store the specification of a practice tender, which the platform wrote; return its reference (ADR 0061)."""
+    return _enter(uow, spec, new_practice_reference(_year(uow.at)))
+
+
+def _year(at: int) -> int:
+    return WorkCalendar(zone=CHINA, workdays={}).date_of(at).year
+
+
+def _enter(uow: UnitOfWork, spec: ProcedureSpec, reference: str) -> str:
     procedure_id = new_row_id()
     edition = edition_at(spec.jurisdiction, uow.at)
     kind = kind_of(spec.kind, edition)
-    reference = new_procedure_reference(WorkCalendar(zone=CHINA, workdays={}).date_of(uow.at).year)
     columns = _columns(spec, kind, reference, edition, uow.actor)
     recorded = uow.record(_drafted(columns, procedure_id))
     store.add_procedure(uow, recorded, procedure_id, **columns)

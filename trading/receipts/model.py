@@ -15,6 +15,7 @@ from trading.audit.rules.proof import ReceiptState, parse_receipt
 from trading.audit.rules.record import parse_record
 from trading.audit.rules.tree import leaf_hash
 from trading.kernel.encoding import b64u
+from trading.kernel.ids import is_practice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,13 @@ class Statement:
 
     @property
     def name(self) -> str:
-        """Return the name of the file, as it is downloaded and attached."""
+        """Return the name of the file, as it is attached."""
         return f"{self.n}.tlog-proof"
+
+    @property
+    def practice(self) -> bool:
+        """Whether the record is of a practice tender, so that nothing comes of it (ADR 0061)."""
+        return is_practice(self.record["procedure"] or "")
 
     def pointer(self, public_url: str) -> str:
         """Return the address that the QR code of a printed receipt carries (ADR 0042).

@@ -26,7 +26,8 @@ DEMO_BANNER = "演示模式：密钥均在本机，结果不具有证明力\nDem
 @click.command("up")
 @click.option("--listen", envvar="LISTEN", default="127.0.0.1:8000", show_default=True, help="Loopback host and port.")
 @click.option("--probe/--no-probe", "probing", default=True, help="Whether the platform measures itself.")
-def up(listen: str, *, probing: bool) -> None:
+@click.option("--practice/--no-practice", "practising", default=True, help="Whether bidders can practise.")
+def up(listen: str, *, probing: bool, practising: bool) -> None:
     """Start servers, migrations and all processes on this machine; stop them with Ctrl-C."""
     configured = [name for name, variable in VARIABLES.items() if variable.server and os.environ.get(name)]
     if configured:
@@ -45,6 +46,8 @@ def up(listen: str, *, probing: bool) -> None:
         platform.start()
         if probing:
             platform.start_probes()
+        if practising:
+            platform.start_practice()
     except (AlreadyRunning, ForeignDirectory, EmbeddedServerError, ProgramFailed) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"平台已就绪 / The platform is ready: {platform.base_url}")

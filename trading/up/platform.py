@@ -5,12 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from trading.accounts.service.people import CONSOLE
 from trading.assembly import REGISTRY, open_runtime
 from trading.audit.ledger import Ledger
+from trading.audit.runtime import Runtime
 from trading.bids.rules.outages import VANTAGES
 from trading.bids.rules.probing import ROUND_MS
 from trading.config import Settings
@@ -19,8 +22,9 @@ from trading.embedded.places import admit_server, discard_noted
 from trading.embedded.postgres import PostgresServer
 from trading.embedded.valkey import ValkeyServer
 from trading.kernel.clock import ShiftedClock
+from trading.practice import parties
 from trading.up.keys import free_address, make_authorities, make_keys, make_witnesses
-from trading.up.probes import folder_of, set_up
+from trading.up.probes import SECOND, folder_of, set_up
 from trading.up.programs import (
     WITNESSES,
     Program,
@@ -28,6 +32,7 @@ from trading.up.programs import (
     base_environment,
     command_line,
     platform_programs,
+    practice_program,
     probe_program,
     witness_program,
 )
@@ -37,6 +42,7 @@ from trading.up.supervisor import Running, Supervisor
 # Web first, so that nobody is promised anything new; the log's writer after everybody who waits for it; servers last.
 STOP_ORDER = (
     *(f"probe-{vantage}" for vantage in VANTAGES),  # first, or they would find that the web is away
+    "practice",
     "web",
     "worker",
     "contact",
@@ -153,16 +159,30 @@ class Platform:
         Raises:
             ProgramFailed: A program does not start.
         """
+        with self._runtime() as runtime:
+            for vantage in VANTAGES:
+                set_up(runtime, folder_of(self.data_dir, vantage), vantage)
+        for vantage in VANTAGES:
+            self._supervisor.start(probe_program(self.data_dir, vantage, self.listen, every_s))
+
+    def start_practice(self) -> None:
+        """Start those who play in practice tenders; here the console registers them (P13).
+
+        Raises:
+            ProgramFailed: The program does not start.
+        """
+        with self._runtime() as runtime:
+            parties.set_up(runtime, self.data_dir / "practice", (CONSOLE, SECOND))
+        self._supervisor.start(practice_program(self.data_dir, self.listen))
+
+    @contextmanager
+    def _runtime(self) -> Iterator[Runtime]:
         settings = self.settings("worker")
         engine = open_engine(settings.database_url, pool_size=2, application="up")
         try:
-            runtime = replace(open_runtime(settings, pool_size=2), ledger=Ledger(engine, registry=REGISTRY))
-            for vantage in VANTAGES:
-                set_up(runtime, folder_of(self.data_dir, vantage), vantage)
+            yield replace(open_runtime(settings, pool_size=2), ledger=Ledger(engine, registry=REGISTRY))
         finally:
             engine.dispose()
-        for vantage in VANTAGES:
-            self._supervisor.start(probe_program(self.data_dir, vantage, self.listen, every_s))
 
     def halt(self, name: str) -> None:
         """Stop one process and leave it stopped: for runs that do its work themselves, and for tests."""

@@ -20,7 +20,7 @@ from trading.kernel.roles import Actor, Role
 from trading.parties import service as parties
 from trading.parties.queries import keys_of, organisation_by_code
 
-_SECOND = Actor(account="system:up", roles=frozenset({Role.DESK}))
+SECOND = Actor(account="system:up", roles=frozenset({Role.DESK}))
 _NAMES = {
     "operator": ("平台自测（运营方）", "Probe of the operator"),
     "supervisor": ("平台自测（监管方）", "Probe of the supervisor"),
@@ -83,7 +83,7 @@ def _enrol(runtime: Runtime, signer: Es256Signer, code: str, login: str) -> None
     account, challenge = accounts.issue_challenge(runtime.ledger, login)
     facts = {"account": account, "challenge": challenge.hex(), "org": code, "role": "bidder"}
     document = enrolment(signer, **facts, created=runtime.clock.now_ms())
-    accounts.enrol_key(runtime.ledger, (CONSOLE, _SECOND), document)
+    accounts.enrol_key(runtime.ledger, (CONSOLE, SECOND), document)
 
 
 def _actor(runtime: Runtime, login: str) -> Actor:

@@ -77,6 +77,13 @@ def probe_program(data_dir: Path, vantage: str, listen: str, every_s: float) -> 
     return Program(name=f"probe-{vantage}", command=command_line("probe", "run", *options), environment=environment)
 
 
+def practice_program(data_dir: Path, listen: str) -> Program:
+    """Return those who play in practice tenders, with the worker's settings and a folder for their keys."""
+    options = ("--state", str(data_dir / "practice"), "--url", f"http://{listen}")
+    environment = base_environment(data_dir) | {"PUBLIC_URL": f"http://{listen}"}
+    return Program(name="practice", command=command_line("practice", "run", *options), environment=environment)
+
+
 def platform_programs(data_dir: Path, listen: str) -> tuple[Program, ...]:
     """Return the five processes that serve, in the order in which they start."""
     environment = base_environment(data_dir)

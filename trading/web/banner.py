@@ -1,4 +1,4 @@
-"""The banner of demo mode, word for word as P13 fixes it, and the note that demo time is shifted."""
+"""The banner of demo mode, word for word as P13 fixes it, and that of practice tenders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from flask import Flask
 
 TEXT: Final = (
     "演示模式：密钥均在本机，结果不具有证明力 / Demo mode: all keys are on this machine; results prove nothing"
+)
+#: Of practice tenders, on paper; whoever reads one must not need the other language (ADR 0061).
+PRACTICE: Final = (
+    "模拟项目：不是真实的采购，投标不产生任何后果 / Practice tender: nothing is bought, and nothing comes of any bid"
 )
 
 

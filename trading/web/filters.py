@@ -11,6 +11,7 @@ from typing import Final
 from flask import Flask
 from markupsafe import Markup, escape
 
+from trading.kernel.ids import is_practice
 from trading.kernel.money import Money, format_money, in_words
 from trading.web import instants
 from trading.web.locale import current_language, ngettext
@@ -155,3 +156,4 @@ FILTERS: Final = (
 def install(app: Flask) -> None:
     """Give ``app``'s templates the filters."""
     app.jinja_env.filters.update({each.__name__: each for each in FILTERS})
+    app.jinja_env.tests["practice"] = is_practice

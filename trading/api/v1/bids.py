@@ -51,7 +51,7 @@ blueprint = Blueprint("bids", __name__, url_prefix="/api/v1")
 blueprint.register_error_handler(Refused, refused)
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
-_PACKAGE: Final = ("policy.fixed", "tender.published", "tender.changed")
+_PACKAGE: Final = ("policy.fixed", "practice.opened", "tender.published", "tender.changed")
 
 
 @blueprint.post("/procedures/<tender>/lots/<lot>/bids")

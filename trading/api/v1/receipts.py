@@ -16,6 +16,7 @@ from trading.audit.rules.proof import ReceiptState
 from trading.audit.service import IssuedReceipt, reader, receipt, token_beside
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
+from trading.kernel.ids import is_practice
 from trading.kernel.roles import Actor
 from trading.notices.queries import log
 from trading.openings import queries as openings
@@ -108,8 +109,8 @@ def _parties(record: dict[str, Any]) -> set[str]:
 
 def _is_ordered(conn: Connection, entry: EntryRow, record: dict[str, Any]) -> bool:
     """Say whether the opening of the record's lot has been ordered; a record of the ceremony comes after that."""
-    if entry.procedure_id is None:
-        return False
+    if entry.procedure_id is None or is_practice(record["procedure"]):
+        return False  # nobody shows anybody what came of practice (ADR 0061)
     if entry.kind in _OF_CEREMONY:
         return True
     body = record["body"]

@@ -6,16 +6,19 @@ Sizes and offsets are bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
+from trading.kernel.ids import is_practice
 
 MIB: Final = 1024 * 1024
 LEAST_CHUNK: Final = 4 * MIB  # of every chunk but the last
 MOST_CHUNK: Final = 8 * MIB
 MOST_OF_BID: Final = 4  # two parts, and two of a version that was given up; beyond it the one longest untouched ends
 MOST_OF_ORGANISATION: Final = 64
+PRACTICE_BYTES: Final = 32 * MIB  # of all parts of a bid in a practice tender, all its versions together (ADR 0061)
 
 
 class OffsetConflict(Conflict):
@@ -58,6 +61,22 @@ def require_part(name: str, length: int, *, parts: tuple[str, ...], most: int) -
         raise InvalidInput("bid.part_too_large", f"more than {most} bytes", limit=most)
     if length < 1:
         raise InvalidInput("bid.part_shape", "an empty part is no ciphertext")
+
+
+def part_limit(reference: str, stored: Mapping[str, int], sha256: str, *, most: int) -> int:
+    """Return how large one more part of a bid may be, in bytes.
+
+    Sealed parts are kept for ever, so those of a practice tender are small all together (ADR 0061).
+
+    Args:
+        reference: Of the procedure.
+        stored: SHA-256 to size of the parts of the bid that are stored already, those of replaced versions too.
+        sha256: Of the part, which takes no more room if it is among them.
+        most: What a part of any bid may have.
+    """
+    if not is_practice(reference) or sha256 in stored:
+        return most
+    return max(0, PRACTICE_BYTES - sum(stored.values()))
 
 
 def require_room(open_uploads: int) -> None:

@@ -35,6 +35,7 @@ from trading.inspection.sandbox import inspect
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import Conflict, IntegrityFailure, InvalidInput, NotFound
+from trading.kernel.ids import is_practice
 from trading.kernel.roles import Actor
 from trading.openings.model import Place, bid_event
 from trading.openings.rules.transcripts import parse_transcript
@@ -60,9 +61,10 @@ class _Opened:
 
 def wake(runtime: Runtime, uow: UnitOfWork, entry: EntryRow) -> None:
     """Make an errand for each bid that a completed opening opened (subscription to ``opening.completed``)."""
-    if runtime.opened is None:
-        return
-    for bid in _identities(uow.connection, loads_object(entry.record)["body"]["transcript_sha256s"]):
+    record = loads_object(entry.record)
+    if runtime.opened is None or is_practice(record["procedure"]):
+        return  # nobody evaluates a practice tender, so nobody is to read its files in clear (ADR 0061)
+    for bid in _identities(uow.connection, record["body"]["transcript_sha256s"]):
         uow.wake(INSPECT, {"bid": bid, "entry": entry.id}, uow.at)
 
 

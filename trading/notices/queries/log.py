@@ -17,6 +17,7 @@ from trading.audit.queries import size
 from trading.audit.tables import audit_entry, log_position
 from trading.experts.queries import disclosed_records
 from trading.kernel.errors import NotFound, RuleBroken
+from trading.kernel.ids import is_practice
 from trading.notices.queries import AnyRow, records
 from trading.notices.queries.statements import PUBLIC_PHASES
 from trading.procedures.tables import procedure
@@ -169,7 +170,8 @@ def _told(conn: Connection, procedure_id: int | None, record: Mapping[str, Any])
     The records of a draw name no procedure until its disclosure, which makes them public all together (ED1 D5, D11).
     """
     if procedure_id is not None:
-        return public_log(conn, procedure_id), record["procedure"]
+        shown = () if is_practice(record["procedure"]) else public_log(conn, procedure_id)
+        return shown, record["procedure"]
     if not record["kind"].startswith("draw."):
         return (), None
     rows = disclosed_records(conn, record["body"]["draw"])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from trading.bids import queries as bids
 from trading.bids.rules.intake import REASON as INTAKE
@@ -21,6 +21,7 @@ from trading.notices.queries.statements import (
     HEAD,
     LOTS,
     NOTICES,
+    PRACTICE_HEAD,
 )
 from trading.notices.queries.values import (
     Criterion,
@@ -37,6 +38,7 @@ from trading.notices.queries.values import (
 )
 from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import Happened, LotState, lot_state, timeline
+from trading.procedures.queries import ProcedureRow
 from trading.procedures.rules.extension import ExtensionRule
 
 # Proofs of publication stand with the notices that they are about.
@@ -49,15 +51,31 @@ def page(conn: Connection, reference: str, now: int) -> Page:
     Raises:
         NotFound: There is none, or it is still a draft: the two look the same from outside.
     """
-    head = _head(conn, reference)
+    head = _head(conn, HEAD, reference)
     notices = _notices(conn, head.id)
+    return _page(conn, head, notices, _content(notices), now)
+
+
+def practice_page(conn: Connection, row: ProcedureRow, now: int) -> Page:
+    """Return the page of a practice tender, which has no notice: its specification says what one would (ADR 0061).
+
+    Raises:
+        NotFound: It takes no bids yet.
+    """
+    if any(lot.policy_sha256 is None for lot in conn.execute(LOTS, {"procedure": row.id})):
+        raise NotFound(row.reference)
+    return _page(conn, _head(conn, PRACTICE_HEAD, row.reference), [], json.loads(row.spec), now)
+
+
+def _page(
+    conn: Connection, head: AnyRow, notices: list[tuple[AnyRow, dict[str, Any]]], content: Mapping[str, Any], now: int
+) -> Page:
     rows = conn.execute(LOTS, {"procedure": head.id}).all()
     digests = {digest for row in rows for digest in (row.policy_sha256, row.schedule_sha256) if digest is not None}
     # Documents of the ceremony wait for the last opening: a document does not name its lot in a column (SB1 S11).
     opened = {row.step for row in rows} - {None} == {"completed"}
     documents, wanted = _documents(conn, head.id, digests, opened=opened)
     log = public_log(conn, head.id)
-    content = _content(notices)
     lots = tuple(_lot(conn, row, content, wanted, log, now) for row in rows)
     return Page(
         reference=head.reference,
@@ -86,8 +104,8 @@ def page(conn: Connection, reference: str, now: int) -> Page:
     )
 
 
-def _head(conn: Connection, reference: str) -> AnyRow:
-    row = conn.execute(HEAD, {"reference": reference}).one_or_none()
+def _head(conn: Connection, statement: Select[Any], reference: str) -> AnyRow:
+    row = conn.execute(statement, {"reference": reference}).one_or_none()
     if row is None:
         raise NotFound(reference)
     return row

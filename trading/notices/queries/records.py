@@ -12,15 +12,18 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from trading.audit import queries as log
 from trading.audit.queries import LoggedRecord
 from trading.audit.tables import audit_entry, log_position
+from trading.kernel.ids import PRACTICE
 from trading.notices.rules.records import AT_ONCE, DISCLOSING, READ, WAITING, Mark, disclosures
 from trading.procedures.tables import procedure
 
 KINDS: Final = AT_ONCE | set(WAITING)
+#: Records of a practice tender are public at no time, whatever their kind: it was never published (ADR 0061).
+_REAL: Final = ~exists().where(procedure.c.id == audit_entry.c.procedure_id, procedure.c.reference.startswith(PRACTICE))
 SPAN: Final = 20_000  # positions that one page walks over: nearly all of them are pads (AL1 L6)
 
 
@@ -62,7 +65,8 @@ def page(conn: Connection, since: int, end: int, limit: int) -> Page:
 
 def one(conn: Connection, n: int, end: int) -> LoggedRecord | None:
     """Return the record at a position if it is public and disclosed below ``end``, else None."""
-    return next(iter(_disclosed(conn, log.logged_records(conn, n, min(n + 1, end)), end)), None)
+    found = log.logged(conn, (log_position.c.n == n) & (log_position.c.n < end) & _REAL)
+    return next(iter(_disclosed(conn, found, end)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,7 @@ def search(conn: Connection, end: int, wish: Search, limit: int) -> tuple[list[L
     kinds = KINDS if wish.kind is None else KINDS & {wish.kind}
     top = end if wish.before is None else min(end, wish.before)
     bottom = max(0, top - SPAN) if wish.reference is None else 0
-    fits = (log_position.c.n >= bottom) & (log_position.c.n < top) & audit_entry.c.kind.in_(sorted(kinds))
+    fits = (log_position.c.n >= bottom) & (log_position.c.n < top) & audit_entry.c.kind.in_(sorted(kinds)) & _REAL
     if wish.reference is not None:
         wanted = select(procedure.c.id).where(procedure.c.reference == wish.reference)
         fits &= audit_entry.c.procedure_id == wanted.scalar_subquery()
@@ -106,7 +110,7 @@ def _disclosed(conn: Connection, found: Iterable[LoggedRecord], end: int) -> Ite
 
 def _told(conn: Connection, since: int, stop: int, limit: int) -> Sequence[LoggedRecord]:
     span = (log_position.c.n >= since) & (log_position.c.n < stop)
-    return log.logged(conn, span & audit_entry.c.kind.in_(sorted(AT_ONCE)), limit)
+    return log.logged(conn, span & audit_entry.c.kind.in_(sorted(AT_ONCE)) & _REAL, limit)
 
 
 def _waited(conn: Connection, disclosing: Collection[LoggedRecord]) -> dict[int, list[LoggedRecord]]:

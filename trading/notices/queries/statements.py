@@ -33,7 +33,7 @@ AFTER_OPENING: Final = (
 )
 
 
-def _head() -> Select[Any]:
+def _head(*phases: str) -> Select[Any]:
     buyer, agency, supervisor = (organisation.alias(name) for name in ("buyer", "agency", "supervisor"))
     names = [
         column
@@ -61,7 +61,7 @@ def _head() -> Select[Any]:
         .outerjoin(buyer, buyer.c.code == procedure.c.buyer_code)
         .outerjoin(agency, agency.c.code == procedure.c.agency_code)
         .outerjoin(supervisor, supervisor.c.code == procedure.c.supervisor_code)
-        .where(procedure.c.reference == bindparam("reference"), procedure.c.phase.in_(PUBLIC_PHASES))
+        .where(procedure.c.reference == bindparam("reference"), procedure.c.phase.in_(phases))
     )
 
 
@@ -96,7 +96,8 @@ def _documents() -> Select[Any]:
     )
 
 
-HEAD: Final = _head()
+HEAD: Final = _head(*PUBLIC_PHASES)
+PRACTICE_HEAD: Final = _head("draft")
 LOTS: Final = (
     select(
         lot.c.procedure_id,

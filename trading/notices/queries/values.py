@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trading.bids.rules.schedule import Intake
+from trading.kernel.ids import is_practice
 from trading.notices.queries.log import LogRow
 from trading.notices.rules.changes import Change
 from trading.notices.rules.progress import LotState, Step
@@ -179,6 +180,11 @@ class Page:
     supply_ends_at: int | None = None
     questions_until: int | None = None
     bid_validity_days: int | None = None
+
+    @property
+    def practice(self) -> bool:
+        """Whether this is a practice tender, which nobody but its bidder is shown (ADR 0061)."""
+        return is_practice(self.reference)
 
     @property
     def complete(self) -> bool:

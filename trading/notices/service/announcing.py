@@ -15,8 +15,10 @@ from trading.audit.ledger import UnitOfWork
 from trading.audit.queries import EntryRow
 from trading.audit.relay import React
 from trading.audit.runtime import Runtime
+from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256
 from trading.kernel.events import Event
+from trading.kernel.ids import is_practice
 from trading.notices import store
 from trading.notices.queries import publications
 from trading.notices.queries.cases import case_at
@@ -30,11 +32,13 @@ _LOCKS: Final = {Channel.PAGE: 32_001, Channel.ATOM: 32_002, Channel.OCDS: 32_00
 
 
 def announce(runtime: Runtime, uow: UnitOfWork, entry: EntryRow, channel: Channel) -> None:
-    """Publish ``entry`` in ``channel`` unless that has been done.
+    """Publish ``entry`` in ``channel`` unless that has been done. Nothing of a practice tender is published (ADR 0061).
 
     Raises:
         IntegrityFailure: Its procedure cannot be read from the record.
     """
+    if is_practice(loads_object(entry.record)["procedure"] or ""):
+        return
     uow.connection.execute(select(func.pg_advisory_xact_lock(_LOCKS[channel])))
     if publications.is_published(uow.connection, entry.h, channel):
         return

@@ -147,7 +147,7 @@ def _require_logged(is_logged: bool) -> None:  # noqa: FBT001 - a condition, as 
 
 def _add_schedules(contents: _Contents) -> None:
     """Add the whole chain, newest first, with the records that published it (TE1 T2)."""
-    published = contents.history("tender.published", "tender.changed")
+    published = contents.history("tender.published", "tender.changed", "practice.opened")
     logged = {record.data["body"]["schedule_sha256"] for record in published}
     name = str(contents.job.request["schedule_sha256"])
     while name:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import Final
+
+from trading.kernel.ids import PRACTICE, is_practice
+
+#: File name of the trust file of practice tenders; the one of the supervisor is never to be overwritten by it.
+PRACTICE_TRUST: Final = f"{PRACTICE}trust.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,8 @@ def commands(case: Case) -> dict[str, str]:
     File names are suggestions: the token of the account page, the trust file of the supervisor, the bidder's key.
     """
     given = ("--api", case.api, "--tender", case.tender, "--lot", case.lot, "--stage", case.stage)
-    who = ("--org", case.organisation, "--token-file", "token.txt", "--trust", "trust.json")
+    trust = PRACTICE_TRUST if is_practice(case.tender) else "trust.json"
+    who = ("--org", case.organisation, "--token-file", "token.txt", "--trust", trust)
     steps = {
         "start": (*given, *who),
         "rehearse": ("--key", "bidder.key", "--token-file", "token.txt"),

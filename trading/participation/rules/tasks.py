@@ -38,6 +38,7 @@ class Situation:
         factor: ``none``, ``open``, ``revealed`` or ``over``: the window in which the bidder confirms.
         read_out: Whether every bid is read out.
         ranked: Whether the ranking is public.
+        evaluated: Whether bids are evaluated at all; those of a practice tender are not (ADR 0061).
     """
 
     state: LotState
@@ -49,6 +50,7 @@ class Situation:
     factor: str = "none"
     read_out: bool = False
     ranked: bool = False
+    evaluated: bool = True
 
     @property
     def bids(self) -> bool:
@@ -76,7 +78,7 @@ def tasks(found: Situation) -> tuple[Task, ...]:
         "receipt": _receipt(found),
         "confirm": _confirm(found),
         "opened": _after(found, reached=found.read_out),
-        "result": _after(found, reached=found.ranked),
+        "result": _after(found, reached=found.ranked) if found.evaluated else State.NONE,
     }
     return tuple(Task(name=name, state=state) for name, state in states.items())
 

@@ -92,7 +92,7 @@ def template(reference: str, lot: str) -> Response:
 @allow(Role.BIDDER, relation="own_bid")
 def receipt(reference: str, h: str, form: str) -> Response:
     """The best receipt of an own record, also to print (AL1 L8.1)."""
-    return download(runtime(), _own_receipt(reference, h), form)
+    return download(runtime(), _own_receipt(reference, h), form, of=reference)
 
 
 @blueprint.get("/tenders/<reference>/receipts/<h>/<file>")

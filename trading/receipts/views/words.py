@@ -14,6 +14,7 @@ from trading.receipts.typesetting import Guide, Line, Manner, Part, Sheet
 from trading.receipts.views.fields import field_title, is_instant, place_of
 from trading.receipts.views.reasons import reason_text
 from trading.web import instants
+from trading.web.banner import PRACTICE
 from trading.web.banner import TEXT as DEMONSTRATION
 from trading.web.locale import LANGUAGES, current_language, pick
 from trading.web.locale import gettext as _
@@ -41,7 +42,7 @@ def sheet(told: Statement, kinds: Iterable[EventKind], public_url: str, *, demo:
         platform_note=_("Public resource trading platform"),
         title=_("Receipt"),
         subject=" · ".join(each for each in (title, told.record["procedure"]) if each),
-        banner=DEMONSTRATION if demo else "",
+        banner=PRACTICE if told.practice else DEMONSTRATION if demo else "",
         tone="wait" if told.state is ReceiptState.LOGGED else "open",
         state=name,
         state_note=note,
