@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -82,6 +82,11 @@ class S3Server:
         found = copy(self._made[by_detour, attempts])
         found._prefix = self.prefix() if prefix is None else prefix
         return found
+
+    def outside(self, prefix: str | None = None) -> Bucket:
+        """Return a folder of the bucket that readers and senders reach over the detour."""
+        place = place_at(self.endpoint, self.prefix() if prefix is None else prefix)
+        return Bucket(replace(place, outside=self.detour), attempts=1)
 
     def url(self, prefix: str) -> str:
         """Return the address under which anybody reads what lies in a folder."""

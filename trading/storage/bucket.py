@@ -22,6 +22,7 @@ from typing_extensions import override
 from trading.config import ConfigError, Place
 from trading.kernel.errors import Conflict, IntegrityFailure
 from trading.storage.objects import CHUNK, StoreAway
+from trading.storage.outside import Outside
 
 ATTEMPTS: Final = 3  # of one request; the library repeats what failed on the way or with a 5xx
 PART: Final = 16 * 1024 * 1024  # bytes; 20 GiB are 1 280 of at most 10 000 parts
@@ -72,12 +73,17 @@ class Bucket:
             aws_secret_access_key=place.secret,
             config=config,
         )
+        self.outside = Outside(_session(), place) if place.outside else None
 
     def folder(self, name: str) -> Bucket:
         """Return the folder ``name`` below the prefix, over the same client."""
         found = copy(self)
         found._prefix = f"{self._prefix}{name}/"  # noqa: SLF001 - its own copy
         return found
+
+    def key(self, name: str) -> str:
+        """Return how the service calls an object."""
+        return self._prefix + name
 
     def read(self, name: str) -> Version | None:
         """Return an object that fits into memory, or None if there is none."""
@@ -177,7 +183,7 @@ class Bucket:
         return f"s3://{self._bucket}/{self._prefix}"
 
     def _at(self, name: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": self._prefix + name}
+        return {"Bucket": self._bucket, "Key": self.key(name)}
 
     def _get(self, name: str) -> dict[str, Any] | None:
         try:

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.storage.bucket import Bucket, Kind
-from trading.storage.objects import ASIDE, MAX_PART, StoreAway
+from trading.storage.objects import ASIDE, MAX_PART, Saved, StoreAway
 from trading.storage.pieces import FOLDER, MOST_OF_ONE, require_name
 from trading.storage.streams import copy_hashed, joined
 
@@ -92,6 +92,13 @@ class S3Store:
     def stat(self, digest: str) -> int | None:
         """Return the size in bytes, or None."""
         return self._bucket.size(_name(digest))
+
+    def address(self, digest: str, size: int, saved: Saved) -> str | None:
+        """Return a signed address for reading, if readers reach the bucket and it has the object in this size."""
+        outside = self._bucket.outside
+        if outside is None or self.stat(digest) != size:
+            return None
+        return outside.reading(self._bucket.key(_name(digest)), saved)
 
     def since(self, digest: str) -> int | None:
         """Return when the service took the object, in ms, or None."""
