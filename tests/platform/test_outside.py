@@ -1,11 +1,11 @@
-"""Signed addresses in a bucket: for one act on one object, for minutes, as a service that checks signatures sees them."""
+"""Signed addresses in a bucket: for one act on one object, for minutes, as a service sees them that checks."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -15,12 +15,14 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from tests.support.buckets import Call, S3Server, Way
-from tests.support.doorman import doorman
+from tests.support.buckets import S3Server, Way, place_at
+from tests.support.doorman import doorman, now
 from trading.storage import outside
+from trading.storage.bucket import Bucket
 from trading.storage.local import LocalStore
 from trading.storage.objects import Saved, StoreAway
 from trading.storage.pair import PairedStore
+from trading.storage.pieces import Destination
 from trading.storage.s3 import S3Store
 from trading.web import downloads
 from trading.web.downloads import LEAST_BY_ADDRESS, handed_out
@@ -38,7 +40,7 @@ class Service:
     later: timedelta = field(default_factory=timedelta)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.later
+        return now() + self.later
 
     def ask(
         self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = {}
@@ -152,7 +154,7 @@ def test_large_files_alone_are_fetched_from_the_bucket(service: Service, monkeyp
             found = handed_out(service.store, "标.pdf", SAVED.media, digest, size)
             return found.status_code, found.headers["Cache-Control"], found.headers.get("Location", "")
 
-    assert LEAST_BY_ADDRESS > size
+    assert size < LEAST_BY_ADDRESS
     assert answer()[0] == HTTPStatus.OK
     monkeypatch.setattr(downloads, "LEAST_BY_ADDRESS", size + 1)
     assert answer()[0] == HTTPStatus.OK
@@ -163,3 +165,46 @@ def test_large_files_alone_are_fetched_from_the_bucket(service: Service, monkeyp
     assert data == DATA
     assert "filename*=UTF-8''%E6%A0%87.pdf" in headers["content-disposition"]
     assert answer("HEAD")[0] == HTTPStatus.OK, "an address is signed for GET"
+
+
+PIECE = b"a sealed piece"
+
+
+def sent_piece(service: Service, data: bytes = PIECE, *, name: str = "at0") -> Destination:
+    found = service.store.pieces.destination("u1", name, len(data), sha256(data).hexdigest())
+    assert found is not None
+    return found
+
+
+def test_one_piece_is_put_once_and_only_as_it_was_announced(service: Service) -> None:
+    there = sent_piece(service)
+    other, longer = b"A sealed piece", PIECE + b"!"
+    for data in (other, longer, b""):
+        assert service.status("PUT", there.url, data, there.headers) in {HTTPStatus.FORBIDDEN, HTTPStatus.BAD_REQUEST}
+    checksum = {"x-amz-checksum-sha256": b64encode(sha256(other).digest()).decode()}
+    assert service.status("PUT", there.url, other, there.headers | checksum) == HTTPStatus.FORBIDDEN
+    for name in there.headers:
+        left_out = {key: value for key, value in there.headers.items() if key != name}
+        assert service.status("PUT", there.url, PIECE, left_out) == HTTPStatus.FORBIDDEN, name
+    assert list(service.store.pieces.uploads()) == []
+    assert service.status("PUT", there.url, PIECE, there.headers) == HTTPStatus.OK
+    assert service.status("PUT", there.url, PIECE, there.headers) == HTTPStatus.PRECONDITION_FAILED
+    assert b"".join(service.store.pieces.chunks("u1", ["at0"])) == PIECE
+    assert service.status("GET", there.url, headers=there.headers) == HTTPStatus.FORBIDDEN, "not even its own bytes"
+    assert list(service.store.walk()) == [], "a piece is no object"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-1, 200), (1, 403)])
+def test_an_address_for_writing_ends(service: Service, seconds: int, status: int) -> None:
+    there = sent_piece(service)
+    service.later = timedelta(seconds=outside.WRITING_S + seconds)
+    assert service.status("PUT", there.url, PIECE, there.headers) == status
+
+
+def test_the_origin_is_where_the_bucket_is_reached(service: Service, tmp_path: Path) -> None:
+    assert service.store.pieces.origin == service.s3.detour
+    place = replace(place_at("http://127.0.0.1:9"), outside="https://s3.example", style="virtual")
+    assert S3Store(Bucket(place), tmp_path).pieces.origin == "https://mingbiao.s3.example"
+    for store in (S3Store(service.s3.bucket(), tmp_path / "spool"), LocalStore(tmp_path / "objects")):
+        assert store.pieces.origin == ""
+        assert store.pieces.destination("u1", "at0", 1, "0" * 64) is None

@@ -185,7 +185,7 @@ def proxy(endpoint: str, way: Way) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             del format, args
 
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = pass_on  # noqa: N815 - the names of the library
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_OPTIONS = pass_on  # noqa: N815 - the names of the library
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

@@ -17,17 +17,26 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from tests.support.buckets import KEY, SECRET, Call
+from trading.kernel.clock import SystemClock
 
 CHECKSUM: Final = "x-amz-checksum-sha256"
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _DATE: Final = "%Y%m%dT%H%M%SZ"
 
 
-def doorman(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Callable[[Call], None]:
-    """Return what refuses a request unless it is exactly what was signed; ``now`` is the service's clock."""
+def now() -> datetime:
+    """Return the time that the library signs, which knows no other clock."""
+    return datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
+
+
+def doorman(clock: Callable[[], datetime] = now) -> Callable[[Call], None]:
+    """Return what refuses a request unless it is exactly what was signed; ``clock`` is the service's.
+
+    A browser asks beforehand whether it may send (CORS), and signs nothing for that.
+    """
 
     def look(call: Call) -> None:
-        call.status = _refusal(call, now())
+        call.status = None if call.method == "OPTIONS" else _refusal(call, clock())
 
     return look
 

@@ -65,15 +65,14 @@ class Bucket:
             response_checksum_validation="when_required",
             s3={"addressing_style": place.style, "payload_signing_enabled": True},
         )
-        self._client: Any = _session().client(
-            "s3",
-            endpoint_url=place.endpoint,
-            region_name=place.region,
-            aws_access_key_id=place.key,
-            aws_secret_access_key=place.secret,
-            config=config,
+        self._client = _client(place, place.endpoint, config)
+        # A client of its own: whoever signs an address does not have the body.
+        signing = Config(
+            signature_version="s3v4",
+            request_checksum_calculation="when_required",
+            s3={"addressing_style": place.style},
         )
-        self.outside = Outside(_session(), place) if place.outside else None
+        self.outside = Outside(_client(place, place.outside, signing), place.bucket) if place.outside else None
 
     def folder(self, name: str) -> Bucket:
         """Return the folder ``name`` below the prefix, over the same client."""
@@ -251,6 +250,17 @@ class Bucket:
 def _session() -> Any:  # noqa: ANN401 - the library has no types
     """Return what the clients of a process share: each of its own reads the service's description, 11 MB, once more."""
     return boto3.session.Session()
+
+
+def _client(place: Place, endpoint: str, config: Config) -> Any:  # noqa: ANN401 - the library has no types
+    return _session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=place.region,
+        aws_access_key_id=place.key,
+        aws_secret_access_key=place.secret,
+        config=config,
+    )
 
 
 def _headers(kind: Kind | None) -> dict[str, str]:

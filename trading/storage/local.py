@@ -120,6 +120,13 @@ class LocalStore:
     def address(self, digest: str, size: int, saved: Saved) -> None:
         """Return None: a directory has no address."""
 
+    def remove(self, digest: str) -> None:
+        """Remove the file."""
+        path = self._path(digest)
+        with suppress(FileNotFoundError):
+            path.unlink()
+            sync_directory(path.parent)
+
     def walk(self) -> Iterator[str]:
         """Yield the digest of every object."""
         for path in self._root.glob("??/*"):

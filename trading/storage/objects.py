@@ -75,6 +75,14 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def remove(self, digest: str) -> None:
+        """Throw an object away, in every place of this store; there may be none. For what no bid and no record needs.
+
+        Raises:
+            OSError: The place does not let it be removed.
+        """
+        ...
+
     def walk(self) -> Iterator[str]:
         """Yield the digest of every object, in no particular order."""
         ...

@@ -162,6 +162,11 @@ class PairedStore:
         except OSError:  # the second one hands it out
             return None
 
+    def remove(self, digest: str) -> None:
+        """Throw it away in the second store first: what the first one lacks would be copied back from there."""
+        self.second.remove(digest)
+        self.first.remove(digest)
+
     def walk(self) -> Iterator[str]:
         """Yield the digest of every object of either store, once."""
         seen = set()
