@@ -190,7 +190,7 @@ def submit(ledger: Ledger, objects: ObjectStore, actor: Actor, arrival: Arrival)
         key, policy = known.signer(arrival.signed, actor), known.current_policy()
         envelope = _checked_envelope(arrival.signed, known.target, key, policy)
         _require_parts(objects, envelope, policy, known.target.parts)
-        return _commit(ledger, actor, known.target, arrival, envelope, _fingerprints(envelope))
+        return _commit(ledger, actor, known.target, arrival, envelope, fingerprints_of(envelope))
 
 
 def withdraw(ledger: Ledger, actor: Actor, arrival: Arrival) -> Accepted:
@@ -289,8 +289,8 @@ def _require_parts(objects: ObjectStore, envelope: Envelope, policy: Policy, sto
             raise RuleBroken("bid.part_shape", "SB1 S7.2", part=part.name) from error
 
 
-def _fingerprints(envelope: Envelope) -> tuple[tuple[str, bytes], ...]:
-    """S7.3 step 5: what no other envelope of the lot may repeat."""
+def fingerprints_of(envelope: Envelope) -> tuple[tuple[str, bytes], ...]:
+    """Return what no other envelope of the lot may repeat, as (kind, SHA-256) (S7.3 step 5)."""
     found = [("seed_commit", envelope.seed_commit)]
     if envelope.factor_commit is not None:
         found.append(("factor_commit", envelope.factor_commit))

@@ -16,7 +16,7 @@ from trading.audit.errands import Postponed
 from trading.audit.ledger import Ledger
 from trading.audit.rules.stamps import UPKEEP
 from trading.audit.runtime import Runtime
-from trading.bids import queries, service, store
+from trading.bids import queries, service, store, sweeping
 from trading.bids.queries import BidTarget
 from trading.bids.rules.uploads import OffsetConflict, Upload, require_next, require_part, require_room
 from trading.kernel.errors import IntegrityFailure, InvalidInput, NotFound, RuleBroken
@@ -260,6 +260,8 @@ def _end(ledger: Ledger, objects: ObjectStore, upload_id: str, *, untouched_sinc
 def sweep(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
     """End every upload that nobody has touched for ``upload_keep_ms``, and remove pieces without an upload.
 
+    What synthetic bidders left goes as well, unless the round that compares two stores does that (``bids.copying``).
+
     One round for all bids, for ever, at a fixed pace: neither its errand nor what an operator reads of it tells whether
     there is any (G4).
     """
@@ -269,6 +271,8 @@ def sweep(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         now = ledger.platform_time(conn)
     try:
         _sweep(ledger, objects, now - runtime.upload_keep_ms)
+        if runtime.copies is None:
+            sweeping.sweep(ledger, objects, now)
     except StoreAway as error:
         raise Postponed(now + RETRY_MS, "the object store does not answer") from error
     return now + SWEEP_EVERY_MS
