@@ -265,11 +265,11 @@ def reported(hall: Hall) -> None:
 
 
 def listed(hall: Hall) -> None:
-    hall.market.advance_to(CLOSE + 10_000 + WINDOWS["objection_ms"] + 5_000)
+    hall.market.advance_to(hall.market.now() + WINDOWS["objection_ms"] + 5_000)  # of the order, however long it took
     assert "Bidders confirm the opening of their own bid" in hall.page()
     for key in ("qinghe", "bolin", "mingde"):
         answer = hall.play.bidders[key].post("factor", SignedDocument(hall.play.factor(key)).wire())
-        assert answer.status_code == 201
+        assert answer.status_code == 201, answer.get_json()
     hall.market.advance_to(hall.market.bodies("factor.opened")[0]["ends_at"] + 1_000)
     hall.market.work()
     paper = next(each for each in hall.papers("supervisor") if "List of confirmed bids" in shown(hall, each))

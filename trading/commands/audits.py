@@ -84,7 +84,7 @@ def _objects(report: Report, settings: Settings, conn: Connection, *, repair: bo
         if is_kept:
             wanted |= {part.sha256 for part in parse_envelope(raw).parts}
         else:
-            report.count("old versions of synthetic bidders, their parts not asked for")
+            report.count("old versions of synthetic bidders whose parts may be gone")
     pair, opened = open_copies(settings), stored_files(conn)
     if pair is not None:
         PairCheck(report, pair, now=now, repair=repair).run(wanted)

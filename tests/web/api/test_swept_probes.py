@@ -30,7 +30,7 @@ from trading.storage.pair import PairedStore
 from trading.up.probes import set_up
 
 VERSIONS = 3
-OLD = "old versions of synthetic bidders, their parts not asked for"
+OLD = "old versions of synthetic bidders whose parts may be gone"
 
 
 @dataclass
