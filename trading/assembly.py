@@ -72,7 +72,7 @@ TRUST_FILES: Final = ("trust.wire.json", "people/trust.wire.json")
 # Below DATA_DIR: files on their way into a bucket, and parts while they are opened.
 SPOOL: Final = "spool"
 
-# Below the first object store: files of opened bids. They are not copied to the second one, which has ciphertext alone.
+# Below either object store, apart from what is sealed: files of opened bids.
 OPENED: Final = "opened"
 
 # Below LOG_DIR: what every process may read; the write-ahead log beside it is the sequencer's alone (AL1 L5.1).
@@ -123,6 +123,11 @@ def open_objects(store: Path | Place, data_dir: Path) -> OneStore:
     return S3Store(Bucket(store), data_dir / SPOOL)
 
 
+def opened_in(pair: PairedStore) -> PairedStore:
+    """Return where the files of opened bids lie in both stores."""
+    return PairedStore(first=pair.first.folder(OPENED), second=pair.second.folder(OPENED))
+
+
 def open_copies(settings: Settings) -> PairedStore | None:
     """Return both object stores of an installation that has a second one."""
     if settings.object_store is None or settings.object_copy is None:
@@ -137,7 +142,9 @@ def require_conditions(runtime: Runtime) -> None:
     Raises:
         ConfigError: One does not: two writers could undo each other there.
     """
-    stores = (runtime.opened, None if runtime.copies is None else runtime.copies.second)
+    opened, copies = runtime.opened, runtime.copies
+    first = opened.first if isinstance(opened, PairedStore) else opened
+    stores = (first, None if copies is None else copies.second)
     for store in stores:
         try:
             if store is not None:
@@ -175,7 +182,7 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         ledger=Ledger(writer, registry=REGISTRY, reader=reader),
         objects=copies or first,
         copies=copies,
-        opened=first.folder(OPENED),
+        opened=first.folder(OPENED) if copies is None else opened_in(copies),
         spool=settings.data_dir / SPOOL,
         log_dir=settings.log_dir / TILES,
         origin=settings.log_origin,

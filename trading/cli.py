@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "contact": "trading.commands.contact:contact",
     "custodian": "agents.custodian.cli:main",
     "doctor": "trading.up.commands:doctor",
+    "evidence": "trading.commands.evidence:evidence",
     "experts": "trading.commands.experts:experts",
     "fsck": "trading.commands.audits:fsck",
     "intake": "agents.intake.cli:main",

@@ -1,4 +1,4 @@
-"""``mingbiao bid start | price | seal | rehearse | submit | withdraw | reveal | rescue | check | status``.
+"""``mingbiao bid start | price | seal | rehearse | submit | withdraw | reveal | rescue | check | status | evidence``.
 
 The directory of ``--dir`` carries a bid from one command to the next. Any command may be stopped and run again.
 """
@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from agents import passphrases
-from agents.bid import handing, prices, pricing, shown
+from agents.bid import evidence, handing, prices, pricing, shown
 from agents.bid.checking import Report, check_directory, read_package
 from agents.bid.documents import make_rehearsal, make_withdrawal
 from agents.bid.filetypes import doubts_of
@@ -64,6 +64,7 @@ def main() -> None:
 
 main.add_command(pricing.price)
 main.add_command(handing.hand_over)
+main.add_command(evidence.evidence)
 
 
 @contextmanager

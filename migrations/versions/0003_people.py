@@ -25,6 +25,8 @@ ALTER TABLE desk.account ADD COLUMN person TEXT NOT NULL;
 ALTER TABLE desk.api_token ADD COLUMN id TEXT NOT NULL;
 ALTER TABLE desk.api_token ADD COLUMN name TEXT NOT NULL;
 ALTER TABLE desk.api_token ADD COLUMN used_at BIGINT;
+ALTER TABLE desk.custodian_job ADD COLUMN refused_at BIGINT;
+ALTER TABLE desk.custodian_job ADD COLUMN refusal TEXT;
 
 CREATE TABLE desk.person (
     id TEXT NOT NULL,
@@ -166,6 +168,7 @@ def downgrade() -> None:
     op.execute("DROP TABLE record.membership CASCADE")
     for table in DESK:
         op.execute(f"DROP TABLE desk.{table}")
+    op.execute("ALTER TABLE desk.custodian_job DROP COLUMN refused_at, DROP COLUMN refusal")
     op.execute("ALTER TABLE desk.api_token DROP COLUMN id, DROP COLUMN name, DROP COLUMN used_at")
     op.execute("ALTER TABLE desk.account DROP COLUMN person, ADD COLUMN roles TEXT[] NOT NULL")
     op.execute("RESET ROLE")

@@ -235,6 +235,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON desk.score_draft TO trading_web, trading
 GRANT SELECT ON desk.score_draft TO trading_reader;
 GRANT SELECT, INSERT ON desk.opened_file TO trading_web, trading_worker;
 GRANT SELECT ON desk.opened_file TO trading_reader;
+GRANT SELECT (sha256, size, kind, findings) ON desk.opened_file TO trading_auditor;
 """
 
 # An auditor compares closed sheets too, by the digest that their signature commits to: what this function tells, acting

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -156,6 +157,26 @@ def test_a_whole_bid_from_start_to_factor(desk: Desk) -> None:
     assert content["s_b"] == package.s_b.hex()
     assert "s_c" not in content
     assert h in desk.platform.records
+
+
+def test_the_evidence_of_a_result_is_fetched_when_it_is_there(desk: Desk) -> None:
+    desk.start()
+    target = desk.dir / "evidence.zip"
+    given = ("--token-file", desk.token)
+    assert "Not there yet (not_found)" in desk.run("evidence", *given, code=2).output
+    assert not target.exists()
+    desk.platform.evidence = b"PK and so on"
+    fetched = desk.run("evidence", *given).output
+    assert hashlib.sha256(b"PK and so on").hexdigest() in fetched
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"PK and so on", 0o600)
+    desk.platform.evidence = b"another"
+    assert "is there already" in desk.run("evidence", *given, code=1).output
+    assert target.read_bytes() == b"PK and so on"
+    desk.run("evidence", *given, "--out", desk.folder / "again.zip")
+    desk.token.unlink()
+    write_secret(desk.token, b"pt_other\n")
+    assert "401 not_signed_in" in desk.run("evidence", *given, "--out", desk.folder / "no.zip", code=1).output
+    assert not (desk.folder / "no.zip").exists()
 
 
 def test_the_custodians_and_the_package_open_what_was_submitted(desk: Desk) -> None:

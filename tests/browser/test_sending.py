@@ -12,7 +12,9 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,9 +24,12 @@ from playwright.sync_api import Browser, Request, Route
 from agents.sealing import SealedBid
 from tests.browser.test_sealing import BARE, CHEAP, Edit, edited, kept, refused
 from tests.support.browser_sealing import Fault, SealingPage
+from tests.support.buckets import Call, S3Server, Way
 from tests.support.campaigns import LONG, among
-from tests.support.cutting import Way, way_to
+from tests.support.cutting import Way as Cuts
+from tests.support.cutting import way_to
 from tests.support.databases import Server, clone
+from tests.support.doorman import doorman
 from tests.support.market import Bidder, Market, open_market
 from trading.bids.rules.package import OpeningPackage
 from trading.crypto.envelope import derive_identity
@@ -32,6 +37,7 @@ from trading.demo import cast
 from trading.kernel.encoding import b64u
 from trading.openings.rules.factors import make_factor, make_rescue
 from trading.storage.local import LocalStore
+from trading.storage.s3 import S3Store
 from verifier.age import open_age
 
 KB, MB = 1_000, 1_000_000
@@ -55,7 +61,7 @@ class Desk:
     browser: Browser
     bidder: Bidder
     first: SealedBid
-    way: Way
+    way: Cuts
     address: str
     wrong: list[str] = field(default_factory=list)
     stood: int = 0
@@ -189,6 +195,38 @@ def test_a_cut_upload_goes_on_and_the_earlier_version_stands(
 def test_control_chunks_that_are_too_large_are_found(desk: Desk) -> None:
     with desk.machine(GREEDY) as sealing:
         assert any("sent again" in what for what in desk.round(sealing, 5 * MB, [5 * MB - 50 * KB]))
+
+
+def test_where_senders_reach_the_bucket_chunks_go_there(
+    desk: Desk, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past the platform, which reads and counts them; a bucket that does not take them keeps nobody from sending."""
+    store = S3Store(s3.outside(), tmp_path / "spool")
+    monkeypatch.setitem(desk.market.app.extensions, "runtime", replace(desk.market.runtime, objects=store))
+
+    def refuses(call: Call) -> None:
+        call.status = HTTPStatus.FORBIDDEN if call.method == "PUT" else None
+
+    asked: list[str] = []
+    with desk.machine() as sealing:
+        sealing.page.on("request", lambda request: asked.append(_call_of_chunk(request)))
+        for look, ways in ((doorman(), ["POST pieces"] * 2), (refuses, ["POST pieces", "PATCH"])):
+            asked.clear()
+            with s3.on(Way(before=look)) as way:
+                parts = desk.seal(sealing, KB).envelope.parts
+                sealing.ask("send", token=desk.token)
+                put = [call for call in way.calls if call.method == "PUT"]
+            assert [store.stat(part.sha256) for part in parts] == [part.size for part in parts]
+            assert [each for each in asked if each] == ways * 2
+            assert len(put) == 2
+            assert all("Authorization" not in call.headers for call in put), "the bucket never sees the token"
+    assert list(store.pieces.uploads()) == []
+    assert desk.first_stands()
+
+
+def _call_of_chunk(request: Request) -> str:
+    found = re.search(r"/bids/[a-z0-9-]+/uploads/[a-z0-9]+(/pieces)?", request.url)
+    return "" if found is None else request.method + (" pieces" if found[1] else "")
 
 
 def test_what_is_ready_outlives_its_page_and_goes_on_elsewhere(desk: Desk) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -45,6 +46,7 @@ class Platform:
     faults: Callable[[str], dict[str, Any] | None] = lambda _path: None
     tamper: Callable[[bytes], bytes] = lambda receipt: receipt
     raw_answer: bytes | None = None  # sent instead of any answer
+    evidence: bytes = b""  # none before the opening is complete
     acked: str | None = None  # the document that acknowledgements name, if not the right one
     log: SignedLog = field(default_factory=lambda: SignedLog(origin=ORIGIN).grow(3))
     records: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)
@@ -191,7 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
         except Drop:
             self.close_connection = True
             return
-        raw = platform.raw_answer or json.dumps(answer).encode()
+        is_evidence = status == HTTPStatus.OK and url.path.endswith("/evidence")
+        raw = platform.evidence if is_evidence else platform.raw_answer or json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))
@@ -214,7 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return self.platform.begin_upload(json.loads(body))
             case ["bids", _bid, "uploads", upload]:
                 return self.platform.append_chunk(upload, int(self.headers["Upload-Offset"]), body)
-            case ["bids", _bid, action]:
+            case ["bids", _bid, "evidence"] if self.platform.evidence:
+                return 200, {}
+            case ["bids", _bid, action] if self.command == "POST":
                 return self.platform.accept(action, json.loads(body))
             case ["receipts", h]:
                 return self.platform.poll(h)

@@ -22,7 +22,7 @@ from trading.crypto.signatures import SignedDocument, sign_document
 from trading.kernel.canonical import dumps
 from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64, b64u
-from trading.storage.objects import CHUNK, MAX_PART
+from trading.storage.objects import CHUNK, MAX_PART, Saved
 
 WITHDRAWN_EVERY = 7
 
@@ -32,6 +32,13 @@ class MemoryPieces:
     """Pieces of uploads that are gone with the test."""
 
     _pieces: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    origin: str = ""
+
+    def destination(self, upload: str, name: str, size: int, sha256: str) -> None:
+        """Nobody reaches the memory of a test."""
+
+    def size(self, upload: str, name: str) -> int | None:
+        return len(self._pieces[upload, name]) if (upload, name) in self._pieces else None
 
     def put(self, upload: str, source: BinaryIO) -> tuple[str, int]:
         name, data = secrets.token_hex(8), source.read()
@@ -77,6 +84,12 @@ class MemoryStore:
 
     def stat(self, digest: str) -> int | None:
         return len(self._objects[digest]) if digest in self._objects else None
+
+    def address(self, digest: str, size: int, saved: Saved) -> None:
+        """Nobody reaches the memory of a test."""
+
+    def remove(self, digest: str) -> None:
+        self._objects.pop(digest, None)
 
     def walk(self) -> Iterator[str]:
         yield from self._objects

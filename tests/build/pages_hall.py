@@ -201,13 +201,25 @@ def kept(step: str | None, *tasks: Task, **fields: object) -> Kept:
     return Kept(**{**values, **fields})
 
 
-def task(kind: str, *, answered: bool = True, minutes: int = 5) -> Task:
+def task(kind: str, *, answered: bool = True, minutes: int = 5, refusal: str | None = None) -> Task:
     since = NOW - minutes * 60_000
     return Task(
-        id=f"j-{kind}", kind=kind, since=since, ends_at=since + 900_000, answered_at=since + 4_000 if answered else None
+        id=f"j-{kind}",
+        kind=kind,
+        since=since,
+        ends_at=since + 900_000,
+        answered_at=since + 4_000 if answered else None,
+        refused_at=None if refusal is None else NOW - 60_000,
+        refusal=refusal,
     )
 
 
+#: One of each kind of words; the last is a code that nobody has heard of.
+REFUSALS = (
+    *("release.approvals", "order.fork", "order.checkpoint", "order.early", "sig.missing", "order.late_bid"),
+    *("schedule.earlier", "policy.mismatch", "key.destroyed", "release.unchecked", "release.subset"),
+    *("disclose.bound", "odd.code"),
+)
 DONE = (task("key"), task("prove"), task("admit"))
 
 
@@ -221,6 +233,9 @@ def keepings() -> dict[str, Kept]:
         "asked": kept(None, task("key", answered=False), state="asked", close_at=None, custodian=None, phase="draft"),
         "failed": kept(None, *DONE, phase="failed", close_at=NOW - HOUR),
         "checking": kept("ordered", *DONE, task("check", answered=False, minutes=12), checked_by=2),
+        "refused": kept(
+            "factor_closed", *DONE, *(task("release", answered=False, refusal=code) for code in REFUSALS), checked_by=5
+        ),
         "checked": kept("factor", *DONE, task("check"), codes=ok, checked_by=5),
         "reported": kept("factor", *DONE, task("check"), codes=(*ok[:2], "bad_index", "commit_mismatch"), checked_by=5),
         "awaited": kept(

@@ -225,7 +225,9 @@ def _availability() -> Iterator[Sample]:
     told = [round_at("operator", each, "unreachable" if each in busy else None) for each in hours]
     told += [round_at("supervisor", each, "receipt.missing" if each in away else None) for each in hours[20:]]
     fresh = [round_at("operator", NOW - 20_000), round_at("supervisor", NOW - 9_000, "unreachable")]
-    for name, records in (("empty", []), ("full", [*told, *fresh])):
+    codes = ("too_slow", "busy", "integrity", "proof.root", "token.unknown", "bid.late", "gateway")
+    each = {f"reason-{number}": [round_at("operator", NOW - 9_000, code)] for number, code in enumerate(codes)}
+    for name, records in ({"empty": [], "full": [*told, *fresh]} | each).items():
         context = {"day": day(records, NOW)}
         yield Sample(f"availability-{name}", "/supervision/availability", "supervision/availability.html", context)
 

@@ -349,6 +349,9 @@ def test_object_storage_needs_an_address_and_a_key_and_tells_no_secret(real: dic
         key="AKID",
         secret=STRONG,
     )
+    reached = Settings.from_env("web", environ | {"OBJECT_STORE_URL": f"{BUCKET}&outside=https://files.example"})
+    assert isinstance(reached.object_store, Place)
+    assert (reached.object_store.outside, settings.object_store.outside) == ("https://files.example", "")
     for told in (repr(settings), str(settings.described())):
         assert "sealed-parts" in told
         assert STRONG not in told
@@ -380,6 +383,13 @@ def test_a_second_store_lies_elsewhere(real: dict[str, str], tmp_path: Path) -> 
         ("s3://bucket?endpoint=http://s3.example", "https://"),
         ("s3://bucket?endpoint=https://user:secret@s3.example", "scheme and host alone"),
         ("s3://bucket?endpoint=https://s3.example/path", "scheme and host alone"),
+        ("s3://bucket?endpoint=https://s3.example&outside=http://s3.example", "https://"),
+        ("s3://bucket?endpoint=https://s3.example&outside=s3.example", "needs outside=https://host"),
+        (
+            "s3://bucket?endpoint=https://s3.example&outside=https://user:secret@s3.example",
+            "needs outside=https://host",
+        ),
+        ("s3://bucket?endpoint=https://s3.example&outside=https://s3.example/path", "needs outside=https://host"),
         ("s3://bucket?endpoint=https://s3.example&key=secret", "nothing else"),
         ("s3://bucket?endpoint=https://s3.example&style=other", "nothing else"),
         ("s3://Bucket?endpoint=https://s3.example", "must be s3://bucket"),

@@ -53,6 +53,7 @@ SILENT_ROUTES: Mapping[str, str] = {
     **dict.fromkeys(("agency.custodians", "bids.rehearse"), "it asks custodians; their answers are records"),
     **dict.fromkeys(("bidder.follow", "bidder.unfollow", "bids.store_part"), _SEALED),
     **dict.fromkeys(("uploads.append", "uploads.begin", "uploads.give_up", "uploads.offset"), _SEALED),
+    **dict.fromkeys(("uploads.address", "uploads.count"), _SEALED),
     "accounts.demo_people": "a demonstration lends an account that everybody may use",
     "auditor.verification": "it puts the check of the log on the list of errands and changes nothing of it",
     "log.compare": _NOTHING,

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -82,6 +82,11 @@ class S3Server:
         found = copy(self._made[by_detour, attempts])
         found._prefix = self.prefix() if prefix is None else prefix
         return found
+
+    def outside(self, prefix: str | None = None) -> Bucket:
+        """Return a folder of the bucket that readers and senders reach over the detour."""
+        place = place_at(self.endpoint, self.prefix() if prefix is None else prefix)
+        return Bucket(replace(place, outside=self.detour), attempts=1)
 
     def url(self, prefix: str) -> str:
         """Return the address under which anybody reads what lies in a folder."""
@@ -180,7 +185,7 @@ def proxy(endpoint: str, way: Way) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             del format, args
 
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = pass_on  # noqa: N815 - the names of the library
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_OPTIONS = pass_on  # noqa: N815 - the names of the library
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

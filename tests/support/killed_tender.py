@@ -22,11 +22,9 @@ from agents.station import conduct
 from tests.support.ceremony import Institutions
 from tests.support.databases import Database
 from tests.support.journey import MARGIN, Exchange, Tender
-from tests.support.market import SYSTEM, WINDOWS, Bidder, Market, open_market
+from tests.support.market import WINDOWS, Bidder, Market, open_market
 from tests.support.mortal import NOTHING, OBJECT, Answer, Place, Server, mortal_server, persist
 from tests.support.polling import eventually
-from trading.audit import errands
-from trading.audit.demo_clock import jump
 from trading.crypto.signatures import SignedDocument
 from trading.demo.cast import BIDDERS, CUSTODIANS
 from trading.kernel.canonical import loads_object
@@ -102,7 +100,11 @@ class KilledTender:
     # Opening (SB1 S8, S9).
 
     def close(self) -> None:
-        self.killing.kill("tender.closed", partial(advance, self, self.close_at + 2 * MARGIN), *WORKER)
+        self.killing.kill("tender.closed", partial(self._advance_to, self.close_at + 2 * MARGIN), *WORKER)
+
+    def _advance_to(self, target: int) -> None:
+        """Move demonstration time on; the worker that runs what is due may be killed."""
+        self.tender.market.advance_to(target, self.killing.server.work)
 
     def order(self) -> None:
         station = self.tender.station
@@ -129,7 +131,7 @@ class KilledTender:
     def open_factors(self) -> None:
         order = parse_order(self.tender.document("open.ordered", "order_sha256"))
         window = max(WINDOWS["objection_ms"], WINDOWS["share_check_ms"])
-        self.killing.kill("factor.opened", partial(advance, self, order.created + window + 2 * MARGIN), *WORKER)
+        self.killing.kill("factor.opened", partial(self._advance_to, order.created + window + 2 * MARGIN), *WORKER)
 
     def reveal(self) -> None:
         for key, sealed in self.tender.sealed.items():
@@ -139,7 +141,7 @@ class KilledTender:
             self.killing.acknowledge(self.killing.kill("factor.revealed", send))
 
     def close_factors(self) -> None:
-        advance(self, self.tender.bodies("factor.opened")[0]["ends_at"] + 1_000)
+        self._advance_to(self.tender.bodies("factor.opened")[0]["ends_at"] + 1_000)
         listed = self.tender.station.get("/documents?typ=sb1.factor-list").get_json()["documents"][-1]
         self._sign(b64u_decode(listed["doc"]), "factor.closed", "agency", "supervisor")
 
@@ -198,19 +200,6 @@ class KilledTender:
         }
         found = {kind: len(self.tender.bodies(kind)) for kind in each}
         return {kind: number for kind, number in found.items() if number != each[kind]}
-
-
-def advance(tender: KilledTender, target: int) -> None:
-    """Move demonstration time on; the worker that runs what is due may be killed."""
-    market, server = tender.tender.market, tender.killing.server
-    server.work()
-    while (now := market.now()) < target:
-        with market.runtime.ledger.read() as conn:
-            overdue, due = errands.due(conn, now), errands.next_due_after(conn, now)
-        to = target if due is None else min(due, target)
-        if not overdue and to > now + 100:
-            jump(market.runtime, SYSTEM, to, shift_file=market.shift_file)
-        server.work()
 
 
 def not_logged_once(told: list[str], log: Mapping[str, int]) -> dict[str, int]:

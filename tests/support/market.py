@@ -5,7 +5,7 @@ The desk is set up by the services, as on a real platform; time moves by jumps b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -164,16 +164,17 @@ class Market:
             for each in found:
                 errands.run(self.runtime, ERRANDS, each.id)
 
-    def advance_to(self, target: int) -> None:
-        """Move demonstration time to ``target``, running each errand at its instant."""
-        self.work()
+    def advance_to(self, target: int, work: Callable[[], object] | None = None) -> None:
+        """Move demonstration time to ``target``, running each errand at its instant: here, or by ``work``."""
+        work = work or self.work
+        work()
         while (now := self.now()) < target:
             with self.runtime.ledger.read() as conn:
                 overdue, due = errands.due(conn, now), errands.next_due_after(conn, now)
             to = target if due is None else min(due, target)
             if not overdue and to > now + 100:
                 jump(self.runtime, SYSTEM, to, shift_file=self.shift_file)
-            self.work()
+            work()
 
     def kinds(self) -> list[str]:
         """Return the kinds of all records so far, in order of their entries."""

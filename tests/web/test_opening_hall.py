@@ -27,6 +27,7 @@ from trading.audit import errands, verifying
 from trading.audit.rules.policy import parse_policy
 from trading.audit.rules.proof import verify_receipt
 from trading.audit.service import witnessed
+from trading.commands.evidence import write
 from trading.commands.folds import FOLDS, REPLAYED
 from trading.crypto.notes import verify_note_signature
 from trading.crypto.signatures import Es256Signer, SignedDocument, sign_document
@@ -35,6 +36,7 @@ from trading.demo.cast import BIDDERS
 from trading.disclosure import jobs as auditing
 from trading.kernel.canonical import loads_object
 from trading.kernel.encoding import b64u_decode
+from trading.kernel.errors import Conflict, NotFound
 from trading.kernel.roles import Actor, Role
 from trading.openings import queries
 from trading.openings.rules.answers import make_share_check
@@ -46,6 +48,7 @@ from trading.web import streams
 from trading.web.streams import MIMETYPE
 from verifier.attachment import attached_proof
 
+DOCUMENT = re.compile(r"docs/[0-9a-f]{64}\.json\Z")
 WAITING = "In a moment"  # instead of a receipt that is not in the log yet
 HIDDEN = re.compile(r'<input[^>]*name="(csrf_token|offer)"[^>]*value="([^"]*)"')
 PAPER = re.compile(r'href="(/procedures/[^"]+/opening/desk/[0-9a-f]{64})"')
@@ -262,11 +265,11 @@ def reported(hall: Hall) -> None:
 
 
 def listed(hall: Hall) -> None:
-    hall.market.advance_to(hall.market.now() + WINDOWS["objection_ms"])  # the order is older, on any machine
+    hall.market.advance_to(hall.market.now() + WINDOWS["objection_ms"] + 5_000)  # of the order, however long it took
     assert "Bidders confirm the opening of their own bid" in hall.page()
     for key in ("qinghe", "bolin", "mingde"):
         answer = hall.play.bidders[key].post("factor", SignedDocument(hall.play.factor(key)).wire())
-        assert answer.status_code == 201, answer.text
+        assert answer.status_code == 201, answer.get_json()
     hall.market.advance_to(hall.market.bodies("factor.opened")[0]["ends_at"] + 1_000)
     hall.market.work()
     paper = next(each for each in hall.papers("supervisor") if "List of confirmed bids" in shown(hall, each))
@@ -435,6 +438,7 @@ def audited(hall: Hall) -> None:
     eventually(lambda: "Opening completed" in hall.person("auditor").get("/audit/log?lang=en").text)
     bundle_of_the_auditor(hall)
     evidence_of_a_bid(hall)
+    evidence_at_the_installation(hall)
     page = hall.person("auditor").get("/audit/log?kind=opening.completed").text
     (record,) = set(re.findall(r'href="(/audit/log/[0-9a-f]{64})"', page))
     assert "transcript_sha256s" in hall.person("auditor").get(record).text
@@ -534,6 +538,32 @@ def evidence_of_a_bid(hall: Hall) -> None:
         "security": "forfeitable",
         "verdict": "BIDDER_NO_FACTOR",
     }
+
+
+def evidence_at_the_installation(hall: Hall) -> None:
+    """The command: who takes the evidence of another's bid is recorded, and most get nothing."""
+    folder = hall.market.directory / "evidence"
+    folder.mkdir()
+    runtime, data_dir, own = hall.market.runtime, hall.market.directory, hall.play.bidders["yunfan"]
+    eventually(lambda: is_witnessed(hall))
+
+    def read() -> list[str]:
+        return [body["what"] for body in hall.market.bodies("admin.read") if body["what"].startswith("evidence:")]
+
+    for who, recorded in (("yunfan", 0), ("supervisor", 1), ("auditor", 2)):
+        target = folder / f"{who}.zip"
+        write(runtime, data_dir, who, own.bid, target)
+        assert target.stat().st_mode & 0o777 == 0o600
+        with zipfile.ZipFile(target) as bundle:
+            kinds = [loads_object(bundle.read(name))["typ"] for name in bundle.namelist() if DOCUMENT.match(name)]
+        assert kinds.count("sb1.audit-item") == 1
+        assert read() == [f"evidence:{hall.market.tender}:{own.bid}"] * recorded, who
+    for who, bid in (("qinghe", own.bid), ("drafter", own.bid), ("supervisor", "b-none")):
+        with pytest.raises(NotFound):
+            write(runtime, data_dir, who, bid, folder / "refused.zip")
+    with pytest.raises(Conflict):
+        write(runtime, data_dir, "yunfan", own.bid, folder / "yunfan.zip")
+    assert sorted(path.name for path in folder.iterdir()) == ["auditor.zip", "supervisor.zip", "yunfan.zip"]
 
 
 def is_witnessed(hall: Hall) -> bool:

@@ -18,7 +18,7 @@ from trading.audit.errands import Postponed
 from trading.audit.ledger import Ledger
 from trading.audit.rules.stamps import UPKEEP
 from trading.audit.runtime import Runtime
-from trading.bids import model, queries, store
+from trading.bids import model, queries, store, sweeping
 from trading.bids.rules.envelope import parse_envelope
 from trading.bids.tables import bid, bid_version, copied, part
 from trading.kernel.digests import sha256_hex
@@ -46,7 +46,7 @@ def copy(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
 
 
 def compare(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
-    """Make copies that are missing in either store, of parts and documents alike."""
+    """Sweep what synthetic bidders left, and make copies that either store lacks: parts, documents, opened files."""
     del arg
     return _round(runtime, COMPARE_EVERY_MS, _repair)
 
@@ -138,17 +138,24 @@ def _tell(ledger: Ledger, envelope: _Untold) -> None:
 
 
 def _repair(runtime: Runtime, pair: PairedStore, now: int) -> None:
-    del runtime, now
+    _copy_parts(runtime, pair, now)  # what is swept has been copied and told
+    sweeping.sweep(runtime.ledger, pair, now)  # here, so that no list of names is older
+    faults: list[OSError] = []
+    _make_equal(pair, faults)
+    if isinstance(runtime.opened, PairedStore):
+        _make_equal(runtime.opened, faults)
+    if faults:
+        raise faults[0]
+
+
+def _make_equal(pair: PairedStore, faults: list[OSError]) -> None:
     lacking_second, lacking_first = differing(pair)
     if lacking_first:
         _log.error("the first object store lacks objects that the second one has: they are copied back")
-    faults: list[OSError] = []
     for digest in lacking_second:
         _copied(pair.first, pair.second, digest, faults)
     for digest in lacking_first:
         _copied(pair.second, pair.first, digest, faults)
-    if faults:
-        raise faults[0]
 
 
 def _copied(source: OneStore, target: OneStore, digest: str, faults: list[OSError]) -> bool:

@@ -42,7 +42,7 @@ from trading.procedures.rules.spec import parse_spec
 RECOVER: Final = "bids.recover"
 #: Written as in the partial indexes audit_entry_probe and audit_entry_probe_lot.
 _IS_PROBE: Final = text("audit_entry.kind = 'availability.state'")
-_IS_LOT: Final = text("audit_entry.kind = 'probe.opened'")
+IS_LOT: Final = text("audit_entry.kind = 'probe.opened'")
 _OPENING: Final = 0x6D62_7072  # one hidden lot is opened at a time
 _PAGE: Final = 500
 
@@ -183,7 +183,7 @@ def _record(uow: UnitOfWork, vantage: str, found: Round) -> dict[str, Any]:
 
 def _opened(conn: Connection) -> Iterator[dict[str, Any]]:
     """Yield the record of every hidden lot: one for each vantage point."""
-    for record in conn.execute(select(audit_entry.c.record).where(_IS_LOT)).scalars():
+    for record in conn.execute(select(audit_entry.c.record).where(IS_LOT)).scalars():
         yield loads_object(bytes(record))
 
 

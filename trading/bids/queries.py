@@ -251,13 +251,6 @@ def part_stored_at(conn: Connection, reference: str, sha256: str) -> int | None:
     return conn.execute(query).scalar_one_or_none()
 
 
-def envelope_documents(conn: Connection) -> Iterator[bytes]:
-    """Yield the documents of all envelopes that were ever received."""
-    query = select(bid_version.c.bytes).where(bid_version.c.kind == "envelope").order_by(bid_version.c.id)
-    for raw in conn.execute(query).scalars():
-        yield bytes(raw)
-
-
 def manifest(conn: Connection, procedure_id: int, lot_number: str, stage: str) -> tuple[ManifestItem, ...]:
     """Return the valid heads of a lot and stage under its current policy (SB1 S8), by bid id.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -14,7 +15,7 @@ from trading.audit.model import Recorded
 from trading.bids.model import BidHead, Received
 from trading.bids.queries import HEAD_COLUMNS, head_of, head_query
 from trading.bids.rules.uploads import MOST_OF_BID, Upload
-from trading.bids.tables import bid, copied, part, upload, upload_piece
+from trading.bids.tables import bid, bid_fingerprint, copied, part, upload, upload_piece
 from trading.db import to_ms
 from trading.kernel.errors import Conflict, NotFound, RuleBroken
 from trading.kernel.ids import new_row_id
@@ -134,6 +135,19 @@ def add_part(conn: Connection, reference: str, digest: str, size: int) -> None:
             index_elements=[part.c.bid_reference, part.c.sha256], set_={"stored_at": row.excluded.stored_at}
         )
     )
+
+
+def forget_part(conn: Connection, digest: str) -> None:
+    """Forget a part that was thrown away, of whatever bid, and that it was copied."""
+    for table in (part, copied):
+        conn.execute(table.delete().where(table.c.sha256 == bytes.fromhex(digest)))
+
+
+def forget_fingerprints(conn: Connection, procedure_id: int, fingerprints: Collection[tuple[str, bytes]]) -> None:
+    """Forget what envelopes of a procedure might not repeat, as (kind, SHA-256)."""
+    key = tuple_(bid_fingerprint.c.kind, bid_fingerprint.c.sha256)
+    gone = bid_fingerprint.c.procedure_id == procedure_id, key.in_(sorted(fingerprints))
+    conn.execute(bid_fingerprint.delete().where(*gone))
 
 
 def mark_tried(conn: Connection, digest: str, *, is_copied: bool) -> None:

@@ -7,6 +7,7 @@ rubbish whenever it is seen. What is whole is hashed as it is read back, and sto
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Final
@@ -15,7 +16,7 @@ from trading.audit.errands import Postponed
 from trading.audit.ledger import Ledger
 from trading.audit.rules.stamps import UPKEEP
 from trading.audit.runtime import Runtime
-from trading.bids import queries, service, store
+from trading.bids import queries, service, store, sweeping
 from trading.bids.queries import BidTarget
 from trading.bids.rules.uploads import (
     OffsetConflict,
@@ -29,6 +30,7 @@ from trading.kernel.errors import IntegrityFailure, InvalidInput, NotFound, Rule
 from trading.kernel.ids import random_name
 from trading.kernel.roles import Actor
 from trading.storage.objects import MAX_PART, ObjectStore, StoreAway, stored_size
+from trading.storage.pieces import Destination
 from trading.storage.streams import joined
 
 SWEEP: Final = f"{UPKEEP}uploads"
@@ -44,6 +46,23 @@ class Chunk:
     start: int
     size: int
     body: BinaryIO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentPiece:
+    """A chunk that its sender puts into the bucket past the platform (ADR 0062); ``sha256`` in hex.
+
+    Its name is its place, so an upload never has more than one that does not count.
+    """
+
+    start: int
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Return how it is called among the pieces of its upload."""
+        return f"at{self.start}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,15 +140,68 @@ class Uploads:
                 ``bid.part_mismatch``: everything is there and has another SHA-256, so the upload is gone.
             NotFound, RuleBroken: As ``service.part_target``.
         """
-        found = self._row(upload_id)
-        target = service.part_target(self.ledger, self.actor, self.bid, found.sha256)
-        require_next(found, chunk.start, chunk.size)
+        found, target = self._next(upload_id, chunk.start, chunk.size)
         if chunk.size:
             self._count(found, chunk)
-        found = self._held(found)
+        return self._taken(found, target)
+
+    def destination(self, upload_id: str, piece: SentPiece) -> Destination | None:
+        """Return where the sender may put the next chunk past the platform; None if the store is not reached so.
+
+        Raises:
+            OffsetConflict, InvalidInput, NotFound, RuleBroken: As ``append``, before a byte is sent.
+        """
+        found, _ = self._next(upload_id, piece.start, piece.size)
+        if not piece.size:
+            raise InvalidInput("upload.chunk_size", "an empty chunk has no address")
+        return self.objects.pieces.destination(found.id, piece.name, piece.size, piece.sha256)
+
+    def count(self, upload_id: str, piece: SentPiece) -> Upload:
+        """Count a chunk that its sender has put there, after its bytes were read and hashed; go on as ``append`` does.
+
+        Raises:
+            InvalidInput: ``upload.cut``: it has other bytes, and is thrown away.
+            OffsetConflict, NotFound, RuleBroken: As ``append``; ``NotFound`` also if it is not there.
+        """
+        found, target = self._next(upload_id, piece.start, piece.size)
+        self._count_sent(found, piece, is_right=self._is_right(found, piece))
+        return self._taken(found, target)
+
+    def _next(self, upload_id: str, start: int, size: int) -> tuple[Upload, BidTarget]:
+        found = self._row(upload_id)
+        target = service.part_target(self.ledger, self.actor, self.bid, found.sha256)
+        require_next(found, start, size)
+        return found, target
+
+    def _taken(self, upload: Upload, target: BidTarget) -> Upload:
+        found = self._held(upload)
         if found.is_whole:
             self._finish(found, target)
         return found
+
+    def _is_right(self, upload: Upload, piece: SentPiece) -> bool:
+        state, size = hashlib.sha256(), 0
+        for data in self.objects.pieces.chunks(upload.id, [piece.name]):
+            state.update(data)
+            size += len(data)
+        return (size, state.hexdigest()) == (piece.size, piece.sha256)
+
+    def _count_sent(self, upload: Upload, piece: SentPiece, *, is_right: bool) -> None:
+        """Name the piece in a row, or throw it away if it is wrong; whoever holds the row decides for all that came."""
+        pieces = self.objects.pieces
+        with self.ledger.upkeep() as conn:
+            store.touch_upload(conn, upload.id)
+            now = queries.find_upload(conn, self.bid, upload_id=upload.id)
+            if now is None or now.offset != piece.start:
+                raise OffsetConflict(0 if now is None else now.offset)
+            if not is_right:
+                pieces.drop(upload.id, piece.name)
+            elif pieces.size(upload.id, piece.name) != piece.size:
+                raise NotFound("piece")  # thrown away by another request since it was read
+            else:
+                store.add_piece(conn, upload.id, piece.start, piece.size, piece.name)
+        if not is_right:
+            raise InvalidInput("upload.cut", "other bytes came than were announced")
 
     def _count(self, upload: Upload, chunk: Chunk) -> None:
         name, size = self.objects.pieces.put(upload.id, chunk.body)
@@ -196,6 +268,8 @@ def _end(ledger: Ledger, objects: ObjectStore, upload_id: str, *, untouched_sinc
 def sweep(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
     """End every upload that nobody has touched for ``upload_keep_ms``, and remove pieces without an upload.
 
+    What synthetic bidders left goes as well, unless the round that compares two stores does that (``bids.copying``).
+
     One round for all bids, for ever, at a fixed pace: neither its errand nor what an operator reads of it tells whether
     there is any (G4).
     """
@@ -205,6 +279,8 @@ def sweep(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         now = ledger.platform_time(conn)
     try:
         _sweep(ledger, objects, now - runtime.upload_keep_ms)
+        if runtime.copies is None:
+            sweeping.sweep(ledger, objects, now)
     except StoreAway as error:
         raise Postponed(now + RETRY_MS, "the object store does not answer") from error
     return now + SWEEP_EVERY_MS

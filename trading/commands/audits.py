@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Final
 import click
 from sqlalchemy import Connection, NullPool, create_engine
 
-from trading.assembly import authority_roots, open_copies, open_objects
+from trading.assembly import OPENED, authority_roots, open_copies, open_objects, opened_in
 from trading.audit.fsck import Fsck
 from trading.audit.model import Report
 from trading.audit.replay import Mismatch, replay
 from trading.audit.rules.policy import parse_policy
-from trading.bids.queries import envelope_documents
 from trading.bids.rules.envelope import parse_envelope
+from trading.bids.sweeping import envelope_documents
 from trading.commands.context import telling
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.commands.objects import PairCheck, check_objects
 from trading.config import Settings
 from trading.db import psycopg_url
+from trading.evaluation.queries import stored_files
 from trading.kernel.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -78,12 +79,20 @@ def _mirror(settings: Settings) -> Bucket | None:
 def _objects(report: Report, settings: Settings, conn: Connection, *, repair: bool) -> None:
     """Hash every object again; this takes as long as reading everything that was ever sent."""
     now = SystemClock().now_ms()  # stores tell their own time, also beside a demonstration whose time was moved on
-    wanted = {part.sha256 for raw in envelope_documents(conn) for part in parse_envelope(raw).parts}
-    pair = open_copies(settings)
+    wanted = set()
+    for raw, is_kept in envelope_documents(conn):
+        if is_kept:
+            wanted |= {part.sha256 for part in parse_envelope(raw).parts}
+        else:
+            report.count("old versions of synthetic bidders whose parts may be gone")
+    pair, opened = open_copies(settings), stored_files(conn)
     if pair is not None:
         PairCheck(report, pair, now=now, repair=repair).run(wanted)
+        PairCheck(report, opened_in(pair), now=now, repair=repair, what=OPENED).run(opened)
     elif settings.object_store is not None:
-        check_objects(report, open_objects(settings.object_store, settings.data_dir), wanted)
+        store = open_objects(settings.object_store, settings.data_dir)
+        check_objects(report, store, wanted)
+        check_objects(report, store.folder(OPENED), opened, what=OPENED)
 
 
 def _as_json(report: Report) -> str:

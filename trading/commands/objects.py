@@ -19,13 +19,16 @@ CHECK: Final = "object"
 ON_ITS_WAY_MS: Final = 7_200_000  # two rounds that compare both stores
 
 
-def check_objects(report: Report, store: ObjectStore, wanted: Iterable[str]) -> None:
-    """Read every object of the only store; ``wanted`` are the digests that must be there."""
+def check_objects(report: Report, store: ObjectStore, wanted: Iterable[str], *, what: str = "") -> None:
+    """Read every object of the only store; ``wanted`` are the digests that must be there.
+
+    ``what`` calls objects that lie in a folder of their own.
+    """
     try:
         for digest in sorted({*store.walk(), *wanted}):
-            _told_state(report, _named("", digest), state_of(store, digest))
+            _told_state(report, _named(what, "", digest), state_of(store, digest))
     except OSError as error:
-        report.skip(CHECK, "object store", str(error))
+        report.skip(CHECK, f"{what} object store".strip(), str(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +44,26 @@ class _Bad:
 class PairCheck:
     """One run over two stores that should have the same objects."""
 
-    def __init__(self, report: Report, pair: PairedStore, *, now: int, repair: bool) -> None:
-        """Report to ``report``; ``now`` (ms) tells what may still be on its way; ``repair`` makes bad copies anew."""
+    def __init__(self, report: Report, pair: PairedStore, *, now: int, repair: bool, what: str = "") -> None:
+        """Report to ``report``; ``now`` (ms) tells what may still be on its way; ``repair`` makes bad copies anew.
+
+        ``what`` calls objects that lie in folders of their own.
+        """
         self._report, self._pair = report, pair
-        self._now, self._repair = now, repair
+        self._now, self._repair, self._what = now, repair, what
 
     def run(self, wanted: Iterable[str]) -> None:
         """Compare both stores; ``wanted`` are the digests of which at least one must have the bytes."""
         try:
             digests: Collection[str] = {*self._pair.walk(), *wanted}
         except OSError as error:
-            self._report.skip(CHECK, "object stores", str(error))
+            self._report.skip(CHECK, f"{self._what} object stores".strip(), str(error))
             return
         for digest in sorted(digests):
             try:
                 self._compare(digest)
             except OSError as error:
-                self._report.skip(CHECK, digest, str(error))
+                self._report.skip(CHECK, _named(self._what, "", digest), str(error))
 
     def _compare(self, digest: str) -> None:
         pair = self._pair
@@ -65,8 +71,8 @@ class PairCheck:
         if first is State.GOOD and second is State.MISSING and self._is_on_its_way(digest):
             self._report.count("objects on their way to the second store")
             return
-        _told_state(self._report, _named(FIRST, digest), first)
-        _told_state(self._report, _named(SECOND, digest), second)
+        _told_state(self._report, _named(self._what, FIRST, digest), first)
+        _told_state(self._report, _named(self._what, SECOND, digest), second)
         if self._repair and first is State.GOOD is not second:
             self._make_again(digest, _Bad(source=pair.first, target=pair.second, name=SECOND, state=second))
         elif self._repair and second is State.GOOD is not first:
@@ -82,7 +88,7 @@ class PairCheck:
                 bad.target.set_aside(digest)
             copy_object(bad.source, bad.target, digest)
         except (NotFound, IntegrityFailure, InvalidInput) as error:
-            self._report.skip(CHECK, _named(bad.name, digest), f"not repaired: {error}")
+            self._report.skip(CHECK, _named(self._what, bad.name, digest), f"not repaired: {error}")
         else:
             self._report.count("objects repaired")
 
@@ -98,5 +104,5 @@ def _told_state(report: Report, place: str, state: State) -> None:
     report.count("objects")
 
 
-def _named(store: str, digest: str) -> str:
-    return f"{store} store {digest}" if store else digest
+def _named(what: str, store: str, digest: str) -> str:
+    return " ".join(filter(None, (what, store and f"{store} store", digest)))

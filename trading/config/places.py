@@ -1,5 +1,7 @@
 """Places in S3-compatible object storage: ``s3://bucket[/prefix]?endpoint=https://host[&region=name][&style=path]``.
 
+With ``&outside=https://host`` readers and senders may reach the bucket themselves, under that address.
+
 The address names no secret. The two halves of the access key stand in a file of their own, a line each.
 """
 
@@ -12,7 +14,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*\Z")
-_OPTIONS = frozenset({"endpoint", "region", "style"})
+_OPTIONS = frozenset({"endpoint", "outside", "region", "style"})
 _STYLES = frozenset({"auto", "path", "virtual"})
 _DEFAULT_REGION = "us-east-1"  # what services without regions expect in a signature
 _WORDS = 2
@@ -31,6 +33,7 @@ class Place:
         style: Whether the bucket stands in the ``path`` or in the host (``virtual``); ``auto`` knows it from the host.
         key: Name of the access key.
         secret: Its secret half.
+        outside: Scheme, host and port under which readers and senders reach the service; empty if they do not.
     """
 
     bucket: str
@@ -40,6 +43,7 @@ class Place:
     style: str
     key: str
     secret: str = field(repr=False)
+    outside: str = ""
 
 
 def is_s3(url: str) -> bool:
@@ -59,23 +63,31 @@ def place_of(url: str, key_file: Path) -> Place:
         style=options.get("style", "auto"),
         key=key,
         secret=secret,
+        outside=options.get("outside", ""),
     )
 
 
 def faults_of(url: str) -> list[str]:
     """Return what is wrong with an address, as ends of sentences."""
     parts, options = _split(url)
-    endpoint = urlsplit(options.get("endpoint", ""))
     found = []
     if not _BUCKET.match(parts.netloc) or not _PREFIX.match(_prefix(parts)) or parts.fragment:
         found.append("must be s3://bucket or s3://bucket/prefix, with ?endpoint=https://host behind it.")
-    if endpoint.scheme not in {"http", "https"} or not endpoint.hostname or endpoint.path or endpoint.username:
-        found.append("needs endpoint=https://host, scheme and host alone.")
-    elif endpoint.scheme == "http" and endpoint.hostname not in _LOOPBACK:
-        found.append("leaves this machine, so its endpoint must begin with https://.")
+    found += _faults_of_host("endpoint", options.get("endpoint", ""))
+    if "outside" in options:
+        found += _faults_of_host("outside", options["outside"])
     if set(options) - _OPTIONS or options.get("style", "auto") not in _STYLES:
-        found.append("knows endpoint, region and style (auto, path or virtual) and nothing else.")
+        found.append("knows endpoint, outside, region and style (auto, path or virtual) and nothing else.")
     return found
+
+
+def _faults_of_host(option: str, value: str) -> list[str]:
+    host = urlsplit(value)
+    if host.scheme not in {"http", "https"} or not host.hostname or host.path or host.username or host.query:
+        return [f"needs {option}=https://host, scheme and host alone."]
+    if host.scheme == "http" and host.hostname not in _LOOPBACK:
+        return [f"leaves this machine, so its {option} must begin with https://."]
+    return []
 
 
 def is_key(text: str) -> bool:

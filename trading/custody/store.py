@@ -92,6 +92,12 @@ def mark_answered(conn: Connection, job_id: str, at: int, answer_sha256: str) ->
     conn.execute(custodian_job.update().where(custodian_job.c.id == job_id).values(**values))
 
 
+def mark_refused(conn: Connection, job_id: str, at: int, code: str) -> None:
+    """Remember why the agent did not do a job for now; the job stays on its list."""
+    waits = (custodian_job.c.id == job_id) & custodian_job.c.answered_at.is_(None)
+    conn.execute(custodian_job.update().where(waits).values(refused_at=at, refusal=code))
+
+
 def add_nonce(conn: Connection, kid: str, nonce: bytes, created: int, *, forget_before: int) -> bool:
     """Keep the nonce of a poll, and forget those too old to be accepted again; False if it was used before."""
     conn.execute(custodian_nonce.delete().where(custodian_nonce.c.created < forget_before))

@@ -38,6 +38,8 @@ custodian_job = Table(
     Column("request", LargeBinary, nullable=False),  # what the job says, canonical JSON
     Column("answered_at", BigInteger, nullable=True),
     Column("answer_sha256", LargeBinary, nullable=True),  # of the canonical answer: a second, different one is refused
+    Column("refused_at", BigInteger, nullable=True),  # by the agent, lately; it may answer later all the same
+    Column("refusal", Text, nullable=True),  # its code
     schema="desk",
 )
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from trading.audit.queries import LoggedRecord, logged, records_of, records_of_draw
 from trading.audit.tables import audit_entry
+from trading.bids import queries as bids
 from trading.bids.queries import Version, versions_of_lot
 from trading.documents.queries import of_procedure
 from trading.documents.tables import document
@@ -19,6 +20,7 @@ from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound
 from trading.kernel.events import Registry
 from trading.kernel.ids import PRACTICE
+from trading.kernel.roles import Actor, Role
 from trading.kernel.signed import SignedDocument
 from trading.notices.tables import notice
 from trading.openings import queries as openings
@@ -179,6 +181,23 @@ def _rescue(contents: Contents, bid: str, s_b: bytes, s_c: bytes) -> bytes:
 def _enrolments(conn: Connection) -> list[SignedDocument]:
     query = select(document.c.bytes, document.c.sigs).where(document.c.typ == "mb.key-enrol")
     return [SignedDocument.from_parts(bytes(row.bytes), bytes(row.sigs)) for row in conn.execute(query)]
+
+
+def readable_bid(conn: Connection, actor: Actor, bid: str) -> tuple[str, bool]:
+    """Return the procedure of a bid whose evidence an actor may have, and whether the bid is the actor's own.
+
+    Raises:
+        NotFound: No such bid, or the actor is neither its bidder nor the supervisor of its procedure nor an auditor.
+    """
+    target = bids.target(conn, bid)
+    if target is None:
+        raise NotFound(bid)
+    head, own = target.head, actor.organisation
+    is_own = Role.BIDDER in actor.roles and head.bidder == own
+    supervises = Role.SUPERVISOR in actor.roles and procedures.find(conn, head.procedure).supervisor_code == own
+    if not is_own and not supervises and Role.AUDITOR not in actor.roles:
+        raise NotFound(bid)
+    return head.procedure, is_own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 from trading.audit.evidence import LogPart, consistency_files, continuations, log_parts
@@ -14,14 +15,15 @@ from trading.audit.rules.note import Checkpoint, parse_checkpoint_text, parse_no
 from trading.audit.rules.tiles import TILE_WIDTH, Tile, bundle_bytes, parse_bundle, tiles_of
 from trading.audit.rules.tree import HASH_BYTES
 from trading.audit.runtime import Runtime
-from trading.audit.service import LogReader, WitnessedNote, reader, witnessed
+from trading.audit.service import LogReader, WitnessedNote, reader, record_access, witnessed
 from trading.disclosure import queries
 from trading.disclosure.queries import Contents
 from trading.disclosure.rules.tiers import Tier, shows_document, shows_part, shows_record
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import sha256_hex
 from trading.kernel.encoding import b64u
-from trading.kernel.errors import NotFound, RuleBroken
+from trading.kernel.errors import Conflict, NotFound, RuleBroken
+from trading.kernel.roles import Actor
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same content always gives the same bytes
 _PAGE: Final = 5_000
@@ -106,6 +108,33 @@ def export_procedure(
     _add_parts(runtime, writer, contents)
     kind = "auditor" if tier is Tier.AUDIT else "public"
     writer.finish(_header(runtime, note, kind=kind, tier=tier, procedure=reference))
+
+
+def hand_out_evidence(runtime: Runtime, actor: Actor, bid: str, target: Path, extras: BundleExtras) -> None:
+    """Write the evidence of the result of one bid to the new file ``target``, mode 0600.
+
+    For its bidder, the supervisor of its procedure, and auditors; of these two it is recorded before the file gets its
+    name, because whoever has it can read the bid (SB1 S11, F58).
+
+    Raises:
+        NotFound: No such bid for this actor, or no completed opening lists it.
+        RuleBroken: ``log.not_witnessed``.
+        Conflict: ``target`` is there already.
+    """
+    if target.exists():
+        raise Conflict(f"{target} is there already")
+    with runtime.ledger.read() as conn:
+        reference, is_own = queries.readable_bid(conn, actor, bid)
+    fresh = target.with_name(f".{target.name}.{token_hex(6)}")
+    try:
+        fresh.touch(mode=0o600, exist_ok=False)
+        tier = Tier.BIDDERS if runtime.demo else Tier.PUBLIC
+        export_procedure(runtime, reference, tier, fresh, extras, bid=bid)
+        if not is_own:
+            record_access(runtime.ledger, actor, f"evidence:{reference}:{bid}")
+        target.hardlink_to(fresh)  # never replaces anything
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def export_draw(runtime: Runtime, draw: str, tier: Tier, target: Path, extras: BundleExtras) -> None:

@@ -287,6 +287,20 @@ def files_of(conn: Connection, bid: str) -> tuple[OpenedFile, ...] | None:
     return found or None
 
 
+def stored_files(conn: Connection) -> set[str]:
+    """Return the SHA-256 (hex) of every file of an opened bid that is stored: those that were not kept away.
+
+    A part without files is told as one empty file, and is not stored in clear.
+    """
+    columns = (opened_file.c.sha256, opened_file.c.size, opened_file.c.kind, opened_file.c.findings)
+    stored = set()
+    for row in conn.execute(select(*columns)):
+        is_part = row.kind == "empty" and row.size > 0
+        if not is_part and verdict_of([Found(each) for each in row.findings]) is not Verdict.QUARANTINED:
+            stored.add(bytes(row.sha256).hex())
+    return stored
+
+
 def completed_opening(conn: Connection, entry_id: int) -> dict[str, Any]:
     """Return the record ``opening.completed`` of an entry.
 

@@ -30,7 +30,7 @@ from trading.notices.rules.ocds import ocid
 from trading.notices.rules.progress import LotState, Stage
 from trading.receipts.service import Offer, offer
 from trading.receipts.views import PDF, PROOF, download
-from trading.web.downloads import STAMP_TYPE, attachment, evidence_file
+from trading.web.downloads import STAMP_TYPE, evidence_file, handed_out
 from trading.web.instants import day_start
 from trading.web.locale import pick
 from trading.web.permissions import public
@@ -183,11 +183,11 @@ def record(reference: str, lot: str, form: str) -> Response:
 
 @blueprint.get("/procedures/<reference>/files/<digest>")
 @public
-def tender_file(reference: str, digest: str) -> Response:
+def tender_file(reference: str, digest: str) -> AnyResponse:
     """A tender document: for everyone, without an account, and nothing counts who took it (DOC-05, NOT-36)."""
     with _runtime().ledger.read() as conn:
         found = texts.tender_file(conn, reference, digest)
-    return attachment(_runtime().objects, found.name, found.media, found.sha256, found.size)
+    return handed_out(_runtime().objects, found.name, found.media, found.sha256, found.size)
 
 
 @blueprint.get("/procedures/<reference>/lots/<lot>/result")

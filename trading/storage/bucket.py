@@ -22,6 +22,7 @@ from typing_extensions import override
 from trading.config import ConfigError, Place
 from trading.kernel.errors import Conflict, IntegrityFailure
 from trading.storage.objects import CHUNK, StoreAway
+from trading.storage.outside import Outside
 
 ATTEMPTS: Final = 3  # of one request; the library repeats what failed on the way or with a 5xx
 PART: Final = 16 * 1024 * 1024  # bytes; 20 GiB are 1 280 of at most 10 000 parts
@@ -64,20 +65,24 @@ class Bucket:
             response_checksum_validation="when_required",
             s3={"addressing_style": place.style, "payload_signing_enabled": True},
         )
-        self._client: Any = _session().client(
-            "s3",
-            endpoint_url=place.endpoint,
-            region_name=place.region,
-            aws_access_key_id=place.key,
-            aws_secret_access_key=place.secret,
-            config=config,
+        self._client = _client(place, place.endpoint, config)
+        # A client of its own: whoever signs an address does not have the body.
+        signing = Config(
+            signature_version="s3v4",
+            request_checksum_calculation="when_required",
+            s3={"addressing_style": place.style},
         )
+        self.outside = Outside(_client(place, place.outside, signing), place.bucket) if place.outside else None
 
     def folder(self, name: str) -> Bucket:
         """Return the folder ``name`` below the prefix, over the same client."""
         found = copy(self)
         found._prefix = f"{self._prefix}{name}/"  # noqa: SLF001 - its own copy
         return found
+
+    def key(self, name: str) -> str:
+        """Return how the service calls an object."""
+        return self._prefix + name
 
     def read(self, name: str) -> Version | None:
         """Return an object that fits into memory, or None if there is none."""
@@ -177,7 +182,7 @@ class Bucket:
         return f"s3://{self._bucket}/{self._prefix}"
 
     def _at(self, name: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": self._prefix + name}
+        return {"Bucket": self._bucket, "Key": self.key(name)}
 
     def _get(self, name: str) -> dict[str, Any] | None:
         try:
@@ -245,6 +250,17 @@ class Bucket:
 def _session() -> Any:  # noqa: ANN401 - the library has no types
     """Return what the clients of a process share: each of its own reads the service's description, 11 MB, once more."""
     return boto3.session.Session()
+
+
+def _client(place: Place, endpoint: str, config: Config) -> Any:  # noqa: ANN401 - the library has no types
+    return _session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=place.region,
+        aws_access_key_id=place.key,
+        aws_secret_access_key=place.secret,
+        config=config,
+    )
 
 
 def _headers(kind: Kind | None) -> dict[str, str]:

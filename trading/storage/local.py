@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 
 from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.storage.durable import make_directory, sync_directory
-from trading.storage.objects import ASIDE, CHUNK, MAX_PART
+from trading.storage.objects import ASIDE, CHUNK, MAX_PART, Saved
 from trading.storage.pieces import FOLDER, LocalPieces
 from trading.storage.streams import copy_hashed
 
@@ -116,6 +116,16 @@ class LocalStore:
             return self._path(digest).stat().st_mtime_ns // 1_000_000
         except FileNotFoundError:
             return None
+
+    def address(self, digest: str, size: int, saved: Saved) -> None:
+        """Return None: a directory has no address."""
+
+    def remove(self, digest: str) -> None:
+        """Remove the file."""
+        path = self._path(digest)
+        with suppress(FileNotFoundError):
+            path.unlink()
+            sync_directory(path.parent)
 
     def walk(self) -> Iterator[str]:
         """Yield the digest of every object."""

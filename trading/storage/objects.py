@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 if TYPE_CHECKING:
@@ -15,6 +16,14 @@ ASIDE: Final = "aside"  # folder of objects whose bytes were wrong when they wer
 
 class StoreAway(OSError):
     """The service that keeps the bytes does not answer, or refuses; what was asked may be asked again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """How whoever gets an object saves it: its media type and the header ``Content-Disposition``."""
+
+    media: str
+    disposition: str
 
 
 class ObjectStore(Protocol):
@@ -56,6 +65,22 @@ class ObjectStore(Protocol):
 
     def stat(self, digest: str) -> int | None:
         """Return the size in bytes, or None if there is no such object."""
+        ...
+
+    def address(self, digest: str, size: int, saved: Saved) -> str | None:
+        """Return an address under which anybody who has it can fetch the object for some minutes, and nothing else.
+
+        None if the place is not reached from outside, or has no object of this size (bytes): then the bytes are handed
+        out by ``chunks``. Nobody hashes on the way what is fetched there.
+        """
+        ...
+
+    def remove(self, digest: str) -> None:
+        """Throw an object away, in every place of this store; there may be none. For what no bid and no record needs.
+
+        Raises:
+            OSError: The place does not let it be removed.
+        """
         ...
 
     def walk(self) -> Iterator[str]:

@@ -16,7 +16,7 @@ from io import BytesIO
 from typing import BinaryIO, Final
 
 from trading.kernel.errors import IntegrityFailure, NotFound
-from trading.storage.objects import MAX_PART, ObjectStore, OneStore, StoreAway
+from trading.storage.objects import MAX_PART, ObjectStore, OneStore, Saved, StoreAway
 from trading.storage.pieces import Pieces
 from trading.storage.streams import expecting, joined
 
@@ -152,6 +152,20 @@ class PairedStore:
         if away is not None:
             raise away
         return None
+
+    def address(self, digest: str, size: int, saved: Saved) -> str | None:
+        """Return an address in the first store, if it has the object; the second store has none for anybody (S7.4)."""
+        if digest in self._doubted:
+            return None
+        try:
+            return self.first.address(digest, size, saved)
+        except OSError:  # the second one hands it out
+            return None
+
+    def remove(self, digest: str) -> None:
+        """Throw it away in the second store first: what the first one lacks would be copied back from there."""
+        self.second.remove(digest)
+        self.first.remove(digest)
 
     def walk(self) -> Iterator[str]:
         """Yield the digest of every object of either store, once."""

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, Final, Protocol
@@ -24,8 +25,29 @@ MOST_OF_ONE: Final = 8 * 1024 * 1024  # bytes of a piece (SB1 S7.1)
 _NAME: Final = re.compile(r"[0-9a-z]{1,40}\Z")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where a sender puts one piece with PUT, past the platform, and the headers that must come with it."""
+
+    url: str
+    headers: dict[str, str]
+
+
 class Pieces(Protocol):
     """What belongs to one upload lies together under its name: up to 40 lowercase letters and digits."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port under which senders reach the place themselves; empty if they do not."""
+        ...
+
+    def destination(self, upload: str, name: str, size: int, sha256: str) -> Destination | None:
+        """Return where one piece of exactly these bytes may be put, once, for some minutes; None without ``origin``."""
+        ...
+
+    def size(self, upload: str, name: str) -> int | None:
+        """Return the size of a piece in bytes, or None if there is none."""
+        ...
 
     def put(self, upload: str, source: BinaryIO) -> tuple[str, int]:
         """Store what ``source`` yields, durably; return the name of the piece and its size in bytes.
@@ -74,6 +96,21 @@ class LocalPieces:
     def __init__(self, root: Path) -> None:
         """Keep pieces in ``root``, which is made with the first of them."""
         self._root = root
+
+    @property
+    def origin(self) -> str:
+        """Return nothing: a directory has no address."""
+        return ""
+
+    def destination(self, upload: str, name: str, size: int, sha256: str) -> None:
+        """Return None."""
+
+    def size(self, upload: str, name: str) -> int | None:
+        """Return the size of the file."""
+        try:
+            return (self._root / require_name(upload) / require_name(name)).stat().st_size
+        except FileNotFoundError:
+            return None
 
     def put(self, upload: str, source: BinaryIO) -> tuple[str, int]:
         """Write, sync, and sync the name."""

@@ -18,8 +18,8 @@ from typing import BinaryIO, Final
 
 from trading.kernel.errors import IntegrityFailure, NotFound
 from trading.storage.bucket import Bucket, Kind
-from trading.storage.objects import ASIDE, MAX_PART, StoreAway
-from trading.storage.pieces import FOLDER, MOST_OF_ONE, require_name
+from trading.storage.objects import ASIDE, MAX_PART, Saved, StoreAway
+from trading.storage.pieces import FOLDER, MOST_OF_ONE, Destination, require_name
 from trading.storage.streams import copy_hashed, joined
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -93,6 +93,13 @@ class S3Store:
         """Return the size in bytes, or None."""
         return self._bucket.size(_name(digest))
 
+    def address(self, digest: str, size: int, saved: Saved) -> str | None:
+        """Return a signed address for reading, if readers reach the bucket and it has the object in this size."""
+        outside = self._bucket.outside
+        if outside is None or self.stat(digest) != size:
+            return None
+        return outside.reading(self._bucket.key(_name(digest)), saved)
+
     def since(self, digest: str) -> int | None:
         """Return when the service took the object, in ms, or None."""
         return self._bucket.stored_at(_name(digest))
@@ -114,6 +121,10 @@ class S3Store:
             _, size = copy_hashed(joined(found), file, MAX_PART)
             file.seek(0)
             self._bucket.create_large(f"{ASIDE}/{digest}.{token_hex(8)}", file, size, _SEALED)
+        self._bucket.remove(_name(digest))
+
+    def remove(self, digest: str) -> None:
+        """Remove the object; needs the right to delete."""
         self._bucket.remove(_name(digest))
 
     def walk(self) -> Iterator[str]:
@@ -140,6 +151,21 @@ class BucketPieces:
     def __init__(self, bucket: Bucket, spool: Path) -> None:
         """Store in ``bucket``; ``spool`` holds a piece until its sender has sent all of it."""
         self._bucket, self._spool = bucket, spool
+
+    @property
+    def origin(self) -> str:
+        """Return where senders reach the bucket."""
+        outside = self._bucket.outside
+        return "" if outside is None else outside.origin
+
+    def destination(self, upload: str, name: str, size: int, sha256: str) -> Destination | None:
+        """Return a signed address for writing, if senders reach the bucket."""
+        outside = self._bucket.outside
+        return None if outside is None else outside.writing(self._bucket.key(_piece(upload, name)), size, sha256)
+
+    def size(self, upload: str, name: str) -> int | None:
+        """Ask for the size alone."""
+        return self._bucket.size(_piece(upload, name))
 
     def put(self, upload: str, source: BinaryIO) -> tuple[str, int]:
         """Take the piece in whole, and only then give it to the service."""

@@ -1,17 +1,23 @@
-"""A stored file as a download: always an attachment, with its name as data, never shown inside a page."""
+"""A stored file as a download: always an attachment, with its name as data, never shown inside a page.
+
+A large one is fetched from the bucket itself where readers reach it; whoever calls has checked who asks (ADR 0062).
+"""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
-from trading.storage.objects import ObjectStore
+from trading.storage.objects import ObjectStore, Saved
 
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
+LEAST_BY_ADDRESS: Final = 8 * 1024 * 1024  # bytes; what is smaller is hashed before it goes out
 PROOF_TYPE: Final = "text/plain"
 STAMP_TYPE: Final = "application/timestamp-reply"
 
@@ -43,10 +49,29 @@ def attachment(store: ObjectStore, name: str, media: str, digest: str, size: int
     """
     response = Response(store.chunks(digest), mimetype=media)
     response.headers["Content-Length"] = str(size)
-    extension = name.rpartition(".")[2]
-    plain = extension if extension.isascii() and extension.isalnum() else "bin"
-    response.headers["Content-Disposition"] = (
-        f"attachment; filename=\"{digest[:16]}.{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    )
+    response.headers["Content-Disposition"] = _disposition(name, digest)
     response.headers["Cache-Control"] = IMMUTABLE
     return response
+
+
+def handed_out(store: ObjectStore, name: str, media: str, digest: str, size: int) -> AnyResponse:
+    """Return a file as ``attachment`` does, or send the reader of a large one to where it lies, for some minutes.
+
+    The address is for whoever asked just now, so nothing keeps the answer. Asking for the head alone gets the head:
+    the address would be signed for something else.
+    """
+    is_large = size >= LEAST_BY_ADDRESS and request.method == "GET"
+    saved = Saved(media=media, disposition=_disposition(name, digest))
+    address = store.address(digest, size, saved) if is_large else None
+    if address is None:
+        return attachment(store, name, media, digest, size)
+    response = redirect(address, HTTPStatus.SEE_OTHER)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _disposition(name: str, digest: str) -> str:
+    extension = name.rpartition(".")[2]
+    plain = extension if extension.isascii() and extension.isalnum() else "bin"
+    return f"attachment; filename=\"{digest[:16]}.{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

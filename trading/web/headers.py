@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 
 from trading.web.permissions import permission_of
 
@@ -41,7 +41,7 @@ PUBLIC_CACHE: Final = "public, max-age=5, must-revalidate"
 
 def _harden(response: Response) -> Response:
     if request.endpoint == "static" and (request.view_args or {}).get("filename") == SEALING_WORKER:
-        response.headers["Content-Security-Policy"] = SEALING_POLICY
+        response.headers["Content-Security-Policy"] = _sealing_policy()
     for name, value in FIXED.items():
         response.headers.setdefault(name, value)
     if request.is_secure:
@@ -51,6 +51,13 @@ def _harden(response: Response) -> Response:
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = PUBLIC_CACHE if _is_public(response) else "no-store"
     return response
+
+
+def _sealing_policy() -> str:
+    """Return what the worker that seals and sends may do: also send to the bucket, where senders reach it."""
+    runtime: Any = current_app.extensions.get("runtime")  # of trading.audit, which this package does not know
+    origin = "" if runtime is None else runtime.objects.pieces.origin
+    return SEALING_POLICY.replace("connect-src 'self'", f"connect-src 'self' {origin}") if origin else SEALING_POLICY
 
 
 def _is_public(response: Response) -> bool:

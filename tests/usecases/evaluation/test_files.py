@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.request import urlopen
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select
 
+from tests.build.signed_log import policy_text
+from tests.support.buckets import S3Server, Way
+from tests.support.doorman import doorman
 from tests.support.sitting import PRICES
 from tests.usecases.evaluation.conftest import Opened
 from tests.usecases.evaluation.test_pages import Room, examine, room  # noqa: F401 - a fixture
+from trading.assembly import opened_in
 from trading.audit import errands, relay
 from trading.audit.runtime import Runtime
 from trading.audit.tables import audit_entry
 from trading.audit.tables import errand as errand_table
+from trading.bids import copying
+from trading.commands import objects
+from trading.commands.audits import fsck
 from trading.evaluation import jobs
 from trading.evaluation.queries import OpenedFile, files_of
 from trading.evaluation.service import files
@@ -28,6 +38,9 @@ from trading.inspection.sandbox import inspect
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import sha256_hex
 from trading.storage.local import LocalStore
+from trading.storage.pair import PairedStore
+from trading.storage.s3 import S3Store
+from trading.web import downloads
 
 HANGS = "while True: pass"
 HANDLERS = {**relay.handlers(jobs.SUBSCRIPTIONS), **jobs.ERRANDS}
@@ -187,6 +200,88 @@ def test_texts_of_one_bid_are_kept_up_to_a_bound() -> None:
     assert [each.preview for each in files.with_texts(iter(made), most=10)] == ["a" * 4, "b" * 4, "", "", "d" * 2]
     assert list(files.with_texts(iter(made), most=13)) == made
     assert files.MOST_TEXT >= 50 * MOST_PREVIEW, "no bid of usual size is touched"
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_only_who_may_save_a_file_gets_an_address_and_only_of_what_is_shown(
+    worker: Worker, s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where readers reach the bucket (ADR 0062): the same questions are asked first as for the bytes."""
+    monkeypatch.setattr(downloads, "LEAST_BY_ADDRESS", 1)
+    store, room = S3Store(s3.outside(), tmp_path / "spool"), worker.room  # noqa: F811 - the one of the fixture
+    worker.runtime = replace(worker.runtime, opened=store)
+    room.clients["m-a1"].application.extensions["runtime"] = worker.runtime
+    examine(room)
+    page = room.of("songtao", "bids")
+    assert room.get("m-a1", f"{page}/files/{sha256_hex(b'songtao')}").status_code == HTTPStatus.NOT_FOUND
+    worker.work()
+    seen = set()
+    with s3.on(Way(before=doorman())):
+        for each in worker.files("songtao").values():
+            address = f"{page}/files/{each.sha256}"
+            for who in ("idle", "other"):
+                answer = room.get(who, address)
+                assert answer.status_code == HTTPStatus.NOT_FOUND, who
+                assert "Location" not in answer.headers, who
+            answer = room.get("m-a1", address)
+            seen.add((each.verdict, answer.status_code))
+            if each.verdict is Verdict.QUARANTINED:
+                assert "Location" not in answer.headers
+                continue
+            assert answer.headers["Cache-Control"] == "no-store"
+            with urlopen(answer.headers["Location"]) as found:  # noqa: S310 - the server of the tests
+                assert found.headers["Content-Type"] == "application/octet-stream"
+                assert found.headers["Content-Disposition"].startswith("attachment;")
+                assert sha256_hex(found.read()) == each.sha256
+    assert seen == {
+        (Verdict.CLEAN, HTTPStatus.SEE_OTHER),
+        (Verdict.WARNED, HTTPStatus.SEE_OTHER),
+        (Verdict.QUARANTINED, HTTPStatus.NOT_FOUND),
+    }
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_what_was_opened_has_a_second_copy_and_fsck_reads_both(worker: Worker, tmp_path: Path, opened: Opened) -> None:
+    """In folders of their own in both stores; what was kept away is in neither, and nothing asks for it."""
+    sealed = PairedStore(first=LocalStore(opened.objects), second=LocalStore(tmp_path / "copies"))
+    clear = opened_in(sealed)
+    worker.runtime = replace(worker.runtime, objects=sealed, copies=sealed, opened=clear)
+    worker.work()
+    found = [each for key in PRICES for each in worker.files(key).values()]
+    shown = {each.sha256 for each in found if each.verdict is not Verdict.QUARANTINED}
+    assert (set(clear.first.walk()), set(clear.second.walk())) == (shown, set())
+    _require_told(opened, tmp_path, dict.fromkeys(shown, "second"), later=True)
+    assert copying.compare(worker.runtime, {}) is not None
+    assert set(clear.first.walk()) == set(clear.second.walk()) == shown
+    assert not shown & set(sealed.second.walk()), "apart from what is sealed"
+    _require_told(opened, tmp_path, {})
+    lost = min(shown)
+    clear.first.remove(lost)
+    assert sha256_hex(clear.get(lost)) == lost, "read from the second one meanwhile"
+    _require_told(opened, tmp_path, {lost: "first"})
+    assert copying.compare(worker.runtime, {}) is not None
+    _require_told(opened, tmp_path, {})
+    for each in shown:
+        clear.remove(each)
+
+
+def _require_told(opened: Opened, folder: Path, wrong: dict[str, str], *, later: bool = False) -> None:
+    """See that the auditor's command names exactly these objects of opened bids as missing, by their store."""
+    environment = {
+        "DATABASE_URL": opened.database.url("trading_auditor"),
+        "LOG_DIR": str(folder / "log"),
+        "LOG_ORIGIN": "log.test/audit",
+        "OBJECT_STORE_URL": opened.objects.as_uri(),
+        "OBJECT_COPY_URL": (folder / "copies").as_uri(),
+        "WITNESS_POLICY": str(folder / "policy"),
+    }
+    (folder / "policy").write_text(policy_text())
+    with pytest.MonkeyPatch.context() as patch:
+        if later:
+            patch.setattr(objects, "ON_ITS_WAY_MS", 0)
+        told = json.loads(CliRunner().invoke(fsck, ["--json", "--objects"], env=environment).stdout)
+    found = {each["place"] for each in told["findings"] if each["place"].startswith("opened ")}
+    assert found == {f"opened {store} store {digest}" for digest, store in wrong.items()}
 
 
 def test_what_an_inspection_that_was_killed_left_in_clear_is_removed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from trading.demo.cast import BIDDERS, numbered_bidder
 @pytest.fixture(scope="session")
 def market(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """An open lot, its share keys held by custodians of this process."""
-    bidders = (*BIDDERS, *(numbered_bidder(number) for number in range(15)))
+    bidders = (*BIDDERS, *(numbered_bidder(number) for number in range(17)))
     with (
         clone(server, demo=True) as database,
         open_market(database, tmp_path_factory.mktemp("market"), bidders) as market,

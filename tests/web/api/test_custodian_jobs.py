@@ -23,6 +23,7 @@ from trading.custody.rules.jobs import Job, JobKind, read_job
 from trading.custody.store import add_job
 from trading.kernel.canonical import dumps
 from trading.kernel.encoding import b64u
+from trading.openings.service import keeping
 
 HIDDEN = re.compile(r'<input[^>]*name="(csrf_token)"[^>]*value="([^"]*)"')
 
@@ -120,6 +121,12 @@ def test_the_jobs_of_others_do_not_exist(market: Market) -> None:
     assert post(market, association, {"answer": {}, "job": job_id}).status_code == 404
 
 
+def refusal_of(market: Market, job_id: str) -> str | None:
+    """Return the code that the people of the institution read beside a job that waits."""
+    _, task, _, _ = keeping.exchange(market.runtime.ledger, market.stage.actors["centre-custodian"], job_id)
+    return task.refusal
+
+
 def test_an_answer_is_taken_once_and_again_if_it_is_the_same(market: Market) -> None:
     centre, job_id = key_of(market, "centre"), admit_job(market, "centre")
     policy = market.current_policy.sha256
@@ -128,8 +135,12 @@ def test_an_answer_is_taken_once_and_again_if_it_is_the_same(market: Market) -> 
     refusal = {"job": job_id, "refusal": {"code": "order.fork", "detail": ""}}
     assert post(market, centre, refusal).get_json() == {"result": "accepted"}
     assert job_id in {job["id"] for job in jobs(market, centre)}  # a refused job stays open
+    assert refusal_of(market, job_id) == "order.fork"
     for _ in range(2):
         assert post(market, centre, right).get_json() == {"result": "accepted"}
+    assert refusal_of(market, job_id) is None, "it was answered after all"
+    assert post(market, centre, refusal).get_json() == {"result": "accepted"}
+    assert refusal_of(market, job_id) is None, "and what comes late changes nothing"
     other = {"answer": {"policy_sha256": policy, "schedule_sha256": "1" * 64}, "job": job_id}
     assert post(market, centre, other).status_code == 409
     assert job_id not in {job["id"] for job in jobs(market, centre)}

@@ -1,14 +1,16 @@
 """Parts of bids in chunks (SB1 S7.1): begin, append, ask for the offset, give up. Own bids only.
 
 Fields are those of the IETF's *Resumable Uploads for HTTP* (draft-ietf-httpbis-resumable-upload). A client that knows
-nothing begins again: the answer tells where to go on. A foreign upload is answered as one that does not exist.
+nothing begins again: the answer tells where to go on. A foreign upload is answered as one that does not exist. Where
+senders reach the bucket, a chunk may go there past the platform, which then reads and counts it (ADR 0062).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import LengthRequired
@@ -16,8 +18,8 @@ from werkzeug.exceptions import LengthRequired
 from trading.api import tokens
 from trading.api.bodies import answer, body, runtime, text_member
 from trading.bids.rules.uploads import LEAST_CHUNK, MOST_CHUNK, OffsetConflict, Upload
-from trading.bids.uploads import Chunk, Uploads
-from trading.kernel.errors import InvalidInput
+from trading.bids.uploads import Chunk, SentPiece, Uploads
+from trading.kernel.errors import InvalidInput, NotFound
 from trading.kernel.roles import Role
 from trading.storage.objects import MAX_PART
 from trading.web.errors import problem_of, respond
@@ -44,9 +46,7 @@ def _elsewhere(error: OffsetConflict) -> Response:
 def begin(bid: str) -> Response:
     """Begin the upload of a part, or find the one that is on its way, or the part if it is stored."""
     content = body()
-    sha256, length = text_member(content, "sha256"), content.get("length")
-    if not _DIGEST.match(sha256):
-        raise InvalidInput("body.malformed", "sha256 is 64 characters of lowercase hex")
+    sha256, length = _digest(content), content.get("length")
     if type(length) is not int or not 0 <= length < _LARGEST:
         raise InvalidInput("body.malformed", "length is a number of bytes")
     found = _uploads(bid).begin(text_member(content, "name"), sha256, length)
@@ -71,6 +71,41 @@ def append(bid: str, upload: str) -> Response:
     chunk = Chunk(start=int(start), size=request.content_length or 0, body=cast("BinaryIO", request.stream))
     found = _uploads(bid).append(upload, chunk)
     return _told(found, HTTPStatus.CREATED if found.is_whole else HTTPStatus.OK)
+
+
+@blueprint.post("/<upload>/pieces")
+@allow(Role.BIDDER, relation="own_bid")
+@tokens.scoped("write:bids")
+def address(bid: str, upload: str) -> Response:
+    """Return where the chunk at ``offset`` may be put past the platform, for these very bytes and for minutes."""
+    found = _uploads(bid).destination(upload, _piece(body().get("offset")))
+    if found is None:
+        raise NotFound("address")
+    return answer({"headers": found.headers, "url": found.url}, HTTPStatus.CREATED)
+
+
+@blueprint.post("/<upload>/pieces/<int:start>")
+@allow(Role.BIDDER, relation="own_bid")
+@tokens.scoped("write:bids")
+def count(bid: str, upload: str, start: int) -> Response:
+    """Count the chunk that was put there: its bytes are read and hashed first. Answers as ``append`` does."""
+    found = _uploads(bid).count(upload, _piece(start))
+    return _told(found, HTTPStatus.CREATED if found.is_whole else HTTPStatus.OK)
+
+
+def _piece(start: object) -> SentPiece:
+    content = body()
+    sha256, size = _digest(content), content.get("length")
+    if type(start) is not int or type(size) is not int or not (0 <= start < _LARGEST and 0 <= size < _LARGEST):
+        raise InvalidInput("body.malformed", "offset and length are numbers of bytes")
+    return SentPiece(start=start, size=size, sha256=sha256)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    sha256 = text_member(content, "sha256")
+    if not _DIGEST.match(sha256):
+        raise InvalidInput("body.malformed", "sha256 is 64 characters of lowercase hex")
+    return sha256
 
 
 @blueprint.route("/<upload>", methods=["HEAD"])
@@ -100,9 +135,11 @@ def _uploads(bid: str) -> Uploads:
 
 
 def _told(found: Upload, status: int) -> Response:
-    is_stored = found.is_whole and (not found.id or request.method == "PATCH")
+    is_stored = found.is_whole and (not found.id or request.endpoint != "uploads.begin")
     told = {"complete": is_stored, "length": found.length, "offset": found.offset, "sha256": found.sha256}
-    upload = {"upload": found.id} if found.id and not is_stored else {}
+    upload: dict[str, object] = {"upload": found.id} if found.id and not is_stored else {}
+    if upload and runtime().objects.pieces.origin:
+        upload["direct"] = True
     return _with_fields(answer({**told, **upload}, status), found, is_complete=is_stored)
 
 

@@ -40,7 +40,7 @@ from trading.kernel.roles import Actor
 from trading.openings.model import Place, bid_event
 from trading.openings.rules.transcripts import parse_transcript
 from trading.openings.rules.verdicts import Code
-from trading.storage.objects import OneStore
+from trading.storage.objects import ObjectStore
 
 INSPECT: Final = "evaluation.inspect"
 RETRY_MS: Final = 60_000
@@ -137,7 +137,7 @@ def _opened(conn: Connection, bid: str, entry_id: int) -> _Opened | None:
     return _Opened(envelope=envelope, identity=identity, place=place)
 
 
-def _inspected(runtime: Runtime, target: OneStore, opened: _Opened, folder: Path) -> Iterator[OpenedFile]:
+def _inspected(runtime: Runtime, target: ObjectStore, opened: _Opened, folder: Path) -> Iterator[OpenedFile]:
     """Yield every file of the part, stored if it may be shown; a part that does not open is told as one file."""
     part = next(each for each in opened.envelope.parts if each.name == _PART)
     sealed, plain = folder / "sealed", folder / "plain"
@@ -177,7 +177,7 @@ def with_texts(files: Iterator[OpenedFile], most: int = MOST_TEXT) -> Iterator[O
         yield kept
 
 
-def _look(target: OneStore, path: str, place: Path) -> OpenedFile:
+def _look(target: ObjectStore, path: str, place: Path) -> OpenedFile:
     with place.open("rb") as file:
         found = inspect(file, path)
         file.seek(0)

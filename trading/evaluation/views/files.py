@@ -18,7 +18,7 @@ from trading.evaluation.views.blueprint import Room, blueprint, lot_state, names
 from trading.inspection.findings import Verdict
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Role
-from trading.web.downloads import attachment
+from trading.web.downloads import handed_out
 from trading.web.permissions import allow
 
 _BYTES: Final = "application/octet-stream"
@@ -45,7 +45,7 @@ def file(reference: str, lot: str, bid: str, sha256: str) -> Response:
     store = runtime().opened
     if store is None or store.stat(sha256) is None:
         raise NotFound(sha256)
-    response = attachment(store, found.path.rsplit("/", 1)[-1], _BYTES, sha256, found.size)
+    response = handed_out(store, found.path.rsplit("/", 1)[-1], _BYTES, sha256, found.size)
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -56,8 +56,10 @@ def answer(ledger: Ledger, institution: SigningKey, body: Mapping[str, Any]) -> 
     kind = JobKind(job.kind)
     read = read_answer(kind, body)
     if read.refusal is not None:
-        # The agent keeps its reason in its own journal; whoever runs the platform sees that somebody must look.
+        # The details stay in the agent's journal; whoever runs the platform sees that somebody must look.
         _log.warning("job %s (%s) was refused: %s", job.id, job.kind, read.refusal.code)
+        with ledger.upkeep() as conn:
+            job_rows.mark_refused(conn, job.id, platform_ms(conn), read.refusal.code)
         return
     digest = sha256_hex(dumps(body["answer"]))
     if job.answered_at is not None:

@@ -38,13 +38,18 @@ _AFTER: Final = frozenset({JobKind.NON_RELEASE.value})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One job of the agent: its id, what it asks, since when (ms, None if unknown), and when it was answered."""
+    """One job of the agent: its id, what it asks, since when (ms, None if unknown), and when it was answered.
+
+    ``refusal`` is the code of why the agent did not answer when it last tried, at ``refused_at`` (ms).
+    """
 
     id: str
     kind: str
     since: int | None
     ends_at: int | None
     answered_at: int | None
+    refused_at: int | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +221,7 @@ def _codes(conn: Connection, answers: Sequence[queries.Answer], index: int | Non
 
 def _tasks(conn: Connection, key: KeyRow, opening: OpeningRow | None, lengths: WindowLengths | None) -> list[Task]:
     query = (
-        select(custodian_job.c.id, custodian_job.c.kind, custodian_job.c.answered_at)
+        select(custodian_job)
         .where(
             custodian_job.c.kid == key.kid,
             custodian_job.c.procedure_id == key.procedure_id,
@@ -229,7 +234,18 @@ def _tasks(conn: Connection, key: KeyRow, opening: OpeningRow | None, lengths: W
     found = []
     for row in conn.execute(query):
         since, ends_at = _window(row.kind, opening, lengths)
-        found.append(Task(id=row.id, kind=row.kind, since=since, ends_at=ends_at, answered_at=row.answered_at))
+        told = (row.refused_at, row.refusal) if row.answered_at is None else (None, None)
+        found.append(
+            Task(
+                id=row.id,
+                kind=row.kind,
+                since=since,
+                ends_at=ends_at,
+                answered_at=row.answered_at,
+                refused_at=told[0],
+                refusal=told[1],
+            )
+        )
     return found
 
 
