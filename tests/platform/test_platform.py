@@ -156,7 +156,7 @@ def witnesses_in(policy: str) -> dict[str, tuple[str, str]]:
 def test_a_killed_manager_leaves_work_for_the_next_one_and_nothing_after_it(data_dir: Path) -> None:
     folder = data_dir / "killed"
     admit_server(folder)
-    command = [sys.executable, "-m", "trading.cli", "up", "--no-probe", "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "trading.cli", "up", "--no-probe", "--no-practice", "--listen", "127.0.0.1:0"]
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | {"DATA_DIR": str(folder)}
     manager = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
     assert manager.stdout is not None
