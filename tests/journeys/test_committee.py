@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.journey import Exchange, Tender, open_exchange
 from tests.support.made_committee import CommitteeMaker, contact_ledger
@@ -49,6 +50,7 @@ def opened(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         )
 
 
+@pytest.mark.skipif(not LONG, reason="bundles of every stage are verified elsewhere: MINGBIAO_CAMPAIGN=long")
 def test_bundles_verify_while_the_committee_sits_and_after_it_has_ranked(opened: Evaluated) -> None:
     sitting, tender = opened.sitting, opened.tender
     sitting.examine()
