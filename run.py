@@ -31,9 +31,10 @@ EVERYTHING = ("runtime", "embedded", "test", "dev")
 WORKERS = "3"
 WHOLE = (  # below tests/, in long runs: what has more in them than in ordinary ones
     *("browser", "campaigns", "properties", "verifier", "partners/test_libraries.py", "platform/test_inspection.py"),
-    *("journeys/test_outage.py", "journeys/test_verify_audit.py", "journeys/test_continued_opening.py"),
-    *("usecases/experts/test_every_column.py", "usecases/evaluation/test_every_column.py"),
-)
+    *("journeys/test_committee.py", "journeys/test_continued_opening.py", "journeys/test_outage.py"),
+    *("journeys/test_practice.py", "journeys/test_real_bids.py", "journeys/test_verify_audit.py"),
+    *(f"usecases/{name}/test_every_column.py" for name in ("experts", "evaluation")), "web/api/test_draw_agents.py",
+)  # fmt: skip
 # Campaigns that load or kill a whole platform, one after the other; the others share the processors.
 ALONE = ("kills", "bid_kills", "tender_kills", "publication_kills", "real_bids", "by_hand", "deadline_storm")
 
@@ -55,8 +56,7 @@ def clean_environment() -> dict[str, str]:
     unwanted = {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     environment |= {"UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON": sys.executable}
-    # Behind a proxy that ends TLS the system knows its certificate, uv does not.
-    if ssl.get_default_verify_paths().cafile:
+    if ssl.get_default_verify_paths().cafile:  # behind a proxy that ends TLS the system knows its certificate, not uv
         environment.setdefault("UV_SYSTEM_CERTS", "1")
     home = Path(environment.get("HOME", "/nonexistent"))
     if not os.access(home, os.W_OK):  # a service user without a home: keep the download cache with the tools
@@ -92,8 +92,7 @@ def prepare(groups: tuple[str, ...]) -> None:
 
 def make_tools() -> None:
     """Make ``.tools`` with the pinned uv, checked by its hash."""
-    lock = LOCKS / "tools.txt"
-    stamp = TOOLS / "mingbiao-lock"
+    lock, stamp = LOCKS / "tools.txt", TOOLS / "mingbiao-lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest and (TOOLS / "bin" / "uv").exists():
         return
@@ -211,7 +210,9 @@ def bench(*arguments: str) -> None:
 
     运行性能测量。
     """
-    prepare(PRODUCT)
+    prepare(EVERYTHING)  # some measure with what the tests have
+    if arguments[:1] == ("seal",):
+        find_browser()
     become("-m", "benchmarks", *arguments)
 
 
@@ -356,8 +357,7 @@ def run_tests(paths: list[str], *, dist: str = "") -> None:
         raise Failure("测试未能运行 / The tests did not run")
     head = report.read_text(encoding="utf-8")[:1000]
     count = {name: int(number) for name, number in re.findall(r' (tests|failures|errors|skipped)="(\d+)"', head)}
-    skipped, failed = count["skipped"], count["failures"] + count["errors"]
-    ran = count["tests"] - skipped
+    skipped, failed, ran = count["skipped"], count["failures"] + count["errors"], count["tests"] - count["skipped"]
     say(f"运行测试 {ran} 项，失败 {failed}，跳过 {skipped}", f"{ran} ran, {failed} failed, {skipped} skipped")
     if code != 0 or ran == 0:
         raise Failure("测试未通过 / The tests did not pass")
