@@ -126,6 +126,8 @@ def _check_nothing_runs(text: str, outline: Outline) -> None:
     """No script in the page, no inline style, nothing from elsewhere: the content security policy would stop it all."""
     for tag, values in outline.tags:
         assert tag not in {"style", "iframe", "object", "embed"}
+        if tag == "script" and (values.get("src") or "").startswith("/static/seal/"):
+            assert values.get("integrity"), "what holds secrets demands its scripts (F41)"
         if tag == "script":
             assert re.fullmatch(r"/static/(?:[a-z]+/)?[a-z]+\.js", values.get("src") or ""), (
                 "a file of our own, never a script in the page"
