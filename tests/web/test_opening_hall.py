@@ -190,6 +190,7 @@ def ordered(hall: Hall) -> Station:
     assert "4 bids were in the log" in text
     assert all(each.name_en in text or each.name_zh in text for each in BIDDERS if each.key != "songtao")
     assert not any(f"{price // 100:,}.00" in text for price in PRICES.values())
+    eventually(lambda: any(each["event"] == "record" for each in hall.events()))  # as soon as it is logged
     (record,) = [each for each in hall.events() if each["event"] == "record"]
     assert json.loads(record["data"])["kind"] == "open.ordered"
     assert [each["event"] for each in hall.events(record["id"])] == ["state"], "nothing twice after a return"
