@@ -33,7 +33,7 @@ HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
 _LOG = logging.getLogger("mingbiao.worker")
 _SETTINGS = Settings.from_env("worker")
 _RUNTIME = open_runtime(_SETTINGS, pool_size=10)  # two for each thread
-_ARMING = stamps.Arming(stamps.arm, bids.arm)
+_ARMING = stamps.Arming(stamps.arm, bids.arm, scripts.tell)
 
 
 def run_errand(errand_id: int) -> bool:
@@ -79,7 +79,6 @@ def main() -> None:
     for sentence in _SETTINGS.lacks:
         _LOG.warning(sentence)
     require_conditions(_RUNTIME)
-    scripts.tell(_RUNTIME.ledger)
     rounds = [(sweep, SWEEP_S), *((partial(run_due, lane), LENGTHY_S) for lane in errands.LENGTHY)]
     for round_of, every_s in rounds:
         threading.Thread(target=_forever, args=(round_of, every_s), daemon=True).start()

@@ -9,18 +9,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6, socket
-from socketserver import TCPServer
-from threading import BoundedSemaphore
-from typing import Any, ClassVar
+from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
 
 from typing_extensions import override
 
+from agents.bounded import BoundedServer
 from agents.witness_state import KnownLogState, WitnessState
 from trading.audit.rules.cosigning import (
     MAX_REQUEST,
@@ -169,53 +166,16 @@ def require_log_keys(keys: Iterable[VerifierKey], *, demo: bool) -> None:
         raise InvalidInput("witness.bad_log", "no log to witness")
 
 
-class WitnessServer(ThreadingHTTPServer):
-    """Threaded HTTP/1.1 with keep-alive. Surplus connections are closed, so hostile clients cost bounded memory."""
+class WitnessServer(BoundedServer):
+    """The front of one witness; connections are kept alive."""
 
-    daemon_threads = True
     request_queue_size = 64
+    log = LOG
 
     def __init__(self, address: tuple[str, int], witness: Witness, *, prefix: str = "", connections: int = 128) -> None:
         self.witness = witness
         self.prefix = prefix.rstrip("/")
-        self._slots = BoundedSemaphore(connections)
-        if ":" in address[0]:
-            self.address_family = AF_INET6
-        super().__init__(address, _Handler)
-
-    @override
-    def server_bind(self) -> None:
-        """Bind without asking the name service who we are, which may hang for minutes on a closed network."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    @override
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give the connection a thread, or close it if all slots are taken."""
-        if not self._slots.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._slots.release()
-            raise
-
-    @override
-    def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Serve one connection and free its slot."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._slots.release()
-
-    @override
-    def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Log a broken connection in one line; a defect of ours with its trace."""
-        if isinstance(sys.exception(), OSError):
-            LOG.info("a connection broke")
-        else:
-            LOG.exception("a connection ended with a defect")  # noqa: LOG004 - socketserver calls this while handling
+        super().__init__(address, _Handler, connections)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -9,19 +9,16 @@ from __future__ import annotations
 import hmac
 import logging
 import re
-import sys
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import RawIOBase
-from socket import AF_INET6, socket
-from socketserver import TCPServer
-from threading import BoundedSemaphore
 from typing import Any, BinaryIO, ClassVar, Final, cast
 
 from typing_extensions import override
 
+from agents.bounded import BoundedServer
 from agents.intake.office import Office, PartsMissing
 from agents.intake.requests import MAX_REQUEST
 from trading.kernel.canonical import dumps
@@ -33,53 +30,16 @@ _PATH: Final = re.compile(r"/(envelopes|parts|receipts|lists)(?:/([0-9a-f]{64}))
 _CHUNK: Final = 1024 * 1024
 
 
-class IntakeServer(ThreadingHTTPServer):
-    """Threaded HTTP/1.1; surplus connections are closed, so hostile clients cost bounded memory."""
+class IntakeServer(BoundedServer):
+    """The front of one office."""
 
-    daemon_threads = True
     request_queue_size = 128
+    log = LOG
 
     def __init__(self, address: tuple[str, int], office: Office, token: str, *, connections: int = 128) -> None:
         self.office = office
         self.token = token
-        self._slots = BoundedSemaphore(connections)
-        if ":" in address[0]:
-            self.address_family = AF_INET6
-        super().__init__(address, _Handler)
-
-    @override
-    def server_bind(self) -> None:
-        """Bind without asking the name service who we are, which may hang for minutes on a closed network."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    @override
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give the connection a thread, or close it if all slots are taken."""
-        if not self._slots.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._slots.release()
-            raise
-
-    @override
-    def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Serve one connection and free its slot."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._slots.release()
-
-    @override
-    def handle_error(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        """Log a broken connection in one line; a defect of ours with its trace."""
-        if isinstance(sys.exception(), OSError):
-            LOG.info("a connection broke")
-        else:
-            LOG.exception("a connection ended with a defect")  # noqa: LOG004 - socketserver calls this while handling
+        super().__init__(address, _Handler, connections)
 
 
 class _Body(RawIOBase):

@@ -60,7 +60,7 @@ def serve_otherwise(market: Market, monkeypatch: pytest.MonkeyPatch, endpoint: s
 
 def tell(market: Market) -> None:
     """Let the platform say which scripts it serves, and wait until its log says so."""
-    scripts.tell(market.runtime.ledger)
+    scripts.tell(market.runtime)
     with market.runtime.ledger.read() as conn:
         query = "SELECT h FROM log.audit_entry WHERE kind = 'release.installed' ORDER BY id DESC LIMIT 1"
         h = bytes(conn.exec_driver_sql(query).scalar_one())

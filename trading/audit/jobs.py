@@ -35,7 +35,7 @@ class Arming:
     """When a worker arms: as soon as it can, then once an hour. A failure is tried again at the next call.
 
     Args:
-        arms: Each makes rounds that are missing and returns how many.
+        arms: Each makes what is missing, such as rounds, and returns how much.
         now_s: Seconds that only grow.
     """
 

@@ -16,8 +16,8 @@ from typing import Final
 from sqlalchemy import Connection, select, text
 
 from trading.audit import queries
-from trading.audit.ledger import Ledger
 from trading.audit.queries import LoggedRecord
+from trading.audit.runtime import Runtime
 from trading.audit.tables import audit_entry, log_position
 from trading.kernel.canonical import dumps
 from trading.kernel.digests import sha256, sha256_hex
@@ -81,18 +81,22 @@ def modules(name: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def tell(ledger: Ledger) -> None:
-    """Record the list of this release unless the log tells it already; two that start at once may both do so.
+def tell(runtime: Runtime) -> int:
+    """Record the list of this release unless the log tells it already; return how many records that took.
+
+    Two workers that look at once may both do so.
 
     A log that continues another one tells it again: its own checkpoints prove nothing about what the other holds.
     """
-    with ledger.read() as conn:
+    with runtime.ledger.read() as conn:
         base = queries.current_log(conn).base
         newest = conn.execute(_NEWEST).one_or_none()
     is_here = newest is not None and (newest.n is None or newest.n >= base)
-    if newest is None or not is_here or json.loads(newest.record)["body"]["what"] != told(digest()):
-        with ledger.begin(Actor.system("release")) as uow:
-            uow.record(Event(kind=INSTALLED, subject=SUBJECT, body={"what": told(digest())}))
+    if newest is not None and is_here and json.loads(newest.record)["body"]["what"] == told(digest()):
+        return 0
+    with runtime.ledger.begin(Actor.system("release")) as uow:
+        uow.record(Event(kind=INSTALLED, subject=SUBJECT, body={"what": told(digest())}))
+    return 1
 
 
 def logged(conn: Connection) -> LoggedRecord | None:
