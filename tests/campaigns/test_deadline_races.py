@@ -2,7 +2,8 @@
 
 A normal run plays a few rounds of each race, a long run 200, alone 1,000. Who wins is left to chance, and both sides
 are given theirs; whoever wins, what was told and what is recorded agree. The controls are closers and acts that do not
-lock as they should, from AL1 L4.7.
+lock as they should, from AL1 L4.7; between their check and their write they wait for the other side, so that no machine
+is too fast or too slow to find them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,8 +43,8 @@ PAUSE_MS: Final = 10
 DRAFT_MS: Final = 30_000  # before the moment an extension is drafted
 CLOSERS: Final = 3
 LATER_MS: Final = 3_600_000
-CONTROL_ROUNDS = 4  # at a time: a race is lost by chance
-TRIES = 30  # each some seconds at most; the first or second finds it on most machines
+CONTROL_ROUNDS = 6  # in which the staircase finds a lead that lets both sides check in time
+OTHER_S: Final = 5  # at most, for the other side to end, which may stand behind our lock
 
 
 @dataclass(kw_only=True)
@@ -57,6 +58,7 @@ class Track:
     time: DemoTime
     pauses: Pauses
     lead_ms: float = LEAD_MS
+    ended: Sequence[threading.Event] = ()  # of the race that is held, one for each act
 
     def lots(self, count: int, of_each: int = LOTS) -> list[OpenLot]:
         """Publish so many lots, some to a procedure, in the order of their deadlines; time only moves on."""
@@ -79,12 +81,16 @@ class Track:
     def race(self, moment_ms: int, *acts: Callable[[], Any]) -> list[Any]:
         """Let time come just before ``moment_ms``; the first act begins at once, the others around that moment."""
         start, found = threading.Barrier(len(acts) + 1), [None] * len(acts)
+        self.ended = [threading.Event() for _ in acts]
 
         def run(number: int, act: Callable[[], Any]) -> None:
             start.wait()
             if number:
                 threading.Event().wait(secrets.randbelow(SPREAD_US) / 1_000_000)
-            found[number] = act()
+            try:
+                found[number] = act()
+            finally:
+                self.ended[number].set()
 
         threads = [threading.Thread(target=run, args=each, daemon=True) for each in enumerate(acts)]
         for thread in threads:
@@ -94,8 +100,13 @@ class Track:
         start.wait()
         for thread in threads:
             thread.join()
-        self.pauses.active = False
+        self.pauses.active, self.ended = False, ()
         return found
+
+    def wait_for(self, number: int) -> None:
+        """Wait for the end of another act of the race that is held; of none there is nothing to wait for."""
+        if self.ended:
+            self.ended[number].wait(OTHER_S)
 
     def learn(self, *, act_won: bool) -> None:
         """Leave the act that won less time before the next moment, the one that lost more: no machine favours one."""
@@ -109,21 +120,20 @@ class Track:
         bodies = [parse_record(bytes(row))["body"] for row in rows]
         return [body for body in bodies if body.get("lot", lot.lot) == lot.lot]
 
-    def submit(self, lot: OpenLot) -> SignedDocument:
-        """Hand in a bid for the lot and return its withdrawal, ready to be sent."""
+    def submit(self, lot: OpenLot) -> Callable[[], bids.Arrival]:
+        """Hand in a bid for the lot and return its withdrawal, ready to arrive."""
         (bidder,) = self.market.bidders
         bid = self.market.start_bid(lot, bidder)
         (version,) = dummy_chain(self.market, lot, bidder, bid, 1)
         bids.submit(self.market.ledger, self.market.runtime.objects, bidder.actor, _arrival(bid, version.signed))
         context = replace(self.market.context(lot, bidder, bid), seq=2)
-        return sign_document(dummy_withdrawal(context, version.signed.sha256), bidder.signer)
+        return partial(_arrival, bid, sign_document(dummy_withdrawal(context, version.signed.sha256), bidder.signer))
 
-    def withdraw(self, lot: OpenLot, signed: SignedDocument) -> str:
+    def withdraw(self, lot: OpenLot, arrives: Callable[[], bids.Arrival]) -> str:
         """Send a withdrawal; return ``withdrawn``, or why not, after the instant that was captured."""
         (bidder,) = self.market.bidders
-        arrival = _arrival(self.market.start_bid(lot, bidder), signed)
         try:
-            answer = bids.withdraw(self.market.ledger, bidder.actor, arrival)
+            answer = bids.withdraw(self.market.ledger, bidder.actor, arrives())
         except bids.Refused as refused:
             told, received_at = refused.reason.code, refused.received_at
         else:
@@ -195,8 +205,8 @@ def test_a_withdrawal_counts_if_and_only_if_it_was_acknowledged(
 
 def test_control_without_the_lock_a_withdrawal_is_lost(track: Track, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(closing, "DRAIN_MS", 0)
-    plain_check_then_insert(track, monkeypatch)
-    assert any(withdrawals(track, CONTROL_ROUNDS)[1] for _ in range(TRIES))
+    plain_check_then_insert(track, monkeypatch, between=partial(track.wait_for, 0))
+    assert withdrawals(track, CONTROL_ROUNDS)[1]
 
 
 def extensions(track: Track, rounds: int) -> tuple[Counter[str], list[str]]:
@@ -227,9 +237,9 @@ def test_an_extension_comes_before_the_close_or_not_at_all(track: Track, amount:
 
 
 def test_control_without_the_lock_a_closed_lot_is_extended(track: Track, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry_before_the_lock(track, monkeypatch)
+    entry_before_the_lock(track, monkeypatch, between=partial(track.wait_for, 1))
     monkeypatch.setattr(closing, "DRAIN_MS", 0)
-    assert any(extensions(track, CONTROL_ROUNDS)[1] for _ in range(TRIES))
+    assert extensions(track, CONTROL_ROUNDS)[1]
 
 
 def closers(track: Track, rounds: int) -> list[str]:
@@ -249,5 +259,5 @@ def test_of_several_closers_one_closes(track: Track, amount: Callable[[int, int]
 
 
 def test_control_without_the_lock_two_close(track: Track, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry_before_the_lock(track, monkeypatch)
-    assert any(closers(track, CONTROL_ROUNDS) for _ in range(TRIES))
+    entry_before_the_lock(track, monkeypatch, between=partial(threading.Barrier(CLOSERS).wait, OTHER_S))
+    assert closers(track, 1)

@@ -61,18 +61,25 @@ def capture_in_the_web_process(storm: Storm, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(UnitOfWork, "act_begin", act_begin)
 
 
-def plain_check_then_insert(_storm: object, patch: pytest.MonkeyPatch) -> None:
+def _at_once() -> None:
+    """Between check and write: nothing."""
+
+
+def plain_check_then_insert(
+    _storm: object, patch: pytest.MonkeyPatch, between: Callable[[], object] = _at_once
+) -> None:
     """The database's clock decides, in one statement with the phase, and nothing is locked."""
 
     def act_begin(self: UnitOfWork, procedure_id: int, lot: str, stage: str) -> Capture:
         row = self.connection.exec_driver_sql(_WINDOW, (procedure_id, lot, stage)).one()
         self.at = to_ms(row.now)
+        between()
         return Capture(received_at=self.at, phase=row.phase, close_at=to_ms(row.close_at), hold=False)
 
     patch.setattr(UnitOfWork, "act_begin", act_begin)
 
 
-def entry_before_the_lock(_storm: object, patch: pytest.MonkeyPatch) -> None:
+def entry_before_the_lock(_storm: object, patch: pytest.MonkeyPatch, between: Callable[[], object] = _at_once) -> None:
     """The closer writes what it sees, and only then locks the procedure."""
 
     def close_lot(runtime: Runtime, reference: str, number: str, stage: str, *, heartbeat_size: int) -> Recorded | None:
@@ -81,6 +88,7 @@ def entry_before_the_lock(_storm: object, patch: pytest.MonkeyPatch) -> None:
             lot = procedure_queries.find_lot(uow.connection, row.id, number, stage)
             if lot.close_at is None or uow.at < lot.close_at:
                 raise RuleBroken("close.too_early", "TE1 T5")
+            between()
             event = model.close(
                 items=queries.manifest(uow.connection, row.id, number, stage),
                 lot=number,
