@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -107,6 +107,7 @@ class DummyVersion:
     seq: int
     kind: str
     signed: SignedDocument
+    supersedes: str | None
     parts: tuple[str, ...] = ()
 
 
@@ -157,26 +158,37 @@ def _fields(context: BidContext) -> dict[str, Any]:
 
 def dummy_chain(market: Market, lot: OpenLot, bidder: Party, bid: str, versions: int) -> list[DummyVersion]:
     """Return the versions of one bid, each superseding the one before, now and then a withdrawal; parts are stored."""
-    first = market.context(lot, bidder, bid)
     chain: list[DummyVersion] = []
-    supersedes: str | None = None
-    stored: tuple[str, ...]
     for seq in range(1, versions + 1):
-        context, stored = replace(first, seq=seq), ()
-        if seq % WITHDRAWN_EVERY == 0:
-            kind, document = "withdrawal", dummy_withdrawal(context, supersedes)
-        else:
-            parts = {"main": dummy_part(0), "price": dummy_part(lot.policy.price_bytes or 0)}
-            kind, document = "envelope", dummy_envelope(lot, context, parts, supersedes)
-            stored = tuple(market.runtime.objects.put(data) for data in parts.values())
-        signed = sign_document(document, bidder.signer)
-        chain.append(DummyVersion(bid=bid, seq=seq, kind=kind, signed=signed, parts=stored))
-        supersedes = signed.sha256
-    _announce_parts(market, chain)
+        kind = "withdrawal" if seq % WITHDRAWN_EVERY == 0 else "envelope"
+        chain.append(dummy_version(market, lot, bidder, bid, kind, chain[-1] if chain else None))
+    announce_parts(market, chain)
     return chain
 
 
-def _announce_parts(market: Market, chain: Sequence[DummyVersion]) -> None:
+def dummy_version(
+    market: Market, lot: OpenLot, bidder: Party, bid: str, kind: str, before: DummyVersion | None
+) -> DummyVersion:
+    """Return the version after ``before``; its parts are stored, but the platform has not been told of them."""
+    context = market.context(lot, bidder, bid, seq=1 if before is None else before.seq + 1)
+    supersedes = None if before is None else before.signed.sha256
+    parts: dict[str, bytes] = {}
+    if kind == "envelope":
+        parts = {"main": dummy_part(0), "price": dummy_part(lot.policy.price_bytes or 0)}
+        document = dummy_envelope(lot, context, parts, supersedes)
+    else:
+        document = dummy_withdrawal(context, supersedes)
+    return DummyVersion(
+        bid=bid,
+        seq=context.seq,
+        kind=kind,
+        signed=sign_document(document, bidder.signer),
+        supersedes=supersedes,
+        parts=tuple(market.runtime.objects.put(data) for data in parts.values()),
+    )
+
+
+def announce_parts(market: Market, chain: Sequence[DummyVersion]) -> None:
     """Tell the platform that the parts are stored, all at once; an upload of each would take the time of a storm."""
     stat = market.runtime.objects.stat
     rows = [
