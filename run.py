@@ -32,7 +32,7 @@ WORKERS = "3"
 WHOLE = (  # below tests/, in long runs: what has more in them than in ordinary ones
     *("browser", "campaigns", "properties", "verifier", "partners/test_libraries.py", "platform/test_inspection.py"),
     *("journeys/test_committee.py", "journeys/test_continued_opening.py", "journeys/test_outage.py"),
-    *("journeys/test_practice.py", "journeys/test_real_bids.py", "journeys/test_verify_audit.py"),
+    *(f"journeys/test_{name}.py" for name in ("practice", "real_bids", "silence", "verify_audit")),
     *(f"usecases/{name}/test_every_column.py" for name in ("experts", "evaluation")), "web/api/test_draw_agents.py",
 )  # fmt: skip
 # Campaigns that load or kill a whole platform, one after the other; the others share the processors.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.journey import MARGIN, Tender, open_exchange
 from tests.support.market import LOT, STAGE
@@ -64,6 +65,7 @@ def test_silence_awards_to_the_first_and_not_a_moment_earlier(opened: Tender) ->
     assert opened.exchange.audit() == []
 
 
+@pytest.mark.skipif(not LONG, reason="a whole tender more: MINGBIAO_CAMPAIGN=long")
 def test_who_has_decided_is_not_overruled(opened: Tender) -> None:
     market = opened.market
     opened.award()
