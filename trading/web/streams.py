@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Final, Generic, TypeVar
 
 from flask import Response, jsonify, request
-from werkzeug.exceptions import NotAcceptable, ServiceUnavailable
+from werkzeug.exceptions import NotAcceptable
 
 from trading.web.headers import SERVER_TIME
 from trading.web.locale import current_language
@@ -102,15 +102,18 @@ def respond(look: Callable[[], Iterator[str]], clock: Callable[[], int]) -> Resp
         look: Yields what is new since it was called last; called about once a second.
         clock: The platform's time in ms, told every ten seconds.
 
+    When all places are taken the answer is a bare 503, which is nobody's page, and the reader polls.
+
     Raises:
         NotAcceptable: The caller did not ask for a stream; programs that read every address must not hang here.
-        ServiceUnavailable: All places are taken: the reader polls.
     """
     if MIMETYPE not in request.headers.get("Accept", ""):
         raise NotAcceptable
     once = "once" in request.args
     if not _SLOTS.acquire(blocking=False):
-        raise ServiceUnavailable
+        return Response(
+            status=HTTPStatus.SERVICE_UNAVAILABLE, mimetype="text/plain", headers={"Cache-Control": "no-store"}
+        )
     response = Response(_messages(look, clock, once=once), mimetype=MIMETYPE)
     response.call_on_close(_SLOTS.release)
     response.headers["Cache-Control"] = "no-store"
