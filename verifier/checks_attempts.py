@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from verifier.checks_draw import require_both
 from verifier.draw import Attempt
 from verifier.evidence import Document, Evidence, Logged
@@ -26,6 +28,7 @@ def check_attempts(evidence: Evidence, attempts: list[Attempt], check: Check) ->
         for before, attempt in zip(real, real[1:]):
             _check_follows(check, before, attempt)
     _check_draws_of_procedures(check, attempts)
+    _check_used_once(check, attempts)
     for attempt in attempts:
         _check_cancelled(check, attempt)
         _check_disclosed(evidence, check, attempt)
@@ -73,6 +76,27 @@ def _check_draws_of_procedures(check: Check, attempts: list[Attempt]) -> None:
             check.require(attempt.place, "ATTEMPT_HIDDEN: a second draw of the procedure without previous", holds=holds)
 
 
+def _check_used_once(check: Check, attempts: list[Attempt]) -> None:
+    """Require that no number, key or salt serves twice: what somebody knows before the seal is not random (D3, D13)."""
+    first: dict[tuple[str, str], str] = {}
+    for attempt in attempts:
+        for what, value, place in _secrets_of(attempt):
+            known = first.setdefault((what, value), place)
+            check.require(place, f"REUSED: the {what} is that of {known}", holds=known == place)
+
+
+def _secrets_of(attempt: Attempt) -> Iterator[tuple[str, str, str]]:
+    for found in attempt.settled():
+        if found.r is not None:
+            yield "number", found.r.hex(), f"{attempt.place} {found.party}"
+    keys, shown = attempt.secret("mb.draw-keys"), attempt.secret("mb.draw-leaves")
+    if keys is not None:
+        yield "key", keys["k_draw"], f"{attempt.place} K_draw"
+        yield "key", keys["k_x"], f"{attempt.place} K_x"
+    for leaf in shown["leaves"] if shown is not None else ():
+        yield "salt", leaf["salt"], f"{attempt.place} index {leaf['index']}"
+
+
 def _check_cancelled(check: Check, attempt: Attempt) -> None:
     for logged, document in attempt.pairs("cancelled", "cancel_sha256", "ed1.cancel"):
         require_both(check, document)
@@ -101,6 +125,8 @@ def _check_cause(check: Check, attempt: Attempt, logged: Logged, reason: str) ->
         check.require(logged.place, f"REROLL: cancelled as unrecoverable after {waited} ms", holds=holds)
         for found in short:
             _name_failing(check, attempt, found.document.sha256, found.good)
+    elif reason == "beacon_late" and attempt.spec.value["beacon"] is None:
+        check.fail(logged.place, "REROLL: cancelled as beacon_late, though the spec names no beacon")
     elif reason == "beacon_late":
         check.gap(logged.place, "whether the beacon's round was late is not checked by this release")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from verifier.draw import Attempt
+from verifier.draw import Attempt, Register
 from verifier.drawing import (
     Entrant,
     exclusion_key_commitment,
@@ -18,7 +19,7 @@ from verifier.records import REGISTER_ACTS
 from verifier.report import Check
 
 
-def register_at(evidence: Evidence, size: int) -> tuple[dict[str, dict[str, Any]], set[str], list[str]]:
+def register_at(evidence: Evidence, size: int) -> Register:
     """Return experts, suspended ids and faults of the register at a log size, folded from the signed changes (D3)."""
     changes: list[tuple[Logged, Document]] = []
     for act in REGISTER_ACTS:
@@ -58,16 +59,25 @@ def recomputed_pool(attempt: Attempt, keys: dict[str, Any]) -> list[Entrant]:
     """Return the pool in order from K_draw and the register; empty without a spec."""
     if attempt.spec is None:
         return []
-    spec = attempt.spec.value
-    wanted = {row["id"] for row in spec["strata"]}
-    experts, _, _ = register_at(attempt.evidence, spec["register_size"])
-    entrants = [
-        (stratum, item["id"], item["unit"])
-        for item in experts.values()
-        for stratum in item["strata"]
-        if stratum in wanted
-    ]
-    return ordered_pool(bytes.fromhex(keys["k_draw"]), entrants)
+    if attempt.pool is None:
+        wanted = {row["id"] for row in attempt.spec.value["strata"]}
+        experts, _, _ = _register_of(attempt)
+        entrants = [
+            (stratum, item["id"], item["unit"])
+            for item in experts.values()
+            for stratum in item["strata"]
+            if stratum in wanted
+        ]
+        attempt.pool = ordered_pool(bytes.fromhex(keys["k_draw"]), entrants)
+    return attempt.pool
+
+
+def _register_of(attempt: Attempt) -> Register:
+    """Return the register that the attempt's spec fixes, folded once for all checks."""
+    if attempt.register is None:
+        size = attempt.spec.value["register_size"] if attempt.spec is not None else 0
+        attempt.register = register_at(attempt.evidence, size)
+    return attempt.register
 
 
 def _keys(attempt: Attempt, check: Check) -> dict[str, Any] | None:
@@ -89,15 +99,13 @@ def check_pool(attempt: Attempt, check: Check) -> None:
     k_draw = bytes.fromhex(keys["k_draw"])
     commit = pool_key_commitment(attempt.draw, attempt.number, k_draw)
     check.require(place, "K_draw is not the key committed to", holds=commit == spec["pool_key_commit"])
-    _, _, faults = register_at(attempt.evidence, spec["register_size"])
+    _, _, faults = _register_of(attempt)
     for text in faults:
         check.fail(place, f"POOL_MISMATCH: {text}")
     pool = recomputed_pool(attempt, keys)
-    ranges: dict[str, list[int]] = {}
-    for index, entrant in enumerate(pool):
-        ranges.setdefault(entrant[0], [index, index])[1] = index + 1
-    told = {row["id"]: [row["a"], row["b"]] for row in spec["strata"]}
-    check.require(place, "POOL_MISMATCH: the strata are not those of the register", holds=told == ranges)
+    told = {row["id"]: row["b"] - row["a"] for row in spec["strata"]}
+    sizes = Counter(entrant[0] for entrant in pool)
+    check.require(place, "POOL_MISMATCH: the strata are not those of the register", holds=told == sizes)
     holds = pool_root_of(k_draw, pool) == spec["pool_root"]
     check.require(place, "POOL_MISMATCH: pool_root does not follow from the register", holds=holds)
     _check_freshness(attempt, check, spec)
@@ -126,12 +134,14 @@ def check_exclusions(attempt: Attempt, check: Check) -> None:
     reasons = {row["index"]: row["reason"] for row in keys["exclusions"]}
     commit = exclusion_key_commitment(attempt.draw, attempt.number, k_x)
     check.require(place, "K_x is not the key committed to", holds=commit == spec["exclusion_key_commit"])
-    holds = exclusion_root_of(k_x, spec["pool_size"], reasons) == spec["excl_root"]
+    # A hostile spec with a pool beyond all measure is found by its strata, without a single hash.
+    sized = len(recomputed_pool(attempt, keys)) == spec["pool_size"]
+    holds = sized and exclusion_root_of(k_x, spec["pool_size"], reasons) == spec["excl_root"]
     check.require(place, "POOL_MISMATCH: the exclusion vector is not the one committed to", holds=holds)
     counts = {row["id"]: sum(row["a"] <= index < row["b"] for index in reasons) for row in spec["strata"]}
     told = {row["id"]: row["count"] for row in spec["excluded"]}
     check.require(place, f"excluded says {told}, the vector {counts}", holds=told == counts)
-    _, suspended, _ = register_at(attempt.evidence, spec["register_size"])
+    _, suspended, _ = _register_of(attempt)
     pool = recomputed_pool(attempt, keys)
     missed = [index for index, entrant in enumerate(pool) if entrant[1] in suspended and index not in reasons]
     check.require(place, f"suspended experts are not excluded: indices {missed}", holds=not missed)

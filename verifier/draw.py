@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verifier.dealing import deal, share_commitment
-from verifier.drawing import contribution_commitment, dealing_context
+from verifier.drawing import Entrant, contribution_commitment, dealing_context
 from verifier.evidence import Document, Evidence, Logged
 from verifier.shamir import combine_shares
 
@@ -15,6 +15,8 @@ from verifier.shamir import combine_shares
 DRAW_MILESTONES = ("specified", "escrowed", "sealed", "seeded", "result")
 DRAW_KINDS = "draw."
 CONTRIBUTION_USE = "ed1.contribution"
+# Experts by id, who of them is suspended, and what is wrong with the changes.
+Register = tuple[dict[str, dict[str, Any]], set[str], list[str]]
 
 
 @dataclass
@@ -58,6 +60,8 @@ class Attempt:
         self.draw, self.number = draw, number
         self.place = f"draw {draw} attempt {number}"
         self.records = records
+        self.register: Register | None = None  # as recomputed by the checks of the pool, once for all of them
+        self.pool: list[Entrant] | None = None
         self._settled: list[Settled] | None = None
         self._codes: dict[int | None, dict[int, dict[str, str]]] = {}
 

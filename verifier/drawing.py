@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from hashlib import pbkdf2_hmac, sha256
 from heapq import nsmallest
 from typing import Any
 
@@ -17,7 +18,7 @@ from verifier.hashing import (
     LABEL_TICKET,
     tuple_hash,
 )
-from verifier.merkle import leaf_hash, root_of_hashes
+from verifier.merkle import HASH_BYTES, leaf_hash, root_of_hashes, root_of_joined
 
 FIRST_CALLS = 64
 Entrant = tuple[str, str, str]  # stratum, id, unit
@@ -50,23 +51,36 @@ class Calls:
     """The indices of one stratum in the order of their tickets, sorted as far as they are asked for (D9)."""
 
     def __init__(self, seed: bytes, stratum: str, start: int, end: int) -> None:
-        self._prefix = sha256(LABEL_TICKET.encode() + b"\0" + seed + stratum.encode() + b"\0")
-        self._start, self._end = start, end
+        self._of = (seed, stratum, start, end)
+        self._size = end - start
         self._known: list[int] = []
 
     def at(self, position: int) -> int | None:
         """Return the index that is called at a position, ``None`` after the last."""
-        if position >= self._end - self._start:
+        if position >= self._size:
             return None
         if position >= len(self._known):
-            wanted = max(FIRST_CALLS, 8 * len(self._known))
-            self._known = [index for _, index in nsmallest(wanted, map(self._ticket, range(self._start, self._end)))]
+            wanted = 8 * len(self._known)
+            self._known = smallest_tickets(*self._of, wanted) if self._known else first_tickets(*self._of)
         return self._known[position]
 
-    def _ticket(self, index: int) -> tuple[bytes, int]:
-        state = self._prefix.copy()
+
+@lru_cache(maxsize=64)  # several checks follow the same walk
+def first_tickets(seed: bytes, stratum: str, start: int, end: int) -> list[int]:
+    """Return the first indices of a range in calling order."""
+    return smallest_tickets(seed, stratum, start, end, FIRST_CALLS)
+
+
+def smallest_tickets(seed: bytes, stratum: str, start: int, end: int, wanted: int) -> list[int]:
+    """Return so many indices of a range, those with the smallest tickets in ascending order of these (D9)."""
+    prefix = sha256(LABEL_TICKET.encode() + b"\0" + seed + stratum.encode() + b"\0")
+
+    def ticket(index: int) -> tuple[bytes, int]:
+        state = prefix.copy()
         state.update(index.to_bytes(8, "big"))
         return state.digest(), index
+
+    return [index for _, index in nsmallest(wanted, map(ticket, range(start, end)))]
 
 
 def draw_key_commitment(label: str, draw: str, attempt: int, key: bytes) -> str:
@@ -98,27 +112,49 @@ def entrant_attrs(entrant: Entrant) -> bytes:
 
 def ordered_pool(key: bytes, entrants: Iterable[Entrant]) -> list[Entrant]:
     """Return the pool in order: by stratum, then by the keyed hash (D3)."""
-    prefix = hmac.new(key, b"ord", sha256)
-    return sorted(entrants, key=lambda entrant: (entrant[0], _keyed(prefix, entrant_key(entrant))))
+    mac, strata = keyed(key, b"ord"), dict[str, list[Entrant]]()
+    for entrant in entrants:
+        strata.setdefault(entrant[0], []).append(entrant)
+    ordered = []
+    for _, group in sorted(strata.items()):
+        places = [mac(entrant_key(entrant)) for entrant in group]
+        ordered += [group[i] for i in sorted(range(len(group)), key=places.__getitem__)]
+    return ordered
 
 
 def pool_root_of(key: bytes, ordered: Iterable[Entrant]) -> str:
     """Return ``pool_root`` of a pool in order, in hex."""
-    prefix = hmac.new(key, b"salt", sha256)
-    hashes = [leaf_hash(_keyed(prefix, entrant_key(entrant)) + entrant_attrs(entrant)) for entrant in ordered]
+    mac = keyed(key, b"salt")
+    hashes = [sha256(b"\0" + mac(entrant_key(entrant)) + entrant_attrs(entrant)).digest() for entrant in ordered]
     return root_of_hashes(hashes).hex()
 
 
 def exclusion_root_of(key: bytes, size: int, reasons: dict[int, str]) -> str:
-    """Return ``excl_root`` in hex (D4)."""
-    prefix = hmac.new(key, digestmod=sha256)
-    hashes = [
-        leaf_hash(_keyed(prefix, index.to_bytes(8, "big")) + reasons.get(index, "").encode()) for index in range(size)
-    ]
-    return root_of_hashes(hashes).hex()
+    """Return ``excl_root`` in hex (D4): every leaf is ``HMAC(key, u64(index))`` and a reason, mostly empty.
+
+    PBKDF2 with one iteration is HMAC over salt and block number, a u32 from 1: with four zero bytes as salt that is
+    u64(index), and one call of the library makes all of them but the first.
+    """
+    salts = hmac.new(key, bytes(8), sha256).digest()
+    if size > 1:
+        salts += pbkdf2_hmac("sha256", key, bytes(4), 1, HASH_BYTES * (size - 1))
+    hashes = [sha256(b"\0" + salts[at : at + HASH_BYTES]).digest() for at in range(0, len(salts), HASH_BYTES)]
+    for index, reason in reasons.items():
+        if index < size:
+            hashes[index] = leaf_hash(salts[HASH_BYTES * index : HASH_BYTES * (index + 1)] + reason.encode())
+    return root_of_joined(b"".join(hashes)).hex()
 
 
-def _keyed(prefix: hmac.HMAC, data: bytes) -> bytes:
-    state = prefix.copy()
-    state.update(data)
-    return state.digest()
+def keyed(key: bytes, label: bytes) -> Callable[[bytes], bytes]:
+    """Return HMAC-SHA-256 of ``label`` and data under a key of 32 bytes, its two states prepared once (RFC 2104)."""
+    padded = key + bytes(32)
+    inner = sha256(bytes(byte ^ 0x36 for byte in padded) + label).copy
+    outer = sha256(bytes(byte ^ 0x5C for byte in padded)).copy
+
+    def mac(data: bytes) -> bytes:
+        first, second = inner(), outer()
+        first.update(data)
+        second.update(first.digest())
+        return second.digest()
+
+    return mac

@@ -30,23 +30,17 @@ def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
     Pairing neighbours level by level and carrying an odd last one up gives the tree of RFC 6962, which splits at the
     largest power of two.
     """
-    if not hashes:
-        return EMPTY_ROOT
-    level = list(hashes)
-    while len(level) > 1:
-        paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        if len(level) % 2:
-            paired.append(level[-1])
-        level = paired
-    return level[0]
+    return root_of_joined(b"".join(hashes))
 
 
-def root_of_perfect(hashes: bytes) -> bytes:
-    """Return the root over ``2^k`` leaf hashes that stand one after the other, as in a tile."""
+def root_of_joined(hashes: bytes) -> bytes:
+    """Return the root over leaf hashes that stand one after the other, as in a tile."""
     while len(hashes) > HASH_BYTES:
-        pairs = range(0, len(hashes), 2 * HASH_BYTES)
-        hashes = b"".join([sha256(b"\1" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
-    return hashes
+        paired = len(hashes) // (2 * HASH_BYTES) * 2 * HASH_BYTES
+        pairs = range(0, paired, 2 * HASH_BYTES)
+        level = b"".join([sha256(b"\1" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
+        hashes = level + hashes[paired:]
+    return hashes or EMPTY_ROOT
 
 
 def root_of(leaves: Sequence[bytes]) -> bytes:

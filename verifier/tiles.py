@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from verifier.bundle import Bundle, BundleFault
 from verifier.hashing import genesis
-from verifier.merkle import EMPTY_ROOT, HASH_BYTES, node_hash, root_of_perfect
+from verifier.merkle import EMPTY_ROOT, HASH_BYTES, node_hash, root_of_joined
 
 TILE_WIDTH = 256
 TILE_BYTES = TILE_WIDTH * HASH_BYTES
@@ -64,7 +64,7 @@ class LogTree:
         while self.levels[level] and len(self.levels[level]) % TILE_BYTES == 0:
             if len(self.levels) == level + 1:
                 self.levels.append(bytearray())
-            self.levels[level + 1] += root_of_perfect(bytes(self.levels[level][-TILE_BYTES:]))
+            self.levels[level + 1] += root_of_joined(bytes(self.levels[level][-TILE_BYTES:]))
             level += 1
 
     def tile(self, level: int, number: int, width: int) -> bytes:
@@ -94,7 +94,7 @@ def _peaks(hashes: bytes) -> list[bytes]:
     peaks, start = [], 0
     while start < len(hashes):
         width = HASH_BYTES << (((len(hashes) - start) // HASH_BYTES).bit_length() - 1)
-        peaks.append(root_of_perfect(hashes[start : start + width]))
+        peaks.append(root_of_joined(hashes[start : start + width]))
         start += width
     return peaks
 

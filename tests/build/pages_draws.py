@@ -39,12 +39,15 @@ from trading.experts.queries import (
 )
 from trading.experts.rules.composition import Member
 from trading.experts.rules.contributions import contribution_commit
+from trading.experts.rules.disclosed import make_leaves
 from trading.experts.rules.finals import FINAL, parse_final, seed
 from trading.experts.rules.plan import Need, Plan
 from trading.experts.rules.pool import Stratum
+from trading.experts.rules.results import RESULT
 from trading.experts.rules.spec import Composition, Excluded, Party, Spec
 from trading.experts.rules.strata import stratum_title
 from trading.experts.rules.tickets import order
+from trading.experts.rules.walk import trail_root
 from trading.experts.service.calls import OpenCall
 from trading.experts.service.contests import Notice
 from trading.experts.service.pages import (
@@ -308,6 +311,20 @@ def attempt_proof(number: int) -> AttemptProof:
         for index in order(drawn, item.id, item.a, item.b)[: item.need]
         for state in ("CALLED", "SELECTED")
     ]
+    seats = [{"index": step.index, "stratum": step.stratum} for step in steps if step.state == "SELECTED"]
+    result = RESULT.write(
+        {
+            "attempt": spec.attempt,
+            "draw": spec.draw,
+            "selected": sorted(seats, key=lambda seat: (seat["stratum"], seat["index"])),
+            "seed": drawn.hex(),
+            "seq": 1,
+            "spec_sha256": spec.sha256,
+            "supersedes": None,
+            "trail_root": trail_root([step.h for step in steps]).hex(),
+        }
+    )
+    pool = vectors.vector_pool()
     return AttemptProof(
         number=number,
         spec=spec.raw.decode(),
@@ -316,6 +333,8 @@ def attempt_proof(number: int) -> AttemptProof:
         seed=drawn.hex(),
         strata=spec.strata,
         trail=tuple(steps),
+        result=result.decode(),
+        leaves=make_leaves(spec, (pool.opened(step.index) for step in steps if step.state == "SELECTED")).decode(),
     )
 
 

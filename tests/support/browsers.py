@@ -23,6 +23,7 @@ FLAGS: Final = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+_RUNNING: Final[list[Browser]] = []
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
@@ -36,12 +37,20 @@ def program() -> str:
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
-    """Start a headless Chromium and close it at the end."""
+    """Start a headless Chromium and close it at the end; within another such block, the one that runs there.
+
+    A process drives one at a time: two files of tests that run in the same one share it.
+    """
+    if _RUNNING:
+        yield _RUNNING[-1]
+        return
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        _RUNNING.append(browser)
         try:
             yield browser
         finally:
+            _RUNNING.remove(browser)
             browser.close()
 
 

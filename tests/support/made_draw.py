@@ -194,16 +194,21 @@ class MadeDraw:
         self.policy: Policy = parse_policy(data)
         self.record("policy_fixed", {"policy_sha256": self.policy.sha256})
 
-    def specify(self) -> None:
-        """Snapshot the pool, compute the exclusions, sign and log the spec."""
+    def snapshot(self) -> None:
+        """Freeze pool and exclusions under fresh keys."""
         self.k_draw, self.k_x, self.salt = (secrets.token_bytes(32) for _ in range(3))
         self.pool: Pool = pool.make_pool(self.k_draw, self.register.entrants(STRATA))
-        self.reasons = {
+        self.reasons: dict[int, str] = {
             index: "suspended"
             for index, entrant in enumerate(self.pool.entrants)
             if entrant.id in self.register.suspended
         }
         self.reasons.setdefault(len(self.pool.entrants) - 1, "employer")
+        self.excl_root = pool.exclusion_root(self.k_x, len(self.pool.entrants), self.reasons)
+
+    def specify(self) -> None:
+        """Snapshot the pool, compute the exclusions, sign and log the spec."""
+        self.snapshot()
         strata = self.pool.strata(STRATA)
         counts = pool.excluded_counts(strata, self.reasons)
         body = {
@@ -213,7 +218,7 @@ class MadeDraw:
             "commit_ms": 10 * MINUTE,
             "committee": {"appointed": 0, "representatives": 2, "seated": 0},
             "draw": self.draw,
-            "excl_root": pool.exclusion_root(self.k_x, len(self.pool.entrants), self.reasons).hex(),
+            "excl_root": self.excl_root.hex(),
             "excluded": [{"count": counts[item.id], "id": item.id} for item in strata],
             "exclusion_key_commit": pool.exclusion_key_commit(self.draw, self.attempt, self.k_x).hex(),
             "limits": ["person", "unit"],

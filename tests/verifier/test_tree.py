@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from tests.support.made_log import hash_tiles, mth
-from verifier.merkle import root_of_hashes, root_of_perfect
+from verifier.merkle import root_of_hashes, root_of_joined
 from verifier.tiles import LogTree, tile_layout, tile_path
 
 HASHES = [sha256(n.to_bytes(4, "big")).digest() for n in range(256**2 + 300)]
@@ -40,7 +40,7 @@ def test_roots_around_three_levels(size: int) -> None:
 
 def test_root_of_a_full_tile() -> None:
     for count in (1, 2, 64, 256):
-        assert root_of_perfect(b"".join(HASHES[:count])) == mth(HASHES[:count])
+        assert root_of_joined(b"".join(HASHES[:count])) == mth(HASHES[:count])
 
 
 def test_a_hash_takes_little_more_than_its_bytes() -> None:

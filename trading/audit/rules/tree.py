@@ -46,6 +46,22 @@ def root_of_hashes(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def tree_levels(hashes: bytes) -> tuple[bytes, ...]:
+    """Return all levels of a tree, leaf hashes first and the root last; in each, hashes stand one after the other.
+
+    The same tree as that of ``root_of_hashes``. A level is one byte string, so that a tree over a million leaves needs
+    no object for each of its nodes.
+    """
+    sha, level = hashlib.sha256, hashes
+    levels = [level] if level else [EMPTY_ROOT]
+    while len(level) > HASH_BYTES:
+        paired = len(level) // (2 * HASH_BYTES) * 2 * HASH_BYTES
+        pairs = range(0, paired, 2 * HASH_BYTES)
+        level = b"".join([sha(b"\1" + level[at : at + 2 * HASH_BYTES]).digest() for at in pairs]) + level[paired:]
+        levels.append(level)
+    return tuple(levels)
+
+
 def parents(hashes: Sequence[bytes]) -> list[bytes]:
     """Return the hashes of the complete pairs, one level up; a lone last hash is left out."""
     sha = hashlib.sha256
@@ -58,6 +74,15 @@ def nodes_of(leaf_hashes: Sequence[bytes]) -> NodeReader:
     def read(level: int, index: int) -> bytes:
         width = 1 << level
         return root_of_hashes(leaf_hashes[index * width : (index + 1) * width])
+
+    return read
+
+
+def nodes_in(levels: Sequence[bytes]) -> NodeReader:
+    """Return a reader of complete subtrees in the levels of a tree."""
+
+    def read(level: int, index: int) -> bytes:
+        return levels[level][index * HASH_BYTES : (index + 1) * HASH_BYTES]
 
     return read
 

@@ -74,5 +74,9 @@ def reason_of(entrant: Entrant, grounds: Grounds) -> str:
 
 def reasons(entrants: Sequence[Entrant], grounds: Grounds) -> Mapping[int, str]:
     """Return the reason of every excluded index of a pool in order."""
-    asked = ((index, reason_of(entrant, grounds)) for index, entrant in enumerate(entrants))
+    ids = grounds.suspended | grounds.seated | grounds.conflicts | grounds.worked
+    units = grounds.seated_units | grounds.bidders | {grounds.buyer, grounds.agency, grounds.supervisor}
+    # Whoever is named nowhere has no reason: of a million experts only a few are asked for theirs.
+    named = ((index, each) for index, each in enumerate(entrants) if each.id in ids or each.unit in units)
+    asked = ((index, reason_of(entrant, grounds)) for index, entrant in named)
     return {index: reason for index, reason in asked if reason}

@@ -99,34 +99,14 @@ class Register:
             RuleBroken: ``register.chain`` (not the next one), ``register.known`` (admitted twice),
                 ``register.unknown`` (any other act about somebody who is not in it), ``register.not_suspended``.
         """
-        last = (0, None) if self.last is None else (self.last.seq, self.last.sha256)
-        if (change.seq - 1, change.supersedes) != last:
-            raise RuleBroken("register.chain", "ED1 D3", seq=change.seq)
-        ids = {item.id for item in change.items}
-        self._require(Act(change.act), ids)
-        experts = {**self.experts, **{item.id: item for item in change.items}}
-        suspended = self.suspended
-        if change.act == Act.REMOVED:
-            experts = {name: item for name, item in experts.items() if name not in ids}
-        if change.act == Act.SUSPENDED:
-            suspended |= ids
-        elif change.act in {Act.RESUMED, Act.REMOVED}:
-            suspended -= ids
-        return Register(experts=experts, suspended=suspended, last=change)
-
-    def _require(self, act: Act, ids: Collection[str]) -> None:
-        known = self.experts.keys() & ids
-        if act is Act.ADMITTED and known:
-            raise RuleBroken("register.known", "ED1 D3", ids=sorted(known))
-        if act is not Act.ADMITTED and len(known) < len(ids):
-            raise RuleBroken("register.unknown", "ED1 D3", ids=sorted(set(ids) - known))
-        if act is Act.RESUMED and not self.suspended.issuperset(ids):
-            raise RuleBroken("register.not_suspended", "ED1 D3", ids=sorted(set(ids) - self.suspended))
+        experts, suspended = dict(self.experts), set(self.suspended)
+        _enter(change, self.last, experts, suspended)
+        return Register(experts=experts, suspended=frozenset(suspended), last=change)
 
     def entrants(self, strata: Collection[str] | None = None) -> tuple[Entrant, ...]:
         """Return every (expert, stratum) of the named strata, or of all for the nightly snapshot."""
         return tuple(
-            Entrant(id=item.id, stratum=stratum, unit=item.unit)
+            Entrant(item.id, stratum, item.unit)
             for item in self.experts.values()
             for stratum in item.strata
             if strata is None or stratum in strata
@@ -139,7 +119,36 @@ def fold(changes: Sequence[RegisterChange]) -> Register:
     Raises:
         RuleBroken: As ``Register.apply``.
     """
-    register = Register(experts={})
-    for change in changes:
-        register = register.apply(change)
-    return register
+    experts: dict[str, Item] = {}
+    suspended: set[str] = set()
+    last: RegisterChange | None = None
+    for change in changes:  # in place: a copy for each of a thousand changes of a million experts would never end
+        _enter(change, last, experts, suspended)
+        last = change
+    return Register(experts=experts, suspended=frozenset(suspended), last=last)
+
+
+def _enter(change: RegisterChange, last: RegisterChange | None, experts: dict[str, Item], suspended: set[str]) -> None:
+    """Enter the next change, or refuse it and change nothing."""
+    before = (0, None) if last is None else (last.seq, last.sha256)
+    if (change.seq - 1, change.supersedes) != before:
+        raise RuleBroken("register.chain", "ED1 D3", seq=change.seq)
+    ids = {item.id for item in change.items}
+    _require(Act(change.act), ids, experts.keys() & ids, suspended)
+    experts.update((item.id, item) for item in change.items)
+    if change.act == Act.REMOVED:
+        for name in ids:
+            del experts[name]
+    if change.act == Act.SUSPENDED:
+        suspended |= ids
+    elif change.act in {Act.RESUMED, Act.REMOVED}:
+        suspended -= ids
+
+
+def _require(act: Act, ids: set[str], known: set[str], suspended: set[str]) -> None:
+    if act is Act.ADMITTED and known:
+        raise RuleBroken("register.known", "ED1 D3", ids=sorted(known))
+    if act is not Act.ADMITTED and len(known) < len(ids):
+        raise RuleBroken("register.unknown", "ED1 D3", ids=sorted(ids - known))
+    if act is Act.RESUMED and not suspended.issuperset(ids):
+        raise RuleBroken("register.not_suspended", "ED1 D3", ids=sorted(ids - suspended))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from trading.kernel.digests import ED1_TICKET
@@ -32,9 +33,19 @@ def calls(seed: bytes, stratum: str, a: int, b: int) -> Iterator[int]:
     """
     done, wanted = 0, FIRST_TICKETS
     while done < b - a:
-        smallest = heapq.nsmallest(wanted, _tickets(seed, stratum, a, b))
-        yield from (index for _, index in smallest[done:])
+        smallest = _first(seed, stratum, a, b) if not done else _smallest(seed, stratum, a, b, wanted)
+        yield from smallest[done:]
         done, wanted = len(smallest), wanted * _GROWTH
+
+
+# A walk is replayed from its records for every step; the tickets of a stratum are hashed for the first one alone.
+@lru_cache(maxsize=128)
+def _first(seed: bytes, stratum: str, a: int, b: int) -> tuple[int, ...]:
+    return _smallest(seed, stratum, a, b, FIRST_TICKETS)
+
+
+def _smallest(seed: bytes, stratum: str, a: int, b: int, wanted: int) -> tuple[int, ...]:
+    return tuple(index for _, index in heapq.nsmallest(wanted, _tickets(seed, stratum, a, b)))
 
 
 def _tickets(seed: bytes, stratum: str, a: int, b: int) -> Iterator[tuple[bytes, int]]:

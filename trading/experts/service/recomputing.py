@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from trading.experts import queries
 from trading.experts.queries import DrawRow, StepRow
+from trading.experts.rules.disclosed import LEAVES
 from trading.experts.rules.finals import make_seed
 from trading.experts.rules.pool import Stratum
 from trading.experts.service.attempts import outcomes_of, spec_of
@@ -29,6 +30,8 @@ class AttemptProof:
         seed: As recorded, in hex.
         strata: Of the spec.
         trail: Every call and disposition, in the order of the log.
+        result: The last ``ed1.result``, its exact text; empty for an attempt that ended without one.
+        leaves: ``mb.draw-leaves``, the opened places of everybody whom a result seated; empty without a result.
     """
 
     number: int
@@ -38,6 +41,8 @@ class AttemptProof:
     seed: str
     strata: tuple[Stratum, ...]
     trail: tuple[StepRow, ...]
+    result: str = ""
+    leaves: str = ""
 
 
 def proofs_of(conn: Connection, rows: Iterable[DrawRow]) -> tuple[AttemptProof, ...]:
@@ -48,7 +53,7 @@ def proofs_of(conn: Connection, rows: Iterable[DrawRow]) -> tuple[AttemptProof, 
 
 def _proof(conn: Connection, row: DrawRow) -> AttemptProof:
     spec, outcomes = spec_of(conn, row), outcomes_of(conn, row)
-    made = make_seed(spec, outcomes)
+    made, papers = make_seed(spec, outcomes), queries.papers(conn, row.draw)
     return AttemptProof(
         number=row.attempt,
         spec=spec.raw.decode(),
@@ -57,4 +62,10 @@ def _proof(conn: Connection, row: DrawRow) -> AttemptProof:
         seed=(row.seed or b"").hex(),
         strata=spec.strata,
         trail=tuple(queries.steps(conn, row.draw, row.attempt)),
+        result=_text(queries.signed_document(conn, row.result_sha256).doc if row.result_sha256 else b""),
+        leaves=_text(*(each.doc for each in papers if each.typ == LEAVES.typ and each.attempt == row.attempt)),
     )
+
+
+def _text(*documents: bytes) -> str:
+    return documents[-1].decode() if documents else ""
