@@ -496,27 +496,6 @@ def samples() -> Iterator[Sample]:
             "facts": facts("b-8r4y2j7s", low),
         },
     )
-    sheet = {
-        "room": MEMBER,
-        "state": READY,
-        "bid": "b-2m7k9d4x",
-        "facts": facts("b-2m7k9d4x", READY),
-        "criteria": CRITERIA,
-    }
-    address = f"{lot}/sheet/b-2m7k9d4x"
-    yield Sample(
-        "evaluation-sheet",
-        address,
-        "evaluation/sheet.html",
-        {**sheet, "total": "50.5", "form": partial(scoring, CELLS["b-2m7k9d4x"])},
-    )
-    bad = {**CELLS["b-2m7k9d4x"], "plan": Score(points="32", comment=None)}
-    yield Sample(
-        "evaluation-sheet-refused",
-        address,
-        "evaluation/sheet.html",
-        {**sheet, "total": "26", "form": partial(scoring, bad, wrong=True)},
-    )
     yield Sample("evaluation-sign", f"{lot}/sign", "evaluation/sign.html", signing())
     own = SignatureRow(seat=SEATS[1], version=1, sheet_commit=digest("sheet"), reason=None)
     yield Sample("evaluation-signed", f"{lot}/sign", "evaluation/sign.html", signing(own=own, missing=2))

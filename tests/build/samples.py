@@ -9,6 +9,7 @@ from tests.build import (
     pages_accounts,
     pages_agency,
     pages_bidder,
+    pages_desk,
     pages_draws,
     pages_evaluation,
     pages_hall,
@@ -20,6 +21,6 @@ from tests.build.pages import Sample
 
 def samples() -> Iterator[Sample]:
     """Yield every sample of every part."""
-    parts = (pages, pages_accounts, pages_agency, pages_bidder, pages_draws, pages_evaluation, pages_hall)
+    parts = (pages, pages_accounts, pages_agency, pages_bidder, pages_draws, pages_evaluation, pages_hall, pages_desk)
     for part in (*parts, pages_questions, pages_log):
         yield from part.samples()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.build.drawn_files import book
 from tests.build.hostile_files import pdf, png, word
 from tests.build.scores import CRITERIA, PREFERENCE
 from tests.support.databases import Database, copied
@@ -32,10 +33,12 @@ SEATS = ("m-a1", "m-b2", "m-c3", "m-d4", "m-e5")
 SPARE = "m-f6"
 # Two bidders claim a deduction; the fourth is below 45 % of the ceiling of 150 000 yuan (B10.3).
 PRICES = {"qinghe": 98_000_00, "bolin": 99_000_00, "yunfan": 97_000_00, "songtao": 60_000_00, "mingde": 95_000_00}
-# What one of them sends besides its letter: two files that nobody may open, one that a test lets hang, two that pass.
+# What one of them sends besides its letter: two files that nobody may open, one that a test lets hang, three that pass.
+OFFER = ("Delivery plan", "Two men install each room\nwithin one day.", "Guarantee of five years")
 POISON = {
     "offer/hang.bin": bytes(range(256)),
     "offer/macro.docx": word(more={"word/vbaProject.bin": bytes(50)}),
+    "offer/offer.pdf": book(*OFFER),
     "offer/photo.png": png(),
     "offer/plan.docx": word(more={"word/embeddings/other.docx": word()}),
     "offer/script.pdf": pdf(b"<</S/JavaScript/JS(app.alert(1))>>"),

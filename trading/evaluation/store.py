@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table, delete
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
-from trading.evaluation.queries import OpenedFile
+from trading.evaluation.queries import DrawnPage, OpenedFile
 from trading.evaluation.rules.sheets import Score
 from trading.evaluation.tables import (
     evaluation_report,
     examination,
     examination_vote,
     explanation,
+    opened_drawing,
     opened_file,
+    opened_page,
     ranking,
     recheck_explanation,
     report_signature,
@@ -186,3 +189,21 @@ def add_files(uow: UnitOfWork, bid: str, files: Sequence[OpenedFile]) -> None:
         uow.connection.execute(opened_file.insert(), rows)
     except IntegrityError as error:
         raise Conflict(f"the files of {bid} are inspected already") from error
+
+
+def put_drawing(uow: UnitOfWork, bid: str, sha256: str, *, pages: int, finished: bool) -> None:
+    """Keep how many pages a file has and whether all are looked at. A table of the desk: no record explains it."""
+    key = {"bid_reference": bid, "sha256": bytes.fromhex(sha256)}
+    added = insert(opened_drawing).values(**key, pages=pages, finished=finished)
+    uow.connection.execute(
+        added.on_conflict_do_update(constraint="pk_opened_drawing", set_={"pages": pages, "finished": finished})
+    )
+
+
+def add_page(uow: UnitOfWork, bid: str, sha256: str, page: DrawnPage) -> None:
+    """Keep one page of a file; one that another run has drawn stays."""
+    large, small = (None if each is None else bytes.fromhex(each) for each in (page.large, page.small))
+    values = {"number": page.number, "width": page.width, "height": page.height, "text": page.text}
+    key = {"bid_reference": bid, "sha256": bytes.fromhex(sha256)}
+    added = insert(opened_page).values(**key, **values, large=large, small=small)
+    uow.connection.execute(added.on_conflict_do_nothing())

@@ -183,3 +183,28 @@ opened_file = Table(
     Column("preview", Text, nullable=False),
     schema="desk",
 )
+
+# Pages of opened files as images, for those who read them: made from the file, which alone counts, and made anew.
+opened_drawing = Table(
+    "opened_drawing",
+    metadata,
+    Column("bid_reference", Text, primary_key=True),
+    Column("sha256", LargeBinary, primary_key=True),  # of the file
+    Column("pages", Integer, nullable=False),
+    Column("finished", Boolean, nullable=False),  # nothing more is drawn, though pages may be missing
+    schema="desk",
+)
+
+opened_page = Table(
+    "opened_page",
+    metadata,
+    Column("bid_reference", Text, primary_key=True),
+    Column("sha256", LargeBinary, primary_key=True),  # of the file
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("large", LargeBinary, nullable=True),  # SHA-256 of the PNG; null for a page that could not be drawn
+    Column("small", LargeBinary, nullable=True),
+    Column("width", Integer, nullable=False),  # pixels of the large one
+    Column("height", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    schema="desk",
+)

@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROGRAM: Final = ("-E", "-s", "-m", "trading.inspection.program")
 _MOST_ANSWER: Final = 16 * MOST_PREVIEW
 _KIND: Final = re.compile(r"[a-z0-9]{1,20}\Z")
-_WANTED: Final = frozenset({"limits", "no calls", "no privileges"})
+WANTED: Final = frozenset({"limits", "no calls", "no privileges"})
 _LONGEST_NAME: Final = 1_000
 _AFTERWARDS_S: Final = 2.0
 _log = logging.getLogger("mingbiao.inspection")
@@ -85,8 +85,8 @@ def _believed(answer: bytes, code: int) -> Inspection:
         return _broken(Found.FAILED)
     if not _KIND.match(kind) or not isinstance(preview, str) or preview != shown(preview):
         return _broken(Found.FAILED)
-    if not held >= _WANTED:
-        _log.warning("this kernel does not grant an inspecting process: %s", ", ".join(sorted(_WANTED - held)))
+    if not held >= WANTED:
+        _log.warning("this kernel does not grant an inspecting process: %s", ", ".join(sorted(WANTED - held)))
     return Inspection(kind=kind, findings=tuple(sorted(set(findings))), preview=preview)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from tests.build.signed_log import policy_text
 from tests.support.buckets import S3Server, Way
 from tests.support.doorman import doorman
-from tests.support.sitting import PRICES
+from tests.support.sitting import OFFER, PRICES
 from tests.usecases.evaluation.conftest import Opened
 from tests.usecases.evaluation.test_pages import Room, examine, room  # noqa: F401 - a fixture
 from trading.assembly import opened_in
@@ -29,7 +29,7 @@ from trading.bids import copying
 from trading.commands import objects
 from trading.commands.audits import fsck
 from trading.evaluation import jobs
-from trading.evaluation.queries import OpenedFile, files_of
+from trading.evaluation.queries import OpenedFile, drawn_page, files_of
 from trading.evaluation.service import files
 from trading.inspection.findings import MOST_PREVIEW, Found, Inspection, Verdict
 from trading.inspection.limits import Limits
@@ -111,6 +111,7 @@ def test_every_file_is_inspected_and_hostile_ones_are_kept_away(
         "letter.txt": ("clean", ()),
         "offer/hang.bin": ("quarantined", (Found.LIMIT_TIME,)),
         "offer/macro.docx": ("quarantined", (Found.OFFICE_MACRO,)),
+        "offer/offer.pdf": ("clean", ()),
         "offer/photo.png": ("clean", ()),
         "offer/plan.docx": ("warned", (Found.OFFICE_EMBEDDED,)),
         "offer/script.pdf": ("quarantined", (Found.PDF_SCRIPT,)),
@@ -123,7 +124,7 @@ def test_every_file_is_inspected_and_hostile_ones_are_kept_away(
     rows = [{"findings": list(e.findings), "path": e.path, "sha256": e.sha256} for e in found.values()]
     listed = sha256_hex(dumps(sorted(rows, key=lambda row: str(row["path"]))))
     assert body == {
-        "bid": room.sitting.bids["songtao"], "clean": 2, "list_sha256": listed, "quarantined": 3, "warned": 1,
+        "bid": room.sitting.bids["songtao"], "clean": 3, "list_sha256": listed, "quarantined": 3, "warned": 1,
     }  # fmt: skip
     worker.work()
     assert len(worker.bodies()) == len(PRICES)
@@ -134,7 +135,7 @@ def _require_pages(worker: Worker, found: dict[str, OpenedFile], page: str) -> N
     """What members, the agency and strangers get of the files."""
     shown = worker.room.get("m-a1", page).text
     assert all(path in shown for path in found)
-    assert [shown.count(word) for word in ("Kept away", "Read with care", "Nothing found")] == [3, 1, 2]
+    assert [shown.count(word) for word in ("Kept away", "Read with care", "Nothing found")] == [3, 1, 3]
     for path, each in found.items():
         address = f"{page}/files/{each.sha256}"
         saved = worker.room.get("m-a1", address)
@@ -249,6 +250,12 @@ def test_what_was_opened_has_a_second_copy_and_fsck_reads_both(worker: Worker, t
     worker.work()
     found = [each for key in PRICES for each in worker.files(key).values()]
     shown = {each.sha256 for each in found if each.verdict is not Verdict.QUARANTINED}
+    with worker.runtime.ledger.read() as conn:
+        drawn = [drawn_page(conn, worker.room.sitting.bids["songtao"], each, number + 1)
+                 for each in shown for number in range(len(OFFER))]  # fmt: skip
+    images = {image for page in drawn if page is not None for image in (page.large or "", page.small or "")}
+    assert len(images) >= 2 * len(OFFER), "of a PDF and of a photo, the smallest of which is one in both sizes"
+    shown |= images
     assert (set(clear.first.walk()), set(clear.second.walk())) == (shown, set())
     _require_told(opened, tmp_path, dict.fromkeys(shown, "second"), later=True)
     assert copying.compare(worker.runtime, {}) is not None

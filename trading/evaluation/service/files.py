@@ -30,6 +30,7 @@ from trading.crypto.envelope import decrypt_part_file
 from trading.documents import queries as documents
 from trading.evaluation import queries, store
 from trading.evaluation.queries import OpenedFile
+from trading.evaluation.service.pages import DRAW, is_drawn
 from trading.inspection.findings import Found, Inspection, Verdict
 from trading.inspection.sandbox import inspect
 from trading.kernel.canonical import dumps, loads_object
@@ -98,6 +99,8 @@ def run(runtime: Runtime, arg: Mapping[str, Any]) -> int | None:
         raise Postponed(now + RETRY_MS, "a sealed part cannot be read, or an opened file not be stored") from error
     with suppress(Conflict), runtime.ledger.begin(_ACTOR) as uow:  # another run was faster
         store.add_files(uow, bid, files)
+        if any(map(is_drawn, files)):
+            uow.wake(DRAW, {"bid": bid}, uow.at)
         uow.record(bid_event("bid.inspected", opened.place, bid, _told(bid, files)))
     return None
 

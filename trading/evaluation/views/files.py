@@ -1,13 +1,17 @@
-"""The files of a bid as the people of the evaluation get them: inspected, as text or to be saved, never inside a page.
+"""The files of a bid as the people of the evaluation get them: inspected, as text, page by page, or to be saved.
 
+A file itself is never shown inside a page of the platform; what is shown are the images that were drawn of its pages.
 What was kept away has no address.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from flask import Response as FlaskResponse
+from flask import request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -15,6 +19,7 @@ from trading.evaluation import queries
 from trading.evaluation.queries import OpenedFile
 from trading.evaluation.service import LotState
 from trading.evaluation.views.blueprint import Room, blueprint, lot_state, names_of, page, reading, runtime
+from trading.evaluation.views.reader import reader_of
 from trading.inspection.findings import Verdict
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Role
@@ -22,14 +27,25 @@ from trading.web.downloads import handed_out
 from trading.web.permissions import allow
 
 _BYTES: Final = "application/octet-stream"
+#: A picture is a picture wherever it is opened: nothing in it may load, run, or lie on the disk of a shared machine.
+_STILL: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+}
 
 
-def _found(conn: Connection, room: Room, lot: str, bid: str, sha256: str) -> tuple[LotState, OpenedFile]:
-    """Return a file that may be read: of an opened bid of this lot, for the agency or a member who sits."""
+def _read(conn: Connection, room: Room, lot: str, bid: str) -> LotState:
+    """Return the lot of a bid that may be read: an opened one, for the agency or a member who sits."""
     state = lot_state(conn, room, lot)
     sits = room.seat is None or (room.sitting is not None and room.seat in room.sitting.seats)
     if not sits or bid not in {each.bid for each in state.opened}:
         raise NotFound(bid)
+    return state
+
+
+def _found(conn: Connection, room: Room, lot: str, bid: str, sha256: str) -> tuple[LotState, OpenedFile]:
+    """Return a file that may be read."""
+    state = _read(conn, room, lot, bid)
     for each in queries.files_of(conn, bid) or ():
         if each.sha256 == sha256 and each.verdict is not Verdict.QUARANTINED:
             return state, each
@@ -59,3 +75,30 @@ def file_text(reference: str, lot: str, bid: str, sha256: str) -> tuple[str, HTT
         if not found.preview:
             raise NotFound(sha256)
         return page("file.html", room=room, state=state, bid=bid, name=names_of(conn, state)[bid], found=found)
+
+
+@blueprint.get("/<reference>/lots/<lot>/bids/<bid>/files/<sha256>/pages/<int:number>/<any(large, small):size>.png")
+@allow(Role.EXPERT, Role.AGENCY, relation="assigned_panel")
+def page_image(reference: str, lot: str, bid: str, sha256: str, number: int, size: str) -> Response:
+    """Show one page of a file as it was drawn, in one of two sizes."""
+    with reading(reference) as (conn, room):
+        _found(conn, room, lot, bid, sha256)
+        drawn = queries.drawn_page(conn, bid, sha256, number)
+    digest = None if drawn is None else getattr(drawn, size)
+    store = runtime().opened
+    if digest is None or store is None or store.stat(digest) is None:
+        raise NotFound(sha256)
+    response = FlaskResponse(store.get(digest), mimetype="image/png")
+    response.headers.update(_STILL)
+    return response
+
+
+@blueprint.get("/<reference>/lots/<lot>/bids/<bid>/pages")
+@allow(Role.EXPERT, Role.AGENCY, relation="assigned_panel")
+def pages(reference: str, lot: str, bid: str) -> tuple[str, HTTPStatus]:
+    """Show a bid page by page, and where some words stand in it."""
+    address = partial(url_for, "evaluation.pages", reference=reference, lot=lot, bid=bid)
+    with reading(reference) as (conn, room):
+        state = _read(conn, room, lot, bid)
+        reader, name = reader_of(conn, bid, request.args, address), names_of(conn, state)[bid]
+        return page("pages.html", room=room, state=state, bid=bid, name=name, reader=reader)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,10 +10,10 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from trading.evaluation import queries, service
-from trading.evaluation.forms import OpinionForm, SignSheetForm, WordsForm, cells_of, score_form
+from trading.evaluation.forms import OpinionForm, SignSheetForm, WordsForm
 from trading.evaluation.rules.examination import Step
 from trading.evaluation.rules.scoring import price_points
-from trading.evaluation.rules.sheets import Score, check_score, running_total, scored
+from trading.evaluation.rules.sheets import scored
 from trading.evaluation.service import LotState
 from trading.evaluation.service.sheets import doubts_of
 from trading.evaluation.service.state import open_sheets
@@ -23,12 +22,11 @@ from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.money import Rounding, round_exact
 from trading.kernel.roles import Actor, Role
 from trading.procedures.rules.criteria import decimal_of
-from trading.web.forms import Form
 from trading.web.locale import gettext, pick
 from trading.web.permissions import allow
 
 
-def _member(conn: Connection, room: Room, lot: str) -> LotState:
+def member_lot(conn: Connection, room: Room, lot: str) -> LotState:
     """Return the lot for a member who sits; everybody else finds nothing here."""
     if room.seat is None or room.sitting is None or room.seat not in room.sitting.seats:
         raise NotFound(lot)
@@ -37,7 +35,7 @@ def _member(conn: Connection, room: Room, lot: str) -> LotState:
 
 def _actor(reference: str, lot: str) -> Actor:
     with reading(reference) as (conn, room):
-        _member(conn, room, lot)
+        member_lot(conn, room, lot)
         return room.actor
 
 
@@ -46,7 +44,7 @@ def _actor(reference: str, lot: str) -> Actor:
 def vote(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPStatus]:
     """Show one bid and take the member's vote on the step that is due for it."""
     with reading(reference) as (conn, room):
-        state = _member(conn, room, lot)
+        state = member_lot(conn, room, lot)
         step = _due(state, bid)
         actor = room.actor
     form = OpinionForm()
@@ -59,10 +57,10 @@ def vote(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPStatus
             flash(gettext("Your vote is recorded."))
             return redirect(url_for("evaluation.room", reference=reference) + f"#lot-{lot}", HTTPStatus.SEE_OTHER)
     with reading(reference) as (conn, room):
-        state = _member(conn, room, lot)
+        state = member_lot(conn, room, lot)
         if step is not None and not form.is_submitted():
             _fill(conn, room, state, bid, step, form)
-        values = {"step": step, "facts": _facts(conn, state, bid), "claim": state.claim(bid)}
+        values = {"step": step, "facts": facts_of(conn, state, bid), "claim": state.claim(bid)}
         return page("vote.html", form, room=room, state=state, bid=bid, **values)
 
 
@@ -82,7 +80,7 @@ def _fill(conn: Connection, room: Room, state: LotState, bid: str, step: Step, f
         form.outcome.data, form.reason.data, form.grants.data = own.outcome.value, own.reason, own.grants
 
 
-def _facts(conn: Connection, state: LotState, bid: str) -> dict[str, Any]:
+def facts_of(conn: Connection, state: LotState, bid: str) -> dict[str, Any]:
     """Return what the opening made known about a bid, and what the examination found since."""
     opened = next(each for each in state.opened if each.bid == bid)
     return {
@@ -95,67 +93,12 @@ def _facts(conn: Connection, state: LotState, bid: str) -> dict[str, Any]:
     }
 
 
-@blueprint.route("/<reference>/lots/<lot>/sheet/<bid>", methods=["GET", "POST"])
-@allow(Role.EXPERT, Role.AGENCY, relation="assigned_panel")
-def sheet(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPStatus]:
-    """Type the scores of one bid; every post keeps what was typed, right or wrong."""
-    with reading(reference) as (conn, room):
-        state = _scored(conn, room, lot)
-        if bid not in {each.bid for each in state.conforming}:
-            raise NotFound(bid)
-        cells = queries.drafts_of(conn, state.place, room.seat or "").get(bid, {})
-        actor, facts = room.actor, _facts(conn, state, bid)
-    form = score_form(state.rules.criteria, cells)
-    if form.validate_on_submit():
-        typed = cells_of(form, state.rules.criteria)
-        service.save_draft(runtime().ledger, actor, reference, lot, STAGE, bid, typed)
-        if _accepted(form, state, typed):
-            return redirect(_next(state, reference, lot, bid), HTTPStatus.SEE_OTHER)
-        cells = typed
-    values = {"facts": facts, "criteria": state.rules.criteria, "total": _total(state, cells)}
-    return page("sheet.html", form, room=room, state=state, bid=bid, **values)
-
-
-def _scored(conn: Connection, room: Room, lot: str) -> LotState:
-    state = _member(conn, room, lot)
+def scored_lot(conn: Connection, room: Room, lot: str) -> LotState:
+    """Return a lot whose sheets members fill now; there is nothing to find in any other."""
+    state = member_lot(conn, room, lot)
     if not state.scored or not state.examined_fully:
         raise NotFound(lot)
     return state
-
-
-def _accepted(form: Form, state: LotState, cells: Mapping[str, Score]) -> bool:
-    """Check every cell that is filled, and show each refusal at its field."""
-    for criterion in scored(state.rules.criteria):
-        cell = cells[criterion.id]
-        if not cell.points:
-            continue
-        try:
-            check_score(criterion, cell.points, cell.comment or "")
-        except RuleBroken as refusal:
-            field = "comment" if refusal.code.startswith("score.comment") else "points"
-            form.refuse(refusal, f"{field}_{criterion.id}")
-    return not form.problems
-
-
-def _total(state: LotState, cells: Mapping[str, Score]) -> str:
-    good = {}
-    for criterion in scored(state.rules.criteria):
-        cell = cells.get(criterion.id)
-        if cell is not None and cell.points:
-            try:
-                good[criterion.id] = check_score(criterion, cell.points, cell.comment or "-")
-            except RuleBroken:
-                continue
-    return running_total(state.rules.criteria, good)
-
-
-def _next(state: LotState, reference: str, lot: str, bid: str) -> str:
-    """Return the sheet of the next bid, after the last one the page that signs."""
-    order = [each.bid for each in state.conforming]
-    place = order.index(bid) + 1
-    if place < len(order):
-        return url_for("evaluation.sheet", reference=reference, lot=lot, bid=order[place])
-    return url_for("evaluation.sign", reference=reference, lot=lot)
 
 
 @blueprint.route("/<reference>/lots/<lot>/sign", methods=["GET", "POST"])
@@ -173,7 +116,7 @@ def sign(reference: str, lot: str) -> Response | tuple[str, HTTPStatus]:
             flash(gettext("Your sheet is signed."))
             return redirect(url_for("evaluation.sign", reference=reference, lot=lot), HTTPStatus.SEE_OTHER)
     with reading(reference) as (conn, room):
-        state = _scored(conn, room, lot)
+        state = scored_lot(conn, room, lot)
         return page("sign.html", form, room=room, state=state, words=WordsForm(), **_signing(conn, room, state))
 
 
@@ -230,7 +173,7 @@ def recheck(reference: str, lot: str) -> Response | tuple[str, HTTPStatus]:
         else:
             return redirect(url_for("evaluation.sign", reference=reference, lot=lot), HTTPStatus.SEE_OTHER)
     with reading(reference) as (conn, room):
-        state = _scored(conn, room, lot)
+        state = scored_lot(conn, room, lot)
         values = {"room": room, "state": state, "words": form, **_signing(conn, room, state)}
         answered, _ = page("sign.html", SignSheetForm(formdata=None), **values)
         return answered, HTTPStatus.UNPROCESSABLE_ENTITY
