@@ -23,6 +23,7 @@ from tests.support.wrong_variants import VARIANTS, Variant
 from trading.bids import closing
 
 GROUP = 4  # deadlines a second apart, two to a procedure, so that one lot closes while bids for the other arrive
+APART_MS = 3_600_000  # of groups: longer than one of them takes, however busy the machine is
 ROUNDS = 6  # a race is lost by chance; one round is the rule
 
 
@@ -35,6 +36,17 @@ def storm(demo_database: Database, tmp_path: Path) -> Iterator[Storm]:
 def deadlines(storm: Storm, count: int, spacing_ms: int = 1000) -> list[int]:
     first = default_close(storm.market.now_ms())
     return [first + number * spacing_ms for number in range(count)]
+
+
+def groups(storm: Storm, size: int, ahead: int) -> Iterator[list[OpenLot]]:
+    """Yield groups of so many lots without end, ``ahead`` of them published at once.
+
+    A deadline is weeks after its notice and the calendar has an end: what is published together shares the weeks.
+    """
+    while True:
+        first = default_close(storm.market.now_ms())
+        starts = [first + number * APART_MS for number in range(ahead)]
+        yield from [storm.publish([start + number * 1000 for number in range(size)], lots=2) for start in starts]
 
 
 def near(storm: Storm) -> int:
@@ -50,11 +62,11 @@ def test_the_deadline_is_exact(
     storm: Storm, amount: Callable[[int, int], int], record_property: Callable[[str, object], None]
 ) -> None:
     began, wanted = time.monotonic(), amount(100, among(10_000, alone=100_000))
-    group = amount(GROUP, among(20, alone=100))  # every group is weeks after the last, and the calendar has an end
+    ready = groups(storm, amount(GROUP, among(20, alone=100)), amount(1, among(2, alone=5)))
     storm.pauses.rare_ms = 400
     lots: list[OpenLot] = []
     while near(storm) < wanted or len(lots) < amount(GROUP, 40):
-        fresh = storm.publish(deadlines(storm, group), lots=2)
+        fresh = next(ready)
         storm.rage(fresh, close_by_errand)
         assert storm.failures == []
         lots += fresh
