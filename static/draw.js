@@ -159,20 +159,19 @@ const draws = (() => {
     return sn === 0 && hex(found) === root;
   }
 
-  // The leaves of everybody whom a result seats, under the root of the pool that was frozen before the draw (D3).
+  // Opened leaves: each under the root of the pool that was frozen before the draw (D3), one for everybody seated.
   async function leafFaults(spec, selected, shown) {
     const faults = [];
-    const leaves = new Map((shown?.leaves ?? []).map((leaf) => [leaf.index, leaf]));
+    const leaves = shown?.leaves ?? [];
     const salts = new Set();
+    for (const leaf of leaves) {
+      const stratum = spec.strata.find(({ a, b }) => a <= leaf.index && leaf.index < b)?.id ?? null;
+      const own = JSON.parse(leaf.attrs).stratum === stratum && !salts.has(leaf.salt);
+      if (!own || !(await stands(leaf, spec.pool_size, spec.pool_root))) faults.push(at("leaf", leaf.index, stratum));
+      salts.add(leaf.salt);
+    }
     for (const { index, stratum } of selected) {
-      const leaf = leaves.get(index);
-      const good =
-        leaf !== undefined &&
-        JSON.parse(leaf.attrs).stratum === stratum &&
-        !salts.has(leaf.salt) &&
-        (await stands(leaf, spec.pool_size, spec.pool_root));
-      if (!good) faults.push(at("leaf", index, stratum));
-      salts.add(leaf?.salt);
+      if (!leaves.some((leaf) => leaf.index === index)) faults.push(at("leaf", index, stratum));
     }
     return faults;
   }

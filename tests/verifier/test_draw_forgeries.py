@@ -113,7 +113,7 @@ def fields_of_the_frame() -> Iterator[tuple[str, Forgery]]:
     yield "pool size", changed(spec, lambda f: f.update(pool_size=f["pool_size"] + 1), "do not follow one another")
     yield "representatives", changed(spec, lambda f: f["committee"].update(representatives=4), "two thirds")
     yield "contributor", changed(spec, lambda f: f["parties"][0].update(kid=OTHER), "no contributor's")
-    yield "min_valid", changed(spec, lambda f: f.update(min_valid=9), "min_valid exceeds")
+    yield "one contributor twice", changed(spec, twice, "two contributors of one organisation")
     yield "pool root", changed(spec, lambda f: f.update(pool_root=OTHER), "POOL_MISMATCH", "leaf")
     yield "exclusion root", changed(spec, lambda f: f.update(excl_root=OTHER), "not the one committed to")
     yield "pool key", changed(spec, lambda f: f.update(pool_key_commit=OTHER), "K_draw is not")
@@ -140,6 +140,11 @@ def fields_of_the_frame() -> Iterator[tuple[str, Forgery]]:
     yield "exclusion for another reason", changed(keys, other_reason, "not the one committed to")
     yield "opened reason", changed(keys, lambda f: f["reasons"][0].update(reason="asleep"), "opened reason is not")
     yield "salt of a reason", changed(keys, lambda f: f["reasons"][0].update(salt=OTHER), "opened reason is not")
+
+
+def twice(fields: Fields) -> None:
+    first, second, _ = fields["parties"]
+    second["kid"] = first["kid"]
 
 
 def moved(fields: Fields) -> None:
@@ -275,7 +280,14 @@ def unreachable_a_second_early(made: MadeDraw) -> None:
 
 
 def answer_too_late(made: MadeDraw) -> None:
-    inject(made, "disposed", disposed(*pending(made), State.SELECTED), wait=21 * MINUTE)
+    late, *others = made.walk.pending
+    for index in others:
+        made.step(State.SELECTED, index, made.stratum_of(index))
+    stratum = made.stratum_of(late)
+    inject(made, "disposed", disposed(late, stratum, State.SELECTED), wait=21 * MINUTE)
+    front = made.walk._fronts[stratum]
+    front.pending.remove(late)
+    front.selected.add(late)
 
 
 def replace_nobody(made: MadeDraw) -> None:
