@@ -60,7 +60,7 @@ class Desk {
     this.drafts.mark(this.sheet.bid, criterion.id, { at: this.readers[0].at, label: this.readers[0].label });
     this.#showMarks(criterion);
     const text = criterion.box.querySelector("[data-marked]").textContent.trim();
-    this.say(`${criterion.box.dataset.title}: ${text || this.sheet.text.unmarked}`);
+    this.say(`${criterion.box.dataset.title}: ${text || this.sheet.text.textUnmarked}`);
   }
 
   async marked(criterion = this.sheet.current) {

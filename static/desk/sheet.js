@@ -143,27 +143,27 @@ export class Sheet {
   #keep() {
     const at = Date.now();
     const kept = this.drafts.type(this.bid, this.cells, this.base, at);
-    this.#say(kept ? this.text.saved.replace("…", clock(at)) : this.text.lost);
+    this.#say(kept ? this.text.textSaved.replace("…", clock(at)) : this.text.textLost);
     this.#sum();
   }
 
   // What this machine has and the platform has not: put back, unless the platform was told something else since.
   #restore() {
     const kept = this.drafts.typed(this.bid);
-    if (!kept) return this.#say(this.drafts.keeps ? this.text.idle : this.text.lost);
+    if (!kept) return this.#say(this.drafts.keeps ? this.text.textIdle : this.text.textLost);
     if (JSON.stringify(kept.cells) === this.base) {
       this.drafts.forget(this.bid);
-      return this.#say(this.text.idle);
+      return this.#say(this.text.textIdle);
     }
     if (kept.base !== this.base) {
       const offer = this.form.querySelector("[data-offer]");
-      offer.querySelector("[data-offer-text]").textContent = this.text.other.replace("…", clock(kept.at));
+      offer.querySelector("[data-offer-text]").textContent = this.text.textOther.replace("…", clock(kept.at));
       offer.querySelector("button").addEventListener("click", () => { this.#fill(kept); offer.hidden = true; this.#keep(); });
       offer.hidden = false;
-      return this.#say(this.text.idle);
+      return this.#say(this.text.textIdle);
     }
     this.#fill(kept);
-    return this.#say(this.text.restored.replace("…", clock(kept.at)));
+    return this.#say(this.text.textRestored.replace("…", clock(kept.at)));
   }
 
   #fill(kept) {
@@ -183,7 +183,7 @@ export class Sheet {
       each.box.querySelector("[data-points]").textContent = each.value === null ? "–" : decimal(each.value);
     }
     this.root.querySelector("[data-total]").textContent = decimal(total) || "0";
-    this.root.querySelector("[data-counted]").textContent = this.text.counted.replace("…", counted).replace("…", this.criteria.length);
+    this.root.querySelector("[data-counted]").textContent = this.text.textCounted.replace("…", counted).replace("…", this.criteria.length);
   }
 }
 

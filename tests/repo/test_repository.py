@@ -20,6 +20,7 @@ IMPORTED_AS = {
     "flask-login": "flask_login",
     "flask-babel": "flask_babel",
     "argon2-cffi": "argon2",
+    "pillow": "PIL",
 }
 # Started as a program, never imported by the product.
 PROGRAMS = {"gunicorn"}

@@ -12,9 +12,10 @@ from trading.audit.verifying import ERRAND as VERIFY
 from trading.bids.copying import COMPARE, COPY
 from trading.bids.uploads import SWEEP
 from trading.evaluation.service.files import INSPECT
+from trading.evaluation.service.pages import DRAW
 from trading.kernel.ids import new_row_id
 
-LONG = (COPY, COMPARE, SWEEP, INSPECT, VERIFY)
+LONG = (COPY, COMPARE, SWEEP, INSPECT, DRAW, VERIFY)
 
 
 def test_a_close_is_due_beside_any_number_of_long_ones(ledger: Ledger) -> None:

@@ -44,8 +44,8 @@ def test_who_may_read_a_file_sees_its_pages_and_nobody_else(worker: Worker) -> N
             for who, status in (("drafter", 200), ("idle", 404), ("other", 404)):
                 assert room.get(who, address).status_code == status, who
     for path, each in found.items():
-        status = {200} if path in {"offer/offer.pdf", "offer/photo.png"} else {404}
-        assert {room.get("m-a1", f"{bid}/files/{each.sha256}/pages/1/large.png").status_code} == status, path
+        wanted = 200 if path in {"offer/offer.pdf", "offer/photo.png"} else 404
+        assert room.get("m-a1", f"{bid}/files/{each.sha256}/pages/1/large.png").status_code == wanted, path
     elsewhere = f"{room.of('bolin', 'bids')}/files/{offer.sha256}/pages/1/large.png"
     assert room.get("m-a1", elsewhere).status_code == HTTPStatus.NOT_FOUND, "another bid's"
     assert room.get("m-a1", f"{bid}/files/{offer.sha256}/pages/4/large.png").status_code == HTTPStatus.NOT_FOUND
@@ -94,15 +94,16 @@ def test_drawing_is_told_while_it_goes_on_and_goes_on_after_a_pause(
     assert pages.run(worker.runtime, {"bid": bid}) is None, "once more changes nothing"
 
 
-def test_a_file_that_cannot_be_fetched_waits_and_another_bid_has_nothing_to_draw(worker: Worker) -> None:  # noqa: F811
+def test_a_file_that_cannot_be_fetched_waits_and_another_bid_has_nothing_to_draw(
+    worker: Worker,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trading.evaluation.service.files.DRAW", "evaluation.draw.later")  # nobody takes it up
     worker.work()
     lost = next(each for each in worker.files("songtao").values() if each.path == "offer/offer.pdf")
-    with worker.runtime.ledger.upkeep() as conn:
-        conn.exec_driver_sql("DELETE FROM desk.opened_page")
-        conn.exec_driver_sql("DELETE FROM desk.opened_drawing")
     store = worker.runtime.opened
     assert store is not None
-    store.remove(lost.sha256)  # type: ignore[attr-defined]  # of a directory
+    store.remove(lost.sha256)
     with pytest.raises(Postponed):
         pages.run(worker.runtime, {"bid": worker.room.sitting.bids["songtao"]})
     assert pages.run(worker.runtime, {"bid": worker.room.sitting.bids["bolin"]}) is None

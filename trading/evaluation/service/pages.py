@@ -101,7 +101,8 @@ def _draw(ledger: Ledger, target: ObjectStore, easel: _Easel, most: int) -> int:
             case _ as never:
                 assert_never(never)
         looked_at += 1
-        if looked_at >= most and each.number < easel.pages:
+        is_given_up = isinstance(each, Missing) and each.rest
+        if looked_at >= most and each.number < easel.pages and not is_given_up:
             is_finished = False
             break
     if is_finished:

@@ -153,7 +153,7 @@ def beside(reference: str, lot: str, bid: str, other: str) -> tuple[str, HTTPSta
             return address(**(kept | changes))
 
         readers = (reader_of(conn, bid, asked, to), reader_of(conn, other, asked, to, "other_"))
-        values = {
+        values: dict[str, Any] = {
             "cells": queries.drafts_of(conn, state.place, room.seat or ""),
             "criteria": tuple(criteria.values()),
             "criterion": chosen,

@@ -95,6 +95,12 @@ class Reader:
         """Whether more will be there later."""
         return self.volumes is None or any(each.is_waiting for each in self.volumes)
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many pages have been drawn, and how many are known of so far."""
+        begun = [each.drawing for each in self.volumes or () if each.has_images and each.drawing is not None]
+        return sum(each.drawn for each in begun), sum(each.pages for each in begun)
+
     @cached_property
     def _order(self) -> list[tuple[Volume, int]]:
         return [(each, number) for each in self.volumes or () for number in range(1, each.pages + 1)]
