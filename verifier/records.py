@@ -93,9 +93,7 @@ _WORKINGS = {
 _FORMULA = {"formula": shape({"id": NAME, "version": SEQ}), "workings": shape({}, _WORKINGS)}
 _STEP = choice("qualification", "conformity", "price")
 _OUTCOME = choice("conforming", "invalid")
-_PREFERENCE = choice(
-    *(None, "small_micro", "consortium", "domestic", "small_micro+domestic", "consortium+domestic"),
-)
+_PREFERENCE = choice(None, "small_micro", "consortium", "domestic", "small_micro+domestic", "consortium+domestic")
 _MEMBERSHIP = dict.fromkeys(("account", "jurisdiction", "org", "person", "role"), NAME)
 _KEY = {
     "alg": NAME,

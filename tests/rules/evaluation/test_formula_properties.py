@@ -135,7 +135,7 @@ def test_nearer_to_the_benchmark_is_never_worse(quotes: list[int], price: int) -
 
     assert Fraction(10) <= points(price) <= full
     step = price + (1 if price < base else -1)
-    if (price - base) * (step - base) >= 0:
+    if price != base and (price - base) * (step - base) >= 0:
         assert points(step) >= points(price)
 
 

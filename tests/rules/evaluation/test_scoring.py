@@ -10,7 +10,7 @@ from random import Random  # noqa: TID251 - the type of Hypothesis' own chance
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.build.scores import CRITERIA, PREFERENCE, bid, rules, sheet
@@ -163,6 +163,7 @@ def sheets_of(field: Sequence[tuple[int, list[Fraction]]]) -> list[Sheet]:
 
 
 @given(FIELD, st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_the_ranking_is_total_stable_and_within_bounds(
     field: Sequence[tuple[int, list[Fraction]]], chance: Random
 ) -> None:
@@ -182,6 +183,7 @@ def test_the_ranking_is_total_stable_and_within_bounds(
 
 
 @given(FIELD, st.integers(0, 7), st.integers(1, 100_000))
+@settings(deadline=None)
 def test_a_lower_price_never_scores_less(field: list[tuple[int, list[Fraction]]], place: int, price: int) -> None:
     """The own price; the others' points can only fall when the benchmark does."""
     place %= len(field)
