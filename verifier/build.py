@@ -67,6 +67,8 @@ MODULES = (
     "checks_walk",
     "checks_attempts",
     "scoring",
+    "benchmark",
+    "formulas",
     "checks_ranking",
     "progress",
     "verification",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
 from verifier.evidence import Document, Logged
-from verifier.hashing import LABEL_RANK_TIE, tuple_hash
+from verifier.formulas import Ranked, Recomputed, check_formula, recompute, seed_over
+from verifier.hashing import LABEL_RANK_TIE
 from verifier.lot import Lot
 from verifier.report import Check
-from verifier.scoring import check_committee, evaluated_price, examined, scores
+from verifier.scoring import check_committee, evaluated_price, examined
 from verifier.verdicts import find_transcript, transcript_item
 
 ABOVE_CEILING = "above_ceiling"
@@ -19,8 +19,6 @@ OTHER_CURRENCY = "other_currency"
 KEY_BIDDERS_MIN = "bidders.min"
 KEY_EXCLUDE_ABOVE = "evaluation.exclude_above_ceiling"
 KEY_RECOUNT = "opening.recount_after_decrypt"
-METHOD_LOWEST = "lowest_evaluated_price"
-METHOD_SCORING = "comprehensive_scoring"
 TIE_LOTTERY = "price_identity_lottery"
 TIE_RULE_ID = "AWD-10"
 PUBLICATION_MS = 3_600_000
@@ -126,8 +124,10 @@ def _check_ranked(
     named = (body["edition_sha256"], body["currency"], body["method"])
     wanted = (notice.value["edition_sha256"], row["currency"], row["method"])
     check.require(place, "edition, currency or method differ from the notice", holds=named == wanted)
-    if row["method"] not in (METHOD_LOWEST, METHOD_SCORING) or row["tie_rule"] != TIE_LOTTERY:
-        check.gap(place, f"method {row['method']} with tie rule {row['tie_rule']} is not recomputed yet")
+    if row["tie_rule"] != TIE_LOTTERY:
+        check.gap(place, f"tie rule {row['tie_rule']} is not recomputed yet")
+        return
+    if not check_formula(check, logged, row):
         return
     opened = opened_bids(lot)
     facts = [(item.body["bid"], item.body["bidder"], _price(item)) for item in opened]
@@ -156,44 +156,66 @@ def _check_ranks(
 ) -> None:
     (row, edition), body, place = terms, logged.body, logged.place
     granted = {bid: preference for bid, (_, preference) in examined(lot, logged.n).items()}
-    prices = {item["bid"]: evaluated_price(item["price"], granted.get(item["bid"]), row) for item in body["items"]}
-    valid = {bid: price for bid, price in prices.items() if reasons.get(bid) is None}
-    scored = row["method"] == METHOD_SCORING and bool(valid)
-    totals = scores(lot, check, logged, row, edition, valid) if scored else {}
-    orders = {bid: (-Fraction(totals.get(bid, "0")), price) for bid, price in valid.items()}
-    best = min(orders.values(), default=None)
-    tied = [bid for bid, order in orders.items() if order == best]
-    places = {bid: 1 + sum(other < order for other in orders.values()) for bid, order in orders.items()}
-    if len(tied) > 1:
-        drawn = _check_tie(lot, check, logged, tied)
-        if drawn is None:
-            return
-        places.update({bid: number for number, bid in enumerate(drawn, 1)})
-    else:
-        check.require(place, "names a tie, but there is none", holds=body["tie"] is None)
+    valid = [item["bid"] for item in body["items"] if reasons.get(item["bid"]) is None]
+    if not valid:
+        return
+    found = recompute(Ranked(lot, check, logged, row, edition, valid, granted, lambda: price_identities(lot)))
+    places = _places(lot, check, logged, found)
+    if places is None:
+        return
+    check.require(place, f"workings {body.get('workings')}, recomputed {found.workings}", holds=_same(body, found))
     for item in body["items"]:
         bid = item["bid"]
-        expected = (prices[bid], places.get(bid), reasons.get(bid), granted.get(bid), totals.get(bid))
-        names = ("evaluated_price", "rank", "reason", "preference", "score")
-        found = tuple(item.get(name) for name in names)
-        text = f"bid {bid}: evaluated price, rank, reason, preference and score {found}, recomputed {expected}"
-        check.require(place, text, holds=found == expected)
+        price = found.prices.get(bid, evaluated_price(item["price"], granted.get(bid), row))
+        won = (found.scores.get(bid), found.points.get(bid))
+        expected = (price, places.get(bid), reasons.get(bid), granted.get(bid), *won)
+        names = ("evaluated_price", "rank", "reason", "preference", "score", "price_points")
+        shown = tuple(item.get(name) for name in names)
+        text = f"bid {bid}: evaluated price, rank, reason, preference, score and price points {shown}"
+        check.require(place, f"{text}, recomputed {expected}", holds=shown == expected)
+
+
+def _same(body: dict[str, Any], found: Recomputed) -> bool:
+    return bool(body.get("workings") == found.workings)
+
+
+def _places(lot: Lot, check: Check, logged: Logged, found: Recomputed) -> dict[str, int] | None:
+    """Return the rank of every conforming bid, with the lottery where a place is left for some of the equal only."""
+    orders = found.orders
+    last = sorted(orders.values())[found.places - 1] if 0 < found.places <= len(orders) else None
+    tied = [bid for bid, order in orders.items() if order == last]
+    places = {bid: 1 + sum(other < order for other in orders.values()) for bid, order in orders.items()}
+    before = sum(order < last for order in orders.values()) if last is not None else 0
+    if before + len(tied) <= found.places:
+        check.require(logged.place, "names a tie, but there is none", holds=logged.body["tie"] is None)
+        return places
+    drawn = _check_tie(lot, check, logged, tied)
+    if drawn is None:
+        return None
+    return {**places, **{bid: number for number, bid in enumerate(drawn, before + 1)}}
+
+
+def price_identities(lot: Lot) -> list[str] | None:
+    """Return the price identities of the opened bids in order of bid id, ``None`` if the tier hides them."""
+    transcript = find_transcript(lot, "bidders") or find_transcript(lot, "audit")
+    if transcript is None:
+        return None
+    rows = [transcript_item(transcript, item.body["bid"]) for item in opened_bids(lot)]
+    return [row["identity_price"] or "" for row in rows if row is not None]
 
 
 def _check_tie(lot: Lot, check: Check, logged: Logged, tied: list[str]) -> list[str] | None:
-    """Recompute the lottery among the first (AWD-10) and return their order, ``None`` if the tier hides its seed."""
+    """Recompute the lottery among equal bids (AWD-10) and return their order, ``None`` if none is named."""
     tie, place = logged.body["tie"], logged.place
     if not check.require(place, "a tie at the top is not named", holds=tie is not None):
         return None
     named = (tie["bids"], tie["rule"]) == (tied, TIE_RULE_ID)
     check.require(place, "the tie names other bids or another rule", holds=named)
-    transcript = find_transcript(lot, "bidders") or find_transcript(lot, "audit")
-    if transcript is None:
+    identities = price_identities(lot)
+    if identities is None:
         check.note(place, "the seed of the tie needs the price identities, which this tier does not hold")
     else:
-        rows = [transcript_item(transcript, item.body["bid"]) for item in opened_bids(lot)]
-        identities = [(row["identity_price"] or "").encode() for row in rows if row is not None]
-        seed = tuple_hash(LABEL_RANK_TIE, *identities).hex()
+        seed = seed_over(LABEL_RANK_TIE, identities).hex()
         check.require(place, "the seed is not the hash of the price identities", holds=tie["seed"] == seed)
     return sorted(tied, key=lambda bid: sha256(bytes.fromhex(tie["seed"]) + bid.encode()).digest())
 

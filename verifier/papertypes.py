@@ -44,6 +44,19 @@ _CRITERION = shape(
     }
 )
 _SCORED = shape({"comment": nullable(TEXT), "criterion": NAME, "points": DECIMAL})
+_TRIM = shape({"highest": COUNT, "lowest": COUNT, "quotes": COUNT})
+_FACTOR = shape({"id": NAME, "title_en": TEXT, "title_zh": TEXT, "unit": choice("amount", "percent"), "value": DECIMAL})
+_FORMULA_TERMS = shape(
+    {},
+    {
+        **dict.fromkeys(("above", "band", "below", "elimination", "floor"), DECIMAL),
+        **dict.fromkeys(("ceiling_reduction", "ceiling_weight", "reduction"), array(DECIMAL)),
+        **dict.fromkeys(("benchmarks", "technical", "ties"), array(NAME)),
+        "factors": array(_FACTOR),
+        "instruments": BOOL,
+        "trim": array(_TRIM),
+    },
+)
 _NOTICE_LOT = shape(
     {
         "ceiling": nullable(COUNT),
@@ -60,9 +73,11 @@ _NOTICE_LOT = shape(
     },
     {
         "budget": nullable(COUNT),
-        "category": choice("goods", "services"),
+        "abnormal": shape({"ceiling": DECIMAL, "mean": DECIMAL, "second_lowest": DECIMAL}),
+        "category": choice("goods", "services", "works"),
         "criteria": nullable(array(_CRITERION, least=1)),
-        "preference": nullable(shape({"consortium": DECIMAL, "small_micro": DECIMAL})),
+        "formula": _FORMULA_TERMS,
+        "preference": nullable(shape({"consortium": DECIMAL, "small_micro": DECIMAL}, {"domestic": DECIMAL})),
     },
 )
 _AWARD = shape(

@@ -71,6 +71,8 @@ _RANKED = shape(
         "preference": nullable(NAME),
         "score": nullable(NAME),
         "scores": nullable(array(shape({"criterion": NAME, "sum": DECIMAL}))),
+        "price_points": NAME,
+        "deviations": array(shape({"id": NAME, "units": DECIMAL})),
     },
 )
 _RANKING = {
@@ -81,9 +83,17 @@ _RANKING = {
     "tie": nullable(shape({"bids": array(BID), "rule": NAME, "seed": HEX32})),
     **_LOT_BODY,
 }
+_WORKINGS = {
+    **dict.fromkeys(("ceiling_reduction", "ceiling_weight", "reduction"), nullable(DECIMAL)),
+    "benchmark": NAME,
+    "places": SEQ,
+    "price": matching(r"[1-9][0-9]*(/[1-9][0-9]*)?"),
+    "seed": nullable(HEX32),
+}
+_FORMULA = {"formula": shape({"id": NAME, "version": SEQ}), "workings": shape({}, _WORKINGS)}
 _STEP = choice("qualification", "conformity", "price")
 _OUTCOME = choice("conforming", "invalid")
-_PREFERENCE = choice(None, "small_micro", "consortium")
+_PREFERENCE = choice(None, "small_micro", "consortium", "domestic", "small_micro+domestic", "consortium+domestic")
 _MEMBERSHIP = dict.fromkeys(("account", "jurisdiction", "org", "person", "role"), NAME)
 _KEY = {
     "alg": NAME,
@@ -330,7 +340,7 @@ BODY_RULES: dict[str, FieldRule] = {kind: shape(fields) for kind, fields in _BOD
 BODY_RULES["draw.policy_fixed"] = shape(_BODIES["draw.policy_fixed"], {"procedure_commit": HEX32})
 BODY_RULES["key.registered"] = shape(_KEY, {"enrol_sha256": HEX32})
 BODY_RULES["key.revoked"] = shape({"kid": HEX32, "reason": TEXT}, {"revoke_sha256": HEX32})
-BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ)})
+BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ), **_FORMULA})
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
 BODY_RULES["tender.closed"] = shape(_BODIES["tender.closed"], {"intake_list_sha256": HEX32})
 BODY_RULES["bid.withdrawn"] = shape(_WITHDRAWN, {"queue_ms": COUNT})

@@ -1,4 +1,4 @@
-"""What examination, sheets and report say of a lot, recomputed for RK-01: B10.4, MET-02, EXP-17, EXP-20, EXP-21."""
+"""What examination, sheets and report say of a lot, recomputed for RK-01: B10.4, EXP-17, EXP-20, EXP-21."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from verifier.lot import Lot
 from verifier.report import Check
 
 KEY_COMMITTEE = "committee.required"
-KEY_DECIMALS = "evaluation.score_decimals"
 EXCLUDED_BY = (("qualification", "not_qualified"), ("conformity", "not_conforming"), ("price", "abnormally_low"))
 INVALID = "invalid"
 SHEET = "mb.score-sheet"
@@ -32,11 +31,16 @@ def examined(lot: Lot, before: int) -> dict[str, tuple[str | None, str | None]]:
 
 
 def evaluated_price(price: int, granted: str | None, row: dict[str, Any]) -> int:
-    """Return the quote less the deduction of the notice, half up to the minor unit."""
+    """Return the quote less the deductions of the notice, each of the quote itself, half up to the minor unit."""
+    return half_up(price * (100 - percents_of(granted, row)) / 100)
+
+
+def percents_of(granted: str | None, row: dict[str, Any]) -> Fraction:
+    """Return the per cent of all claims that were granted, such as of ``small_micro+domestic``, together."""
     preference = row.get("preference")
     if granted is None or preference is None:
-        return price
-    return half_up(price * (100 - Fraction(preference[granted])) / 100)
+        return Fraction(0)
+    return sum((Fraction(preference.get(claim, "0")) for claim in granted.split("+")), Fraction(0))
 
 
 def half_up(value: Fraction) -> int:
@@ -45,36 +49,29 @@ def half_up(value: Fraction) -> int:
 
 
 def scores(
-    lot: Lot, check: Check, logged: Logged, row: dict[str, Any], edition: Document, prices: dict[str, int]
+    lot: Lot, check: Check, logged: Logged, criteria: list[dict[str, Any]], priced: dict[str, Fraction], decimals: int
 ) -> dict[str, str]:
-    """Return the total of every bid in ``prices`` as text, from its evaluated price and the sums of the record."""
-    members, decimals = int(logged.body.get("members") or 0), decimals_of(edition)
-    known = members > 0 and decimals >= 0 and bool(row.get("criteria"))
+    """Return the total of every bid in ``priced`` as text, from the points of its price and the sums of the record."""
+    members, totals = int(logged.body.get("members") or 0), {}
+    known = members > 0 and decimals >= 0 and bool(criteria)
     if not check.require(logged.place, "scored without criteria, members or decimals", holds=known):
         return {}
-    lowest, totals = min(prices.values()), {}
     for item in logged.body["items"]:
-        if item["bid"] in prices:
-            exact = _total(check, logged, item, row["criteria"], members, Fraction(lowest, prices[item["bid"]]))
-            totals[item["bid"]] = _text(half_up(exact * 10**decimals), decimals)
-    _check_sheets(lot, check, logged, row["criteria"])
+        if item["bid"] in priced:
+            exact = priced[item["bid"]] + _judged(check, logged, item, criteria, members)
+            totals[item["bid"]] = digits(half_up(exact * 10**decimals), decimals)
+    _check_sheets(lot, check, logged, criteria)
     return totals
 
 
-def decimals_of(edition: Document) -> int:
-    """Return the decimals of a total by the edition, -1 if it has none."""
-    values = [line["value"] for line in edition.value["parameters"] if line["key"] == KEY_DECIMALS]
-    return values[0] if values and isinstance(values[0], int) else -1
-
-
-def _total(
-    check: Check, logged: Logged, item: dict[str, Any], criteria: list[dict[str, Any]], members: int, share: Fraction
+def _judged(
+    check: Check, logged: Logged, item: dict[str, Any], criteria: list[dict[str, Any]], members: int
 ) -> Fraction:
     sums = {line["criterion"]: Fraction(line["sum"]) for line in item.get("scores") or []}
     scored = [criterion for criterion in criteria if criterion["kind"] != "price"]
     named = list(sums) == [criterion["id"] for criterion in scored]
     check.require(logged.place, f"bid {item['bid']}: its scores are not those of the criteria", holds=named)
-    total = sum((share * Fraction(each["max"]) for each in criteria if each["kind"] == "price"), Fraction(0))
+    total = Fraction(0)
     for criterion in scored:
         value = sums.get(criterion["id"], Fraction(0))
         inside = 0 <= value <= members * Fraction(criterion["max"])
@@ -83,7 +80,8 @@ def _total(
     return total
 
 
-def _text(score: int, decimals: int) -> str:
+def digits(score: int, decimals: int) -> str:
+    """Return points in units of the last decimal as text: 8713 with two decimals is ``87.13``."""
     whole, part = divmod(score, 10**decimals)
     return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
 

@@ -1,8 +1,9 @@
 // Checks of notices, ranking and award: RK-01 to RK-03. The rules are in the edition that the notice names.
-import { alike, encode, hex, sha256, tupleHash, unhex } from "./bytes.js";
+import { alike, encode, hex, sha256, unhex } from "./bytes.js";
 import { findTranscript, transcriptItem } from "./ceremony.js";
 import { compare } from "./fields.js";
-import { checkCommittee, evaluatedPrice, examined, scores } from "./scoring.js";
+import { checkFormula, compareOrders, recompute, sameWorkings, seedOver } from "./formulas.js";
+import { checkCommittee, evaluatedPrice, examined } from "./scoring.js";
 
 const PUBLICATION_MS = 3_600_000;
 const NOTICE_KINDS = {
@@ -79,8 +80,8 @@ async function checkRanked(lot, check, logged, terms) {
   const named = [body.edition_sha256, body.currency, body.method];
   const same = alike(named, [notice.value.edition_sha256, row.currency, row.method]);
   check.require(place, same, "differs", { what: "edition_sha256, currency, method" });
-  const known = ["lowest_evaluated_price", "comprehensive_scoring"].includes(row.method);
-  if (!known || row.tie_rule !== "price_identity_lottery") return check.gap(place, "method", { method: row.method });
+  if (row.tie_rule !== "price_identity_lottery") return check.gap(place, "method", { method: row.method });
+  if (!checkFormula(check, logged, row)) return null;
   const facts = openedBids(lot).map((each) => [each.body.bid, each.body.bidder, priceOf(each)]);
   check.require(place, alike(facts, body.items.map(({ bid, bidder, price }) => [bid, bidder, price])), "other_prices");
   const reasons = reasonsOf(lot, terms, n), fails = failureOf(reasons, edition);
@@ -92,23 +93,19 @@ async function checkRanked(lot, check, logged, terms) {
 const valuesOf = (places, bid) => places.get(bid) ?? null;
 
 async function checkRanks(lot, check, logged, { row, edition }, reasons) {
-  const { body, place, n } = logged, found = examined(lot, n);
+  const { body, place, n } = logged, found = examined(lot, n), identities = priceIdentities(lot);
   const granted = (bid) => found.get(bid)?.preference ?? null;
-  const prices = new Map(body.items.map(({ bid, price }) => [bid, evaluatedPrice(BigInt(price), granted(bid), row)]));
-  const valid = new Map([...prices].filter(([bid]) => valuesOf(reasons, bid) === null));
-  const scored = row.method === "comprehensive_scoring" && valid.size > 0;
-  const totals = scored ? await scores(lot, check, logged, { row, edition }, valid) : new Map();
-  const { tied, places } = placesOf(valid, totals);
-  if (tied.length > 1) {
-    const drawn = await checkTie(lot, check, logged, tied);
-    if (drawn === null) return;
-    drawn.forEach((bid, at) => places.set(bid, at + 1));
-  } else check.require(place, body.tie === null, "tie_none");
+  const items = body.items.filter(({ bid }) => valuesOf(reasons, bid) === null);
+  if (items.length === 0) return;
+  const told = await recompute({ lot, check, logged, row, edition, items, granted, identities });
+  const places = await placesOf(lot, check, logged, told);
+  if (places === null) return;
+  check.require(place, sameWorkings(body.workings, told.workings), "differs", { what: "workings" });
   for (const item of body.items) {
-    const { bid } = item;
+    const { bid } = item, price = told.prices.get(bid) ?? evaluatedPrice(BigInt(item.price), granted(bid), row);
     const wanted = {
-      evaluated_price: Number(prices.get(bid)), rank: valuesOf(places, bid), reason: valuesOf(reasons, bid),
-      preference: granted(bid), score: totals.get(bid)?.text ?? null,
+      evaluated_price: Number(price), rank: valuesOf(places, bid), reason: valuesOf(reasons, bid),
+      preference: granted(bid), score: valuesOf(told.totals, bid), price_points: valuesOf(told.points, bid),
     };
     const other = Object.keys(wanted).filter((name) => (item[name] ?? null) !== wanted[name]);
     const shown = (values) => other.map((name) => `${name} ${values[name] ?? null}`).join(", ");
@@ -116,27 +113,38 @@ async function checkRanks(lot, check, logged, { row, edition }, reasons) {
   }
 }
 
-// By total score descending, then by evaluated price; equal bids share a place.
-function placesOf(valid, totals) {
-  const order = (left, right) => {
-    const [first, second] = [left, right].map((bid) => totals.get(bid)?.units ?? 0n);
-    if (first !== second) return first > second ? -1 : 1;
-    return valid.get(left) < valid.get(right) ? -1 : valid.get(left) > valid.get(right) ? 1 : 0;
-  };
-  const bids = [...valid.keys()], places = new Map();
-  for (const bid of bids) places.set(bid, 1 + bids.filter((other) => order(other, bid) < 0).length);
-  return { tied: bids.filter((bid) => places.get(bid) === 1), places };
+// The rank of every conforming bid, with the lottery where a place is left for some of the equal only.
+async function placesOf(lot, check, logged, { orders, places: left }) {
+  const bids = [...orders.keys()], order = (one, two) => compareOrders(orders.get(one), orders.get(two));
+  const last = [...bids].sort(order)[left - 1], tied = bids.filter((bid) => last !== undefined && order(bid, last) === 0);
+  const places = new Map(bids.map((bid) => [bid, 1 + bids.filter((other) => order(other, bid) < 0).length]));
+  const before = last === undefined ? 0 : places.get(last) - 1;
+  if (before + tied.length <= left) {
+    check.require(logged.place, logged.body.tie === null, "tie_none");
+    return places;
+  }
+  const drawn = await checkTie(lot, check, logged, tied);
+  if (drawn === null) return null;
+  drawn.forEach((bid, at) => places.set(bid, before + at + 1));
+  return places;
 }
 
-// The lottery among the first (AWD-10): their order, null if the ranking names none.
+// The price identities of the opened bids in order of bid id, null if the tier hides them.
+function priceIdentities(lot) {
+  const transcript = findTranscript(lot, "bidders") ?? findTranscript(lot, "audit");
+  if (transcript === null) return null;
+  const rows = openedBids(lot).map(({ body }) => transcriptItem(transcript, body.bid)).filter((row) => row !== null);
+  return rows.map((row) => row.identity_price ?? "");
+}
+
+// The lottery among equal bids (AWD-10): their order, null if the ranking names none.
 async function checkTie(lot, check, { body: { tie }, place }, tied) {
   if (!check.require(place, tie !== null, "tie_missing")) return null;
   check.require(place, alike(tie.bids, tied) && tie.rule === "AWD-10", "tie_other");
-  const transcript = findTranscript(lot, "bidders") ?? findTranscript(lot, "audit");
-  if (transcript === null) check.note(place, "tie_hidden");
+  const identities = priceIdentities(lot);
+  if (identities === null) check.note(place, "tie_hidden");
   else {
-    const rows = openedBids(lot).map(({ body }) => transcriptItem(transcript, body.bid)).filter((row) => row !== null);
-    const seed = hex(await tupleHash("mingbiao/rank/tie", ...rows.map((row) => encode(row.identity_price ?? ""))));
+    const seed = hex(await seedOver("mingbiao/rank/tie", identities));
     check.require(place, tie.seed === seed, "recomputed", { what: "seed", found: tie.seed, wanted: seed });
   }
   const tickets = await Promise.all(tied.map(async (bid) => [hex(await sha256(unhex(tie.seed), encode(bid))), bid]));

@@ -14,13 +14,22 @@ const CRITERION = shape({
   text_en: TEXT, text_zh: TEXT, title_en: TEXT, title_zh: TEXT,
 });
 const SCORED = shape({ comment: nullable(TEXT), criterion: NAME, points: DECIMAL });
+const TRIM = shape({ highest: COUNT, lowest: COUNT, quotes: COUNT });
+const FACTOR = shape({ id: NAME, title_en: TEXT, title_zh: TEXT, unit: choice("amount", "percent"), value: DECIMAL });
+const FORMULA = shape({}, {
+  above: DECIMAL, band: DECIMAL, below: DECIMAL, elimination: DECIMAL, floor: DECIMAL,
+  ceiling_reduction: array(DECIMAL), ceiling_weight: array(DECIMAL), reduction: array(DECIMAL),
+  benchmarks: array(NAME), technical: array(NAME), ties: array(NAME),
+  factors: array(FACTOR), instruments: BOOL, trim: array(TRIM),
+});
 const NOTICE_LOT = shape({
   ceiling: nullable(COUNT), currency: matching(/^[A-Z]{3}$/), items: array(ITEM), lot: NAME, method: NAME,
   policy_sha256: nullable(HEX32), schedule_sha256: nullable(HEX32), stage: STAGE, tie_rule: NAME, title_en: TEXT,
   title_zh: TEXT,
 }, {
-  budget: nullable(COUNT), category: choice("goods", "services"), criteria: nullable(array(CRITERION, { least: 1 })),
-  preference: nullable(shape({ consortium: DECIMAL, small_micro: DECIMAL })),
+  abnormal: shape({ ceiling: DECIMAL, mean: DECIMAL, second_lowest: DECIMAL }), budget: nullable(COUNT),
+  category: choice("goods", "services", "works"), criteria: nullable(array(CRITERION, { least: 1 })), formula: FORMULA,
+  preference: nullable(shape({ consortium: DECIMAL, small_micro: DECIMAL }, { domestic: DECIMAL })),
 });
 const AWARD = shape({ bid: BID, bidder: ORG, price: INT }, {
   evaluated_price: INT, score: nullable(DECIMAL), sme: nullable(NAME), winner: PARTY,

@@ -23,15 +23,22 @@ const RANKED = shape({
 }, {
   preference: nullable(NAME), score: nullable(NAME),
   scores: nullable(array(shape({ criterion: NAME, sum: DECIMAL }))),
+  price_points: NAME, deviations: array(shape({ id: NAME, units: DECIMAL })),
 });
 const RANKING = {
   currency: NAME, edition_sha256: HEX32, items: array(RANKED, { by: "bid" }), method: NAME,
   tie: nullable(shape({ bids: array(BID), rule: NAME, seed: HEX32 })),
   ...LOT_BODY,
 };
+const WORKINGS = {
+  ceiling_reduction: nullable(DECIMAL), ceiling_weight: nullable(DECIMAL), reduction: nullable(DECIMAL),
+  benchmark: NAME, places: SEQ, price: matching(/^[1-9][0-9]*(\/[1-9][0-9]*)?$/), seed: nullable(HEX32),
+};
 const STEP = choice("qualification", "conformity", "price");
 const OUTCOME = choice("conforming", "invalid");
-const PREFERENCE = choice(null, "small_micro", "consortium");
+const PREFERENCE = choice(
+  null, "small_micro", "consortium", "domestic", "small_micro+domestic", "consortium+domestic",
+);
 const MEMBERSHIP = { account: NAME, jurisdiction: NAME, org: NAME, person: NAME, role: NAME };
 const KEY = {
   alg: NAME, approved_by: array(NAME), kid: HEX32, org: NAME, role: NAME, second_factor: BOOL, spki_sha256: HEX32,
@@ -201,7 +208,9 @@ export const BODY_RULES = Object.fromEntries(
 BODY_RULES["draw.policy_fixed"] = shape({ attempt: SEQ, draw: DRAW_ID, ...DRAWS.policy_fixed }, { procedure_commit: HEX32 });
 BODY_RULES["key.registered"] = shape(KEY, { enrol_sha256: HEX32 });
 BODY_RULES["key.revoked"] = shape({ kid: HEX32, reason: TEXT }, { revoke_sha256: HEX32 });
-BODY_RULES["bids.ranked"] = shape(RANKING, { members: nullable(SEQ) });
+BODY_RULES["bids.ranked"] = shape(RANKING, {
+  members: nullable(SEQ), formula: shape({ id: NAME, version: SEQ }), workings: shape({}, WORKINGS),
+});
 BODY_RULES["bid.received"] = shape(RECEIVED, { intake_receipt_sha256: HEX32 });
 BODY_RULES["tender.closed"] = shape(BODIES["tender.closed"], { intake_list_sha256: HEX32 });
 BODY_RULES["bid.withdrawn"] = shape(WITHDRAWN, { queue_ms: COUNT });

@@ -1,21 +1,9 @@
-// What examination, sheets and report say of a lot, recomputed for RK-01: B10.4, MET-02, EXP-17, EXP-20, EXP-21.
-// Scores and deductions are exact fractions of BigInt; nothing is ever a floating point number.
+// What examination, sheets and report say of a lot, recomputed for RK-01: B10.4, EXP-17, EXP-20, EXP-21.
 import { alike } from "./bytes.js";
+import { ZERO, atMost, digits, equal, fraction, halfUp, minus, plus, sum as total, times, whole } from "./fractions.js";
 
 const EXCLUDED_BY = [["qualification", "not_qualified"], ["conformity", "not_conforming"], ["price", "abnormally_low"]];
 const SHEET = "mb.score-sheet";
-
-// A decimal text as a fraction [numerator, denominator]; the denominator is positive and no sum is ever reduced.
-function fraction(text) {
-  const [whole, part = ""] = text.split(".");
-  return [BigInt(whole + part), 10n ** BigInt(part.length)];
-}
-const plus = ([a, b], [c, d]) => [a * d + c * b, b * d];
-const times = ([a, b], [c, d]) => [a * c, b * d];
-const equal = ([a, b], [c, d]) => a * d === c * b;
-const atMost = ([a, b], [c, d]) => a * d <= c * b;
-const floor = (a, b) => (a >= 0n ? a / b : -((b - 1n - a) / b));
-const halfUp = ([a, b]) => floor(2n * a + b, 2n * b);
 
 // Per bid its exclusion and the preference granted, by the newest finding of each step before `before`.
 export function examined(lot, before) {
@@ -30,51 +18,39 @@ export function examined(lot, before) {
   return found;
 }
 
-// The quote less the deduction of the notice, half up to the minor unit.
-export function evaluatedPrice(price, granted, { preference }) {
-  if (granted === null || (preference ?? null) === null) return price;
-  const [part, whole] = fraction(preference[granted]);
-  return halfUp([price * (100n * whole - part), 100n * whole]);
+// The quote less the deductions of the notice, each of the quote itself, half up to the minor unit.
+export const evaluatedPrice = (price, granted, row) =>
+  halfUp(times(whole(price), times(minus(whole(100), percentsOf(granted, row)), [1n, 100n])));
+
+// The per cent of all claims that were granted, such as of `small_micro+domestic`, together.
+export function percentsOf(granted, { preference }) {
+  if (granted === null || (preference ?? null) === null) return ZERO;
+  return total(granted.split("+").map((claim) => fraction(Object.hasOwn(preference, claim) ? preference[claim] : "0")));
 }
 
-// The total of every bid in `prices`, from its evaluated price and the sums of the record.
-export async function scores(lot, check, logged, { row, edition }, prices) {
-  const { body, place } = logged, members = BigInt(body.members ?? 0), decimals = decimalsOf(edition);
-  const known = members > 0n && decimals >= 0 && (row.criteria ?? []).length > 0;
-  if (!check.require(place, known, "scored_alone")) return new Map();
-  const lowest = [...prices.values()].reduce((least, price) => (price < least ? price : least)), totals = new Map();
-  for (const item of body.items.filter(({ bid }) => prices.has(bid))) {
-    const exact = totalOf(check, place, item, row.criteria, members, [lowest, prices.get(item.bid)]);
-    const units = halfUp(times(exact, [10n ** BigInt(decimals), 1n]));
-    totals.set(item.bid, { units, text: textOf(units, decimals) });
+// The total of every bid in `priced` as text, from the points of its price and the sums of the record.
+export function scores({ lot, check, logged, row }, priced, decimals) {
+  const { body, place } = logged, members = BigInt(body.members ?? 0), criteria = row.criteria ?? [], totals = new Map();
+  const known = members > 0n && decimals >= 0 && criteria.length > 0;
+  if (!check.require(place, known, "scored_alone")) return totals;
+  for (const item of body.items.filter(({ bid }) => priced.has(bid))) {
+    const exact = plus(priced.get(item.bid), judged(check, place, item, criteria, members));
+    totals.set(item.bid, digits(halfUp(times(exact, whole(10n ** BigInt(decimals)))), decimals));
   }
-  checkSheets(lot, check, logged, row.criteria);
+  checkSheets(lot, check, logged, criteria);
   return totals;
 }
 
-function decimalsOf(edition) {
-  const value = edition.value.parameters.find((row) => row.key === "evaluation.score_decimals")?.value;
-  return Number.isInteger(value) ? value : -1;
-}
-
-function totalOf(check, place, { bid, scores: told }, criteria, members, share) {
+function judged(check, place, { bid, scores: told }, criteria, members) {
   const sums = new Map((told ?? []).map(({ criterion, sum }) => [criterion, fraction(sum)]));
   const scored = criteria.filter(({ kind }) => kind !== "price");
   check.require(place, alike([...sums.keys()], scored.map(({ id }) => id)), "other_criteria", { bid });
-  let total = [0n, 1n];
-  for (const { max } of criteria.filter(({ kind }) => kind === "price")) total = plus(total, times(share, fraction(max)));
-  for (const { id, max } of scored) {
-    const value = sums.get(id) ?? [0n, 1n];
-    const inside = value[0] >= 0n && atMost(value, times([members, 1n], fraction(max)));
+  return total(scored.map(({ id, max }) => {
+    const value = sums.get(id) ?? ZERO;
+    const inside = value[0] >= 0n && atMost(value, times(whole(members), fraction(max)));
     check.require(place, inside, "score_range", { bid, criterion: id });
-    total = plus(total, [value[0], value[1] * members]);
-  }
-  return total;
-}
-
-function textOf(units, decimals) {
-  const text = units.toString().padStart(decimals + 1, "0");
-  return decimals === 0 ? text : `${text.slice(0, -decimals)}.${text.slice(-decimals)}`;
+    return [value[0], value[1] * members];
+  }));
 }
 
 // The opened sheets are those that the members committed to, and their sums are those of the record.
@@ -101,7 +77,7 @@ function checkSums(check, { body, place }, sheets, scored) {
     for (const { criterion, sum } of told ?? []) {
       const points = sheets.flatMap(({ items }) => items).filter((item) => item.bid === bid)
         .flatMap((item) => item.scores).filter((row) => row.criterion === criterion).map((row) => fraction(row.points));
-      const right = points.length === sheets.length && equal(points.reduce(plus, [0n, 1n]), fraction(sum));
+      const right = points.length === sheets.length && equal(total(points), fraction(sum));
       check.require(place, right && scored.includes(criterion), "sum_other", { bid, criterion });
     }
   }

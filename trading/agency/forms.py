@@ -49,6 +49,7 @@ _CODES: Final = {
 _OTHER: Final = _("This value does not fit; check it against the hint")
 _LONG: Final = {"rows": 14}
 _SHORT: Final = {"rows": 3}
+_DECIMAL: Final = {"inputmode": "decimal"}
 
 
 class DraftForm(Form):
@@ -132,6 +133,9 @@ class MethodForm(DraftForm):
     consortium = StringField(
         _("Deduction for consortia and subcontracts with them, per cent"), render_kw={"inputmode": "decimal"}
     )
+    abnormal_mean = StringField(_("Below the mean of all conforming quotes, per cent of it"), render_kw=_DECIMAL)
+    abnormal_second_lowest = StringField(_("Below the second lowest quote, per cent of it"), render_kw=_DECIMAL)
+    abnormal_ceiling = StringField(_("Below the ceiling, per cent of it"), render_kw=_DECIMAL)
     criteria = FieldList(FormField(CriterionPart))
 
 

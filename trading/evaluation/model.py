@@ -35,7 +35,8 @@ EVENTS: Final = (
     EventKind(
         name="bids.ranked",
         fields=frozenset({"currency", "edition_sha256", "items", "lot", "method", "stage", "tie"}),
-        optional=frozenset({"members"}),  # how many members' sheets were summed; absent from older records
+        # How many members' sheets were summed; formula with version; its benchmark or places. Older records lack them.
+        optional=frozenset({"formula", "members", "workings"}),
         public=True,
         title_zh="评审排序",
         title_en="Bids ranked",

@@ -33,6 +33,7 @@ EXPERTS_LINK: Final = "mingbiao/experts/link"
 EXPERTS_HOLDER: Final = "mingbiao/experts/holder"
 MESSAGES_MAIL: Final = "mingbiao/messages/mail"
 RANK_TIE: Final = "mingbiao/rank/tie"  # not of P4.2: ADR 0024, the tie rule of the ranking
+RANK_COEFFICIENT: Final = "mingbiao/rank/coefficient"  # not of P4.2: ADR 0065, the draw of coefficients (MET-06)
 
 
 def tuple_hash(label: str, *parts: bytes) -> bytes:

@@ -19,7 +19,7 @@ class Regime(StrEnum):
 
 
 class Key(StrEnum):
-    """Every parameter that an open tender under 政府采购法 reads; the same names as in the rule book's sheet."""
+    """Every parameter that the product reads; the same names as in the rule book's sheet."""
 
     BID_PREPARATION_MIN = "tender.bid_preparation_min"
     DOCUMENTS_SUPPLY_MIN = "documents.supply_min_gp"
@@ -55,6 +55,24 @@ class Key(StrEnum):
     RECUSAL_LOOKBACK = "experts.recusal_lookback_gp"
     PRICE_WEIGHT_MIN_GOODS = "price_weight.min_goods"
     PRICE_WEIGHT_MIN_SERVICES = "price_weight.min_services"
+    CONSULTATION_GOODS_MIN = "price_weight.consultation_goods_min"
+    CONSULTATION_GOODS_MAX = "price_weight.consultation_goods_max"
+    CONSULTATION_SERVICES_MIN = "price_weight.consultation_services_min"
+    CONSULTATION_SERVICES_MAX = "price_weight.consultation_services_max"
+    BENCHMARK_DRAW = "benchmark.draw_allowed"
+    BENCHMARK_REDUCTION_MAX = "benchmark.reduction_max"
+    BENCHMARK_CEILING_WEIGHT_MIN = "benchmark.ceiling_weight_min"
+    BENCHMARK_CEILING_WEIGHT_MAX = "benchmark.ceiling_weight_max"
+    BENCHMARK_DECIMALS = "benchmark.score_decimals"
+    ELIMINATION_MIN = "framework.elimination_min"
+    ELIMINATION_MIN_INSTRUMENTS = "framework.elimination_min_quality_first_instruments"
+    ELIMINATED_MIN = "framework.eliminated_min"
+    WORKS_SMALL_MICRO_MIN = "sme.discount_works_min"
+    WORKS_SMALL_MICRO_MAX = "sme.discount_works_max"
+    WORKS_CONSORTIUM_MIN = "sme.discount_works_consortium_min"
+    WORKS_CONSORTIUM_MAX = "sme.discount_works_consortium_max"
+    DOMESTIC_DISCOUNT = "domestic.discount"
+    DOMESTIC_COST_SHARE = "domestic.all_products_cost_share"
     SMALL_MICRO_MIN = "sme.discount_small_micro_min"
     SMALL_MICRO_MAX = "sme.discount_small_micro_max"
     SME_CONSORTIUM_MIN = "sme.discount_consortium_min"

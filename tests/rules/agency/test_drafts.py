@@ -15,6 +15,7 @@ from trading.agency.rules.comparison import differences
 from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, Content, Step, new_content
 from trading.agency.rules.specification import Outcome, specification
 from trading.agency.rules.tasks import Standing, tasks
+from trading.procedures.rules.abnormal_shares import AbnormalShares
 from trading.procedures.rules.dates import Law
 from trading.procedures.rules.extension import MEASURED, ExtensionRule, usual_rule
 from trading.procedures.rules.policies import Method
@@ -114,6 +115,16 @@ def test_a_complete_draft_is_a_specification() -> None:
     assert (found.supply_ends_at, found.bid_validity_days) == (None, 90)
 
 
+def test_raised_shares_of_the_price_check_stand_in_the_specification() -> None:  # B10.3
+    typed = {"abnormal_mean": "60", "abnormal_second_lowest": " 55.5 ", "abnormal_ceiling": "50"}
+    found = outcome(with_lot(**typed), FILE).spec
+    assert found is not None
+    assert found.lots[0].abnormal == AbnormalShares(mean="60", second_lowest="55.5", ceiling="50")
+    plain = outcome(content(), FILE).spec
+    assert plain is not None
+    assert plain.lots[0].abnormal is None
+
+
 def test_an_empty_draft_names_its_gaps() -> None:
     found = problems(new_content())
     assert {step for step, *_ in found} == {Step.SUBJECT, Step.LOTS, Step.DATES}
@@ -130,6 +141,10 @@ def test_an_empty_draft_names_its_gaps() -> None:
         ({"ceiling": "-1"}, [(Step.LOTS, 0, "ceiling", "out_of_range")]),
         ({"method": "beauty"}, [(Step.METHOD, 0, "method", "not_a_choice")]),
         ({"small_micro": "10", "consortium": ""}, [(Step.METHOD, 0, "consortium", "blank")]),
+        (
+            {"abnormal_mean": "60", "abnormal_second_lowest": "half", "abnormal_ceiling": "50"},
+            [(Step.METHOD, 0, "abnormal_second_lowest", "bad_form")],
+        ),
         ({"items": [item(quantity="0")]}, [(Step.LOTS, 0, "items.0.quantity", "bad_form")]),
         ({"items": [item(quantity="drei")]}, [(Step.LOTS, 0, "items.0.quantity", "bad_form")]),
     ],

@@ -6,6 +6,7 @@ import pytest
 
 from tests.build.tenders import NATIONAL, REPLAY, ms
 from trading.evaluation.rules.abnormal import Trigger, triggers
+from trading.procedures.rules.abnormal_shares import AbnormalShares
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import edition_at
 
@@ -42,3 +43,12 @@ def test_the_check_is_a_rule_with_a_date_and_a_switch() -> None:
 def test_few_quotes() -> None:
     assert triggers({}, 1_000, NATIONAL, Regime.GP) == {}
     assert triggers({"b-1": 500}, None, NATIONAL, Regime.GP) == {}
+
+
+@pytest.mark.parametrize(("price", "expected"), [(649, (Trigger.MEAN,)), (650, ())])
+def test_shares_that_the_documents_raise(price: int, expected: tuple[Trigger, ...]) -> None:
+    shares = AbnormalShares(mean="65", second_lowest="50", ceiling="45")
+    quotes = {"b-1": price, "b-2": 1_000, "b-3": 2_000 - price}  # mean 1000
+    found = triggers({**quotes, "b-3": 3_000 - price - 1_000}, None, NATIONAL, Regime.GP, shares)
+    assert found.get("b-1", ()) == expected
+    assert triggers(quotes, None, NATIONAL, Regime.GP).get("b-1", ()) == ()

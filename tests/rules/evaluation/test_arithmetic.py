@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading.evaluation.rules.arithmetic import Correction, Ground, Quote, QuotedItem, amount_of, correct
@@ -105,6 +105,7 @@ ITEMS = st.lists(
 
 
 @given(ITEMS, st.integers(0, 10**9), st.none() | st.integers(0, 10**9))
+@settings(deadline=None)
 def test_a_corrected_quote_is_consistent(items: list[QuotedItem], total: int, words: int | None) -> None:
     found = correct(quote(*items, total=total, words_total=words))
     if items:

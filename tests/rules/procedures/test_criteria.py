@@ -139,7 +139,7 @@ def test_an_older_specification_has_neither_criteria_nor_deductions() -> None:
         ({"criteria": [{**JSON[0], "kind": "taste"}]}, "lots.0.criteria.0.kind"),
         ({"criteria": [{**JSON[1], "bands": [{"from": "x"}]}]}, "lots.0.criteria.0.bands.0.from"),
         ({"preference": {"small_micro": "10"}}, "lots.0.preference.consortium"),
-        ({"category": "works"}, "lots.0.category"),
+        ({"category": "boats"}, "lots.0.category"),
     ],
 )
 def test_a_bad_field_is_named(change: dict[str, Any], path: str) -> None:

@@ -28,7 +28,7 @@ GOLDEN: list[dict[str, Any]] = json.loads((VECTORS / "edition_cn_2026.json").rea
 
 @pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["key"])
 def test_golden_values(case: dict[str, Any]) -> None:
-    row = NATIONAL.row(Key(case["key"]), GP)
+    row = NATIONAL.row(Key(case["key"]), Regime(case.get("regime", "GP")))
     assert (row.value, row.unit, list(row.rule)) == (case["value"], case["unit"], case["rule"])
 
 
@@ -99,7 +99,7 @@ def test_edition_ids() -> None:
     assert NATIONAL.id == "cn.2026-02-01"
     assert REPLAY.id == "demo.replay.2026-02-01"
     assert (NATIONAL.demo, REPLAY.demo) == (False, True)
-    assert edition_at("cn", ms("2026-01-31 12:00:00")).id == "cn.2022-07-01"
+    assert edition_at("cn", ms("2026-01-31 12:00:00")).id == "cn.2026-01-01"
 
 
 def test_the_replay_edition_differs_only_where_it_says() -> None:

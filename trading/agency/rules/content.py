@@ -37,6 +37,9 @@ _LOT: Final[Mapping[str, Any]] = {
     "criteria": [],
     "small_micro": "",
     "consortium": "",
+    "abnormal_mean": "",
+    "abnormal_second_lowest": "",
+    "abnormal_ceiling": "",
 }
 ITEM: Final[Mapping[str, str]] = {"code": "", "name_zh": "", "name_en": "", "quantity": "", "unit": ""}
 CRITERION: Final[Mapping[str, str]] = {

@@ -15,6 +15,7 @@ from trading.agency.rules.content import Content, Step
 from trading.kernel.calendar import WorkCalendar
 from trading.kernel.errors import InvalidInput
 from trading.kernel.money import Money
+from trading.procedures.rules.abnormal_shares import AbnormalShares
 from trading.procedures.rules.extension import ExtensionRule
 from trading.procedures.rules.fields import InvalidFields
 from trading.procedures.rules.spec import DocumentSpec, ProcedureSpec, Windows, parse_spec
@@ -162,7 +163,9 @@ def _lot(lot: Mapping[str, Any], number: str) -> dict[str, Any]:
     scoring = lot["method"] == SCORING
     budget, ceiling = (amount(lot[name], lot["currency"]) for name in ("budget", "ceiling"))
     preference = {name: lot[name].strip() for name in ("small_micro", "consortium")}
+    shares = {name: lot.get(f"abnormal_{name}", "").strip() for name in AbnormalShares.__slots__}
     return {
+        **({"abnormal": shares} if any(shares.values()) else {}),
         "budget": budget,
         "category": lot["category"],
         # The documents set no ceiling: then the budget is the ceiling (DOC-09).
@@ -220,7 +223,7 @@ _DATES: Final[Mapping[str, str]] = {
     "questions_until": "questions_day",
 }
 _EXTENSION: Final[Mapping[str, str]] = {"extend_ms": "extend_minutes"}
-_METHOD: Final = frozenset({"category", "criteria", "method", "preference", "tie_rule"})
+_METHOD: Final = frozenset({"abnormal", "category", "criteria", "method", "preference", "tie_rule"})
 
 
 def located(path: str, code: str) -> Problem:
@@ -247,6 +250,8 @@ def _lot_field(rest: Sequence[str]) -> str:
     """Return the field of a lot as the form calls it: bands are typed as lines of one field."""
     if rest[0] == "preference":
         return rest[-1]
+    if rest[0] == "abnormal":
+        return "_".join(rest)
     if len(rest) > 3 and rest[2] == "bands":  # noqa: PLR2004 - criteria.<place>.bands.<place>…
         return ".".join(rest[:3])
     return ".".join(rest)

@@ -22,7 +22,10 @@ from trading.web.forms import Form
 from trading.web.permissions import allow, current_actor
 
 LOT = ("title_zh", "title_en", "category", "budget", "ceiling")
-METHOD = ("method", "small_micro", "consortium")
+METHOD = (
+    *("method", "small_micro", "consortium"),
+    *("abnormal_mean", "abnormal_second_lowest", "abnormal_ceiling"),
+)
 MOST_ROWS = 200
 ADD = "add"  # name of the button that keeps what was typed and shows one more row
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from fractions import Fraction
 
+from trading.evaluation.rules.formulas.exact import mean
+from trading.procedures.rules.abnormal_shares import AbnormalShares, share_of
 from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition
 
@@ -23,7 +25,11 @@ class Trigger(StrEnum):
 
 
 def triggers(
-    quotes: Mapping[str, int], ceiling: int | None, edition: Edition, regime: Regime
+    quotes: Mapping[str, int],
+    ceiling: int | None,
+    edition: Edition,
+    regime: Regime,
+    shares: AbnormalShares | None = None,
 ) -> dict[str, tuple[Trigger, ...]]:
     """Return, for each conforming bid that must explain its price, why.
 
@@ -32,23 +38,26 @@ def triggers(
         ceiling: Ceiling of the lot, or its budget where there is none; None where neither is known.
         edition: Without the check (before 2026-02-01, or switched off) nobody has to explain.
         regime: Legal track of the procedure.
+        shares: What the documents raised the edition's shares to; None: they did not.
     """
     if not edition.has(Key.ABNORMAL_LOW_CHECK, regime) or not edition.flag(Key.ABNORMAL_LOW_CHECK, regime):
         return {}
     bases = _bases(list(quotes.values()), ceiling)
     found = {
-        bid: tuple(trigger for trigger, (key, base) in bases.items() if quote < base * edition.fraction(key, regime))
+        bid: tuple(
+            trigger for trigger, base in bases.items() if quote < base * share_of(shares, trigger, edition, regime)
+        )
         for bid, quote in sorted(quotes.items())
     }
     return {bid: why for bid, why in found.items() if why}
 
 
-def _bases(quotes: list[int], ceiling: int | None) -> dict[Trigger, tuple[Key, Fraction]]:
-    bases: dict[Trigger, tuple[Key, Fraction]] = {}
+def _bases(quotes: list[int], ceiling: int | None) -> dict[Trigger, Fraction]:
+    bases: dict[Trigger, Fraction] = {}
     if quotes:
-        bases[Trigger.MEAN] = (Key.ABNORMAL_LOW_OF_MEAN, Fraction(sum(quotes), len(quotes)))
+        bases[Trigger.MEAN] = mean(quotes)
     if len(quotes) > 1:
-        bases[Trigger.SECOND_LOWEST] = (Key.ABNORMAL_LOW_OF_SECOND, Fraction(sorted(quotes)[1]))
+        bases[Trigger.SECOND_LOWEST] = Fraction(sorted(quotes)[1])
     if ceiling is not None:
-        bases[Trigger.CEILING] = (Key.ABNORMAL_LOW_OF_CEILING, Fraction(ceiling))
+        bases[Trigger.CEILING] = Fraction(ceiling)
     return bases

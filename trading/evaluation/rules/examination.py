@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 from typing import Final
 
-from trading.kernel.money import Rounding, round_exact
+from trading.evaluation.rules.formulas.price import deducted
 from trading.procedures.rules.criteria import Preference
 
 CLAIM: Final = "sme"  # field of ``sb1.price.terms`` in which a bidder declares itself
+
+DOMESTIC: Final = "domestic"  # field of ``sb1.price.terms`` in which a bidder declares its goods domestic (PRF-06)
 
 
 class Step(StrEnum):
@@ -34,10 +35,11 @@ class Outcome(StrEnum):
 
 
 class Claim(StrEnum):
-    """What a bidder declares about itself, and what the committee grants (PRF-01, PRF-02)."""
+    """What a bidder declares about itself or its goods, and what the committee grants (PRF-01 to PRF-04, PRF-06)."""
 
     SMALL_MICRO = "small_micro"
     CONSORTIUM = "consortium"
+    DOMESTIC = "domestic"
 
 
 # Why a bid has no rank, by the step that found it invalid.
@@ -79,17 +81,26 @@ def examined_of(findings: Iterable[Finding]) -> dict[str, Examined]:
 
 
 def evaluated_price(price: int, granted: str | None, preference: Preference | None) -> int:
-    """Return P' of B10.4 in minor units: the quote less the deduction, rounded half up once.
+    """Return P' of B10.4 in minor units: the quote less all deductions, each of the quote itself, rounded half up once.
 
     Args:
         price: The quote in minor units.
-        granted: Claim that was granted, None for none.
+        granted: Claims that were granted, joined by ``+``; None for none.
         preference: Deductions of the lot; None: it grants none, as on a reserved lot (PRF-01).
     """
+    return deducted(price, granted_percents(granted, preference))
+
+
+def granted_percents(granted: str | None, preference: Preference | None) -> tuple[str, ...]:
+    """Return the per cent of every claim that was granted, such as of ``small_micro+domestic`` (PRF-06)."""
     if granted is None or preference is None:
-        return price
-    percent = preference.small_micro if Claim(granted) is Claim.SMALL_MICRO else preference.consortium
-    return round_exact(price * (1 - Fraction(percent) / 100), Rounding.HALF_UP)
+        return ()
+    shares = {
+        Claim.SMALL_MICRO: preference.small_micro,
+        Claim.CONSORTIUM: preference.consortium,
+        Claim.DOMESTIC: preference.domestic or "0",
+    }
+    return tuple(shares[Claim(each)] for each in granted.split("+"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

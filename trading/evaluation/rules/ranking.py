@@ -1,62 +1,38 @@
-"""The ranking of a lot by the lowest evaluated price (MET-01) or by scores (MET-02): exact, order-free.
+"""The ranking of a lot by the method of its notice (MET-01 to MET-07): exact, order-free.
 
 * A quote in another currency, one that is not above zero, and one above the ceiling are invalid (EVL-02) and have no
   rank; a quote at the ceiling is not above it (TIM-02). So are bids that the examination found invalid.
 * Fewer conforming bids than the edition's minimum: the lot fails and nobody is ranked (OPN-15, EVL-05).
-* The evaluated price P' is the quote less the deduction that was granted (B10.4), rounded half up to the minor unit.
-* By price, the lowest P' comes first. By scores, the highest total does, and of equal totals the lower P' (87-57).
+* The evaluated price P' is the quote less the deductions that were granted (B10.4), rounded half up to the minor unit.
+* What bids are compared by is the formula of the method (``standings``); the record names it with its version.
 * What is still equal is a tie (并列): equal bids share a rank, and the next rank leaves a gap (1, 2, 2, 4).
-* Ties at the top are put in order by the lottery that the documents fixed (AWD-10): its seed is made of the price
-  identities of all opened bids, which every bidder sealed before anyone could know the others', so nobody steers it and
-  everybody can recompute it.
+* Ties at the top, or where a framework agreement stops admitting, are put in order by the lottery that the documents
+  fixed (AWD-10): its seed is made of the price identities of all opened bids, which every bidder sealed before anyone
+  could know the others', so nobody steers it and everybody can recompute it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
 from trading.evaluation.rules.examination import Examined, evaluated_price
-from trading.evaluation.rules.scoring import Scorecard, Sheet, total_scores
+from trading.evaluation.rules.opened import OpenedBid, RankingRules
+from trading.evaluation.rules.scoring import Sheet
+from trading.evaluation.rules.standings import VERSION, Field, Standing, Standings, standings
 from trading.kernel.digests import RANK_TIE, sha256, tuple_hash
-from trading.procedures.rules.criteria import Criterion, Preference
+from trading.procedures.rules.criteria import decimal_of
 from trading.procedures.rules.failure import Failure, failure_after_opening
 from trading.procedures.rules.policies import Method, TieRule
-from trading.rulebook.keys import Key, Regime
-from trading.rulebook.model import Edition
+from trading.rulebook.keys import Key
+
+__all__ = ["OpenedBid", "RankedBid", "Ranking", "RankingRules", "Tie", "lottery_seed", "quote_reason", "rank", "ticket"]
 
 ABOVE_CEILING: Final = "above_ceiling"
 NOT_POSITIVE: Final = "not_positive"
 OTHER_CURRENCY: Final = "other_currency"
 _TIE_RULE: Final = "AWD-10"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedBid:
-    """One bid that opened with verdict OK. ``price`` is the quote read out, in minor units of ``currency`` (OPN-16)."""
-
-    bid: str
-    bidder: str
-    currency: str
-    price: int
-    identity_price: str  # age identity that opens the price part, as in the transcript
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankingRules:
-    """How this lot is ranked: all of it stood in the notice before the first bid. ``ceiling`` in minor units."""
-
-    lot: str
-    stage: str
-    currency: str
-    method: Method
-    tie_rule: TieRule
-    ceiling: int | None
-    regime: Regime
-    edition: Edition
-    criteria: tuple[Criterion, ...] = ()
-    preference: Preference | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +51,20 @@ class RankedBid:
     reason: str | None
     score: str | None
     scores: tuple[tuple[str, str], ...] | None
+    price_points: str | None = None  # where they are rounded on their own (MET-06)
+    deviations: tuple[tuple[str, str], ...] | None = None  # units of each quantified deviation (MET-05)
 
     def body(self) -> dict[str, Any]:
         """Return the line as it stands in the record."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name != "scores"}
+        plain = {name: getattr(self, name) for name in self.__slots__ if name not in _OF_METHODS}
         lines = None if self.scores is None else [{"criterion": name, "sum": points} for name, points in self.scores]
-        return {**plain, "scores": lines}
+        more: dict[str, Any] = {} if self.price_points is None else {"price_points": self.price_points}
+        if self.deviations is not None:
+            more = {"deviations": [{"id": name, "units": units} for name, units in self.deviations]}
+        return {**plain, **more, "scores": lines}
+
+
+_OF_METHODS: Final = frozenset({"scores", "price_points", "deviations"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +84,8 @@ class Ranking:
     tie: Tie | None
     failure: Failure | None
     members: int | None = None
+    version: int = VERSION
+    workings: Mapping[str, Any] | None = None  # benchmark and coefficients (MET-06), number admitted (MET-07)
 
     @property
     def first(self) -> RankedBid | None:
@@ -114,23 +100,15 @@ class Ranking:
         return {
             "currency": rules.currency,
             "edition_sha256": rules.edition.digest.hex(),
+            "formula": {"id": rules.method.rule, "version": self.version},
             "items": [item.body() for item in self.items],
             "lot": rules.lot,
             "members": self.members,
             "method": rules.method.value,
             "stage": rules.stage,
             "tie": None if tie is None else {"bids": list(tie.bids), "rule": tie.rule, "seed": tie.seed.hex()},
+            **({} if self.workings is None else {"workings": dict(self.workings)}),
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Standing:
-    """What a conforming bid is compared by: the smaller ``order`` comes first."""
-
-    bid: str
-    order: tuple[int, int]
-    evaluated: int
-    card: Scorecard | None = field(default=None)
 
 
 def rank(
@@ -154,39 +132,47 @@ def rank(
     found = examined or {}
     reasons = {bid.bid: _reason(bid, rules, found) for bid in opened}
     conforming = [bid for bid in opened if reasons[bid.bid] is None]
-    prices = {bid.bid: evaluated_price(bid.price, _preference(bid, found), rules.preference) for bid in opened}
+    granted = {bid.bid: _preference(bid, found) for bid in opened}
     failure = failure_after_opening(rules.edition, rules.regime, effective=len(opened), conforming=len(conforming))
-    standings = {} if failure else {each.bid: each for each in _standings(conforming, prices, rules, sheets)}
-    tie = _tie_at_the_top(standings, opened, rules.tie_rule)
-    ranks = _ranks(standings, tie)
+    compared = Standings(lines={})
+    if failure is None:
+        identities = [bid.identity_price for bid in opened]
+        compared = standings(Field(conforming=conforming, granted=granted, identities=identities, sheets=sheets), rules)
+    tie = _tie_at_the_cut(compared, opened, rules.tie_rule)
+    ranks = _ranks(compared.lines, tie)
     items = tuple(
-        _line(bid, prices[bid.bid], _preference(bid, found), ranks.get(bid.bid), reasons[bid.bid], standings)
+        _line(bid, granted[bid.bid], ranks.get(bid.bid), reasons[bid.bid], compared.lines.get(bid.bid), rules)
         for bid in opened
     )
-    scored = bool(standings) and rules.method is Method.COMPREHENSIVE_SCORING
-    return Ranking(items=items, tie=tie, failure=failure, members=len(sheets) if scored else None)
+    scored = bool(compared.lines) and rules.method.scored
+    members = len(sheets) if scored else None
+    return Ranking(items=items, tie=tie, failure=failure, members=members, workings=compared.workings)
 
 
 def _line(
     bid: OpenedBid,
-    evaluated: int,
-    preference: str | None,
+    granted: str | None,
     place: int | None,
     reason: str | None,
-    standings: Mapping[str, _Standing],
+    standing: Standing | None,
+    rules: RankingRules,
 ) -> RankedBid:
-    standing = standings.get(bid.bid)
     card = None if standing is None else standing.card
+    units = tuple((name, decimal_of(count)) for name, count in sorted(bid.deviations.items()))
+    works = rules.method is Method.LOWEST_PRICE_EVALUATED_TL
+    plain = evaluated_price(bid.price, granted, rules.preference)
     return RankedBid(
         bid=bid.bid,
         bidder=bid.bidder,
         price=bid.price,
-        evaluated_price=evaluated,
-        preference=preference,
+        evaluated_price=plain if standing is None else standing.evaluated,
+        preference=granted,
         rank=place,
         reason=reason,
         score=None if card is None else card.score_text,
         scores=None if card is None else card.sums,
+        price_points=None if standing is None else standing.points,
+        deviations=units if works else None,
     )
 
 
@@ -195,31 +181,14 @@ def _preference(bid: OpenedBid, examined: Mapping[str, Examined]) -> str | None:
     return None if found is None else found.preference
 
 
-def _standings(
-    conforming: list[OpenedBid], prices: Mapping[str, int], rules: RankingRules, sheets: Sequence[Sheet]
-) -> list[_Standing]:
-    match rules.method:
-        case Method.LOWEST_EVALUATED_PRICE:
-            return [_Standing(bid=bid.bid, order=(0, prices[bid.bid]), evaluated=prices[bid.bid]) for bid in conforming]
-        case Method.COMPREHENSIVE_SCORING:
-            own = {bid.bid: prices[bid.bid] for bid in conforming}
-            decimals = rules.edition.count(Key.SCORE_DECIMALS, rules.regime)
-            cards = total_scores(own, rules.criteria, sheets, decimals)
-            return [
-                _Standing(bid=bid, order=(-cards[bid].score, price), evaluated=price, card=cards[bid])
-                for bid, price in own.items()
-            ]
-        case _:
-            assert_never(rules.method)
-
-
 def _reason(bid: OpenedBid, rules: RankingRules, examined: Mapping[str, Examined]) -> str | None:
     """Say why a bid is invalid: the quote itself counts against the ceiling, never the evaluated price (EVL-02)."""
     if bid.currency != rules.currency:
         return OTHER_CURRENCY
     if bid.price <= 0:
         return NOT_POSITIVE
-    checked = rules.edition.flag(Key.EXCLUDE_ABOVE_CEILING, rules.regime)
+    key = Key.EXCLUDE_ABOVE_CEILING
+    checked = rules.edition.has(key, rules.regime) and rules.edition.flag(key, rules.regime)
     if checked and rules.ceiling is not None and bid.price > rules.ceiling:
         return ABOVE_CEILING
     found = examined.get(bid.bid)
@@ -231,12 +200,14 @@ def quote_reason(bid: OpenedBid, rules: RankingRules) -> str | None:
     return _reason(bid, rules, {})
 
 
-def _tie_at_the_top(standings: Mapping[str, _Standing], opened: list[OpenedBid], rule: TieRule) -> Tie | None:
-    if not standings:
+def _tie_at_the_cut(compared: Standings, opened: list[OpenedBid], rule: TieRule) -> Tie | None:
+    """Return the equal bids among whom a place is left for some only; where one is awarded, those equal at the top."""
+    if not compared.lines:
         return None
-    best = min(each.order for each in standings.values())
-    tied = tuple(bid for bid, each in standings.items() if each.order == best)
-    if len(tied) == 1:
+    last = sorted(each.order for each in compared.lines.values())[compared.places - 1]
+    tied = tuple(bid for bid, each in compared.lines.items() if each.order == last)
+    before = sum(each.order < last for each in compared.lines.values())
+    if before + len(tied) <= compared.places:
         return None
     match rule:
         case TieRule.PRICE_IDENTITY_LOTTERY:
@@ -256,10 +227,10 @@ def ticket(seed: bytes, bid: str) -> bytes:
     return sha256(seed + bid.encode("ascii"))
 
 
-def _ranks(standings: Mapping[str, _Standing], tie: Tie | None) -> dict[str, int]:
-    orders = [each.order for each in standings.values()]
-    ranks = {bid: 1 + sum(order < each.order for order in orders) for bid, each in standings.items()}
+def _ranks(lines: Mapping[str, Standing], tie: Tie | None) -> dict[str, int]:
+    orders = [each.order for each in lines.values()]
+    ranks = {bid: 1 + sum(order < each.order for order in orders) for bid, each in lines.items()}
     if tie is not None:
         drawn = sorted(tie.bids, key=lambda bid: ticket(tie.seed, bid))
-        ranks |= {bid: place for place, bid in enumerate(drawn, start=1)}
+        ranks |= {bid: place for place, bid in enumerate(drawn, start=ranks[tie.bids[0]])}
     return ranks

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from trading.kernel.money import Rounding, round_exact
+from trading.evaluation.rules.formulas.exact import in_units, text_of
+from trading.evaluation.rules.formulas.price import price_share
 from trading.procedures.rules.criteria import Criterion, CriterionKind, decimal_of
 
 
@@ -35,13 +36,16 @@ class Scorecard:
     @property
     def score_text(self) -> str:
         """Return the total with all its decimals, e.g. ``87.50``."""
-        whole, part = divmod(self.score, 10**self.decimals)
-        return f"{whole}.{part:0{self.decimals}d}" if self.decimals else str(whole)
+        return text_of(self.score, self.decimals)
+
+    def sum_of(self, criteria: Sequence[str]) -> Fraction:
+        """Return the members' points for these criteria, all together."""
+        return sum((Fraction(points) for name, points in self.sums if name in criteria), Fraction(0))
 
 
 def price_points(most: Fraction, lowest: int, own: int) -> Fraction:
     """Return the points of an evaluated price, exactly; both prices are above zero."""
-    return most * lowest / own
+    return most * price_share(lowest, own)
 
 
 def total_scores(
@@ -58,27 +62,42 @@ def total_scores(
     Raises:
         ValueError: There is no sheet, or one lacks a score. The caller opens sheets only when all are signed.
     """
+    lowest = min(prices.values(), default=0)
+    most = sum((criterion.most for criterion in criteria if criterion.kind is CriterionKind.PRICE), Fraction(0))
+    priced = {bid: price_points(most, lowest, price) for bid, price in prices.items()}
+    return total_of(priced, criteria, sheets, decimals)
+
+
+def total_of(
+    priced: Mapping[str, Fraction], criteria: Sequence[Criterion], sheets: Sequence[Sheet], decimals: int
+) -> dict[str, Scorecard]:
+    """Return the total of every bid from the points of its price and the mean of the members' points.
+
+    Args:
+        priced: Points of the price by bid, exactly; zero where no price is scored.
+        criteria: The criteria of the documents.
+        sheets: One sheet of every member.
+        decimals: Of the total, by the edition; it is rounded half up, once.
+
+    Raises:
+        ValueError: There is no sheet, or one lacks a score. The caller opens sheets only when all are signed.
+    """
     if not sheets and any(criterion.kind is not CriterionKind.PRICE for criterion in criteria):
         raise ValueError("no sheet")
-    lowest = min(prices.values(), default=0)
-    return {bid: _card(bid, price, lowest, criteria, sheets, decimals) for bid, price in prices.items()}
+    return {bid: _card(bid, points, criteria, sheets, decimals) for bid, points in priced.items()}
 
 
 def _card(
-    bid: str, price: int, lowest: int, criteria: Sequence[Criterion], sheets: Sequence[Sheet], decimals: int
+    bid: str, priced: Fraction, criteria: Sequence[Criterion], sheets: Sequence[Sheet], decimals: int
 ) -> Scorecard:
-    total = priced = Fraction(0)
-    sums = []
+    total, sums = priced, []
     for criterion in criteria:
         if criterion.kind is CriterionKind.PRICE:
-            priced = price_points(criterion.most, lowest, price)
-            total += priced
             continue
         summed = sum((_points(sheet, bid, criterion.id) for sheet in sheets), Fraction(0))
         sums.append((criterion.id, decimal_of(summed)))
         total += summed / len(sheets)
-    score = round_exact(total * 10**decimals, Rounding.HALF_UP)
-    return Scorecard(score=score, decimals=decimals, price=priced, sums=tuple(sums))
+    return Scorecard(score=in_units(total, decimals), decimals=decimals, price=priced, sums=tuple(sums))
 
 
 def _points(sheet: Sheet, bid: str, criterion: str) -> Fraction:

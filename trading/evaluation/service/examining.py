@@ -75,8 +75,7 @@ def _require_reason(opinion: Opinion) -> None:
 
 
 def _record_finding(uow: UnitOfWork, state: LotState, bid: OpenedBid, step: Step, found: Decision) -> Recorded:
-    claim = state.claim(bid.bid)
-    granted = claim.value if found.grants and claim is not None else None
+    granted = state.claimed(bid.bid) if found.grants else None
     values = {"outcome": found.outcome.value, "preference": granted, "reason": found.reason or None}
     rest = {"bid": bid.bid, "bidder": bid.bidder, "rule": _RULES[step], "step": step.value}
     recorded = uow.record(of_lot("bid.examined", state.place, **values, **rest))
@@ -101,7 +100,7 @@ def vote(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, ste
         state = load_opened(uow.connection, row, lot, stage, uow.at)
         bid = _votable(state, step, opinion.bid, uow.at)
         _require_reason(opinion)
-        grants = opinion.grants and step is Step.CONFORMITY and state.claim(bid.bid) is not None
+        grants = opinion.grants and step is Step.CONFORMITY and state.claimed(bid.bid) is not None
         values = {"outcome": opinion.outcome.value, "grants": grants, "reason": opinion.reason.strip() or None}
         recorded = uow.record(of_lot("bid.voted", state.place, bid=bid.bid, seat=seat, step=step.value, **values))
         store.put_vote(uow, recorded, state.place, (bid.bid, step.value, seat), **values)

@@ -14,7 +14,7 @@ from trading.evaluation import queries
 from trading.evaluation.queries import ExplanationRow, FindingRow
 from trading.evaluation.rules.abnormal import Trigger, triggers
 from trading.evaluation.rules.documents import SHEET
-from trading.evaluation.rules.examination import CLAIM, Claim, Examined, Outcome, Step, examined_of
+from trading.evaluation.rules.examination import CLAIM, DOMESTIC, Claim, Examined, Outcome, Step, examined_of
 from trading.evaluation.rules.ranking import OpenedBid, Ranking, RankingRules, quote_reason, rank
 from trading.evaluation.rules.scoring import Sheet
 from trading.evaluation.rules.sheets import sheet_of
@@ -91,7 +91,7 @@ class LotState:
     @property
     def scored(self) -> bool:
         """Whether members fill sheets: a scoring lot that does not fail."""
-        return self.rules.method is Method.COMPREHENSIVE_SCORING and not self.fails
+        return self.rules.method.scored and not self.fails
 
     @cached_property
     def fails(self) -> bool:
@@ -102,12 +102,27 @@ class LotState:
     def claim(self, bid: str) -> Claim | None:
         """Return what a bidder declared about itself in the price form (PRF-01, PRF-02)."""
         value = (self.prices[bid].get("terms") or {}).get(CLAIM)
-        return Claim(value) if value in set(Claim) else None
+        return Claim(value) if value in {Claim.SMALL_MICRO, Claim.CONSORTIUM} else None
+
+    def claimed(self, bid: str) -> str | None:
+        """Return all that a bidder claims, joined by ``+`` as findings name it, None for nothing.
+
+        Domestic goods are claimed by ``domestic: true`` in the price form, and count where the documents grant a
+        deduction for them (PRF-06).
+        """
+        terms, preference = self.prices[bid].get("terms") or {}, self.rules.preference
+        granting = preference is not None and preference.domestic is not None
+        sme = self.claim(bid)
+        claims = [] if sme is None else [sme.value]
+        if granting and terms.get(DOMESTIC) is True:
+            claims.append(Claim.DOMESTIC.value)
+        return "+".join(claims) or None
 
     def doubted(self) -> dict[str, tuple[Trigger, ...]]:
         """Return the conforming bids whose price must be explained and why (B10.3)."""
         quotes = {bid.bid: bid.price for bid in self.conforming}
-        return triggers(quotes, self.rules.ceiling, self.rules.edition, self.rules.regime)
+        rules = self.rules
+        return triggers(quotes, rules.ceiling, rules.edition, rules.regime, rules.shares)
 
     def ranking(self, sheets: tuple[Sheet, ...] = ()) -> Ranking:
         """Rank the lot by what was found and scored."""
@@ -168,6 +183,8 @@ def ranking_rules(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> 
         edition=procedures.edition_of(conn, row, at),
         criteria=declared.criteria or (),
         preference=declared.preference,
+        terms=declared.formula,
+        shares=declared.abnormal,
     )
 
 

@@ -26,6 +26,7 @@ from trading.procedures.rules.spec import (
     DocumentSpec,
     LotSpec,
     ProcedureSpec,
+    chosen_json,
     criteria_json,
     parse_spec,
     preference_json,
@@ -168,6 +169,7 @@ def offered_lot(spec: ProcedureSpec, draft: LotDraft, lot: LotRow) -> dict[str, 
         "tie_rule": declared.tie_rule.value,
         "title_en": declared.title_en,
         "title_zh": declared.title_zh,
+        **chosen_json(declared),
     }
 
 

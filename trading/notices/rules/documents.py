@@ -18,6 +18,7 @@ from trading.kernel.fields import (
     array,
     decimal,
     digest,
+    flag,
     instant,
     integer,
     matching,
@@ -48,25 +49,40 @@ _CRITERION: Final = record(
         "title_zh": text,
     }
 )
+# What the documents choose of the method's formula; which of these it takes is asked by procedures.rules.formula_terms.
+_FORMULA_FIELDS: Final[Mapping[str, Reader]] = {
+    **dict.fromkeys(("above", "band", "below", "elimination", "floor"), decimal),
+    **dict.fromkeys(("ceiling_reduction", "ceiling_weight", "reduction"), array(decimal)),
+    **dict.fromkeys(("benchmarks", "technical", "ties"), array(text)),
+    "factors": array(record({"id": text, "title_en": text, "title_zh": text, "unit": text, "value": decimal})),
+    "instruments": flag,
+    "trim": array(record({"highest": integer(0), "lowest": integer(0), "quotes": integer(0)})),
+}
+_FORMULA: Final = record(_FORMULA_FIELDS, optional=frozenset(_FORMULA_FIELDS))
+_DEDUCTIONS: Final = record(
+    dict.fromkeys(("consortium", "domestic", "small_micro"), decimal), optional=frozenset({"domestic"})
+)
 _OFFERED: Final = record(
     {
         "budget": nullable(integer(1)),
-        "category": one_of("goods", "services"),
+        "abnormal": record(dict.fromkeys(("ceiling", "mean", "second_lowest"), decimal)),
+        "category": one_of("goods", "services", "works"),
         "ceiling": nullable(integer(1)),
         "criteria": nullable(array(_CRITERION, least=1)),
         "currency": matching(r"[A-Z]{3}"),
+        "formula": _FORMULA,
         "items": array(_ITEM),
         "lot": text,
         "method": text,
         "policy_sha256": nullable(digest),
-        "preference": nullable(record({"consortium": decimal, "small_micro": decimal})),
+        "preference": nullable(_DEDUCTIONS),
         "schedule_sha256": nullable(digest),
         "stage": text,
         "tie_rule": text,
         "title_en": text,
         "title_zh": text,
     },
-    optional=frozenset({"budget", "category", "criteria", "preference"}),
+    optional=frozenset({"abnormal", "budget", "category", "criteria", "formula", "preference"}),
 )
 # What NOT-09 asks of a result beside the award itself; older notices say less.
 _AWARD: Final = record(

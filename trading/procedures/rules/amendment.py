@@ -30,6 +30,7 @@ _CHANGEABLE: Final = frozenset(
         "title_zh",
     }
 )
+_COMPARED: Final = ("criteria", "formula", "abnormal")
 _INSTANTS: Final = frozenset({"close", "questions_until", "supply_ends_at"})
 _WHOLE: Final = frozenset({"documents"})  # told as one value: a list whose lines move together
 # Whatever else may change, these leave the content of a bid as it is; a change of text is judged by the drafter.
@@ -90,8 +91,8 @@ def _last(path: str) -> str:
 
 
 def _changeable(path: str) -> bool:
-    if ".criteria." in path:
-        return False  # how bids are compared, whatever the field of a criterion is called
+    if any(f".{part}." in path for part in _COMPARED):
+        return False  # how bids are compared, whatever the field is called
     return _last(path) in _CHANGEABLE or path.startswith("windows.")
 
 

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from trading.kernel.errors import RuleBroken
 from trading.procedures.rules.fields import Fields
+from trading.procedures.rules.policies import Method
 from trading.rulebook.keys import Key, Regime
-from trading.rulebook.model import Edition
+from trading.rulebook.model import Compare, Edition
 
 FULL_SCORE: Final = 100  # the scale of 87-55: weights are shares of it
 
@@ -37,6 +38,7 @@ class Category(StrEnum):
 
     GOODS = "goods"
     SERVICES = "services"
+    WORKS = "works"
 
 
 class CriterionKind(StrEnum):
@@ -90,14 +92,20 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
-    """Deductions in per cent of the quote: small or micro enterprises, and consortia or subcontracts with them."""
+    """Deductions in per cent of the quote, which add up, each taken of the quote itself.
+
+    For small or micro enterprises, for consortia or subcontracts with them, and for domestic products where others
+    compete (None: the documents grant no such deduction).
+    """
 
     small_micro: str
     consortium: str
+    domestic: str | None = None
 
     def to_json(self) -> dict[str, str]:
         """Return the object as it stands in specifications and notices."""
-        return {"consortium": self.consortium, "small_micro": self.small_micro}
+        plain = {"consortium": self.consortium, "small_micro": self.small_micro}
+        return plain if self.domestic is None else {**plain, "domestic": self.domestic}
 
 
 def read_criteria(fields: Fields) -> tuple[Criterion, ...] | None:
@@ -142,6 +150,7 @@ def read_preference(fields: Fields) -> Preference | None:
     return Preference(
         small_micro=child.text("small_micro", 6, _POINTS) or "0",
         consortium=child.text("consortium", 6, _POINTS) or "0",
+        domestic=None if child.empty("domestic") else child.text("domestic", 6, _POINTS) or "0",
     )
 
 
@@ -150,25 +159,48 @@ def read_category(fields: Fields) -> Category:
     return fields.choice("category", Category) if fields.has("category") else Category.GOODS
 
 
-def require_lawful_tree(criteria: Sequence[Criterion], category: Category, edition: Edition, regime: Regime) -> None:
+def require_lawful_tree(
+    criteria: Sequence[Criterion],
+    category: Category,
+    edition: Edition,
+    regime: Regime,
+    method: Method = Method.COMPREHENSIVE_SCORING,
+) -> None:
     """Refuse a criteria tree that the documents must not contain.
 
     Raises:
-        RuleBroken: ``criteria.sum``, ``criteria.one_price``, ``criteria.price_weight`` (MET-02; a weight equal to the
-            minimum is lawful), ``criteria.step``, ``criteria.bands``, ``criteria.bands_unexpected`` (DOC-15).
+        RuleBroken: ``criteria.sum``, ``criteria.one_price`` (rule of the method; quality first scores no price),
+            ``criteria.price_weight`` (MET-02, MET-03), ``criteria.price_weight_high`` (MET-03; a weight equal to a
+            bound is lawful), ``criteria.step``, ``criteria.bands``, ``criteria.bands_unexpected`` (DOC-15).
     """
     total = sum((criterion.most for criterion in criteria), Fraction(0))
     if total != FULL_SCORE:
-        raise RuleBroken("criteria.sum", "MET-02", total=decimal_of(total))
+        raise RuleBroken("criteria.sum", method.rule, total=decimal_of(total))
     prices = [criterion for criterion in criteria if criterion.kind is CriterionKind.PRICE]
-    if len(prices) != 1:
-        raise RuleBroken("criteria.one_price", "MET-02", count=len(prices))
-    key = Key.PRICE_WEIGHT_MIN_GOODS if category is Category.GOODS else Key.PRICE_WEIGHT_MIN_SERVICES
-    if edition.has(key, regime) and not edition.allows(key, regime, prices[0].most):
-        least = decimal_of(edition.fraction(key, regime) * FULL_SCORE)
-        raise RuleBroken("criteria.price_weight", "MET-02", weight=prices[0].max, minimum=least)
+    if len(prices) != (0 if method is Method.QUALITY_FIRST else 1):
+        raise RuleBroken("criteria.one_price", method.rule, count=len(prices))
+    for key in _WEIGHTS.get((method, category), ()):
+        _require_weight(prices[0], key, edition, regime, method)
     for criterion in criteria:
         _require_scale(criterion)
+
+
+def _require_weight(price: Criterion, key: Key, edition: Edition, regime: Regime, method: Method) -> None:
+    if not edition.has(key, regime) or edition.allows(key, regime, price.most):
+        return
+    bound = decimal_of(edition.fraction(key, regime) * FULL_SCORE)
+    if edition.row(key, regime).compare is Compare.AT_MOST:
+        raise RuleBroken("criteria.price_weight_high", method.rule, weight=price.max, maximum=bound)
+    raise RuleBroken("criteria.price_weight", method.rule, weight=price.max, minimum=bound)
+
+
+# The bounds of the price's weight, by method and by what is bought; works and framework agreements have none.
+_WEIGHTS: Final = {
+    (Method.COMPREHENSIVE_SCORING, Category.GOODS): (Key.PRICE_WEIGHT_MIN_GOODS,),
+    (Method.COMPREHENSIVE_SCORING, Category.SERVICES): (Key.PRICE_WEIGHT_MIN_SERVICES,),
+    (Method.CONSULTATION_SCORING, Category.GOODS): (Key.CONSULTATION_GOODS_MIN, Key.CONSULTATION_GOODS_MAX),
+    (Method.CONSULTATION_SCORING, Category.SERVICES): (Key.CONSULTATION_SERVICES_MIN, Key.CONSULTATION_SERVICES_MAX),
+}
 
 
 def _require_scale(criterion: Criterion) -> None:
@@ -192,23 +224,42 @@ def _consistent(criterion: Criterion) -> bool:
     return inner and all(left.high == right.low for left, right in pairwise(bands))
 
 
-def require_lawful_deduction(preference: Preference, edition: Edition, regime: Regime) -> None:
+def require_lawful_deduction(
+    preference: Preference, edition: Edition, regime: Regime, category: Category = Category.GOODS
+) -> None:
     """Refuse deductions outside the lawful range, both ends of which are lawful.
 
     Raises:
-        RuleBroken: ``preference.out_of_range`` (PRF-01 for small and micro enterprises, PRF-02 for consortia).
+        RuleBroken: ``preference.out_of_range`` (PRF-01 for small and micro enterprises, PRF-02 for consortia; PRF-03
+            and PRF-04 for works), ``preference.domestic`` (PRF-06: goods only, and exactly the share of the edition).
     """
-    ranges = (
-        (preference.small_micro, Key.SMALL_MICRO_MIN, Key.SMALL_MICRO_MAX, "PRF-01"),
-        (preference.consortium, Key.SME_CONSORTIUM_MIN, Key.SME_CONSORTIUM_MAX, "PRF-02"),
-    )
-    for percent, low, high, rule in ranges:
+    for percent, low, high, rule in _ranges(preference, category):
         share = Fraction(percent)
         if not edition.has(low, regime):
             continue
         if not (edition.allows(low, regime, share) and edition.allows(high, regime, share)):
             bounds = [decimal_of(edition.fraction(key, regime) * FULL_SCORE) for key in (low, high)]
             raise RuleBroken("preference.out_of_range", rule, percent=percent, least=bounds[0], most=bounds[1])
+    if preference.domestic is not None:
+        key = Key.DOMESTIC_DISCOUNT
+        known = edition.has(key, regime) and category is Category.GOODS
+        if not known or not edition.allows(key, regime, Fraction(preference.domestic)):
+            share = edition.fraction(key, regime) if edition.has(key, regime) else Fraction(0)
+            raise RuleBroken(
+                "preference.domestic", "PRF-06", percent=preference.domestic, share=decimal_of(share * FULL_SCORE)
+            )
+
+
+def _ranges(preference: Preference, category: Category) -> tuple[tuple[str, Key, Key, str], ...]:
+    if category is Category.WORKS:
+        return (
+            (preference.small_micro, Key.WORKS_SMALL_MICRO_MIN, Key.WORKS_SMALL_MICRO_MAX, "PRF-03"),
+            (preference.consortium, Key.WORKS_CONSORTIUM_MIN, Key.WORKS_CONSORTIUM_MAX, "PRF-04"),
+        )
+    return (
+        (preference.small_micro, Key.SMALL_MICRO_MIN, Key.SMALL_MICRO_MAX, "PRF-01"),
+        (preference.consortium, Key.SME_CONSORTIUM_MIN, Key.SME_CONSORTIUM_MAX, "PRF-02"),
+    )
 
 
 def decimal_of(value: Fraction) -> str:

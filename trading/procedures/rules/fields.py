@@ -142,6 +142,34 @@ class Fields:
             self.fail(name, "out_of_order")
         return tuple(found)
 
+    def texts(self, name: str, pattern: re.Pattern[str], limit: int) -> tuple[str, ...]:
+        """Read an array of at most ``limit`` texts of one form, none twice, in the order in which they stand."""
+        value = self._take(name)
+        if not isinstance(value, list | tuple):
+            self._bad(name, "not_array")
+            return ()
+        found = tuple(item for item in value if isinstance(item, str) and pattern.match(item))
+        if len(found) != len(value):
+            self.fail(name, "bad_form")
+        elif len(found) > limit:
+            self.fail(name, "out_of_range")
+        elif len(set(found)) != len(found):
+            self.fail(name, "duplicate")
+        return found
+
+    def ordered(self, name: str, values: Collection[str], *, least: int = 1) -> tuple[str, ...]:
+        """Read an array of at least ``least`` of ``values``, none twice, in the order in which they stand."""
+        value = self._take(name)
+        if not isinstance(value, list | tuple):
+            self._bad(name, "not_array")
+            return ()
+        found = tuple(item for item in value if isinstance(item, str) and item in values)
+        if len(found) < least or len(found) != len(value):
+            self.fail(name, "not_a_choice")
+        elif len(set(found)) != len(found):
+            self.fail(name, "duplicate")
+        return found
+
     def child(self, name: str) -> Fields:
         """Read a nested object; if it is missing, only that is reported."""
         value = self._take(name)

@@ -6,12 +6,14 @@ from the edition; the one number here is the protocol's (TE1 T2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from trading.kernel.calendar import earliest_deadline, is_days_before, latest_start, shifted_deadline
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor, Role
-from trading.procedures.rules.criteria import require_lawful_deduction, require_lawful_tree
+from trading.procedures.rules import abnormal_shares, formula_law
+from trading.procedures.rules.criteria import Category, require_lawful_deduction, require_lawful_tree
 from trading.procedures.rules.failure import failure_after_opening, failure_at_close
 from trading.procedures.rules.lifecycle import Facts
 from trading.procedures.rules.policies import Method
@@ -113,21 +115,54 @@ def require_ceiling(facts: Facts, _actor: Actor) -> None:
 
 
 def require_lawful_criteria(facts: Facts, _actor: Actor) -> None:
-    """Refuse a lot whose criteria do not fit its method or the law, ``criteria.…`` (MET-01, MET-02, DOC-15)."""
+    """Refuse a lot whose criteria do not fit its method or the law, ``criteria.…`` (rule of the method, DOC-15)."""
     terms = _need(facts.terms, "terms")
-    if terms.method is Method.COMPREHENSIVE_SCORING:
+    if terms.method.scored:
         if terms.criteria is None:
-            raise RuleBroken("criteria.missing", "MET-02")
-        require_lawful_tree(terms.criteria, terms.category, facts.edition, facts.regime)
+            raise RuleBroken("criteria.missing", terms.method.rule)
+        require_lawful_tree(terms.criteria, terms.category, facts.edition, facts.regime, terms.method)
     elif terms.criteria is not None:
-        raise RuleBroken("criteria.unexpected", "MET-01")
+        raise RuleBroken("criteria.unexpected", terms.method.rule)
+
+
+def method_of_kind(
+    methods: tuple[Method, ...], categories: tuple[Category, ...], rule: str
+) -> Callable[[Facts, Actor], None]:
+    """Return the guard that refuses a method, or a category, that the kind of procedure has not.
+
+    It raises ``method.not_of_kind`` or ``category.not_of_kind`` with ``rule``, that of the kind.
+    """
+
+    def require_method_of_kind(facts: Facts, _actor: Actor) -> None:
+        terms = _need(facts.terms, "terms")
+        if terms.method not in methods:
+            raise RuleBroken("method.not_of_kind", rule, method=terms.method.value)
+        if terms.category not in categories:
+            raise RuleBroken("category.not_of_kind", rule, category=terms.category.value)
+
+    return require_method_of_kind
+
+
+def require_lawful_formula(facts: Facts, _actor: Actor) -> None:
+    """Refuse parameters of a formula that are missing, not of the method, or out of bounds, ``formula.…``."""
+    terms = _need(facts.terms, "terms")
+    formula_law.require_lawful_formula(
+        terms.method, terms.formula, terms.criteria or (), facts.ceiling, facts.edition, facts.regime
+    )
+
+
+def require_lawful_shares(facts: Facts, _actor: Actor) -> None:
+    """Refuse shares of the price check that the documents may not choose, ``abnormal.…`` (B10.3)."""
+    shares = _need(facts.terms, "terms").abnormal
+    if shares is not None:
+        abnormal_shares.require_lawful_shares(shares, facts.edition, facts.regime)
 
 
 def require_lawful_preference(facts: Facts, _actor: Actor) -> None:
-    """Refuse deductions outside the lawful range, ``preference.out_of_range`` (PRF-01, PRF-02)."""
-    preference = _need(facts.terms, "terms").preference
-    if preference is not None:
-        require_lawful_deduction(preference, facts.edition, facts.regime)
+    """Refuse deductions outside the lawful range, ``preference.…`` (PRF-01 to PRF-04, PRF-06)."""
+    terms = _need(facts.terms, "terms")
+    if terms.preference is not None:
+        require_lawful_deduction(terms.preference, facts.edition, facts.regime, terms.category)
 
 
 def require_opening_policy(facts: Facts, _actor: Actor) -> None:

@@ -5,8 +5,10 @@ Each policy will become a union when a second class of its sort is written; whoe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from trading.rulebook.keys import Key
 
@@ -16,6 +18,42 @@ class Method(StrEnum):
 
     LOWEST_EVALUATED_PRICE = "lowest_evaluated_price"  # MET-01
     COMPREHENSIVE_SCORING = "comprehensive_scoring"  # MET-02
+    CONSULTATION_SCORING = "consultation_scoring"  # MET-03
+    LOWEST_FINAL_QUOTE = "lowest_final_quote"  # MET-04
+    LOWEST_PRICE_EVALUATED_TL = "lowest_price_evaluated_tl"  # MET-05
+    COMPREHENSIVE_EVALUATION_TL = "comprehensive_evaluation_tl"  # MET-06
+    PRICE_FIRST = "price_first"  # MET-07
+    QUALITY_FIRST = "quality_first"  # MET-07
+
+    @property
+    def scored(self) -> bool:
+        """Whether members fill score sheets."""
+        return self in _SCORED
+
+    @property
+    def rule(self) -> str:
+        """Return the id of the rule that defines the method, which is the id of its formula."""
+        return _RULES[self]
+
+
+_SCORED: Final = frozenset(
+    {
+        Method.COMPREHENSIVE_SCORING,
+        Method.CONSULTATION_SCORING,
+        Method.COMPREHENSIVE_EVALUATION_TL,
+        Method.QUALITY_FIRST,
+    }
+)
+_RULES: Final[Mapping[Method, str]] = {
+    Method.LOWEST_EVALUATED_PRICE: "MET-01",
+    Method.COMPREHENSIVE_SCORING: "MET-02",
+    Method.CONSULTATION_SCORING: "MET-03",
+    Method.LOWEST_FINAL_QUOTE: "MET-04",
+    Method.LOWEST_PRICE_EVALUATED_TL: "MET-05",
+    Method.COMPREHENSIVE_EVALUATION_TL: "MET-06",
+    Method.PRICE_FIRST: "MET-07",
+    Method.QUALITY_FIRST: "MET-07",
+}
 
 
 class TieRule(StrEnum):

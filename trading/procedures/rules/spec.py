@@ -14,6 +14,7 @@ from typing import Any, Final
 from trading.kernel import canonical
 from trading.kernel.canonical import MAX_INTEGER
 from trading.kernel.credit_code import is_credit_code
+from trading.procedures.rules.abnormal_shares import AbnormalShares, read_abnormal
 from trading.procedures.rules.criteria import (
     Category,
     Criterion,
@@ -24,6 +25,7 @@ from trading.procedures.rules.criteria import (
 )
 from trading.procedures.rules.extension import ExtensionRule, read_extension_rule
 from trading.procedures.rules.fields import Fields
+from trading.procedures.rules.formula_terms import FormulaTerms, formula_json, read_formula
 from trading.procedures.rules.policies import Method, TieRule
 
 _LOT: Final = re.compile(r"[1-9][0-9]{0,3}\Z")
@@ -107,6 +109,8 @@ class LotSpec:
     category: Category = Category.GOODS
     criteria: tuple[Criterion, ...] | None = None
     preference: Preference | None = None
+    formula: FormulaTerms | None = None
+    abnormal: AbnormalShares | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +189,14 @@ def _lot_json(lot: LotSpec) -> dict[str, Any]:
         "tie_rule": lot.tie_rule.value,
         "title_en": lot.title_en,
         "title_zh": lot.title_zh,
+        **chosen_json(lot),
     }
+
+
+def chosen_json(lot: LotSpec) -> dict[str, Any]:
+    """Return what the documents choose of formula and price check; absent where they leave it to the law."""
+    formula = {} if lot.formula is None else {"formula": formula_json(lot.formula)}
+    return formula if lot.abnormal is None else {**formula, "abnormal": lot.abnormal.to_json()}
 
 
 def criteria_json(lot: LotSpec) -> list[dict[str, Any]] | None:
@@ -303,6 +314,7 @@ def _lot(fields: Fields) -> LotSpec:
     items = tuple(_item(child) for child in fields.children("items", _ITEMS))
     if len({item.code for item in items}) != len(items):
         fields.fail("items", "duplicate")
+    method = fields.choice("method", Method)
     return LotSpec(
         lot=fields.text("lot", 4, _LOT),
         title_zh=fields.text("title_zh", _TITLE),
@@ -310,12 +322,14 @@ def _lot(fields: Fields) -> LotSpec:
         items=items,
         ceiling=fields.optional_integer("ceiling", 1, MAX_INTEGER),
         currency=fields.text("currency", 3, _CURRENCY),
-        method=fields.choice("method", Method),
+        method=method,
         tie_rule=fields.choice("tie_rule", TieRule),
         budget=_optional(fields, "budget", 1, MAX_INTEGER),
         category=read_category(fields),
         criteria=read_criteria(fields),
         preference=read_preference(fields),
+        formula=read_formula(fields, method),
+        abnormal=read_abnormal(fields),
     )
 
 

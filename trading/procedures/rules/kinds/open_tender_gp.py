@@ -11,10 +11,12 @@ from typing import Final
 
 from trading.kernel.roles import Role
 from trading.procedures.rules import guards
+from trading.procedures.rules.criteria import Category
 from trading.procedures.rules.lifecycle import Act, LotPhase, ProcedureKind, ProcedurePhase, Step
 from trading.procedures.rules.policies import Method, MinimumOfBids, SealedBidding, Selection
 from trading.rulebook.keys import Key, Regime
 
+_METHODS: Final = (Method.LOWEST_EVALUATED_PRICE, Method.COMPREHENSIVE_SCORING)  # 87-53
 _DRAFTER: Final = frozenset({Role.AGENCY})
 _REVIEWER: Final = frozenset({Role.REVIEWER})
 _AGENCY: Final = frozenset({Role.AGENCY, Role.REVIEWER})
@@ -68,11 +70,17 @@ _BIDDING: Final = (
             guards.require_document_supply,
             guards.require_questions_cutoff,
             guards.require_ceiling,
+            guards.method_of_kind(_METHODS, (Category.GOODS, Category.SERVICES), "MTD-01"),
             guards.require_lawful_criteria,
+            guards.require_lawful_formula,
             guards.require_lawful_preference,
+            guards.require_lawful_shares,
             guards.require_opening_policy,
         ),
-        rules=("DOC-04", "TIM-07", "DOC-02", "OBJ-09", "DOC-09", "DOC-15", "MET-02", "PRF-01", "PRF-02", "SUB-07"),
+        rules=(
+            *("DOC-04", "TIM-07", "DOC-02", "OBJ-09", "DOC-09", "MTD-01", "DOC-15", "MET-02"),
+            *("PRF-01", "PRF-02", "PRF-06", "B10.3", "SUB-07"),
+        ),
     ),
     Step(
         act=Act.EXTEND,
@@ -225,6 +233,6 @@ OPEN_TENDER_GP: Final = ProcedureKind(
     rules=("MTD-01", "B4.1"),
     submission=SealedBidding(stages=("all",), parts=("main", "price")),
     competition=MinimumOfBids(minimum=Key.BIDDERS_MIN, recount=Key.RECOUNT_AFTER_DECRYPT),
-    selection=Selection(methods=(Method.LOWEST_EVALUATED_PRICE, Method.COMPREHENSIVE_SCORING)),
+    selection=Selection(methods=_METHODS),
     steps=_PROCEDURE + _BIDDING + _OPENING + _AWARD + _CONTRACT + _CANCELLATION,
 )
