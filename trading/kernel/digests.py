@@ -31,6 +31,8 @@ EXPERTS_DRAW_HANDOVER: Final = "mingbiao/experts/draw-handover"
 EXPERTS_CODE: Final = "mingbiao/experts/code"
 EXPERTS_LINK: Final = "mingbiao/experts/link"
 EXPERTS_HOLDER: Final = "mingbiao/experts/holder"
+POOL_DOSSIER: Final = "mingbiao/pool/dossier"
+POOL_NOTE: Final = "mingbiao/pool/note"
 MESSAGES_MAIL: Final = "mingbiao/messages/mail"
 RANK_TIE: Final = "mingbiao/rank/tie"  # not of P4.2: ADR 0024, the tie rule of the ranking
 

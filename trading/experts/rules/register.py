@@ -103,7 +103,7 @@ class Register:
         if (change.seq - 1, change.supersedes) != last:
             raise RuleBroken("register.chain", "ED1 D3", seq=change.seq)
         ids = {item.id for item in change.items}
-        self._require(Act(change.act), ids)
+        self.require(Act(change.act), ids)
         experts = {**self.experts, **{item.id: item for item in change.items}}
         suspended = self.suspended
         if change.act == Act.REMOVED:
@@ -114,8 +114,9 @@ class Register:
             suspended -= ids
         return Register(experts=experts, suspended=suspended, last=change)
 
-    def _require(self, act: Act, ids: Collection[str]) -> None:
-        known = self.experts.keys() & ids
+    def require(self, act: Act, ids: Collection[str]) -> None:
+        """Refuse an act that does not fit the standing of these people; raises as ``apply``."""
+        known = self.experts.keys() & set(ids)
         if act is Act.ADMITTED and known:
             raise RuleBroken("register.known", "ED1 D3", ids=sorted(known))
         if act is not Act.ADMITTED and len(known) < len(ids):
