@@ -40,6 +40,8 @@ from trading.openings import jobs as opening_jobs
 from trading.openings import model as openings
 from trading.participation import jobs as participation_jobs
 from trading.parties import model as parties
+from trading.pool import jobs as pool_jobs
+from trading.pool import model as pool
 from trading.procedures import model as procedures
 from trading.storage.intake import carrier_of
 from trading.storage.local import LocalStore
@@ -58,6 +60,7 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     *clarifications.EVENTS,
     *openings.EVENTS,
     *experts.EVENTS,
+    *pool.EVENTS,
     *evaluation.EVENTS,
     *awards.EVENTS,
     *contracts.EVENTS,
@@ -94,6 +97,7 @@ ERRANDS: Final[Mapping[str, Handler]] = {
     **opening_jobs.ERRANDS,
     **evaluation_jobs.ERRANDS,
     **expert_jobs.ERRANDS,
+    **pool_jobs.ERRANDS,
     **relay.handlers(SUBSCRIPTIONS),
 }
 

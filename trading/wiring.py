@@ -41,6 +41,7 @@ from trading.notices.views import blueprint as notice_pages
 from trading.openings.views.ceremony import blueprint as ceremony_pages
 from trading.openings.views.custodian import blueprint as custodian_pages
 from trading.participation.views import blueprint as bidder_pages
+from trading.pool.views import applicant_pages, appraisal_pages, authority_pages, keeper_pages
 from trading.supervision.oversight import blueprint as oversight_pages
 from trading.supervision.views import blueprint as watch_pages
 from trading.web.desks import Desk
@@ -61,6 +62,10 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     draw_pages,
     call_pages,
     draw_proofs,
+    applicant_pages,
+    appraisal_pages,
+    authority_pages,
+    keeper_pages,
     bundle_pages,
     auditor_pages,
     account_pages,
@@ -151,12 +156,29 @@ _AVAILABILITY: Final = Desk(
     note_en="How the platform's synthetic bidders are served; outages of the last day.",
 )
 
+_DOSSIER: Final = Desk(
+    endpoint="dossier.mine",
+    title_zh="我的专家档案",
+    title_en="My file in the pool",
+    note_zh="申请入库，查看资格、聘期和信用记录，更新联系方式和回避信息。",
+    note_en="Apply to the pool; see standing, term and credit; change how you are reached and what you recuse from.",
+)
+
+_STAFF: Final = Desk(
+    endpoint="dossier.staff",
+    title_zh="推荐评审专家",
+    title_en="Recommend experts",
+    note_zh="推荐本单位人员入库，或代为申请。",
+    note_en="Recommend members of your staff for the pool, or apply for them.",
+)
+
 # What the workspace offers to each role, in this order. Every package appends its own rows.
 DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
     Role.AGENCY: (
         _AGENCY,
         _CEREMONIES,
         _EVALUATIONS,
+        _STAFF,
     ),
     Role.REVIEWER: (
         _AGENCY,
@@ -184,9 +206,30 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
             note_zh="中标后待签署的合同，以及已签合同。",
             note_en="Contracts that wait for your signature after an award, and those you signed.",
         ),
+        _STAFF,
     ),
-    Role.EXPERT: (_SEATS, _EVALUATIONS),
-    Role.CENTRE: (_DRAWS, _HEALTH, _AVAILABILITY),
+    Role.EXPERT: (_SEATS, _EVALUATIONS, _DOSSIER),
+    Role.CENTRE: (
+        _DRAWS,
+        Desk(
+            endpoint="upkeep.index",
+            title_zh="专家库维护",
+            title_en="Upkeep of the pool",
+            note_zh="按编号查看，登记培训，批量导入申请，维护专业分类；不显示任何姓名。",
+            note_en="Files by number, trainings, imports, the specialty tree; no name is shown.",
+        ),
+        _HEALTH,
+        _AVAILABILITY,
+    ),
+    Role.AUTHORITY: (
+        Desk(
+            endpoint="standing.inbox",
+            title_zh="专家资格管理",
+            title_en="Standing of experts",
+            note_zh="审核入库申请，暂停、恢复、退库，处理处罚；每次查阅都有记录。",
+            note_en="Decide applications, suspend, resume, remove, discipline; each look is recorded.",
+        ),
+    ),
     Role.SUPERVISOR: (
         Desk(
             endpoint="supervision.index",

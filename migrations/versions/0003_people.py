@@ -117,7 +117,7 @@ CREATE TABLE record.membership (
     status TEXT NOT NULL,
     side TEXT GENERATED ALWAYS AS (
         CASE WHEN status <> 'active' THEN NULL
-             WHEN role = 'supervisor' THEN 'watches'
+             WHEN role IN ('supervisor', 'authority') THEN 'watches'
              WHEN role IN ('agency', 'reviewer', 'centre', 'bidder') THEN 'trades' END
     ) STORED,
     CONSTRAINT pk_membership PRIMARY KEY (id),

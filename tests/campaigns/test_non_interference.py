@@ -65,6 +65,7 @@ PEOPLE = ("drafter", "reviewer", "supervisor", "desk1", "notary-custodian", f"bi
 #: Who is signed in besides: one person of every role that the market itself does not need.
 STAFF = {
     "auditor1": (cast.SUPERVISOR.code, Role.AUDITOR),
+    "authority1": ("AUTHORITY-1", Role.AUTHORITY),
     "centre1": (cast.CENTRE.code, Role.CENTRE),
     "admin1": (cast.CENTRE.code, Role.ADMIN),
     "expert1": (cast.ASSOCIATION.code, Role.EXPERT),
@@ -162,6 +163,7 @@ class Readers:
             "<any(json, sig):kind>": ("json", "sig"),
             "<any(large, small):size>": ("large", "small"),
             "<int:number>": ("1",),
+            "<any(suspended, resumed, removed):act>": ("suspended",),
             "<h>": hashes,
             "<job_id>": ("j-0",),
             "<file>": ("a-1.tsr",),
@@ -182,6 +184,8 @@ class Readers:
                     "<code>",
                     "<commit>",
                     "<upload>",
+                    "<number>",
+                    "<batch>",
                 ),
                 ("0" * 16,),
             ),

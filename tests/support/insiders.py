@@ -28,6 +28,7 @@ INSIDE: Final = {
     Role.REVIEWER: cast.AGENCY.code,
     Role.SUPERVISOR: cast.SUPERVISOR.code,
     Role.AUDITOR: cast.SUPERVISOR.code,
+    Role.AUTHORITY: "AUTHORITY-INSIDE",
     Role.CUSTODIAN: cast.NOTARY.code,
     Role.CENTRE: cast.CENTRE.code,
     Role.DESK: cast.CENTRE.code,

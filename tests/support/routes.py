@@ -168,6 +168,18 @@ EVERYWHERE: Final[Mapping[str, frozenset[Role]]] = {
 #: Endpoints whose object needs a state that this world is not in: variables get a value that fits their form.
 UNMADE: Final[frozenset[str]] = frozenset(
     {
+        "appraisals.answer",
+        "appraisals.given",
+        "dossier.amend",
+        "dossier.recommend",
+        "dossier.withdraw",
+        "standing.discipline",
+        "standing.file",
+        "standing.order",
+        "standing.refuse",
+        "standing.renew",
+        "upkeep.progress",
+        "upkeep.report",
         "agency.add_lot",
         "agency.award",
         "agency.cancel",

@@ -41,13 +41,29 @@ REALMS: dict[str, frozenset[Role]] = {
     "/evaluation": frozenset({Role.EXPERT, Role.AGENCY, Role.REVIEWER, Role.SUPERVISOR, Role.CENTRE}),
     "/draws": frozenset({Role.CENTRE, Role.SUPERVISOR, Role.AGENCY, Role.REVIEWER, Role.AUDITOR, Role.EXPERT}),
     "/pool": frozenset({Role.CENTRE, Role.SUPERVISOR, Role.AUDITOR, Role.EXPERT}),
+    "/experts": frozenset({Role.EXPERT, Role.BIDDER, Role.AGENCY, Role.REVIEWER}),
+    "/standing": frozenset({Role.AUTHORITY}),
+    "/upkeep": frozenset({Role.CENTRE}),
+    "/specialties": frozenset(PEOPLE) - {Role.DESK, Role.ADMIN, Role.CUSTODIAN, Role.AUDITOR},
     "/supervision": frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.CENTRE}),
     "/openings": frozenset({Role.AGENCY, Role.REVIEWER, Role.SUPERVISOR}),
     "/procedures": frozenset({Role.AGENCY, Role.REVIEWER, Role.SUPERVISOR, Role.BIDDER}),
     "/api/v1": frozenset({Role.AGENCY, Role.REVIEWER, Role.SUPERVISOR, Role.BIDDER}),
 }
 #: Pages of these beginnings are never public, whatever they declare.
-PRIVATE = ("/agency", "/bidder", "/desk", "/audit", "/custodian", "/evaluation", "/supervision", "/workspace")
+PRIVATE = (
+    "/agency",
+    "/bidder",
+    "/desk",
+    "/audit",
+    "/custodian",
+    "/evaluation",
+    "/supervision",
+    "/workspace",
+    "/experts",
+    "/standing",
+    "/upkeep",
+)
 
 
 @dataclass(frozen=True)

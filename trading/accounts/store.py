@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from psycopg.errors import ForeignKeyViolation
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from trading.accounts.model import Membership
-from trading.accounts.tables import membership, side
+from trading.accounts.tables import membership, pool_duty, side
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.kernel.errors import RuleBroken
@@ -20,6 +20,7 @@ from trading.kernel.ids import new_row_id
 #: Role → side. The database derives the same by itself (migration 0003) and compares.
 SIDES: Final = {
     "supervisor": "watches",
+    "authority": "watches",
     "agency": "trades",
     "reviewer": "trades",
     "centre": "trades",
@@ -27,7 +28,11 @@ SIDES: Final = {
 }
 
 
-def take_sides(uow: UnitOfWork, given: Iterable[Membership]) -> None:
+#: Role → duty towards the pool of experts: who qualifies does not keep (A1.16). Derived alike in migration 0010.
+DUTIES: Final = {"authority": "qualifies", "centre": "keeps", "desk": "keeps", "admin": "keeps"}
+
+
+def take_sides(uow: UnitOfWork, given: Sequence[Membership]) -> None:
     """Note on which side each person and organisation stands, unless they already stand on one. Before the entry."""
     wanted = {
         (subject, each.jurisdiction, SIDES[each.role])
@@ -49,6 +54,24 @@ def take_sides(uow: UnitOfWork, given: Iterable[Membership]) -> None:
         )
         row = {"subject": subject, "jurisdiction": jurisdiction, "side": name}
         uow.connection.execute(insert(side).values(row).on_conflict_do_nothing())
+    _take_duties(uow, given)
+
+
+def _take_duties(uow: UnitOfWork, given: Iterable[Membership]) -> None:
+    """Note the duty of each person and organisation towards the pool, which is one wherever they act."""
+    wanted = {
+        (subject, DUTIES[each.role]) for each in given if each.role in DUTIES for subject in (each.person, each.org)
+    }
+    for subject, name in sorted(wanted):
+        still_used = exists().where(
+            membership.c.status == "active",
+            (membership.c.person == subject) | (membership.c.org_code == subject),
+            membership.c.role.in_([role for role, its in DUTIES.items() if its != name]),
+        )
+        uow.connection.execute(
+            delete(pool_duty).where(pool_duty.c.subject == subject, pool_duty.c.duty != name, ~still_used)
+        )
+        uow.connection.execute(insert(pool_duty).values(subject=subject, duty=name).on_conflict_do_nothing())
 
 
 def lock_membership(uow: UnitOfWork, account: str, role: str, jurisdiction: str) -> str | None:
@@ -91,7 +114,9 @@ def put_membership(uow: UnitOfWork, recorded: Recorded, given: Membership, *, kn
         uow.connection.execute(statement)
     except IntegrityError as error:
         if isinstance(error.orig, ForeignKeyViolation):
-            raise RuleBroken("membership.separated", "SEP-01") from error
+            diagnosis = error.orig.diag.constraint_name or ""
+            rule = "SEP-02" if diagnosis.endswith("_duty") else "SEP-01"
+            raise RuleBroken("membership.separated", rule) from error
         raise
 
 

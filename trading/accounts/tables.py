@@ -131,7 +131,17 @@ side = Table(
     schema="desk",
 )
 
-# The database derives a column ``side`` from role and status (migration 0003); nobody else reads or writes it.
+# One row per person or organisation: its one duty towards the pool of experts, which memberships refer to.
+pool_duty = Table(
+    "pool_duty",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("duty", Text, nullable=False),
+    schema="desk",
+)
+
+# The database derives the columns ``side`` and ``duty`` from role and status (migrations 0003, 0010); nobody else
+# reads or writes them.
 membership = Table(
     "membership",
     metadata,

@@ -28,7 +28,7 @@ _FIRST_DELAY_MS: Final = 1_000
 _LONGEST_ERROR: Final = 500
 #: So begin the names of errands that may take hours, because they read or move whole stores, bids or logs. A worker
 #: runs each of these kinds apart: nothing that has its instant waits behind them, nor do they wait for each other.
-LENGTHY: Final = (UPKEEP, "evaluation.inspect", "evaluation.draw", "audit.verify")
+LENGTHY: Final = (UPKEEP, "evaluation.inspect", "evaluation.draw", "audit.verify", "pool.import")
 SWIFT: Final = ""  # all others
 _ARMING: Final = 0x6D62_7272  # workers start together; each round is there once
 

@@ -42,7 +42,7 @@ def draft(file: Path, target: Path) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--signed", type=_FILE, help="The change as the regulator signed it (mingbiao sign).")
 @click.option("--key", type=_FILE, help="The regulator's key file, to sign here and now.")
-@click.option("--as", "login", required=True, help="Login of the regulator or of the trading centre.")
+@click.option("--as", "login", required=True, help="Login of the regulator.")
 @telling
 def import_(file: Path, signed: Path | None, key: Path | None, login: str) -> None:
     """Admit the people of FILE (CSV: id,name,mail,phone,employer,unit,strata,account); names are sealed at once."""

@@ -18,11 +18,12 @@ from trading.experts import folds as experts
 from trading.notices import folds as notices
 from trading.openings import folds as openings
 from trading.parties import folds as parties
+from trading.pool import folds as pool
 from trading.procedures import folds as procedures
 
 _PACKAGES: Final = (
     *(documents, parties, accounts, custody, procedures, notices, bids),
-    *(clarifications, openings, experts, evaluation, awards, contracts),
+    *(clarifications, openings, experts, pool, evaluation, awards, contracts),
 )
 
 

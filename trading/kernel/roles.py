@@ -13,6 +13,7 @@ class Role(StrEnum):
     AGENCY = "agency"  # drafts and signs for the buyer
     REVIEWER = "reviewer"  # second person of the agency: approves what another drafted
     SUPERVISOR = "supervisor"
+    AUTHORITY = "authority"  # regulator of an industry: qualifies, suspends and disciplines experts
     CUSTODIAN = "custodian"
     AUDITOR = "auditor"
     EXPERT = "expert"  # evaluates; drawn by lot, unknown until the result

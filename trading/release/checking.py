@@ -52,10 +52,19 @@ _SECRET: Final = {
     "record.expert_identity": {
         ("record.expert_identity", "trading_web", "INSERT"),
         ("record.expert_identity", "trading_worker", "INSERT"),
-    }
+    },
+    # Personal data of the pool (migration 0010): row-level security says which rows the web reads.
+    "record.pool_dossier": {
+        *(("record.pool_dossier", "trading_web", right) for right in ("SELECT", "INSERT", "UPDATE")),
+        *(("record.pool_dossier", "trading_worker", right) for right in ("SELECT", "INSERT")),
+    },
+    "record.pool_note": {("record.pool_note", "trading_web", right) for right in ("SELECT", "INSERT")},
 }
 # Views of digests, through which an auditor compares what he may not read (ADR 0045).
-_DIGESTS: Final = ("record.held_seat", "record.kept_identity", "record.signed_sheet")
+_DIGESTS: Final = (
+    *("record.held_seat", "record.kept_dossier", "record.kept_identity"),
+    *("record.kept_note", "record.signed_sheet"),
+)
 _CONTACT_READS: Final = (
     *(
         "document",
@@ -68,7 +77,7 @@ _CONTACT_READS: Final = (
         "expert",
         "expert_identity",
     ),
-    *("organisation", "panel_name", "procedure", "seat_holder", "signing_key"),
+    *("organisation", "panel_name", "pool_file", "procedure", "seat_holder", "signing_key"),
 )
 _CONTACT_WRITES: Final = ("committee", "committee_member", "draw", "draw_step", "panel_name")
 _NOTHING_ELSE: Final = {

@@ -25,6 +25,7 @@ FIRST_ROLE: Final = {
     "bidder": Role.BIDDER,
     "agency": Role.AGENCY,
     "supervisor": Role.SUPERVISOR,
+    "authority": Role.AUTHORITY,
     "centre": Role.CENTRE,
     "custodian": Role.CUSTODIAN,
 }
@@ -34,6 +35,7 @@ COLLEAGUES: Final = {
     Role.AGENCY: (Role.AGENCY, Role.REVIEWER),
     Role.REVIEWER: (Role.AGENCY, Role.REVIEWER),
     Role.SUPERVISOR: (Role.SUPERVISOR, Role.AUDITOR),
+    Role.AUTHORITY: (Role.AUTHORITY,),
     Role.CENTRE: (Role.CENTRE, Role.DESK),
     Role.CUSTODIAN: (Role.CUSTODIAN,),
 }

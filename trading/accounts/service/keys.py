@@ -31,6 +31,7 @@ KEY_ROLES: Final = {
     Role.AGENCY: ("agency",),
     Role.REVIEWER: ("agency",),
     Role.SUPERVISOR: ("supervisor", "contributor"),
+    Role.AUTHORITY: ("supervisor",),  # it signs changes of the register
     Role.CUSTODIAN: ("custodian", "contributor"),
     Role.CENTRE: ("centre", "station-operator", "contributor"),
     Role.DESK: ("station-operator",),

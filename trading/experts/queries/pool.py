@@ -80,6 +80,18 @@ def changes_before(conn: Connection, size: int, kinds: Iterable[str]) -> list[Re
     return found
 
 
+def lapsed(conn: Connection) -> frozenset[str]:
+    """Return the experts whose appointment has ended by rule (EXP-29) and whose removal no regulator has signed yet.
+
+    Their rows stand above this package; until the removal they count as suspended in every draw.
+    """
+    query = text(
+        "SELECT f.number FROM record.pool_file f JOIN record.expert e ON e.expert_id = f.number"
+        " WHERE f.state = 'ended' AND e.state <> 'removed'"
+    )
+    return frozenset(conn.execute(query).scalars())
+
+
 def counts(conn: Connection) -> list[StratumCount]:
     """Return the number of experts of each stratum, by id."""
     stratum = func.unnest(expert.c.strata).label("stratum")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -103,6 +103,11 @@ class Register:
         _enter(change, self.last, experts, suspended)
         return Register(experts=experts, suspended=frozenset(suspended), last=change)
 
+    def require(self, act: Act, ids: Collection[str]) -> None:
+        """Refuse an act that does not fit the standing of these people; raises as ``apply``."""
+        wanted = set(ids)
+        _require(act, wanted, self.experts.keys() & wanted, self.suspended)
+
     def entrants(self, strata: Collection[str] | None = None) -> tuple[Entrant, ...]:
         """Return every (expert, stratum) of the named strata, or of all for the nightly snapshot."""
         return tuple(
@@ -145,7 +150,7 @@ def _enter(change: RegisterChange, last: RegisterChange | None, experts: dict[st
         suspended -= ids
 
 
-def _require(act: Act, ids: set[str], known: set[str], suspended: set[str]) -> None:
+def _require(act: Act, ids: Set[str], known: Set[str], suspended: Set[str]) -> None:
     if act is Act.ADMITTED and known:
         raise RuleBroken("register.known", "ED1 D3", ids=sorted(known))
     if act is not Act.ADMITTED and len(known) < len(ids):

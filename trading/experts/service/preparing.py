@@ -310,7 +310,7 @@ def grounds_of(
         agency=procedure.agency_code,
         supervisor=procedure.supervisor_code,
         bidders=queries.known_bidders(conn, procedure.id),
-        suspended=suspended,
+        suspended=suspended | queries.lapsed(conn),
         worked=_worked(conn, procedure, edition, at),
     )
 

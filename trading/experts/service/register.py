@@ -63,31 +63,59 @@ def change_register(
 
     Args:
         ledger: Where to record.
-        actor: Who brings it: the regulator, or the trading centre that keeps the pool.
+        actor: Who brings it: a regulator.
         signed: ``ed1.register-change`` with one signature of a supervisor's key.
         identities: Of experts in the change; whoever is admitted needs one.
 
     Raises:
-        NotPermitted: The actor keeps no pool.
+        NotPermitted: The actor is no regulator.
         InvalidInput: Malformed, or the signature does not verify.
         RuleBroken: ``sig.…``, ``register.…``, ``contact.no_key``.
     """
-    if not actor.roles & {Role.SUPERVISOR, Role.CENTRE, Role.DESK}:
-        raise NotPermitted("the register is kept by centre and regulator")
+    require_qualifier(actor)
+    with ledger.begin(actor) as uow:
+        return apply_change(uow, signed, identities)
+
+
+def require_qualifier(actor: Actor) -> None:
+    """Refuse everybody but regulators: who keeps the pool and draws from it does not say who is in it (SEP-02).
+
+    Raises:
+        NotPermitted: The actor is no regulator.
+    """
+    if not actor.roles & {Role.SUPERVISOR, Role.AUTHORITY}:
+        raise NotPermitted("the register is changed by regulators alone")
+
+
+def lock(uow: UnitOfWork) -> None:
+    """Let one change of the register happen at a time; before the first entry of the act."""
+    store.lock_register(uow)
+
+
+def apply_change(uow: UnitOfWork, signed: SignedDocument, identities: Mapping[str, Identity] | None = None) -> Recorded:
+    """Do what ``change_register`` says inside an act of its own kind, before the act's first entry.
+
+    Raises:
+        InvalidInput, RuleBroken: As ``change_register``.
+    """
     change, known = parse_register_change(signed.doc), dict(identities or {})
     act = Act(change.act)
     _require_identities(act, {item.id for item in change.items}, set(known))
-    with ledger.begin(actor) as uow:
-        store.lock_register(uow)
-        _require_regulator(uow, signed)
-        queries.register(uow.connection, [item.id for item in change.items]).apply(change)
-        sealed = _sealed(uow.connection, known)
-        recorded = uow.record(model.register_changed(act, signed.sha256))
-        documents.add(uow, recorded, None, signed)
-        store.put_experts(uow, recorded, change, STATES[act])
-        if sealed:
-            store.add_identities(uow, uow.record(model.identities_kept(sealed)), sealed)
+    lock(uow)
+    _require_regulator(uow, signed)
+    queries.register(uow.connection, [item.id for item in change.items]).apply(change)
+    recorded = uow.record(model.register_changed(act, signed.sha256))
+    documents.add(uow, recorded, None, signed)
+    store.put_experts(uow, recorded, change, STATES[act])
+    if known:
+        keep_identities(uow, known)
     return recorded
+
+
+def keep_identities(uow: UnitOfWork, identities: Mapping[str, Identity]) -> None:
+    """Seal identities to the contact service; each takes the place of an older one."""
+    sealed = _sealed(uow.connection, identities)
+    store.add_identities(uow, uow.record(model.identities_kept(sealed)), sealed)
 
 
 def _require_identities(act: Act, changed: set[str], known: set[str]) -> None:
@@ -109,8 +137,6 @@ def _require_regulator(uow: UnitOfWork, signed: SignedDocument) -> None:
 
 
 def _sealed(conn: Connection, identities: Mapping[str, Identity]) -> dict[str, bytes]:
-    if not identities:
-        return {}
     public = queries.contact_public(conn)
     return {name: hpke_seal(public, identity_info(name), each.encode()) for name, each in sorted(identities.items())}
 

@@ -97,6 +97,7 @@ ROLES: Final[Mapping[Role, Label]] = {
     Role.AGENCY: Label("编制人", "agency"),
     Role.REVIEWER: Label("复核人", "reviewer"),
     Role.SUPERVISOR: Label("监督部门", "supervisor"),
+    Role.AUTHORITY: Label("行业主管部门", "industry regulator"),
     Role.CUSTODIAN: Label("密钥保管方", "custodian"),
     Role.AUDITOR: Label("审计", "auditor"),
     Role.EXPERT: Label("评审专家", "expert"),
