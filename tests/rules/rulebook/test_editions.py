@@ -28,7 +28,7 @@ GOLDEN: list[dict[str, Any]] = json.loads((VECTORS / "edition_cn_2026.json").rea
 
 @pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["key"])
 def test_golden_values(case: dict[str, Any]) -> None:
-    row = NATIONAL.row(Key(case["key"]), GP)
+    row = NATIONAL.row(Key(case["key"]), Regime(case.get("regime", "GP")))
     assert (row.value, row.unit, list(row.rule)) == (case["value"], case["unit"], case["rule"])
 
 

@@ -13,15 +13,13 @@ from trading.evaluation.service.members import require_agency, require_sitting, 
 from trading.evaluation.service.state import LotState, load_lots
 from trading.experts import queries as experts
 from trading.experts.rules.composition import Committee, require_declared, require_lawful, require_present
-from trading.kernel.canonical import loads_object
+from trading.experts.service.committees import basis_of
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import ProcedureRow, lots_of
 from trading.procedures.rules.lifecycle import LotPhase
-from trading.procedures.rules.spec import parse_spec
-from trading.rulebook.keys import Regime
 
 _UNDER_WAY = frozenset({LotPhase.OPEN, LotPhase.CLOSED, LotPhase.OPENING})
 
@@ -69,17 +67,10 @@ def _lawful(conn: Connection, row: ProcedureRow, at: int) -> Committee:
     if committee is None:
         raise RuleBroken("evaluation.no_committee", "EXP-03")
     edition = procedures.edition_of(conn, row, at)
-    require_lawful(committee, edition, Regime(row.regime), budget_of(row))
+    require_lawful(committee, edition, basis_of(row, committee, edition))
     require_present(committee)
     require_declared(committee)
     return committee
-
-
-def budget_of(row: ProcedureRow) -> int | None:
-    """Return the budget of the whole procedure in minor units, a lot's ceiling where it names no budget (DOC-09)."""
-    amounts = [lot.budget if lot.budget is not None else lot.ceiling for lot in parse_spec(loads_object(row.spec)).lots]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if known else None
 
 
 def replace_member(ledger: Ledger, actor: Actor, reference: str, seat: str, by: str, reason: str) -> Recorded:
