@@ -192,6 +192,10 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     "opening.answered": {"objected_h": HEX32, "text": TEXT, **_LOT_BODY},
     "opening.completed": {"transcript_sha256s": array(HEX32, by=""), **_LOT_BODY},
     "evaluation.started": {"lots": array(shape(_LOT_BODY), by="lot stage"), "seats": array(NAME, by="")},
+    "evaluation.sealed": {"reason": TEXT, "seats": array(NAME, by="", least=1)},
+    "evaluation.resumed": {"seats": array(NAME, by="")},
+    "time.asked": {"round": COUNT, "seat": NAME},
+    "evaluation.extended": {"asking": COUNT, "members": COUNT, "round": COUNT},
     "member.replaced": {"by": NAME, "reason": TEXT, "seat": NAME},
     "bid.examined": {
         "outcome": _OUTCOME,
@@ -320,7 +324,6 @@ _BODIES.update(
         "committee.drawing": {"draw": DRAW_ID, "request_sha256": HEX32},
         "committee.appointed": {"holder_commit": HEX32, "seat": NAME},
         "committee.formed": {"attempt": SEQ, "draw": DRAW_ID, "seats": array(any_object), "state": NAME},
-        "seat.signed_in": {"holder_commit": nullable(HEX32), "seat": NAME, "second_factor": BOOL},
         "seat.declared": {"declaration": TEXT, "seat": NAME},
         "seat.left": {"reason_commit": nullable(HEX32), "seat": NAME, "state": NAME},
         "panel.disclosed": {"members": array(any_object)},
@@ -331,6 +334,9 @@ BODY_RULES["draw.policy_fixed"] = shape(_BODIES["draw.policy_fixed"], {"procedur
 BODY_RULES["key.registered"] = shape(_KEY, {"enrol_sha256": HEX32})
 BODY_RULES["key.revoked"] = shape({"kid": HEX32, "reason": TEXT}, {"revoke_sha256": HEX32})
 BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ)})
+BODY_RULES["seat.signed_in"] = shape(
+    {"holder_commit": nullable(HEX32), "seat": NAME, "second_factor": BOOL}, {"promise_sha256": HEX32}
+)
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
 BODY_RULES["tender.closed"] = shape(_BODIES["tender.closed"], {"intake_list_sha256": HEX32})
 BODY_RULES["bid.withdrawn"] = shape(_WITHDRAWN, {"queue_ms": COUNT})

@@ -220,6 +220,13 @@ class SeatForm(StepUpForm):
         [DataRequired(), Length(max=64)],
         render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"},
     )
+    promise = BooleanField(_("I promise this"))
+
+
+class TakeForm(StepUpForm):
+    """The buyer's representative takes the seat that his account was given; the promise is the same."""
+
+    promise = BooleanField(_("I promise this"))
 
 
 class DeclareForm(StepUpForm):

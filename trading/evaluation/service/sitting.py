@@ -39,7 +39,7 @@ def start(ledger: Ledger, actor: Actor, reference: str) -> Recorded:
         if sitting_of(uow.connection, row.id) is not None:
             raise RuleBroken("evaluation.begun", "B4.1")
         states = _ready_lots(uow.connection, row, uow.at)
-        committee = _lawful(uow.connection, row, uow.at)
+        committee = lawful_committee(uow.connection, row, uow.at)
         seats = sorted(member.seat for member in committee.sitting)
         lots = [{"lot": state.place.lot, "stage": state.place.stage} for state in states]
         recorded = uow.record(of_procedure("evaluation.started", reference, row.id, lots=lots, seats=seats))
@@ -62,7 +62,12 @@ def _ready_lots(conn: Connection, row: ProcedureRow, at: int) -> list[LotState]:
     return states
 
 
-def _lawful(conn: Connection, row: ProcedureRow, at: int) -> Committee:
+def lawful_committee(conn: Connection, row: ProcedureRow, at: int) -> Committee:
+    """Return the committee of a procedure, lawful, present and free of interests, or refuse with the rule it breaks.
+
+    Raises:
+        RuleBroken: ``evaluation.no_committee`` (EXP-03), ``committee.…``.
+    """
     committee = experts.committee_of(conn, row.id)
     if committee is None:
         raise RuleBroken("evaluation.no_committee", "EXP-03")
@@ -87,7 +92,7 @@ def replace_member(ledger: Ledger, actor: Actor, reference: str, seat: str, by: 
         require_agency(row, actor)
         sitting = require_sitting(uow.connection, row.id)
         require_unreported(sitting)
-        committee = _lawful(uow.connection, row, uow.at)
+        committee = lawful_committee(uow.connection, row, uow.at)
         members = {member.seat: member.state for member in committee.members}
         if seat not in sitting.seats or members.get(seat) not in {"recused", "replaced"}:
             raise RuleBroken("member.not_left", "EXP-17", seat=seat)

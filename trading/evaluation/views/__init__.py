@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trading.evaluation.views import agency, files, member, report, room
+from trading.evaluation.views import agency, files, member, pausing, report, room
 from trading.evaluation.views.blueprint import blueprint
 
-__all__ = ["agency", "blueprint", "files", "member", "report", "room"]
+__all__ = ["agency", "blueprint", "files", "member", "pausing", "report", "room"]

@@ -27,6 +27,8 @@ _BYTES: Final = "application/octet-stream"
 def _found(conn: Connection, room: Room, lot: str, bid: str, sha256: str) -> tuple[LotState, OpenedFile]:
     """Return a file that may be read: of an opened bid of this lot, for the agency or a member who sits."""
     state = lot_state(conn, room, lot)
+    if room.sitting is not None and room.sitting.sealed_at is not None:  # nobody reads while it stands still (EXP-18)
+        raise NotFound(sha256)
     sits = room.seat is None or (room.sitting is not None and room.seat in room.sitting.seats)
     if not sits or bid not in {each.bid for each in state.opened}:
         raise NotFound(bid)
