@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verifier.drawtypes import CUSTODIAN_ROLE, DRAW_TABLES, SHARE_CT, XWING_PK
+from verifier.drawtypes import CUSTODIAN_ROLE, DRAW_OPTIONAL, DRAW_TABLES, SHARE_CT, XWING_PK
 from verifier.fields import (
     BID,
     BOOL,
@@ -306,6 +306,7 @@ _TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
 _TABLES.update(PAPER_TABLES)
 _TABLES.update(DRAW_TABLES)
 _OPTIONAL: dict[str, dict[str, FieldRule]] = {
+    **DRAW_OPTIONAL,
     **PAPER_OPTIONAL,
     "sb1.price": {"terms": any_object},
 }

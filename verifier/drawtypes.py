@@ -29,6 +29,7 @@ MAX_POOL = 10_000_000
 DRAW_ID = matching(r"[!-~]{1,40}")
 STRATUM_ID = matching(r"[A-Z0-9_-]{1,24}")
 EXPERT_ID = matching(r"[A-Z0-9-]{1,32}")
+SITE_ID = matching(r"[1-9][0-9]?")
 UNIT_CODE = matching(r"[A-Z0-9-]{0,32}")
 PARTY_ID = matching(r"[a-z0-9-]{1,32}")
 REASON_CODE = matching(r"[a-z][a-z0-9_]{0,31}")
@@ -45,6 +46,12 @@ _DRAW_DEALT = {
 _DRAW_ANSWER = {"draw": DRAW_ID, "party": PARTY_ID, "sealed_h": HEX32, "spec_sha256": HEX32}
 _DRAW_CHECKED = {"created": MS, "custodian": INDEX, "spec_sha256": HEX32}
 _OPENED_LEAF = shape({"attrs": TEXT, "index": COUNT, "proof": array(HEX32), "salt": HEX32})
+DRAW_OPTIONAL: dict[str, dict[str, FieldRule]] = {
+    "mb.committee-plan": {
+        "sites": array(shape({"id": SITE_ID, "place_en": TEXT, "place_zh": TEXT}), by="id", least=1),
+        "traits": array(choice("above_limit", "legal_expert", "water_works"), by="", least=1),
+    },
+}
 DRAW_TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
     "ed1.policy": (
         {
@@ -217,7 +224,7 @@ DRAW_TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
             "place_en": TEXT,
             "place_zh": TEXT,
             "representatives": COUNT,
-            "strata": array(shape({"id": STRATUM_ID, "need": SEQ}), by="id", least=1),
+            "strata": array(shape({"id": STRATUM_ID, "need": SEQ}, {"site": SITE_ID}), by="id", least=1),
             "tender": NAME,
         },
         (),

@@ -91,6 +91,7 @@ _WORKINGS = {
     "seed": nullable(HEX32),
 }
 _FORMULA = {"formula": shape({"id": NAME, "version": SEQ}), "workings": shape({}, _WORKINGS)}
+_SIGNED_IN = {"holder_commit": nullable(HEX32), "seat": NAME, "second_factor": BOOL}
 _STEP = choice("qualification", "conformity", "price")
 _OUTCOME = choice("conforming", "invalid")
 _PREFERENCE = choice(None, "small_micro", "consortium", "domestic", "small_micro+domestic", "consortium+domestic")
@@ -202,6 +203,10 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     "opening.answered": {"objected_h": HEX32, "text": TEXT, **_LOT_BODY},
     "opening.completed": {"transcript_sha256s": array(HEX32, by=""), **_LOT_BODY},
     "evaluation.started": {"lots": array(shape(_LOT_BODY), by="lot stage"), "seats": array(NAME, by="")},
+    "evaluation.sealed": {"reason": TEXT, "seats": array(NAME, by="", least=1)},
+    "evaluation.resumed": {"seats": array(NAME, by="")},
+    "time.asked": {"round": COUNT, "seat": NAME},
+    "evaluation.extended": {"asking": COUNT, "members": COUNT, "round": COUNT},
     "member.replaced": {"by": NAME, "reason": TEXT, "seat": NAME},
     "bid.examined": {
         "outcome": _OUTCOME,
@@ -284,6 +289,7 @@ _RECEIVED = {
 _WITHDRAWN = {**_BID, "received_at": MS, "seq": SEQ, "sig_sha256": HEX32, "withdrawal_sha256": HEX32}
 _VIA = choice("platform", "supervisor", "custodian")
 _WALKED = {"index": COUNT, "stratum": STRATUM_ID}
+_BYTES = matching(r"([0-9a-f]{2})+")
 _DRAWS: dict[str, dict[str, FieldRule]] = {
     "policy_fixed": {"policy_sha256": HEX32},
     "specified": {"spec_sha256": HEX32},
@@ -299,12 +305,7 @@ _DRAWS: dict[str, dict[str, FieldRule]] = {
     },
     "revealed": {"party": PARTY_ID, "reveal_sha256": HEX32, "via": _VIA},
     "recovered": {"custodian": INDEX, "party": PARTY_ID, "recovery_sha256": HEX32, "via": _VIA},
-    "seeded": {
-        "beacon": nullable(matching(r"([0-9a-f]{2})+")),
-        "final_sha256": HEX32,
-        "seed": HEX32,
-        "void": array(PARTY_ID, by=""),
-    },
+    "seeded": {"beacon": nullable(_BYTES), "final_sha256": HEX32, "seed": HEX32, "void": array(PARTY_ID, by="")},
     "called": _WALKED,
     "disposed": {
         "reason_commit": nullable(HEX32),
@@ -330,7 +331,6 @@ _BODIES.update(
         "committee.drawing": {"draw": DRAW_ID, "request_sha256": HEX32},
         "committee.appointed": {"holder_commit": HEX32, "seat": NAME},
         "committee.formed": {"attempt": SEQ, "draw": DRAW_ID, "seats": array(any_object), "state": NAME},
-        "seat.signed_in": {"holder_commit": nullable(HEX32), "seat": NAME, "second_factor": BOOL},
         "seat.declared": {"declaration": TEXT, "seat": NAME},
         "seat.left": {"reason_commit": nullable(HEX32), "seat": NAME, "state": NAME},
         "panel.disclosed": {"members": array(any_object)},
@@ -341,9 +341,11 @@ BODY_RULES["draw.policy_fixed"] = shape(_BODIES["draw.policy_fixed"], {"procedur
 BODY_RULES["key.registered"] = shape(_KEY, {"enrol_sha256": HEX32})
 BODY_RULES["key.revoked"] = shape({"kid": HEX32, "reason": TEXT}, {"revoke_sha256": HEX32})
 BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ), **_FORMULA})
+BODY_RULES["seat.signed_in"] = shape(_SIGNED_IN, {"promise_sha256": HEX32})
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
 BODY_RULES["tender.closed"] = shape(_BODIES["tender.closed"], {"intake_list_sha256": HEX32})
 BODY_RULES["bid.withdrawn"] = shape(_WITHDRAWN, {"queue_ms": COUNT})
+_CUSTODIAN_KEY = "sb1.custodian-key|ed1.custodian-key"
 
 # Fields that name a document, with the type it must have; of optional ones, where they are there.
 NAMED_DOCUMENTS: dict[str, dict[str, str]] = {
@@ -354,11 +356,9 @@ NAMED_DOCUMENTS: dict[str, dict[str, str]] = {
     "result.published": {"notice_sha256": "mb.notice"},
     "failure.published": {"notice_sha256": "mb.notice"},
     "procedure.amended": {"notice_sha256": "mb.notice"},
-    "contract.signed": {"contract_sha256": "mb.contract"},
+    **dict.fromkeys(("contract.filed", "contract.signed"), {"contract_sha256": "mb.contract"}),
     "contract.published": {"contract_sha256": "mb.contract", "notice_sha256": "mb.notice"},
-    "contract.filed": {"contract_sha256": "mb.contract"},
-    "custodian.challenged": {"custodian_key_sha256": "sb1.custodian-key|ed1.custodian-key"},
-    "custodian.proved": {"custodian_key_sha256": "sb1.custodian-key|ed1.custodian-key"},
+    **dict.fromkeys(("custodian.challenged", "custodian.proved"), {"custodian_key_sha256": _CUSTODIAN_KEY}),
     "custodian.key_destroyed": {"destroyed_sha256": "sb1.key-destroyed"},
     "bid.received": {"envelope_sha256": "sb1.envelope", "intake_receipt_sha256": "sb1.intake-receipt"},
     "bid.withdrawn": {"withdrawal_sha256": "sb1.withdrawal"},

@@ -62,6 +62,8 @@ CREATE TABLE record.sitting (
     started_at BIGINT NOT NULL,
     report_number INTEGER NOT NULL,
     reported_at BIGINT,
+    sealed_at BIGINT,
+    extensions INTEGER NOT NULL,
     CONSTRAINT pk_sitting PRIMARY KEY (id),
     CONSTRAINT uq_sitting_procedure_id UNIQUE (procedure_id),
     CONSTRAINT fk_sitting_entry_id FOREIGN KEY(entry_id) REFERENCES log.audit_entry (id),

@@ -3,7 +3,7 @@
 Tables of the desk: everything in them is made from files whose list is committed to, and can be made again.
 
 Revision ID: 0013
-Revises: 0010
+Revises: 0012
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 from trading.db import run_script
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

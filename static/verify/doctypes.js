@@ -1,5 +1,5 @@
 // Field tables and signers of every document type (P4.4), and of the objects that are not documents of their own.
-import { CUSTODIAN, CUSTODIAN_ROLE, DRAW_TABLES, SHARE_CT, XWING_PK } from "./drawtypes.js";
+import { CUSTODIAN, CUSTODIAN_ROLE, DRAW_OPTIONAL, DRAW_TABLES, SHARE_CT, XWING_PK } from "./drawtypes.js";
 import {
   BID, BOOL, COUNT, DECIMAL, HEX32, INDEX, INT, MS, NAME, ORG, SEQ, STAGE, TEXT, anObject, array, blob, choice,
   integer, matching, nullable, shape,
@@ -126,7 +126,7 @@ const TABLES = {
   "sb1.audit-item": [{ item: shape(AUDIT_ITEM), order_sha256: HEX32, transcript_sha256: HEX32 }, []],
   "sb1.transcript": [{ items: array(anObject), tier: choice("audit", "bidders"), ...TRANSCRIPT }, []],
 };
-const OPTIONAL = { ...PAPER_OPTIONAL, "sb1.price": { terms: anObject } };
+const OPTIONAL = { ...DRAW_OPTIONAL, ...PAPER_OPTIONAL, "sb1.price": { terms: anObject } };
 const EVERY = { ...TABLES, ...PAPER_TABLES, ...DRAW_TABLES };
 export const SIGNERS = Object.fromEntries(Object.entries(EVERY).map(([typ, [, signers]]) => [typ, signers]));
 SIGNERS["sb1.transcript"] = ["station-operator", "supervisor"];

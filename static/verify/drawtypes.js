@@ -10,6 +10,7 @@ const MAX_POOL = 10000000;
 export const DRAW_ID = matching(/^[!-~]{1,40}$/);
 export const STRATUM_ID = matching(/^[A-Z0-9_-]{1,24}$/);
 const EXPERT_ID = matching(/^[A-Z0-9-]{1,32}$/);
+const SITE_ID = matching(/^[1-9][0-9]?$/);
 const UNIT_CODE = matching(/^[A-Z0-9-]{0,32}$/);
 export const PARTY_ID = matching(/^[a-z0-9-]{1,32}$/);
 const REASON_CODE = matching(/^[a-z][a-z0-9_]{0,31}$/);
@@ -25,6 +26,12 @@ const DRAW_DEALT = {
 const DRAW_ANSWER = { draw: DRAW_ID, party: PARTY_ID, sealed_h: HEX32, spec_sha256: HEX32 };
 const DRAW_CHECKED = { created: MS, custodian: INDEX, spec_sha256: HEX32 };
 const OPENED_LEAF = shape({ attrs: TEXT, index: COUNT, proof: array(HEX32), salt: HEX32 });
+export const DRAW_OPTIONAL = {
+  "mb.committee-plan": {
+    sites: array(shape({ id: SITE_ID, place_en: TEXT, place_zh: TEXT }), { by: "id", least: 1 }),
+    traits: array(choice("above_limit", "legal_expert", "water_works"), { by: "", least: 1 }),
+  },
+};
 export const DRAW_TABLES = {
   "ed1.policy": [{
     custodians: array(CUSTODIAN, { by: "i", least: 3 }),
@@ -91,7 +98,7 @@ export const DRAW_TABLES = {
   }, []],
   "mb.committee-plan": [{
     created: MS, evaluation_at: MS, large: BOOL, place_en: TEXT, place_zh: TEXT, representatives: COUNT,
-    strata: array(shape({ id: STRATUM_ID, need: SEQ }), { by: "id", least: 1 }),
+    strata: array(shape({ id: STRATUM_ID, need: SEQ }, { site: SITE_ID }), { by: "id", least: 1 }),
     tender: NAME,
   }, []],
   "mb.draw-request": [{

@@ -106,6 +106,10 @@ const BODIES = {
   "opening.objected": { text: TEXT, ...LOT_BODY }, "opening.answered": { objected_h: HEX32, text: TEXT, ...LOT_BODY },
   "opening.completed": { transcript_sha256s: array(HEX32, { by: "" }), ...LOT_BODY },
   "evaluation.started": { lots: array(shape(LOT_BODY), { by: "lot stage" }), seats: array(NAME, { by: "" }) },
+  "evaluation.sealed": { reason: TEXT, seats: array(NAME, { by: "", least: 1 }) },
+  "evaluation.resumed": { seats: array(NAME, { by: "" }) },
+  "time.asked": { round: COUNT, seat: NAME },
+  "evaluation.extended": { asking: COUNT, members: COUNT, round: COUNT },
   "member.replaced": { by: NAME, reason: TEXT, seat: NAME },
   "bid.examined": {
     outcome: OUTCOME, preference: PREFERENCE, reason: nullable(TEXT), rule: NAME, step: STEP, ...BID_BODY,
@@ -191,7 +195,6 @@ const OTHERS = {
   "committee.drawing": { draw: DRAW_ID, request_sha256: HEX32 },
   "committee.appointed": { holder_commit: HEX32, seat: NAME },
   "committee.formed": { attempt: SEQ, draw: DRAW_ID, seats: array(anObject), state: NAME },
-  "seat.signed_in": { holder_commit: nullable(HEX32), seat: NAME, second_factor: BOOL },
   "seat.declared": { declaration: TEXT, seat: NAME },
   "seat.left": { reason_commit: nullable(HEX32), seat: NAME, state: NAME },
   "panel.disclosed": { members: array(anObject) },
@@ -211,6 +214,9 @@ BODY_RULES["key.revoked"] = shape({ kid: HEX32, reason: TEXT }, { revoke_sha256:
 BODY_RULES["bids.ranked"] = shape(RANKING, {
   members: nullable(SEQ), formula: shape({ id: NAME, version: SEQ }), workings: shape({}, WORKINGS),
 });
+BODY_RULES["seat.signed_in"] = shape(
+  { holder_commit: nullable(HEX32), seat: NAME, second_factor: BOOL }, { promise_sha256: HEX32 },
+);
 BODY_RULES["bid.received"] = shape(RECEIVED, { intake_receipt_sha256: HEX32 });
 BODY_RULES["tender.closed"] = shape(BODIES["tender.closed"], { intake_list_sha256: HEX32 });
 BODY_RULES["bid.withdrawn"] = shape(WITHDRAWN, { queue_ms: COUNT });

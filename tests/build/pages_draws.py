@@ -24,6 +24,7 @@ from trading.experts.forms import (
     PlanForm,
     ReplaceForm,
     SeatForm,
+    TakeForm,
 )
 from trading.experts.queries import (
     CallRow,
@@ -39,6 +40,7 @@ from trading.experts.queries import (
 )
 from trading.experts.rules.composition import Member
 from trading.experts.rules.contributions import contribution_commit
+from trading.experts.rules.discipline import PROMISE_EN, PROMISE_ZH
 from trading.experts.rules.disclosed import make_leaves
 from trading.experts.rules.finals import FINAL, parse_final, seed
 from trading.experts.rules.plan import Need, Plan
@@ -88,6 +90,7 @@ PROCEDURE = ProcedureRow(
     spec=b"{}",
     published_at=NOW - 20 * DAY,
 )
+PROMISE = (PROMISE_ZH, PROMISE_EN)
 PLAN = Plan(
     raw=b"",
     created=NOW - DAY,
@@ -490,12 +493,25 @@ def _people() -> Iterator[Sample]:
     yield Sample("call-none", "/draws/call/q1w2e3", "experts/call.html", none)
     mine = [(PROCEDURE, (1, members("present", "present")[1]))]
     for name, seats in (("none", []), ("some", mine)):
-        context = {"form": partial(SeatForm, formdata=None), "seats": seats}
+        context = {"form": partial(SeatForm, formdata=None), "seats": seats, "promise": PROMISE}
         yield Sample(f"seats-{name}", "/draws/mine", "experts/mine.html", context)
     bidders = [(each.name_zh, each.name_en) for each in cast.BIDDERS]
-    for name, state, known in (("present", "present", bidders), ("early", "present", None), ("recused", "recused", [])):
-        seat = Member(seat="m-3f6h7k9m2q4d", kind="expert", stratum=FURNITURE, state=state)  # type: ignore[arg-type]  # one of its words
-        context = {"form": partial(DeclareForm, formdata=None), "procedure": PROCEDURE, "seat": seat, "bidders": known}
+    for name, state, known in (
+        ("present", "present", bidders),
+        ("early", "present", None),
+        ("recused", "recused", []),
+        ("take", "expected", None),
+    ):
+        kind = "representative" if name == "take" else "expert"
+        seat = Member(seat="m-3f6h7k9m2q4d", kind=kind, stratum=FURNITURE, state=state)  # type: ignore[arg-type]  # of its words
+        context = {
+            "form": partial(DeclareForm, formdata=None),
+            "take": partial(TakeForm, formdata=None),
+            "procedure": PROCEDURE,
+            "seat": seat,
+            "bidders": known,
+            "promise": PROMISE,
+        }
         yield Sample(f"declare-{name}", f"/draws/mine/{REFERENCE}", "experts/declare.html", context)
 
 

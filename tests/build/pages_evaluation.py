@@ -16,6 +16,7 @@ from trading.evaluation.forms import (
     ActForm,
     OpinionForm,
     ReplaceForm,
+    SealForm,
     SignReportForm,
     SignSheetForm,
     WordsForm,
@@ -123,7 +124,9 @@ LOT = LotRow(
     title_en="Furniture for 14 classrooms",
 )
 PLACE = Place(procedure=REFERENCE, procedure_id=1, lot="1", stage="all")
-SITTING = SittingRow(seats=SEATS, started_at=NOW - 5_400_000, report_number=0, reported_at=None)
+SITTING = SittingRow(
+    seats=SEATS, started_at=NOW - 5_400_000, report_number=0, reported_at=None, sealed_at=None, extensions=0
+)
 AGENCY = Room(row=ROW, seat=None, sitting=None, at=NOW)
 MEMBER = Room(row=ROW, seat=SEATS[1], sitting=SITTING, at=NOW)
 COMMITTEE = Committee(
@@ -417,7 +420,12 @@ def samples() -> Iterator[Sample]:
                 "room": replace(AGENCY, sitting=SITTING),
                 "lines": [line(READY, signed=SEATS[2:4])],
                 "replace": partial(replacing),
+                "seal": partial(SealForm, formdata=None),
             },
+        ),
+        (
+            "evaluation-sealed",
+            {"room": replace(AGENCY, sitting=replace(SITTING, sealed_at=NOW)), "lines": [line(READY)]},
         ),
         (
             "evaluation-report-waits",
@@ -440,7 +448,8 @@ def samples() -> Iterator[Sample]:
         ),
     )
     for name, context in rooms:
-        full = {"form": act, "committee": COMMITTEE, "replace": None, "report": None} | context
+        asked = {"asked": frozenset(SEATS[2:3])}
+        full = {"form": act, **asked, "committee": COMMITTEE, "replace": None, "report": None, "seal": None} | context
         yield Sample(name, here, "evaluation/room.html", full)
     excluded = dict.fromkeys(NAMES) | {"b-7c3v0z5h": "above_ceiling"}
     found = {

@@ -92,7 +92,7 @@ def test_whoever_a_bidder_employs_leaves_when_the_opening_is_ordered(drawn: Draw
     assert drawn.staff & before.keys()
     address, code = next(found for found in maker.seat_codes().items() if found[0].startswith("planted-"))
     stranger = maker.account_of(address)
-    seats.sign_in(maker.ledger, stranger, code)
+    seats.sign_in(maker.ledger, stranger, code, promised=True)
     with pytest.raises(RuleBroken, match="bidders_unknown"):  # nobody can deny an interest in whom nobody knows
         seats.declare(maker.ledger, stranger, tender.market.tender, seats.NONE)
     tender.close()

@@ -460,7 +460,7 @@ class CommitteeMaker:
         self.drawn(reference)
         for address, code in self.seat_codes().items():
             who = self.account_of(address)
-            seats.sign_in(self.ledger, who, code)
+            seats.sign_in(self.ledger, who, code, promised=True)
             if self.bidders_are_known(reference):
                 seats.declare(self.ledger, who, reference, seats.NONE)
         self.representative(reference)
@@ -480,7 +480,7 @@ class CommitteeMaker:
             name="采购人代表甲", mail="buyer@example.org", phone="", employer=cast.BUYER.name_zh, account=None
         )
         committees.appoint_representative(self.ledger, self.actor("drafter"), reference, who, identity)
-        seats.sign_in_representative(self.ledger, who, reference)
+        seats.sign_in_representative(self.ledger, who, reference, promised=True)
         return who
 
     def procedure_id(self, reference: str) -> int:

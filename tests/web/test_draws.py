@@ -166,9 +166,9 @@ def test_an_expert_signs_in_and_declares_nothing_about_bidders_whom_nobody_knows
     address, code = next(iter(maker.seat_codes().items()))
     login = next(name for name, actor in maker.stage.actors.items() if actor == maker.account_of(address))
     expert = Person(market, login)
-    wrong = expert.post("/draws/mine", seat_code="wrong")
+    wrong = expert.post("/draws/mine", seat_code="wrong", promise="y")
     assert wrong.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-    taken = expert.post("/draws/mine", seat_code=code)
+    taken = expert.post("/draws/mine", seat_code=code, promise="y")
     assert taken.status_code == HTTPStatus.SEE_OTHER
     assert taken.location == f"/draws/mine/{market.tender}"
     assert "come back then" in expert.get(f"{taken.location}?lang=en").text

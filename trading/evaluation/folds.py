@@ -24,6 +24,7 @@ from trading.evaluation.tables import (
     scoring,
     sheet_signature,
     sitting,
+    time_vote,
 )
 from trading.kernel.canonical import dumps
 
@@ -31,6 +32,7 @@ _BID: Final = ("lot", "stage", "bid_reference")
 REPLAYED: Final = (
     Replayed(table=ranking.name, key=("lot", "stage")),
     Replayed(table=sitting.name, key=("procedure_id",)),
+    Replayed(table=time_vote.name, key=("round", "seat")),
     Replayed(table=examination.name, key=(*_BID, "step")),
     Replayed(table=examination_vote.name, key=(*_BID, "step", "seat")),
     Replayed(table=explanation.name, key=_BID),
@@ -53,7 +55,12 @@ def _ranked(state: State, record: Mapping[str, Any]) -> None:
 
 def _started(state: State, record: Mapping[str, Any]) -> None:
     state.row("sitting", state.procedure_id).update(
-        seats=record["body"]["seats"], started_at=record["at"], report_number=0, reported_at=None
+        seats=record["body"]["seats"],
+        started_at=record["at"],
+        report_number=0,
+        reported_at=None,
+        sealed_at=None,
+        extensions=0,
     )
 
 
@@ -111,6 +118,34 @@ def _replaced(state: State, record: Mapping[str, Any]) -> None:
     for name, own in (("examination_vote", 4), ("sheet_signature", 2)):
         _void(state, name, lambda key, place=own: key[place] == body["seat"])
     _void(state, "examination", lambda key: key[3] in _DECIDED)
+    _close(state)
+
+
+def _sealed(state: State, record: Mapping[str, Any]) -> None:
+    state.row("sitting", state.procedure_id).update(sealed_at=record["at"], report_number=0, reported_at=None)
+
+
+def _resumed(state: State, record: Mapping[str, Any]) -> None:
+    """Make void whatever the former committee said (EXP-18)."""
+    state.row("sitting", state.procedure_id).update(
+        seats=record["body"]["seats"], sealed_at=None, report_number=0, reported_at=None
+    )
+    for name in ("examination_vote", "sheet_signature"):
+        _void(state, name, lambda _: True)
+    _void(state, "examination", lambda key: key[3] in _DECIDED)
+    _close(state)
+
+
+def _asked_for_time(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("time_vote", body["round"], body["seat"])
+
+
+def _extended(state: State, record: Mapping[str, Any]) -> None:
+    state.row("sitting", state.procedure_id).update(extensions=record["body"]["round"] + 1)
+
+
+def _close(state: State) -> None:
     for key, row in state.rows.get("scoring", {}).items():
         if row["opened"]:
             state.row("scoring", *_key(key)).update(opened=False)
@@ -158,6 +193,10 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "scores.opened": _opened,
     "recheck.explained": _explained,
     "member.replaced": _replaced,
+    "evaluation.sealed": _sealed,
+    "evaluation.resumed": _resumed,
+    "time.asked": _asked_for_time,
+    "evaluation.extended": _extended,
     "report.drafted": _drafted,
     "report.signed": _report_signed,
     "evaluation.reported": _reported,

@@ -56,6 +56,14 @@ class ActForm(Form):
     """A button: an act without further input."""
 
 
+class SealForm(Form):
+    """Why an evaluation stops: which seat cannot be filled, and what was tried."""
+
+    seal_reason = TextAreaField(
+        _("Why the seat cannot be filled at once"), [DataRequired(), Length(max=1_000)], render_kw={"rows": 3}
+    )
+
+
 class ReplaceForm(Form):
     """Exchange a member who left for one who is present."""
 

@@ -22,6 +22,10 @@ def _kind(name: str, fields: str, zh: str, en: str, *, of_lot: bool = True) -> E
 EVENTS: Final = (
     _kind("evaluation.started", "lots seats", "评审开始", "Evaluation started", of_lot=False),
     _kind("member.replaced", "by reason seat", "更换评委", "Member replaced", of_lot=False),
+    _kind("evaluation.sealed", "reason seats", "停止评标并封存文件", "Evaluation stopped and sealed", of_lot=False),
+    _kind("evaluation.resumed", "seats", "重新组建后恢复评标", "Evaluation resumed by a new committee", of_lot=False),
+    _kind("time.asked", "round seat", "评委认为时间不够", "Member finds the time too short", of_lot=False),
+    _kind("evaluation.extended", "asking members round", "评标时间延长", "Evaluation extended", of_lot=False),
     _kind("bid.examined", "bid bidder outcome preference reason rule step", "审查结论", "Bid examined"),
     _kind("bid.voted", "bid grants outcome reason seat step", "评委审查意见", "Member's vote on a bid"),
     _kind("explanation.asked", "bid due_at triggers", "要求说明报价", "Explanation of a price asked for"),
@@ -49,6 +53,10 @@ KINDS: Final = frozenset(kind.name for kind in EVENTS if not kind.public)
 _ARTICLES: Final = {
     "evaluation.started": "87-45, 47",
     "member.replaced": "87-49",
+    "evaluation.sealed": "87-49",
+    "evaluation.resumed": "87-49",
+    "time.asked": "招标投标法实施条例 48",
+    "evaluation.extended": "招标投标法实施条例 48",
     "bid.examined": "87-44, 50, 61, 63",
     "explanation.asked": "87-60",
     "explanation.given": "87-60",

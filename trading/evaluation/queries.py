@@ -31,6 +31,7 @@ from trading.evaluation.tables import (
     scoring,
     sheet_signature,
     sitting,
+    time_vote,
 )
 from trading.inspection.findings import Found, Verdict, verdict_of
 from trading.kernel.canonical import loads, loads_object
@@ -65,6 +66,8 @@ class SittingRow:
     started_at: int
     report_number: int
     reported_at: int | None
+    sealed_at: int | None  # stopped and sealed since (EXP-18)
+    extensions: int  # how often the time was extended (EXP-19)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +140,15 @@ def sitting_of(conn: Connection, procedure_id: int) -> SittingRow | None:
         started_at=row.started_at,
         report_number=row.report_number,
         reported_at=row.reported_at,
+        sealed_at=row.sealed_at,
+        extensions=row.extensions,
     )
+
+
+def time_votes(conn: Connection, procedure_id: int, number: int) -> frozenset[str]:
+    """Return the seats that found the time too short in one round of the vote."""
+    query = select(time_vote.c.seat).where(time_vote.c.procedure_id == procedure_id, time_vote.c.round == number)
+    return frozenset(conn.execute(query).scalars())
 
 
 def procedures_of(conn: Connection, organisation: str | None) -> list[str]:

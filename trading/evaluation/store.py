@@ -29,6 +29,7 @@ from trading.evaluation.tables import (
     scoring,
     sheet_signature,
     sitting,
+    time_vote,
 )
 from trading.kernel.canonical import dumps
 from trading.kernel.errors import Conflict
@@ -54,13 +55,18 @@ def add(uow: UnitOfWork, recorded: Recorded, procedure_id: int, body: dict[str, 
 
 def add_sitting(uow: UnitOfWork, recorded: Recorded, procedure_id: int, seats: list[str]) -> None:
     """Insert the sitting that ``recorded`` starts."""
-    values = {"seats": seats, "started_at": recorded.at, "report_number": 0, "reported_at": None}
+    values = {"seats": seats, "started_at": recorded.at, "report_number": 0, "reported_at": None, "extensions": 0}
     _insert(uow, recorded, sitting, procedure_id=procedure_id, **values)
 
 
 def set_sitting(uow: UnitOfWork, recorded: Recorded, procedure_id: int, **values: Any) -> None:  # noqa: ANN401 - columns
     """Update the sitting."""
     _update(uow, recorded, sitting, {"procedure_id": procedure_id}, values)
+
+
+def add_time_vote(uow: UnitOfWork, recorded: Recorded, procedure_id: int, number: int, seat: str) -> None:
+    """Keep that a member finds the time too short."""
+    _insert(uow, recorded, time_vote, procedure_id=procedure_id, round=number, seat=seat)
 
 
 def put_finding(uow: UnitOfWork, recorded: Recorded, place: Place, key: tuple[str, str], **values: Any) -> None:  # noqa: ANN401 - columns

@@ -57,7 +57,16 @@ sitting = _recorded(
     Column("started_at", BigInteger, nullable=False),
     Column("report_number", Integer, nullable=False),  # of the report to be signed, 0 while there is none
     Column("reported_at", BigInteger, nullable=True),  # when the last member signed the newest report
+    Column("sealed_at", BigInteger, nullable=True),  # since when it stands still because a seat cannot be filled
+    Column("extensions", Integer, nullable=False),
     UniqueConstraint("procedure_id"),
+)
+
+time_vote = _recorded(
+    "time_vote",
+    Column("round", Integer, nullable=False),  # extensions before it
+    Column("seat", Text, nullable=False),
+    UniqueConstraint("procedure_id", "round", "seat"),
 )
 
 examination = _recorded(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from typing_extensions import override
 from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from trading.experts.rules.plan import Plan
+from trading.experts.rules.requirements import Trait
 from trading.experts.rules.strata import STRATA, stratum_title
 from trading.experts.service.committees import Windows
 from trading.experts.service.contests import MOST_WORDS
@@ -21,6 +23,7 @@ from trading.web.locale import lazy as _
 
 _MINUTE_MS: Final = 60_000
 _NEEDS: Final = 4
+_SECOND: Final = "1"  # the id of the second place in the plan
 
 
 def _strata() -> list[SelectChoice]:
@@ -45,7 +48,15 @@ class PlanForm(Form):
     )
     place_zh = StringField(_("Place, in Chinese"), [DataRequired(), Length(max=200)])
     place_en = StringField(_("Place, in English"), [DataRequired(), Length(max=200)])
+    away1 = BooleanField(_("The first specialty sits at the second place"))
+    away2 = BooleanField(_("The second specialty sits at the second place"))
+    away3 = BooleanField(_("The third specialty sits at the second place"))
+    second_zh = StringField(_("Second place, in Chinese"), [Length(max=200)])
+    second_en = StringField(_("Second place, in English"), [Length(max=200)])
     large = BooleanField(_("Complex technology or great social impact"))
+    water_works = BooleanField(_("Water works"))
+    above_limit = BooleanField(_("Value at or above the limit of public tenders"))
+    legal_expert = BooleanField(_("Complex or highly specialised: one of the experts is in law"))
 
     def offer(self) -> None:
         """Fill in the choices in the reader's language."""
@@ -56,6 +67,11 @@ class PlanForm(Form):
         """Begin with a plan that is to be changed, as far as the form has room for its specialties."""
         for number, item in enumerate(plan.strata[: _NEEDS - 1], 1):
             self[f"stratum{number}"].data, self[f"need{number}"].data = item.id, item.need
+            self[f"away{number}"].data = item.site is not None
+        for site in plan.sites[:1]:
+            self.second_zh.data, self.second_en.data = site.place_zh, site.place_en
+        for trait in Trait:
+            self[trait.value].data = trait in plan.traits
         self.representatives.data, self.large.data = plan.representatives, plan.large
         self.place_zh.data, self.place_en.data = plan.place_zh, plan.place_en
         at = datetime.fromtimestamp(plan.evaluation_at // 1000, CHINA)
@@ -68,18 +84,40 @@ class PlanForm(Form):
             InvalidInput: ``instant.…``: the beginning, in the time of China or with an offset, is no single instant.
         """
         need: dict[str, int] = {}
+        away: set[str] = set()
         for number in range(1, _NEEDS):
             stratum, count = self[f"stratum{number}"].data, self[f"need{number}"].data or 0
             if stratum and count:
                 need[stratum] = need.get(stratum, 0) + count
+                away |= {stratum} if self[f"away{number}"].data else set()
+        traits = sorted(trait.value for trait in Trait if self[trait.value].data)
         return {
+            **({"traits": traits} if traits else {}),
+            **({"sites": [self._second()]} if away else {}),
             "evaluation_at": parse_instant(self.evaluation_at.data or "", CHINA),
             "large": bool(self.large.data),
             "place_en": self.place_en.data,
             "place_zh": self.place_zh.data,
             "representatives": self.representatives.data,
-            "strata": [{"id": stratum, "need": need[stratum]} for stratum in sorted(need)],
+            "strata": [
+                {"id": stratum, "need": need[stratum], **({"site": _SECOND} if stratum in away else {})}
+                for stratum in sorted(need)
+            ],
         }
+
+    def _second(self) -> dict[str, str]:
+        return {"id": _SECOND, "place_en": self.second_en.data or "", "place_zh": self.second_zh.data or ""}
+
+    @override
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Ask for the second place too when anybody sits there."""
+        whole: bool = super().validate(extra_validators)
+        if any(self[f"away{number}"].data for number in range(1, _NEEDS)):
+            for field in (self.second_zh, self.second_en):
+                if not field.data:
+                    field.errors = [*field.errors, _("Name the place in both languages.")]
+                    whole = False
+        return whole
 
 
 class BeginForm(StepUpForm):
@@ -182,6 +220,13 @@ class SeatForm(StepUpForm):
         [DataRequired(), Length(max=64)],
         render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"},
     )
+    promise = BooleanField(_("I promise this"))
+
+
+class TakeForm(StepUpForm):
+    """The buyer's representative takes the seat that his account was given; the promise is the same."""
+
+    promise = BooleanField(_("I promise this"))
 
 
 class DeclareForm(StepUpForm):

@@ -84,7 +84,13 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     _of_procedure("committee.drawing", "draw request_sha256", "开始抽取专家", "Draw begun"),
     _of_procedure("committee.appointed", "holder_commit seat", "指派采购人代表", "Representative appointed"),
     _of_procedure("committee.formed", "attempt draw seats state", "评标委员会组成", "Committee formed"),
-    _of_procedure("seat.signed_in", "holder_commit seat second_factor", "评委签到", "Member signed in"),
+    EventKind(
+        name="seat.signed_in",
+        fields=frozenset({"holder_commit", "seat", "second_factor"}),
+        optional=frozenset({"promise_sha256"}),  # the words of discipline.py; absent from older records
+        title_zh="评委签到",
+        title_en="Member signed in",
+    ),
     _of_procedure("seat.declared", "declaration seat", "回避声明", "Declaration of interests"),
     _of_procedure("seat.left", "reason_commit seat state", "评委退出", "Member left"),
     _of_procedure("panel.disclosed", "members", "公布评委名单", "Members' names published"),

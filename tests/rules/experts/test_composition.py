@@ -12,16 +12,19 @@ from trading.experts.rules.composition import (
     Member,
     MemberKind,
     MemberState,
+    Numbers,
     require_chair,
+    require_composition,
     require_draw_time,
     require_lawful,
-    require_numbers,
     require_present,
 )
 from trading.experts.rules.exclusions import Grounds, reason_of, reasons
 from trading.experts.rules.pool import Entrant
+from trading.experts.rules.requirements import Basis
 from trading.kernel.calendar import CHINA, CalendarDay, WorkCalendar
 from trading.kernel.errors import RuleBroken
+from trading.procedures.rules.policies import PanelBody
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import NATIONAL, builtin
 
@@ -41,9 +44,13 @@ def committee(experts: int, representatives: int = 0, **fields: Any) -> Committe
     return Committee(**(values | fields))
 
 
+def basis(budget: int | None = None, *, large: bool = False) -> Basis:
+    return Basis(regime=Regime.GP, body=PanelBody.TENDER, budget=budget, large=large)
+
+
 def refusal(found: Committee, budget: int | None = None) -> tuple[str, str | None]:
     with pytest.raises(RuleBroken) as error:
-        require_lawful(found, EDITION, Regime.GP, budget)
+        require_lawful(found, EDITION, basis(budget, large=found.large))
     return error.value.code, error.value.rule_id
 
 
@@ -52,7 +59,7 @@ def refusal(found: Committee, budget: int | None = None) -> tuple[str, str | Non
     [(5, 0, None, False), (4, 1, TEN_MILLION - 1, False), (5, 2, TEN_MILLION, False), (6, 1, None, True)],
 )
 def test_lawful(experts: int, representatives: int, budget: int | None, large: bool) -> None:  # noqa: FBT001
-    require_lawful(committee(experts, representatives, large=large), EDITION, Regime.GP, budget)
+    require_lawful(committee(experts, representatives, large=large), EDITION, basis(budget, large=large))
 
 
 def test_the_size_has_its_rule() -> None:
@@ -65,14 +72,14 @@ def test_the_size_has_its_rule() -> None:
 
 def test_two_thirds_are_experts() -> None:
     assert refusal(committee(3, 2)) == ("committee.experts_too_few", "EXP-03")  # 60 per cent
-    require_lawful(committee(6, 3), EDITION, Regime.GP, None)  # exactly two thirds
+    require_lawful(committee(6, 3), EDITION, basis())  # exactly two thirds
     assert refusal(committee(4, 3)) == ("committee.experts_too_few", "EXP-03")
 
 
 def test_only_a_drawn_committee_evaluates() -> None:
     assert refusal(committee(5, draw=None)) == ("committee.not_drawn", "EXP-10")
     assert refusal(committee(5, state="drawing")) == ("committee.not_drawn", "EXP-10")
-    require_lawful(committee(5, state="drawn"), EDITION, Regime.GP, None)
+    require_lawful(committee(5, state="drawn"), EDITION, basis())
 
 
 @pytest.mark.parametrize("state", ["recused", "replaced"])
@@ -80,7 +87,7 @@ def test_who_has_left_does_not_count(state: MemberState) -> None:
     found = committee(5)
     members = (*found.members[:4], member(4, "expert", state))
     assert refusal(committee(0, members=members)) == ("committee.too_small", "EXP-03")
-    require_lawful(committee(0, members=(*members, member(9, "expert"))), EDITION, Regime.GP, None)
+    require_lawful(committee(0, members=(*members, member(9, "expert"))), EDITION, basis())
 
 
 def test_a_representative_does_not_chair() -> None:
@@ -101,9 +108,9 @@ def test_everybody_is_present() -> None:
 
 
 def test_a_plan_is_held_against_the_same_numbers() -> None:
-    require_numbers(5, 4, EDITION, Regime.GP, None, large=False)
+    require_composition(Numbers(5, 4, 0), EDITION, basis())
     with pytest.raises(RuleBroken, match=r"committee\.experts_too_few"):
-        require_numbers(5, 3, EDITION, Regime.GP, None, large=False)
+        require_composition(Numbers(5, 3, 0), EDITION, basis())
 
 
 def calendar() -> WorkCalendar:
@@ -120,13 +127,13 @@ def test_the_earliest_draw_counts_working_days() -> None:
     evaluation = days.start_of(date(2026, 3, 10)) + 9 * HOUR
     friday, thursday = days.start_of(date(2026, 3, 6)), days.start_of(date(2026, 3, 6)) - 1
     assert days.zone is CHINA
-    require_draw_time(friday, evaluation, EDITION, Regime.GP, days)
-    require_draw_time(evaluation - 1, evaluation, EDITION, Regime.GP, days)
+    require_draw_time(friday, evaluation, EDITION, basis(), days)
+    require_draw_time(evaluation - 1, evaluation, EDITION, basis(), days)
     with pytest.raises(RuleBroken) as early:
-        require_draw_time(thursday, evaluation, EDITION, Regime.GP, days)
+        require_draw_time(thursday, evaluation, EDITION, basis(), days)
     assert (early.value.code, early.value.rule_id) == ("committee.draw_early", "EXP-11")
     with pytest.raises(RuleBroken, match=r"committee\.draw_late"):
-        require_draw_time(evaluation, evaluation, EDITION, Regime.GP, days)
+        require_draw_time(evaluation, evaluation, EDITION, basis(), days)
 
 
 GROUNDS = Grounds(

@@ -75,7 +75,7 @@ def take_seats(world: World) -> str:
     for login, code in others:
         with ledger.upkeep() as conn:
             member = accounts.actor_of(conn, login)
-        seats.sign_in(ledger, member, code)
+        seats.sign_in(ledger, member, code, promised=True)
         seats.declare(ledger, member, world.reference, seats.NONE)
     _appoint(world)
     return by_hand
@@ -101,7 +101,7 @@ def _appoint(world: World) -> None:
     drafter = world.person("drafter").open(f"/agency/{world.reference}/committee")
     drafter.fill(login="representative", name="何思齐").confirm().press("Give the seat")
     stage = world.play.stage
-    seats.sign_in_representative(stage.runtime.ledger, stage.actors["representative"], world.reference)
+    seats.sign_in_representative(stage.runtime.ledger, stage.actors["representative"], world.reference, promised=True)
 
 
 def _seeded(world: World) -> bool:

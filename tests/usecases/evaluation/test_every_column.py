@@ -23,6 +23,8 @@ def owner(opened: Opened) -> Iterator[Connection]:
     ):
         seat_everybody(patch)
         sitting.examine()
+        for seat in SEATS[:2]:
+            service.ask_for_time(sitting.ledger, service.member_actor(seat), sitting.reference)
         for seat in SEATS:
             sitting.type(seat, {"bolin": "49"} if seat == "m-e5" else None)
             sitting.sign(seat)

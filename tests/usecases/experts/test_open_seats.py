@@ -123,7 +123,7 @@ def test_open_seats_are_drawn_by_a_further_attempt_and_nobody_sits_twice(
 def _verified(market: Market, maker: CommitteeMaker, draw: str, tmp_path: Path) -> None:
     """Disclose, and let the offline verifier recompute both attempts; the records alone give the stored state."""
     for address, code in maker.seat_codes().items():
-        seats.sign_in(maker.ledger, maker.account_of(address), code)
+        seats.sign_in(maker.ledger, maker.account_of(address), code, promised=True)
     maker.representative(market.tender)
     with market.database.connect("trading_auditor") as conn:
         assert list(replay(conn, FOLDS, REPLAYED, COMPARES)) == []
@@ -227,7 +227,7 @@ def test_a_result_waits_for_every_walk_and_a_spec_for_every_seat(market: Market,
     maker.until(lambda: maker._offers(draw, "ed1.spec"))
     stale = _papers(maker, draw, 2)["ed1.spec"]
     who = maker.account_of(address)
-    seats.sign_in(maker.ledger, who, code)
+    seats.sign_in(maker.ledger, who, code, promised=True)
     seats.declare(maker.ledger, who, market.tender, seats.CONFLICT)
     signers = [maker.stage.signers[role, role] for role in ("centre", "supervisor")]
     with pytest.raises(Conflict):

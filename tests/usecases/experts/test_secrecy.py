@@ -161,10 +161,10 @@ def test_a_seat_code_is_good_once_and_for_its_own_person(market: Market, maker: 
     owner, other = maker.account_of(address), maker.account_of(other_address)
     for account, tried in ((other, code), (owner, "not-a-code"), (maker.actor("supervisor"), code)):
         with pytest.raises(RuleBroken, match=r"seat\.code_unknown"):
-            seats.sign_in(maker.ledger, account, tried)
-    assert seats.sign_in(maker.ledger, owner, code).reference == market.tender
+            seats.sign_in(maker.ledger, account, tried, promised=True)
+    assert seats.sign_in(maker.ledger, owner, code, promised=True).reference == market.tender
     with pytest.raises(RuleBroken, match=r"seat\.code_unknown"):
-        seats.sign_in(maker.ledger, owner, code)
+        seats.sign_in(maker.ledger, owner, code, promised=True)
 
 
 def test_names_are_published_after_the_award_and_not_before(market: Market, maker: CommitteeMaker) -> None:

@@ -113,7 +113,7 @@ def test_a_seat_that_was_left_is_not_taken_by_a_sign_in_under_way(
 
     monkeypatch.setattr(store, "take_seat_code", late)
     with refused("seat.left"):
-        seats.sign_in(maker.ledger, maker.account_of(address), code)
+        seats.sign_in(maker.ledger, maker.account_of(address), code, promised=True)
     assert member(maker, market, held[0]).state == "replaced"
     assert "seat.signed_in" not in market.kinds()
 
@@ -132,7 +132,7 @@ def test_nobody_is_absent_who_came_or_before_it_begins(market: Market, maker: Co
         assert committee is not None
         begins_at = queries.plan_of(conn, committee).evaluation_at
     address, code = min(maker.seat_codes().items())
-    seats.sign_in(maker.ledger, maker.account_of(address), code)
+    seats.sign_in(maker.ledger, maker.account_of(address), code, promised=True)
     with maker.ledger.read() as conn:
         rows = queries.members(conn, market.procedure_id)
     here = next(row.seat for row in rows if row.state == "present")
@@ -196,7 +196,7 @@ def test_the_records_tell_who_has_declared(market: Market, maker: CommitteeMaker
     maker.drawn(market.tender)
     codes = sorted(maker.seat_codes().items())
     for address, code in codes:
-        seats.sign_in(maker.ledger, maker.account_of(address), code)
+        seats.sign_in(maker.ledger, maker.account_of(address), code, promised=True)
 
     def found() -> Committee:
         with maker.ledger.read() as conn:

@@ -169,10 +169,10 @@ def _take_seats(play: Play) -> None:
     for login, code in _mails(play, _SEAT):
         with ledger.upkeep() as conn:
             who = accounts.actor_of(conn, login)
-        seats.sign_in(ledger, who, code)
+        seats.sign_in(ledger, who, code, promised=True)
         seats.declare(ledger, who, play.reference, seats.NONE)
         play.members.append(login)
     sitting = Identity(name="何思齐", mail="buyer@example.org", phone="", employer=cast.BUYER.name_zh, account=None)
     person = stage.actors[REPRESENTATIVE]
     committees.appoint_representative(ledger, stage.actors["drafter"], play.reference, person, sitting)
-    seats.sign_in_representative(ledger, person, play.reference)
+    seats.sign_in_representative(ledger, person, play.reference, promised=True)

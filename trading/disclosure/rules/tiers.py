@@ -51,7 +51,10 @@ _EVIDENCE: Final = frozenset(
 _OF_RANKING: Final = frozenset(
     {
         "bid.examined",
+        "evaluation.extended",
         "evaluation.reported",
+        "evaluation.resumed",
+        "evaluation.sealed",
         "evaluation.started",
         "explanation.asked",
         "member.replaced",
@@ -59,6 +62,7 @@ _OF_RANKING: Final = frozenset(
         "report.signed",
         "scores.opened",
         "sheet.signed",
+        "time.asked",
     }
 )
 _FROM_PUBLICATION: Final = frozenset({"custodian.challenged", "custodian.proved"})

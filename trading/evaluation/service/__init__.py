@@ -6,6 +6,7 @@ stepped up with a second factor before (``accounts.service.confirm``; pages do i
 
 from trading.evaluation.service.examining import explain_price, qualify, vote
 from trading.evaluation.service.members import member_actor
+from trading.evaluation.service.pausing import ask_for_time, resume, seal
 from trading.evaluation.service.ranking import evaluate
 from trading.evaluation.service.reporting import sign_report
 from trading.evaluation.service.sheets import explain_score, save_draft, sign_sheet
@@ -14,6 +15,7 @@ from trading.evaluation.service.state import LotState, load_lot, load_lots, open
 
 __all__ = [
     "LotState",
+    "ask_for_time",
     "evaluate",
     "explain_price",
     "explain_score",
@@ -24,7 +26,9 @@ __all__ = [
     "qualify",
     "ranking_rules",
     "replace_member",
+    "resume",
     "save_draft",
+    "seal",
     "sign_report",
     "sign_sheet",
     "start",

@@ -15,15 +15,17 @@ def member_actor(seat: str) -> Actor:
     return Actor(account=member_account(seat), roles=frozenset({Role.EXPERT}))
 
 
-def require_sitting(conn: Connection, procedure_id: int) -> SittingRow:
-    """Return the sitting of a procedure.
+def require_sitting(conn: Connection, procedure_id: int, *, sealed: bool = False) -> SittingRow:
+    """Return the sitting of a procedure; ``sealed`` for the one act that ends a stop.
 
     Raises:
-        RuleBroken: ``evaluation.not_started`` (EXP-03).
+        RuleBroken: ``evaluation.not_started`` (EXP-03); ``evaluation.sealed`` (EXP-18): it stands still.
     """
     found = sitting_of(conn, procedure_id)
     if found is None:
         raise RuleBroken("evaluation.not_started", "EXP-03")
+    if found.sealed_at is not None and not sealed:
+        raise RuleBroken("evaluation.sealed", "EXP-18")
     return found
 
 
@@ -32,7 +34,7 @@ def require_seat(conn: Connection, procedure_id: int, actor: Actor) -> tuple[Sit
 
     Raises:
         NotFound: The actor is no member who sits here: nobody learns more than that.
-        RuleBroken: ``evaluation.not_started`` (EXP-03).
+        RuleBroken: ``evaluation.not_started`` (EXP-03), ``evaluation.sealed`` (EXP-18).
     """
     sitting = require_sitting(conn, procedure_id)
     seat = actor.account.removeprefix("expert:")

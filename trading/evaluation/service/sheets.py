@@ -85,8 +85,13 @@ def sign_sheet(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: st
         require_unreported(sitting)
         state = _scored_lot(uow, row, lot, stage)
         before = _own_newest(uow.connection, state, seat)
-        document = _document(uow.connection, state, seat, before, reason.strip())
-        _require_change(uow.connection, state, before, document)
+        # What a former committee signed is void (EXP-18): whoever sits again begins anew, under the next version.
+        holds = before if seat in queries.signatures_of(uow.connection, state.place) else None
+        document = _document(uow.connection, state, seat, holds, reason.strip())
+        document["version"] = 1 if before is None else before["version"] + 1
+        _require_change(uow.connection, state, holds, document)
+        if holds is None and before is not None:
+            _require_blind(uow.connection, state, before, document)
         body = {name: document[name] for name in ("reason", "seat", "version")}
         raw = SHEET.write(document)
         commit = sha256_hex(raw)
@@ -133,6 +138,13 @@ def _require_change(conn: Connection, state: LotState, before: dict[str, Any] | 
         require_correctable(doubts_of(state, open_sheets(conn, state.place)), old, new)
     elif queries.was_opened(conn, state.place, queries.signatures_of(conn, state.place)[old.seat].sheet_commit):
         require_kept(old, new)
+
+
+def _require_blind(conn: Connection, state: LotState, before: dict[str, Any], document: dict[str, Any]) -> None:
+    """Let whoever has seen the scores of a former committee repeat the own ones only (EXP-18, EXP-22)."""
+    own = [raw for seat, _, raw in queries.sheet_documents(conn, state.place) if seat == before["seat"]]
+    if queries.was_opened(conn, state.place, sha256_hex(own[-1])):
+        require_kept(sheet_of(before), sheet_of(document))
 
 
 def _contents(document: dict[str, Any]) -> list[Any]:

@@ -13,15 +13,13 @@ from trading.evaluation.service.members import require_agency, require_sitting, 
 from trading.evaluation.service.state import LotState, load_lots
 from trading.experts import queries as experts
 from trading.experts.rules.composition import Committee, require_declared, require_lawful, require_present
-from trading.kernel.canonical import loads_object
+from trading.experts.service.committees import basis_of
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import ProcedureRow, lots_of
 from trading.procedures.rules.lifecycle import LotPhase
-from trading.procedures.rules.spec import parse_spec
-from trading.rulebook.keys import Regime
 
 _UNDER_WAY = frozenset({LotPhase.OPEN, LotPhase.CLOSED, LotPhase.OPENING})
 
@@ -41,7 +39,7 @@ def start(ledger: Ledger, actor: Actor, reference: str) -> Recorded:
         if sitting_of(uow.connection, row.id) is not None:
             raise RuleBroken("evaluation.begun", "B4.1")
         states = _ready_lots(uow.connection, row, uow.at)
-        committee = _lawful(uow.connection, row, uow.at)
+        committee = lawful_committee(uow.connection, row, uow.at)
         seats = sorted(member.seat for member in committee.sitting)
         lots = [{"lot": state.place.lot, "stage": state.place.stage} for state in states]
         recorded = uow.record(of_procedure("evaluation.started", reference, row.id, lots=lots, seats=seats))
@@ -64,22 +62,20 @@ def _ready_lots(conn: Connection, row: ProcedureRow, at: int) -> list[LotState]:
     return states
 
 
-def _lawful(conn: Connection, row: ProcedureRow, at: int) -> Committee:
+def lawful_committee(conn: Connection, row: ProcedureRow, at: int) -> Committee:
+    """Return the committee of a procedure, lawful, present and free of interests, or refuse with the rule it breaks.
+
+    Raises:
+        RuleBroken: ``evaluation.no_committee`` (EXP-03), ``committee.…``.
+    """
     committee = experts.committee_of(conn, row.id)
     if committee is None:
         raise RuleBroken("evaluation.no_committee", "EXP-03")
     edition = procedures.edition_of(conn, row, at)
-    require_lawful(committee, edition, Regime(row.regime), budget_of(row))
+    require_lawful(committee, edition, basis_of(row, committee, edition))
     require_present(committee)
     require_declared(committee)
     return committee
-
-
-def budget_of(row: ProcedureRow) -> int | None:
-    """Return the budget of the whole procedure in minor units, a lot's ceiling where it names no budget (DOC-09)."""
-    amounts = [lot.budget if lot.budget is not None else lot.ceiling for lot in parse_spec(loads_object(row.spec)).lots]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if known else None
 
 
 def replace_member(ledger: Ledger, actor: Actor, reference: str, seat: str, by: str, reason: str) -> Recorded:
@@ -96,7 +92,7 @@ def replace_member(ledger: Ledger, actor: Actor, reference: str, seat: str, by: 
         require_agency(row, actor)
         sitting = require_sitting(uow.connection, row.id)
         require_unreported(sitting)
-        committee = _lawful(uow.connection, row, uow.at)
+        committee = lawful_committee(uow.connection, row, uow.at)
         members = {member.seat: member.state for member in committee.members}
         if seat not in sitting.seats or members.get(seat) not in {"recused", "replaced"}:
             raise RuleBroken("member.not_left", "EXP-17", seat=seat)

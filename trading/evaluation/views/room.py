@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 
 from trading.evaluation import queries, service
-from trading.evaluation.forms import ActForm, ReplaceForm
+from trading.evaluation.forms import ActForm, ReplaceForm, SealForm
 from trading.evaluation.queries import ReportRow
 from trading.evaluation.rules.examination import Step
 from trading.evaluation.service import LotState
@@ -22,6 +22,7 @@ from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
 from trading.procedures import queries as procedures
 from trading.procedures.queries import LotRow
+from trading.web.forms import Form
 from trading.web.permissions import allow, current_actor
 
 
@@ -59,10 +60,11 @@ def overview() -> str:
 def room(reference: str) -> tuple[str, HTTPStatus]:
     """Show one evaluation."""
     with reading(reference) as (conn, entered):
-        return _room_page(conn, entered, ActForm())
+        return room_page(conn, entered, ActForm())
 
 
-def _room_page(conn: Connection, entered: Room, form: ActForm) -> tuple[str, HTTPStatus]:
+def room_page(conn: Connection, entered: Room, form: Form) -> tuple[str, HTTPStatus]:
+    """Render the room as this person sees it, with what the form was refused for."""
     lines = [_line(conn, entered, lot) for lot in procedures.lots_of(conn, entered.row.id)]
     committee = experts.committee_of(conn, entered.row.id)
     report = queries.report_of(conn, entered.row.id)
@@ -74,7 +76,27 @@ def _room_page(conn: Connection, entered: Room, form: ActForm) -> tuple[str, HTT
         committee=committee,
         replace=_replace_form(entered, committee) if entered.seat is None else None,
         report=report if _current(entered, report) else None,
+        seal=_seal_form(entered, committee, form),
+        asked=_asked(conn, entered),
     )
+
+
+def _seal_form(entered: Room, committee: experts.Committee | None, form: Form) -> SealForm | None:
+    """Return the form that stops the evaluation; None while no seat stands empty, or if it is over or stopped."""
+    sitting = entered.sitting
+    if entered.seat is not None or committee is None or sitting is None or sitting.reported_at or sitting.sealed_at:
+        return None
+    present = {member.seat for member in committee.members if member.state == "present"}
+    if present.issuperset(sitting.seats):
+        return None
+    return form if isinstance(form, SealForm) else SealForm(formdata=None)
+
+
+def _asked(conn: Connection, entered: Room) -> frozenset[str]:
+    """Return the seats that find the time too short in this round of the vote."""
+    if entered.sitting is None:
+        return frozenset()
+    return queries.time_votes(conn, entered.row.id, entered.sitting.extensions)
 
 
 def _current(entered: Room, report: ReportRow | None) -> bool:
@@ -125,7 +147,7 @@ def start(reference: str) -> Response | tuple[str, HTTPStatus]:
         form.form_errors = []
         form.refuse(refusal)
         with reading(reference) as (conn, entered):
-            return _room_page(conn, entered, form)
+            return room_page(conn, entered, form)
     return _back(reference)
 
 
@@ -138,14 +160,14 @@ def replace(reference: str) -> Response | tuple[str, HTTPStatus]:
         chosen = _replace_form(entered, experts.committee_of(conn, entered.row.id))
         if chosen is None or not chosen.validate():
             form.form_errors = [message for _, message in chosen.problems] if chosen is not None else []
-            return _room_page(conn, entered, form)
+            return room_page(conn, entered, form)
     try:
         seat, by, reason = (str(field.data) for field in (chosen.seat, chosen.by, chosen.reason))
         service.replace_member(runtime().ledger, current_actor(), reference, seat, by, reason)
     except RuleBroken as refusal:
         form.refuse(refusal)
         with reading(reference) as (conn, entered):
-            return _room_page(conn, entered, form)
+            return room_page(conn, entered, form)
     return _back(reference)
 
 
@@ -161,7 +183,7 @@ def rank(reference: str, lot: str) -> Response | tuple[str, HTTPStatus]:
     except RuleBroken as refusal:
         form.refuse(refusal)
         with reading(reference) as (conn, entered):
-            return _room_page(conn, entered, form)
+            return room_page(conn, entered, form)
     return _back(reference)
 
 

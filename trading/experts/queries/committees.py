@@ -72,12 +72,14 @@ def committee_of(conn: Connection, procedure_id: int) -> Committee | None:
     row = committee_row(conn, procedure_id)
     if row is None:
         return None
-    declared = _declared(conn, procedure_id)
+    declared, plan = _declared(conn, procedure_id), plan_of(conn, row)
     return Committee(
         draw=row.draw,
         members=tuple(_member(each, declared) for each in members(conn, procedure_id)),
         state=row.state,  # type: ignore[arg-type]  # the column holds only these
-        large=plan_of(conn, row).large,
+        large=plan.large,
+        traits=plan.traits,
+        remote=bool(plan.sites),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who must sit in an evaluation committee: size, parity, share of experts, chair, draw (EXP-03, 04, 06, 10, 11, 18).
+"""Who must sit in an evaluation committee: size, parity, share of experts, chair, draw (EXP-01 to 06, 10, 11, 18).
 
 Every number comes from the edition that governs the procedure. A refusal names the rule it breaks.
 """
@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
+from trading.experts.rules.requirements import Basis, Trait, has_lead, requirement_of
+from trading.experts.rules.strata import is_legal
 from trading.kernel.calendar import WorkCalendar
 from trading.kernel.errors import RuleBroken
-from trading.rulebook.keys import Key, Regime
+from trading.rulebook.keys import Key
 from trading.rulebook.model import Edition
 
 MemberKind = Literal["expert", "representative"]
@@ -36,12 +38,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committee:
-    """A committee as it stands; ``draw`` is None while no draw has begun. ``large`` as the plan says (EXP-04)."""
+    """A committee as it stands; ``draw`` is None while no draw has begun.
+
+    ``large`` (EXP-04), ``traits`` and ``remote`` (several sites) as the plan says.
+    """
 
     draw: str | None
     members: tuple[Member, ...]
     state: CommitteeState
     large: bool = False
+    traits: frozenset[Trait] = frozenset()
+    remote: bool = False
 
     @property
     def sitting(self) -> tuple[Member, ...]:
@@ -54,49 +61,54 @@ class Committee:
         return tuple(member for member in self.sitting if member.kind == "expert")
 
 
-def require_lawful(committee: Committee, edition: Edition, regime: Regime, budget: int | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How many members, how many of them experts, and how many of these in law."""
+
+    size: int
+    experts: int
+    legal: int
+
+
+def require_lawful(committee: Committee, edition: Edition, basis: Basis) -> None:
     """Require that a committee may evaluate.
 
     Args:
         committee: With its members so far; whoever was recused or replaced does not count.
         edition: Of the procedure.
-        regime: Of the procedure.
-        budget: Of the whole procedure in minor units; None if no lot has a ceiling.
+        basis: Regime, body and budget of the procedure with the traits of the plan.
 
     Raises:
-        RuleBroken: ``committee.not_drawn`` (EXP-10), ``committee.too_small`` (EXP-04 for a large budget or a complex
-            procedure, else EXP-03), ``committee.even`` or ``committee.experts_too_few`` (EXP-03).
+        RuleBroken: ``committee.not_drawn`` (EXP-10), or as ``require_composition``.
     """
     if committee.draw is None or committee.state not in {"drawn", "seated"}:
         raise RuleBroken("committee.not_drawn", "EXP-10", state=committee.state)
-    sitting = committee.sitting
-    require_numbers(len(sitting), len(committee.experts), edition, regime, budget, large=committee.large)
+    legal = sum(is_legal(member.stratum) for member in committee.experts)
+    require_composition(Numbers(len(committee.sitting), len(committee.experts), legal), edition, basis)
 
 
-def require_numbers(
-    size: int, experts: int, edition: Edition, regime: Regime, budget: int | None, *, large: bool
-) -> None:
+def require_composition(numbers: Numbers, edition: Edition, basis: Basis) -> None:
     """Require a lawful size, parity and share of experts, of a plan or of a committee.
 
     Raises:
-        RuleBroken: As ``require_lawful``, the draw apart.
+        RuleBroken: ``committee.too_small`` and ``committee.even`` with the rule of the size (EXP-01 under the law of
+            tenders, EXP-02 for water works, EXP-03 in government procurement, EXP-04 for a large budget or a complex
+            procedure, EXP-05 for groups); ``committee.experts_too_few`` (EXP-01, EXP-03, EXP-05);
+            ``committee.no_legal_expert`` (EXP-05).
     """
-    key, rule = Key.COMMITTEE_MIN, "EXP-03"
-    if large or is_large(edition, regime, budget):
-        key, rule = Key.COMMITTEE_MIN_LARGE, "EXP-04"
-    if not edition.allows(key, regime, size):
-        raise RuleBroken("committee.too_small", rule, size=size, minimum=edition.count(key, regime))
+    required, regime, size = requirement_of(basis, edition), basis.regime, numbers.size
+    if not edition.allows(required.minimum, regime, size):
+        least = edition.count(required.minimum, regime)
+        raise RuleBroken("committee.too_small", required.size_rule, size=size, minimum=least)
     if edition.flag(Key.COMMITTEE_ODD, regime) and size % 2 == 0:
-        raise RuleBroken("committee.even", rule, size=size)
-    if not edition.allows(Key.COMMITTEE_EXPERT_SHARE, regime, Fraction(experts, size)):
+        raise RuleBroken("committee.even", required.size_rule, size=size)
+    if not edition.allows(Key.COMMITTEE_EXPERT_SHARE, regime, Fraction(numbers.experts, size)):
         share = edition.fraction(Key.COMMITTEE_EXPERT_SHARE, regime)
         needed = -(-size * share.numerator // share.denominator)
-        raise RuleBroken("committee.experts_too_few", "EXP-03", experts=experts, size=size, needed=needed)
-
-
-def is_large(edition: Edition, regime: Regime, budget: int | None) -> bool:
-    """Say whether the budget (minor units) asks for the larger committee (EXP-04)."""
-    return budget is not None and budget >= edition.money(Key.COMMITTEE_LARGE_BUDGET, regime).minor
+        facts = {"experts": numbers.experts, "size": size, "needed": needed}
+        raise RuleBroken("committee.experts_too_few", required.share_rule, **facts)
+    if numbers.legal < required.legal:
+        raise RuleBroken("committee.no_legal_expert", "EXP-05", legal=numbers.legal, needed=required.legal)
 
 
 def require_chair(committee: Committee, seat: str) -> None:
@@ -131,17 +143,19 @@ def require_declared(committee: Committee) -> None:
         raise RuleBroken("committee.undeclared", "EXP-16", missing=len(missing))
 
 
-def require_draw_time(at: int, evaluation_at: int, edition: Edition, regime: Regime, calendar: WorkCalendar) -> None:
+def require_draw_time(at: int, evaluation_at: int, edition: Edition, basis: Basis, calendar: WorkCalendar) -> None:
     """Refuse a draw that begins earlier than the law lets it, or after the evaluation was to begin (EXP-11).
 
     Both instants in ms. The lead is counted in whole working days: a draw on the second working day before the day of
-    the evaluation is lawful.
+    the evaluation is lawful. Negotiation, consultation and several sites have no lead, nor has the law of tenders.
 
     Raises:
         RuleBroken: ``committee.draw_early`` or ``committee.draw_late`` (EXP-11), ``calendar.missing`` (TIM-07).
     """
     if at >= evaluation_at:
         raise RuleBroken("committee.draw_late", "EXP-11", evaluation_at=evaluation_at)
-    lead = edition.days(Key.DRAW_EARLIEST, regime)
+    if not has_lead(basis):
+        return
+    lead = edition.days(Key.DRAW_EARLIEST, basis.regime)
     if calendar.last_day(calendar.date_of(at), lead) < calendar.date_of(evaluation_at):
         raise RuleBroken("committee.draw_early", "EXP-11", evaluation_at=evaluation_at, lead_days=lead.count)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -150,10 +151,10 @@ def _enter(change: RegisterChange, last: RegisterChange | None, experts: dict[st
         suspended -= ids
 
 
-def _require(act: Act, ids: Set[str], known: Set[str], suspended: Set[str]) -> None:
+def _require(act: Act, ids: AbstractSet[str], known: AbstractSet[str], suspended: AbstractSet[str]) -> None:
     if act is Act.ADMITTED and known:
         raise RuleBroken("register.known", "ED1 D3", ids=sorted(known))
     if act is not Act.ADMITTED and len(known) < len(ids):
         raise RuleBroken("register.unknown", "ED1 D3", ids=sorted(ids - known))
-    if act is Act.RESUMED and not suspended.issuperset(ids):
+    if act is Act.RESUMED and not ids <= suspended:
         raise RuleBroken("register.not_suspended", "ED1 D3", ids=sorted(ids - suspended))

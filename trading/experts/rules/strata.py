@@ -21,6 +21,7 @@ _SPECIALTIES: Final = {
     "C2300": ("法律服务", "Legal services"),
     "C2302": ("财务审计", "Accounting and audit"),
 }
+_LEGAL: Final = "C2300"
 _LEVELS: Final = {
     "P": ("省级", "province"),
     "C": ("本市", "city"),
@@ -37,3 +38,8 @@ def stratum_title(stratum: str) -> tuple[str, str]:
         return stratum, stratum
     (zh, en), (where_zh, where_en) = _SPECIALTIES[code], _LEVELS[level]
     return f"{zh}（{where_zh}）", f"{en} ({where_en})"
+
+
+def is_legal(stratum: str | None) -> bool:
+    """Say whether a stratum is one of experts in law (EXP-05); None is the stratum of whoever was not drawn."""
+    return stratum is not None and stratum.partition("-")[0] == _LEGAL

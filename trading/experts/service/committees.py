@@ -1,4 +1,4 @@
-"""The plan of a committee, the beginning of its draw, its representatives and its formation (EXP-03, 04, 06, 11)."""
+"""The plan of a committee, the beginning of its draw, its representatives and its formation (EXP-01 to 06, 11)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from trading.crypto.keys import hpke_seal
 from trading.custody import store as jobs
 from trading.documents import store as documents
 from trading.experts import model, queries, store
-from trading.experts.queries import CommitteeRow, DrawRow, MemberRow
+from trading.experts.queries import Committee, CommitteeRow, DrawRow, MemberRow
 from trading.experts.queries.committees import evaluation_ended
-from trading.experts.rules.composition import require_draw_time, require_numbers
+from trading.experts.rules.composition import Numbers, require_composition, require_draw_time
 from trading.experts.rules.identity import Identity, identity_info
 from trading.experts.rules.plan import Plan, parse_plan, write_plan
 from trading.experts.rules.request import DrawRequest, parse_request, write_request
+from trading.experts.rules.requirements import Basis
 from trading.experts.rules.results import Result
 from trading.experts.service import open_seats
 from trading.kernel.canonical import loads_object
@@ -33,8 +34,10 @@ from trading.procedures import queries as procedure_queries
 from trading.procedures import service as procedures
 from trading.procedures import store as procedure_store
 from trading.procedures.queries import ProcedureRow
+from trading.procedures.rules.catalogue import kind_of
 from trading.procedures.rules.spec import parse_spec
 from trading.rulebook.keys import Regime
+from trading.rulebook.model import Edition
 
 KEY_JOB: Final = "draw-key"
 LEAST_TIMES: Final = 2  # a number of the rules, not of the law: a stratum holds this many times its need, or more (D5)
@@ -64,9 +67,22 @@ class Windows:
 
 
 def budget_of(row: ProcedureRow) -> int | None:
-    """Return the budget of a procedure in minor units: the sum of its lots' ceilings; None if none has one."""
-    ceilings = [lot.ceiling for lot in parse_spec(loads_object(row.spec)).lots if lot.ceiling is not None]
-    return sum(ceilings) if ceilings else None
+    """Return the budget of the whole procedure in minor units, a lot's ceiling where it names no budget (DOC-09)."""
+    amounts = [lot.budget if lot.budget is not None else lot.ceiling for lot in parse_spec(loads_object(row.spec)).lots]
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None
+
+
+def basis_of(row: ProcedureRow, plan: Plan | Committee, edition: Edition) -> Basis:
+    """Return by what the committee of a procedure is measured: its kind and budget, and what its plan declares."""
+    return Basis(
+        regime=Regime(row.regime),
+        body=kind_of(row.kind, edition).panel,
+        budget=budget_of(row),
+        large=plan.large,
+        traits=plan.traits,
+        remote=plan.remote,
+    )
 
 
 def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[str, Any]) -> Recorded:
@@ -82,8 +98,8 @@ def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[s
 
     Raises:
         NotPermitted: The procedure is another agency's.
-        RuleBroken: ``committee.too_small``, ``committee.even``, ``committee.experts_too_few``; once the draw has begun
-            ``committee.drawing``, ``committee.only_widened`` or ``draw.pool_small``.
+        RuleBroken: As ``require_composition``; once the draw has begun ``committee.drawing``,
+            ``committee.only_widened`` or ``draw.pool_small``.
         InvalidInput: A field is malformed.
     """
     with ledger.begin(actor) as uow:
@@ -92,8 +108,7 @@ def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[s
         raw = write_plan({**body, "created": uow.at, "tender": reference})
         plan = parse_plan(raw)
         edition = procedures.edition_of(uow.connection, row, uow.at)
-        regime, budget = Regime(row.regime), budget_of(row)
-        require_numbers(plan.size, plan.experts, edition, regime, budget, large=plan.large)
+        require_composition(Numbers(plan.size, plan.experts, plan.legal), edition, basis_of(row, plan, edition))
         attempt = open_seats.lock_newest(uow, queries.committee_row(uow.connection, row.id))
         known = store.lock_committee(uow, row.id)
         if known is not None and known.state != "planned":
@@ -152,8 +167,8 @@ def begin_draw(
         row = procedure_store.lock_for_share(uow, reference)
         known = _planned(uow, row)
         plan = queries.plan_of(uow.connection, known)
-        edition, regime = procedures.edition_of(uow.connection, row, uow.at), Regime(row.regime)
-        require_draw_time(uow.at, plan.evaluation_at, edition, regime, procedures.work_calendar(uow.connection))
+        edition, calendar = procedures.edition_of(uow.connection, row, uow.at), procedures.work_calendar(uow.connection)
+        require_draw_time(uow.at, plan.evaluation_at, edition, basis_of(row, plan, edition), calendar)
         _require_pool(uow.connection, plan)
         signed = _request(uow, row, windows or Windows(), _usual(uow.connection, row, holders or Holders()))
         request = parse_request(signed.doc)

@@ -111,13 +111,17 @@ def require_widened(conn: Connection, committee: CommitteeRow, plan: Plan) -> No
     if not may_widen(conn, committee):
         raise RuleBroken("committee.drawing", "EXP-10")
     before, seated = queries.plan_of(conn, committee), seated_experts(conn, committee.procedure_id)
-    same = (plan.experts, plan.representatives, plan.large) == (before.experts, before.representatives, before.large)
+    same = _numbers(plan) == _numbers(before)
     filled = [each.stratum for each in seated]
     need = {item.id: item.need for item in plan.strata}
     kept = all(need.get(stratum or "", 0) >= filled.count(stratum) for stratum in set(filled))
     met = not seated or plan.meeting == before.meeting
     if not (same and kept and met):
         raise RuleBroken("committee.only_widened", "ED1 D5", experts=before.experts)
+
+
+def _numbers(plan: Plan) -> tuple[object, ...]:
+    return plan.experts, plan.representatives, plan.large, plan.traits
 
 
 def lock_newest(uow: UnitOfWork, committee: CommitteeRow | None) -> DrawRow | None:

@@ -17,6 +17,7 @@ from trading.crypto.contact import binding, code_sha256
 from trading.experts import queries, store
 from trading.experts.model import Holder, committee_event
 from trading.experts.queries import CallRow, DrawRow, MemberRow
+from trading.experts.rules.discipline import PROMISE_SHA256
 from trading.experts.rules.walk import REPLACEMENT_REASONS, State
 from trading.experts.service.calls import dispose
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
@@ -41,18 +42,21 @@ def _as_seat(seat: str) -> Actor:
     return Actor(account=f"expert:{seat}", roles=frozenset({Role.EXPERT}))
 
 
-def sign_in(ledger: Ledger, actor: Actor, code: str, *, second_factor: bool = True) -> SignedIn:
+def sign_in(ledger: Ledger, actor: Actor, code: str, *, promised: bool, second_factor: bool = True) -> SignedIn:
     """Bind the seat behind a code to the signed-in account; the code is used up.
 
     Args:
         ledger: Where to record.
         actor: The expert's account.
         code: From his mail.
+        promised: Whether he has given the promise of ``rules.discipline``.
         second_factor: Whether the session was opened with one; it stands in the record, because experts sign by it.
 
     Raises:
-        RuleBroken: ``seat.code_unknown``: unknown, used, or another person's; ``seat.left``.
+        RuleBroken: ``seat.not_promised`` (EXP-31); ``seat.code_unknown``: unknown, used, or another person's;
+            ``seat.left``.
     """
+    _require_promise(promised=promised)
     with ledger.upkeep() as conn:
         held = store.seat_code_of(conn, code_sha256(code)) if 0 < len(code) <= _LONGEST_CODE else None
         link = store.link_of(conn, actor.account)
@@ -74,16 +78,25 @@ def sign_in(ledger: Ledger, actor: Actor, code: str, *, second_factor: bool = Tr
     return SignedIn(reference=procedure.reference, seat=row.seat)
 
 
+def _require_promise(*, promised: bool) -> None:
+    if not promised:
+        raise RuleBroken("seat.not_promised", "EXP-31")
+
+
 def _fits(code: str, link: bytes | None, bound: bytes) -> bool:
     return link is not None and hmac.compare_digest(binding(code, link), bound)
 
 
-def sign_in_representative(ledger: Ledger, actor: Actor, reference: str, *, second_factor: bool = True) -> SignedIn:
+def sign_in_representative(
+    ledger: Ledger, actor: Actor, reference: str, *, promised: bool, second_factor: bool = True
+) -> SignedIn:
     """Mark the buyer's representative present; his seat was given to his account, so he needs no code.
 
     Raises:
         NotFound: He has no seat there.
+        RuleBroken: ``seat.not_promised`` (EXP-31).
     """
+    _require_promise(promised=promised)
     procedure, seat = _own(ledger, actor, reference)
     if seat.state == "expected":
         with ledger.begin(_as_seat(seat.seat)) as uow:
@@ -112,7 +125,12 @@ def _present(
     if committee is None:
         raise NotFound("committee")
     _require_state(uow, procedure, seat, "expected")
-    body = {"holder_commit": holder_commit, "seat": seat, "second_factor": second_factor}
+    body = {
+        "holder_commit": holder_commit,
+        "promise_sha256": PROMISE_SHA256,
+        "seat": seat,
+        "second_factor": second_factor,
+    }
     recorded = uow.record(committee_event("seat.signed_in", procedure.reference, procedure.id, **body))
     store.move_member(uow, recorded, seat, "present")
     states = {row.state for row in queries.members(uow.connection, procedure.id) if row.seat != seat}

@@ -194,9 +194,7 @@ def _call(contact: Contact, uow: UnitOfWork, row: DrawRow, following: Step, pool
 def _meeting(conn: Connection, row: DrawRow, stratum: str) -> Meeting:
     plan = queries.plan_of(conn, queries.committee_of_draw(conn, row.draw))
     zh, en = stratum_title(stratum)
-    return Meeting(
-        at=plan.evaluation_at, place_zh=plan.place_zh, place_en=plan.place_en, specialty_zh=zh, specialty_en=en
-    )
+    return Meeting(**plan.meeting_of(stratum), specialty_zh=zh, specialty_en=en)
 
 
 def _offer_result(uow: UnitOfWork, row: DrawRow, walk: Walk, trail: list[StepRow]) -> bool:

@@ -10,12 +10,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from trading.audit.service import platform_ms
 from trading.experts import queries
-from trading.experts.forms import CallForm, ContestForm, DeclareForm, SeatForm
+from trading.experts.forms import CallForm, ContestForm, DeclareForm, SeatForm, TakeForm
+from trading.experts.rules.discipline import PROMISE_EN, PROMISE_ZH
 from trading.experts.rules.strata import stratum_title
 from trading.experts.service import calls, contests, seats
 from trading.experts.views.desk import runtime
 from trading.kernel.canonical import loads_object
-from trading.kernel.errors import InvalidInput, RuleBroken
+from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Role
 from trading.parties.queries import organisations
 from trading.procedures import queries as procedures
@@ -25,6 +26,7 @@ blueprint = Blueprint("calls", __name__)
 
 Answer: TypeAlias = str | AnyResponse | tuple[str, int]
 _WRONG = HTTPStatus.UNPROCESSABLE_ENTITY
+_PROMISE = (PROMISE_ZH, PROMISE_EN)
 
 
 @blueprint.route("/draws/call/<code>", methods=["GET", "POST"])
@@ -83,9 +85,14 @@ def mine() -> Answer:
         status = _WRONG
         if form.validate():
             try:
-                taken = seats.sign_in(runtime().ledger, current_actor(), (form.seat_code.data or "").strip())
+                taken = seats.sign_in(
+                    runtime().ledger,
+                    current_actor(),
+                    (form.seat_code.data or "").strip(),
+                    promised=bool(form.promise.data),
+                )
             except (RuleBroken, InvalidInput) as error:
-                form.refuse(error, "seat_code")
+                form.refuse(error, "promise" if error.code == "seat.not_promised" else "seat_code")
             else:
                 return redirect(url_for("calls.declare", reference=taken.reference), HTTPStatus.SEE_OTHER)
     with runtime().ledger.read() as conn:
@@ -93,7 +100,7 @@ def mine() -> Answer:
             (procedures.by_id(conn, procedure_id), queries.member_by_seat(conn, seat))
             for procedure_id, seat in queries.own_seats(conn, current_actor())
         ]
-    return render_template("experts/mine.html", form=form, seats=found), status
+    return render_template("experts/mine.html", form=form, seats=found, promise=_PROMISE), status
 
 
 @blueprint.route("/draws/mine/<reference>", methods=["GET", "POST"])
@@ -119,5 +126,27 @@ def declare(reference: str) -> Answer:
                 form.refuse(error)
             else:
                 return redirect(url_for("calls.declare", reference=reference), HTTPStatus.SEE_OTHER)
-    shown = render_template("experts/declare.html", form=form, procedure=procedure, seat=seat, bidders=bidders)
-    return shown, status
+    values = {"procedure": procedure, "seat": seat, "bidders": bidders, "promise": _PROMISE}
+    return render_template("experts/declare.html", form=form, take=TakeForm(formdata=None), **values), status
+
+
+@blueprint.post("/draws/mine/<reference>/seat")
+@allow(Role.AGENCY, Role.REVIEWER, relation="assigned_panel", step_up=True)
+def take(reference: str) -> Answer:
+    """Let the buyer's representative take the seat that his account was given, with the promise of all members."""
+    form = TakeForm()
+    if form.validate():
+        try:
+            promised = bool(form.promise.data)
+            seats.sign_in_representative(runtime().ledger, current_actor(), reference, promised=promised)
+        except RuleBroken as error:
+            form.refuse(error, "promise")
+        else:
+            return redirect(url_for("calls.declare", reference=reference), HTTPStatus.SEE_OTHER)
+    with runtime().ledger.read() as conn:
+        procedure = procedures.find(conn, reference)
+        seat = queries.seat_of(conn, procedure.id, current_actor())
+    if seat is None:
+        raise NotFound(reference)
+    values = {"procedure": procedure, "seat": seat, "bidders": None, "promise": _PROMISE}
+    return render_template("experts/declare.html", form=form, take=form, **values), _WRONG

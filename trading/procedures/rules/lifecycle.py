@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from trading.kernel.calendar import WorkCalendar
 from trading.kernel.errors import NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
-from trading.procedures.rules.policies import MinimumOfBids, SealedBidding, Selection
+from trading.procedures.rules.policies import MinimumOfBids, PanelBody, SealedBidding, Selection
 from trading.procedures.rules.spec import LotSpec
 from trading.rulebook.keys import Regime
 from trading.rulebook.model import Edition
@@ -178,6 +178,7 @@ class ProcedureKind:
     submission: SealedBidding
     competition: MinimumOfBids
     selection: Selection
+    panel: PanelBody
     steps: tuple[Step, ...]
 
     def step(self, phase: Phase, act: Act) -> Step | None:

@@ -62,6 +62,15 @@ class TieRule(StrEnum):
     PRICE_IDENTITY_LOTTERY = "price_identity_lottery"
 
 
+class PanelBody(StrEnum):
+    """Who evaluates: the committee of a tender, or the group of another method (EXP-01, EXP-03, EXP-05)."""
+
+    TENDER = "tender"  # 评标委员会
+    NEGOTIATION = "negotiation"  # 谈判小组
+    INQUIRY = "inquiry"  # 询价小组
+    CONSULTATION = "consultation"  # 磋商小组
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedBidding:
     """Bids stay sealed until the opening (SB1). ``stages`` are opened in this order, each under its own policy."""

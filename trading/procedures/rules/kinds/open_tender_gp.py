@@ -13,7 +13,7 @@ from trading.kernel.roles import Role
 from trading.procedures.rules import guards
 from trading.procedures.rules.criteria import Category
 from trading.procedures.rules.lifecycle import Act, LotPhase, ProcedureKind, ProcedurePhase, Step
-from trading.procedures.rules.policies import Method, MinimumOfBids, SealedBidding, Selection
+from trading.procedures.rules.policies import Method, MinimumOfBids, PanelBody, SealedBidding, Selection
 from trading.rulebook.keys import Key, Regime
 
 _METHODS: Final = (Method.LOWEST_EVALUATED_PRICE, Method.COMPREHENSIVE_SCORING)  # 87-53
@@ -234,5 +234,6 @@ OPEN_TENDER_GP: Final = ProcedureKind(
     submission=SealedBidding(stages=("all",), parts=("main", "price")),
     competition=MinimumOfBids(minimum=Key.BIDDERS_MIN, recount=Key.RECOUNT_AFTER_DECRYPT),
     selection=Selection(methods=_METHODS),
+    panel=PanelBody.TENDER,
     steps=_PROCEDURE + _BIDDING + _OPENING + _AWARD + _CONTRACT + _CANCELLATION,
 )
