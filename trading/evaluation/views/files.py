@@ -38,7 +38,7 @@ def _read(conn: Connection, room: Room, lot: str, bid: str) -> LotState:
     """Return the lot of a bid that may be read: an opened one, for the agency or a member who sits."""
     state = lot_state(conn, room, lot)
     if room.sitting is not None and room.sitting.sealed_at is not None:  # nobody reads while it stands still (EXP-18)
-        raise NotFound(sha256)
+        raise NotFound(bid)
     sits = room.seat is None or (room.sitting is not None and room.seat in room.sitting.seats)
     if not sits or bid not in {each.bid for each in state.opened}:
         raise NotFound(bid)
