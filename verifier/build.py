@@ -29,6 +29,7 @@ MODULES = (
     "drawtypes",
     "papertypes",
     "doctypes",
+    "expertrecords",
     "records",
     "proofs",
     "attachment",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verifier.doctypes import FAULTS, VERDICT
 from verifier.drawtypes import DRAW_ID, KEY_USE, PARTY_ID, STRATUM_ID
+from verifier.expertrecords import EXPERT_BODIES, EXPERT_RULES
 from verifier.fields import (
     BID,
     BOOL,
@@ -91,7 +92,6 @@ _WORKINGS = {
     "seed": nullable(HEX32),
 }
 _FORMULA = {"formula": shape({"id": NAME, "version": SEQ}), "workings": shape({}, _WORKINGS)}
-_SIGNED_IN = {"holder_commit": nullable(HEX32), "seat": NAME, "second_factor": BOOL}
 _STEP = choice("qualification", "conformity", "price")
 _OUTCOME = choice("conforming", "invalid")
 _PREFERENCE = choice(None, "small_micro", "consortium", "domestic", "small_micro+domestic", "consortium+domestic")
@@ -320,28 +320,15 @@ _DRAWS: dict[str, dict[str, FieldRule]] = {
     "disclosed": {"procedure": NAME, "salt": HEX32},
 }
 _BODIES.update({f"draw.{name}": {"attempt": SEQ, "draw": DRAW_ID, **fields} for name, fields in _DRAWS.items()})
-_KEPT = shape({"expert": NAME, "sealed_sha256": HEX32})
 REGISTER_ACTS = ("admitted", "changed", "removed", "resumed", "suspended")
 _BODIES.update({f"expert.{act}": {"change_sha256": HEX32} for act in REGISTER_ACTS})
-_BODIES.update(
-    {
-        "expert.identities_kept": {"kept": array(_KEPT, by="expert")},
-        "pool.snapshot": {"key_commit": HEX32, "register_size": COUNT, "root": HEX32, "seq": SEQ, "size": COUNT},
-        "committee.planned": {"plan_sha256": HEX32},
-        "committee.drawing": {"draw": DRAW_ID, "request_sha256": HEX32},
-        "committee.appointed": {"holder_commit": HEX32, "seat": NAME},
-        "committee.formed": {"attempt": SEQ, "draw": DRAW_ID, "seats": array(any_object), "state": NAME},
-        "seat.declared": {"declaration": TEXT, "seat": NAME},
-        "seat.left": {"reason_commit": nullable(HEX32), "seat": NAME, "state": NAME},
-        "panel.disclosed": {"members": array(any_object)},
-    }
-)
+_BODIES.update(EXPERT_BODIES)
 BODY_RULES: dict[str, FieldRule] = {kind: shape(fields) for kind, fields in _BODIES.items()}
 BODY_RULES["draw.policy_fixed"] = shape(_BODIES["draw.policy_fixed"], {"procedure_commit": HEX32})
+BODY_RULES.update(EXPERT_RULES)
 BODY_RULES["key.registered"] = shape(_KEY, {"enrol_sha256": HEX32})
 BODY_RULES["key.revoked"] = shape({"kid": HEX32, "reason": TEXT}, {"revoke_sha256": HEX32})
 BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ), **_FORMULA})
-BODY_RULES["seat.signed_in"] = shape(_SIGNED_IN, {"promise_sha256": HEX32})
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
 BODY_RULES["tender.closed"] = shape(_BODIES["tender.closed"], {"intake_list_sha256": HEX32})
 BODY_RULES["bid.withdrawn"] = shape(_WITHDRAWN, {"queue_ms": COUNT})

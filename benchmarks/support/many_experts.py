@@ -33,21 +33,21 @@ SELECT n * 2 + 1, %(entry)s, 'E-' || upper(substr(md5(n::text), 1, 12)), ARRAY['
 
 def fill(connection: psycopg.Connection, count: int) -> None:
     """Insert ``count`` files with their dossiers, nine of ten in the register; the connection is a superuser's."""
-    connection.execute("SET session_replication_role = replica")
-    tables = ("pool_file", "pool_dossier", "expert")
-    for table in tables:
-        connection.execute(f"ALTER TABLE record.{table} DISABLE TRIGGER USER".encode())
-    query = (
-        "INSERT INTO log.audit_entry (procedure_id, kind, record, nonce) VALUES (NULL, 'config.changed', '{}', %s)"
-        " RETURNING id"
-    )
-    entry = int(connection.execute(query, (secrets.token_bytes(32),)).fetchall()[0][0])
-    for statement in (_CROWD, _DOSSIERS, _REGISTER):
-        connection.execute(statement.encode(), {"entry": entry, "count": count})
-    for table in tables:
-        connection.execute(f"ALTER TABLE record.{table} ENABLE TRIGGER USER".encode())
-        connection.execute(f"ALTER TABLE record.{table} ENABLE ALWAYS TRIGGER a_guard".encode())
-    connection.commit()
+    with connection.transaction():
+        connection.execute("SET session_replication_role = replica")
+        tables = ("pool_file", "pool_dossier", "expert")
+        for table in tables:
+            connection.execute(f"ALTER TABLE record.{table} DISABLE TRIGGER USER".encode())
+        query = (
+            "INSERT INTO log.audit_entry (procedure_id, kind, record, nonce) VALUES (NULL, 'config.changed', '{}', %s)"
+            " RETURNING id"
+        )
+        entry = int(connection.execute(query, (secrets.token_bytes(32),)).fetchall()[0][0])
+        for statement in (_CROWD, _DOSSIERS, _REGISTER):
+            connection.execute(statement.encode(), {"entry": entry, "count": count})
+        for table in tables:
+            connection.execute(f"ALTER TABLE record.{table} ENABLE TRIGGER USER".encode())
+            connection.execute(f"ALTER TABLE record.{table} ENABLE ALWAYS TRIGGER a_guard".encode())
     connection.autocommit = True
     for table in tables:
         connection.execute(f"VACUUM ANALYZE record.{table}".encode())

@@ -195,9 +195,10 @@ CREATE TABLE desk.pool_import (
 
 CREATE INDEX ix_pool_import_account_id ON desk.pool_import (account_id, created_at);
 
--- The pool number in an opened leaf. The bytes are canonical JSON, so that nothing here depends on a setting.
+-- The pool number in an opened leaf, which is canonical JSON of ASCII; NULL if the bytes are none, since an index must
+-- never keep a row from being looked at.
 CREATE FUNCTION record.leaf_number(leaf bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT
-    RETURN convert_from(leaf, 'UTF8')::jsonb ->> 'id';
+    RETURN substring(encode(leaf, 'escape') from '^[{]"id":"([A-Z0-9-]{1,32})"');
 
 CREATE INDEX ix_panel_name_expert ON record.panel_name (record.leaf_number(leaf)) WHERE leaf IS NOT NULL;
 

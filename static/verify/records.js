@@ -198,6 +198,18 @@ const OTHERS = {
   "seat.declared": { declaration: TEXT, seat: NAME },
   "seat.left": { reason_commit: nullable(HEX32), seat: NAME, state: NAME },
   "panel.disclosed": { members: array(anObject) },
+  "pool.recommended": { number: NAME },
+  "pool.withdrawn": { number: NAME },
+  "pool.amended": { commit: HEX32, number: NAME },
+  "pool.refused": { number: NAME, reason_commit: HEX32, rule: NAME },
+  "pool.qualified": { change_sha256: HEX32, items: array(shape({ number: NAME, until: MS }), { by: "number" }) },
+  "pool.ordered": { act: choice("removed", "resumed", "suspended"), change_sha256: HEX32, number: NAME, reason_commit: HEX32 },
+  "pool.renewed": { number: NAME, until: MS },
+  "pool.trained": { number: NAME, trained_at: MS },
+  "pool.lapsed": { numbers: array(NAME), rule: NAME },
+  "specialty.published": { tree_sha256: HEX32, version: SEQ },
+  "appraisal.given": { late: BOOL, marks: NAME, remark: TEXT, seat: NAME },
+  "appraisal.answered": { answer: TEXT, rating: SEQ, seat: NAME },
 };
 const ofDraws = Object.entries(DRAWS).map(([name, fields]) => [
   `draw.${name}`, { attempt: SEQ, draw: DRAW_ID, ...fields },
@@ -209,6 +221,11 @@ export const BODY_RULES = Object.fromEntries(
   ]),
 );
 BODY_RULES["draw.policy_fixed"] = shape({ attempt: SEQ, draw: DRAW_ID, ...DRAWS.policy_fixed }, { procedure_commit: HEX32 });
+const POOL_FILE = shape({ commit: HEX32, number: NAME, regime: NAME, state: NAME, via: NAME });
+BODY_RULES["pool.applied"] = shape({ files: array(POOL_FILE) }, { batch: NAME });
+BODY_RULES["pool.disciplined"] = shape(
+  { measure: NAME, number: NAME, reason_commit: HEX32, rule: NAME }, { amount: COUNT, until: MS },
+);
 BODY_RULES["key.registered"] = shape(KEY, { enrol_sha256: HEX32 });
 BODY_RULES["key.revoked"] = shape({ kid: HEX32, reason: TEXT }, { revoke_sha256: HEX32 });
 BODY_RULES["bids.ranked"] = shape(RANKING, {

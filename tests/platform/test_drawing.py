@@ -66,7 +66,7 @@ def test_a_large_page_is_bounded_and_a_picture_is_one_page(opened: File) -> None
 def test_drawing_goes_on_where_it_was_left(opened: File) -> None:
     with opened(TEN) as file:
         assert [each.number for each in drawn(file, "pdf", first=9) if isinstance(each, Page)] == [9, 10]
-        assert list(drawn(file, "pdf", first=11)) == []
+        assert list(drawn(file, "pdf", first=11)) == [Told(pages=10)]
 
 
 @pytest.mark.parametrize(("name", "data"), list(breaking()))

@@ -36,6 +36,7 @@ def changing(app: Flask) -> list[tuple[str, str, frozenset[Role]]]:
         if row.endpoint.partition(".")[0] in app.extensions["api"] or row.permission is None:
             continue
         path = re.sub(r"<int:[^>]+>", "1", row.rule)
+        path = re.sub(r"<any\((\w+)[^>]+>", r"\1", path)
         path = re.sub(r"<[^>]+>", "x", path)
         found += [(method, path, row.permission.roles) for method in row.methods if method in UNSAFE]
     return found

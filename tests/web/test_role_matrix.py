@@ -7,6 +7,7 @@ roles belong where. The controls at the end make one declaration wrong and one m
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -130,6 +131,8 @@ def address(world: Insiders, app: Flask, row: Row, role: Role) -> str:
     values: dict[str, str | int] = {}
     for name in rule.arguments:
         values[name] = MAKERS[names.get(name) or FILLERS.get(name, "unknown")](world, role)
+        if choices := re.search(rf"<any\((\w+)[^>]*:{name}>", row.rule):
+            values[name] = choices[1]
         if f"<int:{name}>" in row.rule:
             values[name] = int(values[name])
     built = rule.build(values, append_unknown=False)

@@ -53,8 +53,7 @@ def test_seats_are_appraised_answered_and_joined_to_the_credit_file(market: Mark
         assert (found.seat, found.marks, found.answer, found.rating, found.late) == (first, "5454", "谢谢", 4, False)
         assert queries.credit_file(conn, "E-NOBODY") == []
 
-    assert maker.jump is not None
-    maker.jump(maker.now() + 30 * _DAY_MS)
+    market.advance_to(maker.now() + 30 * _DAY_MS)
     appraisals.appraise(ledger, drafter, tender, second, "1111", "迟到")
     with ledger.read() as conn:
         assert queries.appraisals(conn, procedure_id)[second].late

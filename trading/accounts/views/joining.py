@@ -31,6 +31,7 @@ def register() -> tuple[str, int] | Response:
         "bidder": _("Bidder"),
         "agency": _("Agency or buyer"),
         "supervisor": _("Supervising authority"),
+        "authority": _("Regulator of experts"),
         "centre": _("Trading centre"),
         "custodian": _("Custodian of opening keys"),
     }
