@@ -7,10 +7,11 @@ from http import HTTPStatus
 import pytest
 
 from tests.support.market import LOT
-from tests.support.sitting import OFFER, PRICES
+from tests.support.sitting import OFFER, PRICES, committee, seat_everybody
 from tests.usecases.evaluation.test_files import Worker, _at_once, worker  # noqa: F401 - fixtures
 from tests.usecases.evaluation.test_pages import Room, examine, room  # noqa: F401 - a fixture
 from trading.audit.errands import Postponed
+from trading.evaluation import service
 from trading.evaluation.queries import DrawnFile, drawings_of
 from trading.evaluation.service import pages
 from trading.inspection.findings import Verdict
@@ -125,3 +126,20 @@ def test_two_bids_stand_side_by_side_with_ones_own_scores_alone(worker: Worker) 
         assert room.get("m-a1", wrong).status_code == HTTPStatus.NOT_FOUND
     assert len(PRICES) > 2
     assert LOT
+
+
+def test_a_sealed_evaluation_shows_no_page_of_a_bid(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """EXP-18: while a seat cannot be filled, nobody reads on, at the desk or past it."""
+    room = worker.room  # noqa: F811 - the one of the fixture
+    examine(room)
+    worker.work()
+    sitting, offer = room.sitting, next(iter(worker.files("songtao").values()))
+    sheet = room.of("songtao", "sheet")
+    ways = (sheet, f"{sheet}/beside/{sitting.bids['bolin']}?criterion=plan", f"{room.of('songtao', 'bids')}/pages")
+    assert [room.get("m-a1", way).status_code for way in ways] == [HTTPStatus.OK] * 3
+    seat_everybody(monkeypatch, committee({"m-b2": "replaced"}))
+    service.seal(sitting.ledger, sitting.agency, sitting.reference, "Nobody can come today.")
+    refused = [room.get("m-a1", way) for way in ways]
+    stopped, nothing = HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND
+    assert [answer.status_code for answer in refused] == [stopped, stopped, nothing]
+    assert all(offer.sha256[:16] not in answer.text for answer in refused)

@@ -11,7 +11,7 @@ from trading.audit.replay import replay
 from trading.commands.folds import FOLDS, REPLAYED
 from trading.evaluation.model import of_procedure
 from trading.kernel.canonical import loads_object
-from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
+from trading.kernel.errors import Conflict, InvalidInput, NotFound, RuleBroken
 from trading.pool import queries
 from trading.pool.service import appraisals
 from trading.procedures import queries as procedures
@@ -38,7 +38,7 @@ def test_seats_are_appraised_answered_and_joined_to_the_credit_file(market: Mark
             appraisals.appraise(ledger, drafter, tender, second, wrong, "x")
     with pytest.raises(NotFound):
         appraisals.appraise(ledger, drafter, tender, "m-nobody", "5454", "x")
-    with pytest.raises(NotPermitted):
+    with pytest.raises(NotFound):
         appraisals.appraise(ledger, maker.actor("centre"), tender, second, "5454", "x")
 
     holder = next(each for each in maker.stage.actors.values() if _holds(maker, each.account, first))

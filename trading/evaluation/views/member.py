@@ -27,9 +27,15 @@ from trading.web.permissions import allow
 
 
 def member_lot(conn: Connection, room: Room, lot: str) -> LotState:
-    """Return the lot for a member who sits; everybody else finds nothing here."""
+    """Return the lot for a member who sits; everybody else finds nothing here.
+
+    Raises:
+        RuleBroken: ``evaluation.sealed`` (EXP-18): it stands still, and no bid can be read.
+    """
     if room.seat is None or room.sitting is None or room.seat not in room.sitting.seats:
         raise NotFound(lot)
+    if room.sitting.sealed_at is not None:
+        raise RuleBroken("evaluation.sealed", "EXP-18")
     return lot_state(conn, room, lot)
 
 

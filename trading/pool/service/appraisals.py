@@ -16,7 +16,7 @@ from trading.audit.model import Recorded
 from trading.experts import queries as experts
 from trading.experts.model import committee_event
 from trading.experts.service.committees import require_own
-from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
+from trading.kernel.errors import InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor
 from trading.pool import queries, store
 from trading.pool.queries import AppraisalRow
@@ -43,14 +43,22 @@ class AppraisalPage:
     until: int | None
 
 
+def _require_own(actor: Actor, row: ProcedureRow) -> None:
+    """Hide the page from whoever is neither of the buyer nor of its agency."""
+    try:
+        require_own(actor, row)
+    except NotPermitted as error:
+        raise NotFound(row.reference) from error
+
+
 def page(conn: Connection, actor: Actor, reference: str) -> AppraisalPage:
     """Return what the agency or the buyer appraises.
 
     Raises:
-        NotFound, NotPermitted: No such procedure, or another agency's.
+        NotFound: No such procedure, or another agency's.
     """
     row = procedures.find(conn, reference)
-    require_own(actor, row)
+    _require_own(actor, row)
     given = queries.appraisals(conn, row.id)
     return AppraisalPage(
         procedure=row,
@@ -88,7 +96,7 @@ def appraise(ledger: Ledger, actor: Actor, reference: str, seat: str, marks: str
         remark: Why.
 
     Raises:
-        NotFound, NotPermitted: No such seat or procedure; another agency's.
+        NotFound: No such seat or procedure; another agency's.
         InvalidInput: ``appraisal.marks``.
         RuleBroken: ``appraisal.not_yet``, ``appraisal.given``.
     """
@@ -96,7 +104,7 @@ def appraise(ledger: Ledger, actor: Actor, reference: str, seat: str, marks: str
         raise InvalidInput("appraisal.marks", seat)
     with ledger.begin(actor) as uow:
         row = procedures.find(uow.connection, reference)
-        require_own(actor, row)
+        _require_own(actor, row)
         store.lock_procedure(uow, row.id)
         rule = _WITHIN[Regime(row.regime)][1]
         if queries.reported_at(uow.connection, row.id) is None:
