@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, TypeAlias, cast
 
@@ -14,6 +15,7 @@ from trading.kernel.roles import Role
 from trading.pool import queries
 from trading.pool.forms import ConfirmForm, DisciplineForm, OrderForm, RefuseForm, SearchForm, chosen
 from trading.pool.service import applications, decisions
+from trading.web.forms import Form
 from trading.web.locale import gettext as _
 from trading.web.permissions import allow, current_actor
 from trading.web.signing import SigningForm, signed_documents, takes_documents
@@ -91,51 +93,38 @@ def file(number: str) -> str:
 @allow(Role.AUTHORITY, step_up=True)
 def refuse(number: str) -> Answer:
     """Refuse an application by a rule."""
-    form, status = RefuseForm(), HTTPStatus.OK
-    if form.is_submitted():
-        status = _WRONG
-        if form.validate():
-            try:
-                decisions.refuse(runtime().ledger, current_actor(), number, form.rule.data, form.reason.data or "")
-            except (RuleBroken, InvalidInput) as error:
-                form.refuse(error)
-            else:
-                return redirect(url_for("standing.inbox"), HTTPStatus.SEE_OTHER)
-    return _act(number, form, _("Refuse the application"), status)
+    form = RefuseForm()
+    if _carried_out(
+        form,
+        lambda: decisions.refuse(runtime().ledger, current_actor(), number, form.rule.data, form.reason.data or ""),
+    ):
+        return redirect(url_for("standing.inbox"), HTTPStatus.SEE_OTHER)
+    return _act(number, form, _("Refuse the application"))
 
 
 @blueprint.route("/standing/files/<number>/discipline", methods=["GET", "POST"])
 @allow(Role.AUTHORITY, step_up=True)
 def discipline(number: str) -> Answer:
     """Enter a sanction."""
-    form, status = DisciplineForm(), HTTPStatus.OK
-    if form.is_submitted():
-        status = _WRONG
-        if form.validate():
-            try:
-                decisions.discipline(runtime().ledger, current_actor(), number, form.sanction(), form.reason.data or "")
-            except (RuleBroken, InvalidInput) as error:
-                form.refuse(error)
-            else:
-                return redirect(url_for("standing.file", number=number), HTTPStatus.SEE_OTHER)
-    return _act(number, form, _("Enter a sanction"), status)
+    form = DisciplineForm()
+    if _carried_out(
+        form,
+        lambda: decisions.discipline(
+            runtime().ledger, current_actor(), number, form.sanction(), form.reason.data or ""
+        ),
+    ):
+        return redirect(url_for("standing.file", number=number), HTTPStatus.SEE_OTHER)
+    return _act(number, form, _("Enter a sanction"))
 
 
 @blueprint.route("/standing/files/<number>/renew", methods=["GET", "POST"])
 @allow(Role.AUTHORITY, step_up=True)
 def renew(number: str) -> Answer:
     """Appoint for another term."""
-    form, status = ConfirmForm(), HTTPStatus.OK
-    if form.is_submitted():
-        status = _WRONG
-        if form.validate():
-            try:
-                decisions.renew(runtime().ledger, current_actor(), number)
-            except (RuleBroken, InvalidInput) as error:
-                form.refuse(error)
-            else:
-                return redirect(url_for("standing.file", number=number), HTTPStatus.SEE_OTHER)
-    return _act(number, form, _("Appoint for another term"), status)
+    form = ConfirmForm()
+    if _carried_out(form, lambda: decisions.renew(runtime().ledger, current_actor(), number)):
+        return redirect(url_for("standing.file", number=number), HTTPStatus.SEE_OTHER)
+    return _act(number, form, _("Appoint for another term"))
 
 
 @blueprint.route("/standing/files/<number>/<any(suspended, resumed, removed):act>", methods=["GET", "POST"])
@@ -168,7 +157,21 @@ def order(number: str, act: str) -> Answer:
     return render_template("pool/order.html", form=form, number=number, title=titles[act]), status
 
 
-def _act(number: str, form: RefuseForm | DisciplineForm | ConfirmForm, title: str, status: int) -> tuple[str, int]:
+def _carried_out(form: Form, act: Callable[[], object]) -> bool:
+    """Do what a valid form asks for; what refuses it stands in the form."""
+    if not form.validate_on_submit():
+        return False
+    try:
+        act()
+    except (RuleBroken, InvalidInput) as error:
+        form.refuse(error)
+        return False
+    return True
+
+
+def _act(number: str, form: RefuseForm | DisciplineForm | ConfirmForm, title: str) -> tuple[str, int]:
+    """Show the form, again if it was not carried out."""
+    status = _WRONG if form.is_submitted() else HTTPStatus.OK
     with runtime().ledger.read() as conn:
         found = queries.find(conn, number)
     return render_template("pool/act.html", form=form, row=found, title=title), status
