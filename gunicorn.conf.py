@@ -11,7 +11,7 @@ from typing import Any
 bind = os.environ.get("LISTEN", "127.0.0.1:8000")
 
 # 20 slow uploads block 2 x 8 threads and leave 2 x 64 untouched. More processes share nothing but the database.
-worker_class = "gthread"
+worker_class = "trading.web.balance.BalancedWorker"
 workers = 2
 threads = 64
 backlog = 512
@@ -41,6 +41,11 @@ umask = 0o077
 proc_name = "mingbiao-web"
 if Path("/dev/shm").is_dir():  # noqa: S108 - heartbeats must not wait for a disk; the file is unlinked at once
     worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+
+def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn's own classes
+    """Let nobody give way to a worker that has ended."""
+    worker.forget()
 
 
 def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's own class

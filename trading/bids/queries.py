@@ -77,7 +77,7 @@ _STORED: Final = (
     .where(part.c.bid_reference == bid.c.reference)
     .scalar_subquery()
 )
-_TARGET: Final = head_query(
+TARGET: Final = head_query(
     *HEAD_COLUMNS, lot.c.policy_sha256.label("lot_policy"), lot.c.close_at, _STORED.label("parts")
 ).where(bid.c.reference == bindparam("reference"))
 
@@ -94,9 +94,12 @@ class BidTarget:
 
 def target(conn: Connection, reference: str) -> BidTarget | None:
     """Return the bid called ``reference`` with its lot's current policy and deadline, and its stored parts."""
-    row = conn.execute(_TARGET, {"reference": reference}).one_or_none()
-    if row is None:
-        return None
+    row = conn.execute(TARGET, {"reference": reference}).one_or_none()
+    return None if row is None else target_of(row)
+
+
+def target_of(row: Row[*tuple[Any, ...]]) -> BidTarget:
+    """Return the target in a row of ``TARGET``."""
     policy = row._mapping["lot_policy"]
     return BidTarget(
         head=head_of(row),

@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from sqlalchemy import Connection
 
 from trading.audit.ledger import Ledger, UnitOfWork
-from trading.bids import checks, model, queries, store
+from trading.bids import checks, model, queries, store, submissions
 from trading.bids.model import BidHead, Received
 from trading.bids.queries import BidTarget, Version
 from trading.bids.rules.envelope import (
@@ -27,6 +27,7 @@ from trading.bids.rules.envelope import (
 )
 from trading.bids.rules.policy import Policy
 from trading.bids.rules.uploads import part_limit
+from trading.bids.turns import Turns
 from trading.crypto.signatures import SignedDocument, sig_sha256
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.ids import new_bid_reference
@@ -37,6 +38,9 @@ from trading.procedures import queries as procedures
 from trading.procedures.queries import ProcedureRow
 from trading.storage.objects import MAX_PART, ObjectStore, stored_size
 from trading.storage.streams import expecting
+
+# Two processors have enough to do with four, whatever waits for the database; a lock is waited for twice as long.
+_TURNS: Final = Turns(4, patience_s=2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +182,11 @@ def submit(ledger: Ledger, objects: ObjectStore, actor: Actor, arrival: Arrival)
         Refused: The protocol or the law refuses it; the refusal is recorded.
         NotFound: Not a bid of this organisation.
     """
+    with _TURNS.turn():
+        return _submit(ledger, objects, actor, arrival)
+
+
+def _submit(ledger: Ledger, objects: ObjectStore, actor: Actor, arrival: Arrival) -> Accepted:
     known = _known(ledger, actor, arrival)
     if known.before is not None:
         return _repeated(known.before, known.target)
@@ -198,6 +207,11 @@ def withdraw(ledger: Ledger, actor: Actor, arrival: Arrival) -> Accepted:
         Refused: The protocol or the law refuses it; the refusal is recorded.
         NotFound: Not a bid of this organisation.
     """
+    with _TURNS.turn():
+        return _withdraw(ledger, actor, arrival)
+
+
+def _withdraw(ledger: Ledger, actor: Actor, arrival: Arrival) -> Accepted:
     known = _known(ledger, actor, arrival)
     if known.before is not None:
         return _repeated(known.before, known.target)
@@ -232,11 +246,16 @@ class _Known:
 def _known(ledger: Ledger, actor: Actor, arrival: Arrival) -> _Known:
     sigs = arrival.signed.sigs
     with ledger.glance() as conn:
-        target = own_target(conn, actor, arrival.bid)
+        found = submissions.known_before(
+            conn, arrival.bid, digest=arrival.signed.sha256, kid=sigs[0]["kid"] if len(sigs) == 1 else None
+        )
+        if found is None or found.target.head.bidder != actor.organisation:
+            raise NotFound("bid")
+        target = found.target
         return _Known(
             target=target,
-            before=queries.version_by_digest(conn, arrival.signed.sha256),
-            key=keys.key_by_kid(conn, sigs[0]["kid"]) if len(sigs) == 1 else None,
+            before=queries.version_by_digest(conn, arrival.signed.sha256) if found.is_known else None,
+            key=found.key,
             policy=None if target.policy_sha256 is None else queries.policy(conn, target.policy_sha256),
         )
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Connection, any_, literal, select
+from sqlalchemy import Connection, Row, any_, literal, select
 
 from trading.audit.tables import audit_entry
 from trading.kernel.canonical import loads_object
 from trading.parties.model import PRACTICE, SigningKey, affiliates
 from trading.parties.tables import organisation, signing_key
+
+KEY_COLUMNS: Final = (
+    signing_key.c.kid,
+    signing_key.c.org_code,
+    signing_key.c.role,
+    signing_key.c.alg,
+    signing_key.c.spki,
+    signing_key.c.status,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +96,15 @@ def keys_by_kid(conn: Connection, kids: Collection[str]) -> dict[str, SigningKey
         kid: SigningKey(kid=kid, org_code=org, role=role, alg=alg, spki=bytes(spki), active=status == "active")
         for kid, org, role, alg, spki, status in conn.execute(query)
     }
+
+
+def key_of(row: Row[*tuple[Any, ...]]) -> SigningKey:
+    """Return the key in a row that has ``KEY_COLUMNS``."""
+    return SigningKey(
+        kid=row.kid,
+        org_code=row.org_code,
+        role=row.role,
+        alg=row.alg,
+        spki=bytes(row.spki),
+        active=row.status == "active",
+    )

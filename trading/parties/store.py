@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.kernel.errors import Conflict
 from trading.kernel.ids import new_row_id
 from trading.parties.model import SigningKey
+from trading.parties.queries import KEY_COLUMNS, key_of
 from trading.parties.tables import organisation, signing_key
 
-_KEY = (
-    signing_key.c.kid,
-    signing_key.c.org_code,
-    signing_key.c.role,
-    signing_key.c.alg,
-    signing_key.c.spki,
-    signing_key.c.status,
-)
 # Built once: composing a statement costs three times as much as running it, and every submission runs these.
-_BY_KID: Final = select(*_KEY).where(signing_key.c.kid == bindparam("kid"))
+_BY_KID: Final = select(*KEY_COLUMNS).where(signing_key.c.kid == bindparam("kid"))
 _FOR_SHARE: Final = _BY_KID.with_for_update(read=True)
 _FOR_UPDATE: Final = _BY_KID.with_for_update()
 
@@ -30,24 +23,13 @@ _FOR_UPDATE: Final = _BY_KID.with_for_update()
 def key_by_kid(conn: Connection, kid: str) -> SigningKey | None:
     """Return the registered key called ``kid``, without a lock."""
     row = conn.execute(_BY_KID, {"kid": kid}).one_or_none()
-    return None if row is None else _key(row)
+    return None if row is None else key_of(row)
 
 
 def lock_key(uow: UnitOfWork, kid: str, *, for_update: bool = False) -> SigningKey | None:
     """Return the key under ``FOR SHARE`` (use) or ``FOR UPDATE`` (revocation): the order of both is then certain."""
     row = uow.connection.execute(_FOR_UPDATE if for_update else _FOR_SHARE, {"kid": kid}).one_or_none()
-    return None if row is None else _key(row)
-
-
-def _key(row: Row[*tuple[Any, ...]]) -> SigningKey:
-    return SigningKey(
-        kid=row.kid,
-        org_code=row.org_code,
-        role=row.role,
-        alg=row.alg,
-        spki=bytes(row.spki),
-        active=row.status == "active",
-    )
+    return None if row is None else key_of(row)
 
 
 def add_organisation(
