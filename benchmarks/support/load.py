@@ -7,13 +7,13 @@ possible. The plan is a JSON object with ``address`` and ``clients``: for each c
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -68,37 +68,87 @@ def send(folder: Path, address: str, clients: Sequence[Sequence[Post]]) -> list[
 
 
 class Client:
-    """One client with its connection; the requests are encoded beforehand."""
+    """One client with its connection; the requests are encoded beforehand, and answers are read without ceremony.
+
+    What the load costs is taken from the server, which has the same processors.
+    """
 
     def __init__(self, address: str, posts: list[dict[str, Any]]) -> None:
-        self._connection = HTTPConnection(address, timeout=_TIMEOUT_S)
-        self._posts = [(post, post["body"].encode()) for post in posts]
+        host, _, port = address.partition(":")
+        self._address = (host, int(port))
+        self._posts = [(post, _encoded(address, post)) for post in posts]
+        self._socket: socket.socket | None = None
         self.answers: list[Answer] = []
 
     def connect(self) -> None:
         """Open the connection before the clock starts."""
-        self._connection.connect()
+        self._connected()
+
+    def _connected(self) -> socket.socket:
+        self._socket = socket.create_connection(self._address, timeout=_TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._socket
 
     def run(self, start: threading.Barrier) -> None:
         """Send one request after the other, each at its instant or as soon as the one before is answered."""
         start.wait()
         zero = time.perf_counter()
-        for post, body in self._posts:
+        for post, encoded in self._posts:
             began = time.perf_counter() if post["at"] is None else zero + post["at"]
             time.sleep(max(0.0, began - time.perf_counter()))
-            status, text = self._post(post, body)
+            status, text = self._post(encoded)
             ended = time.perf_counter()
             self.answers.append(Answer(name=post["name"], status=status, body=text, began=began, ended=ended))
-        self._connection.close()
+        self._close()
 
-    def _post(self, post: dict[str, Any], body: bytes) -> tuple[int, str]:
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def _post(self, encoded: bytes) -> tuple[int, str]:
         try:
-            self._connection.request("POST", post["path"], body, post["headers"])
-            response = self._connection.getresponse()
-            return response.status, response.read().decode()
-        except (OSError, HTTPException) as error:
-            self._connection.close()
+            connection = self._socket or self._connected()
+            connection.sendall(encoded)
+            status, body, keeps = _answer(connection)
+        except (OSError, ValueError, LookupError) as error:
+            self._close()
             return 0, f"{type(error).__name__}: {error}"
+        if not keeps:
+            self._close()
+        return status, body.decode()
+
+
+def _encoded(address: str, post: Mapping[str, Any]) -> bytes:
+    body: bytes = post["body"].encode()
+    headers = {"Host": address, **post["headers"], "Content-Length": str(len(body))}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head: bytes = f"POST {post['path']} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+    return head + body
+
+
+def _answer(connection: socket.socket) -> tuple[int, bytes, bool]:
+    """Read one answer with a length; return status, body, and whether the connection is kept.
+
+    Raises:
+        ValueError: The connection ended in the middle.
+        LookupError: The answer has no length.
+    """
+    received = bytearray()
+    while (end := received.find(b"\r\n\r\n")) < 0:
+        received += _more(connection)
+    head = bytes(received[:end]).lower()
+    length = int(head.split(b"\r\ncontent-length:", 1)[1].split(b"\r\n", 1)[0])
+    while len(received) < end + 4 + length:
+        received += _more(connection)
+    return int(head[9:12]), bytes(received[end + 4 :]), b"\r\nconnection: close" not in head
+
+
+def _more(connection: socket.socket) -> bytes:
+    found = connection.recv(65_536)
+    if not found:
+        raise ValueError("the connection ended")
+    return found
 
 
 def main(plan: str, answers: str) -> None:
