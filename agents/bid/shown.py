@@ -51,12 +51,12 @@ def package(checked: CheckedPackage) -> None:
     )
     if policy.bidder_factor:
         say(
-            f"开标需要以下 {policy.n} 家中任意 {policy.k} 家，并且需要您本人",
+            f"开标需要以下 {policy.n} 家中任意 {policy.k} 家，并且需要你本人",
             f"Opening takes any {policy.k} of these {policy.n} and you",
         )
     else:
         say(
-            f"开标需要以下 {policy.n} 家中任意 {policy.k} 家；不需要您本人",
+            f"开标需要以下 {policy.n} 家中任意 {policy.k} 家；不需要你本人",
             f"Opening takes any {policy.k} of these {policy.n}; you are not needed",
         )
     for row in policy.custodians:

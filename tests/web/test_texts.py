@@ -63,6 +63,13 @@ def test_banned_words(language: str) -> None:
     assert [key for key, text in texts(language).items() if BANNED[language].search(text)] == []
 
 
+def test_everybody_is_addressed_alike() -> None:
+    polite = {key for key, text in texts("zh").items() if "您" in text}
+    plain = {key for key, text in texts("zh").items() if "你" in text}
+    assert polite == set()
+    assert len(plain) > 100  # control: the texts do address people
+
+
 def test_the_banned_words_are_seen() -> None:
     assert BANNED["en"].search("This is not valid.")
     assert not BANNED["en"].search("The check validates.")
