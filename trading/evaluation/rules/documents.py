@@ -64,13 +64,16 @@ _LINE: Final = record(
         "bid": text,
         "bidder": text,
         "evaluated_price": integer(),
+        "deviations": array(record({"id": text, "units": decimal})),
         "preference": nullable(text),
         "price": integer(),
+        "price_points": text,
         "rank": nullable(integer(1)),
         "reason": nullable(text),
         "score": nullable(text),
         "scores": nullable(array(record({"criterion": text, "sum": decimal}))),
-    }
+    },
+    optional=frozenset({"deviations", "price_points"}),  # of methods alone that have them (MET-05, MET-06)
 )
 _LOT: Final = record(
     {
