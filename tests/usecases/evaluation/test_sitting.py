@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -17,12 +18,16 @@ from trading.audit.tables import audit_entry
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.demo import cast
 from trading.evaluation import service
+from trading.evaluation.rules import scoring
 from trading.evaluation.rules.examination import Step
+from trading.evaluation.rules.recheck import Ground
 from trading.evaluation.rules.sheets import Score
+from trading.evaluation.service.state import open_sheets
 from trading.experts.rules.composition import Committee
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
+from trading.procedures.rules.criteria import decimal_of
 
 
 def refusal(act: Callable[[], object]) -> tuple[str, str | None]:
@@ -425,3 +430,27 @@ def test_the_last_two_who_sign_at_once_open_the_scores_once(sitting: Sitting) ->
     assert len(bodies(sitting, "scores.opened")) == 1
     assert len(bodies(sitting, "report.drafted")) == 1
     assert mismatches(sitting) == []
+
+
+def test_a_wrong_sum_stops_the_report_and_stands_on_the_recheck(
+    sitting: Sitting, monkeypatch: pytest.MonkeyPatch
+) -> None:  # B10.6, 87-64 item 1
+    sitting.examine()
+
+    def wrong(value: Fraction) -> str:
+        return decimal_of(value + 1)
+
+    for seat in SEATS[:-1]:
+        sitting.type(seat)
+        sitting.sign(seat)
+    sitting.type(SEATS[-1])
+    with monkeypatch.context() as broken:
+        broken.setattr(scoring, "decimal_of", wrong)
+        sitting.sign(SEATS[-1])
+        with sitting.ledger.read() as conn:
+            doubts = sitting.state().doubts(open_sheets(conn, sitting.state().place))
+        assert {each.ground for each in doubts} == {Ground.SUM}
+        assert len(doubts) == len(sitting.bids) * 2  # every criterion that members score
+        assert bodies(sitting, "report.drafted") == []
+    with sitting.ledger.read() as conn:  # control: the sums of the platform add up
+        assert sitting.state().doubts(open_sheets(conn, sitting.state().place)) == []

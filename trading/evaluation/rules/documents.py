@@ -45,8 +45,17 @@ SHEET: Final = Table(
     },
 )
 
+_UNITS: Final = record({"id": text, "units": decimal})
 _FINDING: Final = record(
-    {"bid": text, "outcome": text, "preference": nullable(text), "reason": nullable(text), "step": text}
+    {
+        "bid": text,
+        "deviations": array(_UNITS),
+        "outcome": text,
+        "preference": nullable(text),
+        "reason": nullable(text),
+        "step": text,
+    },
+    optional=frozenset({"deviations"}),
 )
 _DOUBT: Final = record(
     {
@@ -64,7 +73,7 @@ _LINE: Final = record(
         "bid": text,
         "bidder": text,
         "evaluated_price": integer(),
-        "deviations": array(record({"id": text, "units": decimal})),
+        "deviations": array(_UNITS),
         "preference": nullable(text),
         "price": integer(),
         "price_points": text,

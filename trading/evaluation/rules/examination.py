@@ -6,13 +6,19 @@ common determinations take a majority of all members (EXP-21). A later finding a
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from fractions import Fraction
+from typing import Any, Final, TypeAlias
 
 from trading.evaluation.rules.formulas.price import deducted
-from trading.procedures.rules.criteria import Preference
+from trading.kernel.canonical import loads
+from trading.kernel.errors import RuleBroken
+from trading.procedures.rules.criteria import Preference, decimal_of
+from trading.procedures.rules.formula_terms import DeviationFactor
 
 CLAIM: Final = "sme"  # field of ``sb1.price.terms`` in which a bidder declares itself
 
@@ -50,6 +56,10 @@ EXCLUSIONS: Final[Mapping[Step, str]] = {
 }
 
 
+# Units of each quantified deviation of a bid (MET-05), by name: (deviation, exact decimal).
+Deviations: TypeAlias = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One finding of one step about one bid: the body of ``bid.examined`` without its place."""
@@ -58,6 +68,7 @@ class Finding:
     step: Step
     outcome: Outcome
     preference: str | None
+    deviations: Deviations = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +122,7 @@ class Vote:
     outcome: Outcome
     grants: bool
     reason: str
+    deviations: Deviations = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +132,15 @@ class Decision:
     outcome: Outcome
     grants: bool
     reason: str
+    deviations: Deviations = ()
 
 
 def majority(votes: Sequence[Vote], seats: Sequence[str]) -> Decision | None:
     """Return what more than half of all members found, or None while a member has not voted (EXP-21).
 
-    The reason of an invalid bid is that of the members who found it invalid, in the order of their seats.
+    Deviations are a common determination, too: while no more than half of all members found the same units, nothing is
+    decided, and members may change their votes (MET-05). The reason of an invalid bid is that of the members who found
+    it invalid, in the order of their seats.
     """
     cast = {vote.seat: vote for vote in votes}
     if set(cast) != set(seats):
@@ -135,4 +150,42 @@ def majority(votes: Sequence[Vote], seats: Sequence[str]) -> Decision | None:
     if 2 * len(invalid) > len(seats):
         reasons = list(dict.fromkeys(vote.reason for vote in invalid))
         return Decision(outcome=Outcome.INVALID, grants=False, reason="\n".join(reasons))
-    return Decision(outcome=Outcome.CONFORMING, grants=2 * len(granting) > len(seats), reason="")
+    found = Counter(vote.deviations for vote in cast.values() if vote.outcome is Outcome.CONFORMING)
+    deviations, times = found.most_common(1)[0]
+    if 2 * times <= len(seats) and len(found) > 1:
+        return None
+    grants = 2 * len(granting) > len(seats)
+    return Decision(outcome=Outcome.CONFORMING, grants=grants, reason="", deviations=deviations)
+
+
+def deviations_json(deviations: Deviations) -> list[dict[str, str]]:
+    """Return deviations as they stand in records and rows."""
+    return [{"id": name, "units": units} for name, units in deviations]
+
+
+def read_deviations(raw: bytes | None) -> Deviations:
+    """Return deviations from the canonical JSON of a row; none where it holds none."""
+    lines: Any = [] if raw is None else loads(bytes(raw))
+    return tuple((each["id"], each["units"]) for each in lines)
+
+
+def check_deviations(units: Mapping[str, str], factors: Sequence[DeviationFactor]) -> Deviations:
+    """Return the units that a member found of each deviation of the documents; none found is nought (MET-05).
+
+    Raises:
+        RuleBroken: ``deviation.unknown`` for one that the documents do not quantify, ``deviation.bad_units`` for what
+            is no decimal of at most four places (MET-05).
+    """
+    unknown = sorted(set(units) - {factor.id for factor in factors})
+    if unknown:
+        raise RuleBroken("deviation.unknown", "MET-05", deviation=unknown[0])
+    found = []
+    for factor in factors:
+        typed = units.get(factor.id, "").strip() or "0"
+        if not _UNITS.match(typed):
+            raise RuleBroken("deviation.bad_units", "MET-05", deviation=factor.id)
+        found.append((factor.id, decimal_of(Fraction(typed))))
+    return tuple(sorted(found))
+
+
+_UNITS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?\Z")

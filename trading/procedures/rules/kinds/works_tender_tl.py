@@ -1,7 +1,8 @@
 """Open tender of works under 招标投标法 (工程公开招标): B4.1 without prequalification.
 
-Bids are ranked by comprehensive evaluation with a benchmark price (MET-06); its coefficients are fixed or left
-to a public draw by the documents. The candidates are on display before the award (AWD-03).
+Bids are ranked by the lowest price with quantified deviations (MET-05), or by comprehensive evaluation with a benchmark
+price (MET-06) whose coefficients the documents fix or leave to a public draw. The candidates are on
+display before the award (AWD-03).
 
 The golden table that a lawyer signs is tests/vectors/kinds/works_tender_tl.md.
 """
@@ -25,15 +26,15 @@ from trading.procedures.rules.policies import (
 from trading.rulebook.keys import Key, Regime
 
 _DIFFERENCES: Final = Differences(
-    methods=(Method.COMPREHENSIVE_EVALUATION_TL,),  # 12号令 29
+    methods=(Method.COMPREHENSIVE_EVALUATION_TL, Method.LOWEST_PRICE_EVALUATED_TL),  # 12号令 29
     categories=(Category.WORKS,),
     rule="MTD-01",
     publishing=("NOT-03",),
     bidding=(
-        *("DOC-04", "TIM-07", "DOC-01", "OBJ-02", "DOC-09", "MTD-01", "DOC-15", "MET-06"),
+        *("DOC-04", "TIM-07", "DOC-01", "OBJ-02", "DOC-09", "MTD-01", "DOC-15", "MET-05", "MET-06"),
         *("PRF-03", "PRF-04", "SUB-07"),
     ),
-    evaluating=("OPN-15", "EVL-05", "EXP-01", "EXP-20", "MET-06"),
+    evaluating=("OPN-15", "EVL-05", "EXP-01", "EXP-20", "MET-05", "MET-06"),
     ranked=(),
     determining=("AWD-03", "AWD-04"),
     determined=(guards.require_candidates_shown,),
