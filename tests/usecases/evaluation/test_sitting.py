@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.build.scores import PREFERENCE
 from tests.support.market import LOT, STAGE
 from tests.support.sitting import PRICES, SEATS, SPARE, Sitting, committee, seat_everybody
 from trading.audit.replay import Mismatch, replay
@@ -454,3 +455,17 @@ def test_a_wrong_sum_stops_the_report_and_stands_on_the_recheck(
         assert bodies(sitting, "report.drafted") == []
     with sitting.ledger.read() as conn:  # control: the sums of the platform add up
         assert sitting.state().doubts(open_sheets(conn, sitting.state().place)) == []
+
+
+def test_domestic_products_are_claimed_by_share_where_the_notice_grants_them(sitting: Sitting) -> None:  # PRF-06
+    state, bid = sitting.state(), sitting.bids["qinghe"]
+    granting = replace(PREFERENCE, domestic="20")
+
+    def claimed(share: str, *, granted: bool = True) -> str | None:
+        terms = {"domestic_share": share, "sme": "small_micro"}
+        rules = replace(state.rules, preference=granting if granted else PREFERENCE)
+        return replace(state, rules=rules, prices={**state.prices, bid: {"terms": terms}}).claimed(bid)
+
+    assert claimed("80") == "small_micro+domestic"
+    assert claimed("79.99") == "small_micro"
+    assert claimed("80", granted=False) == "small_micro"

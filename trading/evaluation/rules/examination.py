@@ -19,10 +19,15 @@ from trading.kernel.canonical import loads
 from trading.kernel.errors import RuleBroken
 from trading.procedures.rules.criteria import Preference, decimal_of
 from trading.procedures.rules.formula_terms import DeviationFactor
+from trading.rulebook.keys import Key, Regime
+from trading.rulebook.model import Edition
 
 CLAIM: Final = "sme"  # field of ``sb1.price.terms`` in which a bidder declares itself
 
-DOMESTIC: Final = "domestic"  # field of ``sb1.price.terms`` in which a bidder declares its goods domestic (PRF-06)
+# Field of ``sb1.price.terms`` with the share of domestic products in the cost of all products, in per cent (PRF-06).
+DOMESTIC_SHARE: Final = "domestic_share"
+_SHARE: Final = re.compile(r"(0|[1-9][0-9]{0,2})(\.[0-9]{1,2})?\Z")
+_WHOLE: Final = 100  # per cent
 
 
 class Step(StrEnum):
@@ -89,6 +94,17 @@ def examined_of(findings: Iterable[Finding]) -> dict[str, Examined]:
         granted = next((each.preference for each in steps if each.preference is not None), None)
         found[bid] = Examined(exclusion=None if invalid is None else EXCLUSIONS[invalid], preference=granted)
     return found
+
+
+def is_domestic(terms: Mapping[str, object], edition: Edition, regime: Regime) -> bool:
+    """Say whether the products of a bid count as domestic: from the share of the edition on all of them do (PRF-06).
+
+    Below it none does. A share that is no per cent, as an agent of somebody's own may send it, claims nothing.
+    """
+    share, key = terms.get(DOMESTIC_SHARE), Key.DOMESTIC_COST_SHARE
+    if not isinstance(share, str) or _SHARE.match(share) is None or not edition.has(key, regime):
+        return False
+    return Fraction(share) <= _WHOLE and edition.allows(key, regime, Fraction(share))
 
 
 def evaluated_price(price: int, granted: str | None, preference: Preference | None) -> int:

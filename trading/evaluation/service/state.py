@@ -15,7 +15,7 @@ from trading.evaluation import queries
 from trading.evaluation.queries import ExplanationRow, FindingRow
 from trading.evaluation.rules.abnormal import Trigger, triggers
 from trading.evaluation.rules.documents import SHEET
-from trading.evaluation.rules.examination import CLAIM, DOMESTIC, Claim, Examined, Outcome, Step, examined_of
+from trading.evaluation.rules.examination import CLAIM, Claim, Examined, Outcome, Step, examined_of, is_domestic
 from trading.evaluation.rules.ranking import OpenedBid, Ranking, RankingRules, quote_reason, rank
 from trading.evaluation.rules.recheck import Doubt, recheck, sum_errors
 from trading.evaluation.rules.scoring import Sheet
@@ -110,14 +110,14 @@ class LotState:
     def claimed(self, bid: str) -> str | None:
         """Return all that a bidder claims, joined by ``+`` as findings name it, None for nothing.
 
-        Domestic goods are claimed by ``domestic: true`` in the price form, and count where the documents grant a
-        deduction for them (PRF-06).
+        Domestic products are claimed by their share of the cost in the price form, and count from the share of the
+        edition on, where the documents grant a deduction for them (PRF-06).
         """
         terms, preference = self.prices[bid].get("terms") or {}, self.rules.preference
         granting = preference is not None and preference.domestic is not None
         sme = self.claim(bid)
         claims = [] if sme is None else [sme.value]
-        if granting and terms.get(DOMESTIC) is True:
+        if granting and is_domestic(terms, self.rules.edition, self.rules.regime):
             claims.append(Claim.DOMESTIC.value)
         return "+".join(claims) or None
 
