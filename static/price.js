@@ -62,6 +62,7 @@ const quotes = (() => {
     cell: row.querySelector("[data-amount]"),
   }));
   const delivery = form.querySelector("#delivery");
+  const domestic = form.querySelector("[data-domestic]");
   const claims = [...form.querySelectorAll("[data-sme]")];
   const above = form.querySelector("[data-above]");
   const told = form.querySelector("[data-told]");
@@ -106,6 +107,12 @@ const quotes = (() => {
     const wrong = days !== "" && (!/^[0-9]{1,5}$/.test(days) || Number(days) < 1 || Number(days) > 36500);
     mark(delivery, delivery.nextElementSibling, wrong ? text.textDays : "");
     if (wrong) found.push([delivery, text.textDays]);
+    if (domestic) {
+      const share = domestic.value.trim();
+      const bad = share !== "" && (!/^(0|[1-9][0-9]{0,2})(\.[0-9]{1,2})?$/.test(share) || Number(share) > 100);
+      mark(domestic, domestic.nextElementSibling, bad ? text.textShare : "");
+      if (bad) found.push([domestic, text.textShare]);
+    }
     const sum = total();
     if (!found.length && (sum === 0n || sum > quotes.MOST)) found.push([rows[0].input, text.textLarge]);
     return found;
@@ -130,6 +137,7 @@ const quotes = (() => {
   function content() {
     const days = delivery.value.trim();
     const claim = claims.find((each) => each.checked);
+    const share = domestic ? domestic.value.trim() : "";
     return {
       currency,
       items: rows.map((row) => ({
@@ -138,7 +146,11 @@ const quotes = (() => {
         quantity: quotes.plain(row.quantity),
         unit_price: quotes.plain(value(row)),
       })),
-      terms: { delivery_days: days === "" ? null : Number(days), sme: (claim && claim.value) || null },
+      terms: {
+        delivery_days: days === "" ? null : Number(days),
+        ...(share === "" ? {} : { domestic_share: share }),
+        sme: (claim && claim.value) || null,
+      },
       total: Number(total()),
     };
   }
@@ -168,6 +180,7 @@ const quotes = (() => {
     }
     saved.items.forEach((item, place) => (rows[place].input.value = item.unit_price));
     delivery.value = saved.terms?.delivery_days ?? "";
+    if (domestic) domestic.value = saved.terms?.domestic_share ?? "";
     for (const each of claims) each.checked = each.value === (saved.terms?.sme ?? "");
     show();
     say(told, text.textRead);

@@ -12,7 +12,7 @@ from verifier.evidence import Document, Logged
 from verifier.hashing import LABEL_RANK_COEFFICIENT, tuple_hash
 from verifier.lot import Lot
 from verifier.report import Check
-from verifier.scoring import digits, evaluated_price, half_up, percents_of, scores
+from verifier.scoring import deviations_found, digits, evaluated_price, half_up, percents_of, scores
 
 FORMULA_VERSION = 1
 FORMULA_OF = {
@@ -144,8 +144,11 @@ def _by_prices(prices: dict[str, int]) -> Recomputed:
 def _with_deviations(ranked: Ranked) -> dict[str, int]:
     """Add every quantified deviation that the record names to the price (MET-05)."""
     factors = {each["id"]: each for each in ranked.row["formula"]["factors"]}
-    prices = {}
+    found, prices = deviations_found(ranked.lot, ranked.logged.n), {}
     for bid, price in ranked.deducted().items():
+        told = ranked.items[bid].get("deviations") or []
+        text = f"bid {bid}: deviations {told}, the committee found {found.get(bid)}"
+        ranked.check.require(ranked.logged.place, text, holds=bid not in found or told == found[bid])
         total = Fraction(price)
         for line in ranked.items[bid].get("deviations") or []:
             factor, units = factors.get(line["id"]), Fraction(line["units"])

@@ -329,6 +329,9 @@ BODY_RULES.update(EXPERT_RULES)
 BODY_RULES["key.registered"] = shape(_KEY, {"enrol_sha256": HEX32})
 BODY_RULES["key.revoked"] = shape({"kid": HEX32, "reason": TEXT}, {"revoke_sha256": HEX32})
 BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ), **_FORMULA})
+_UNITS = {"deviations": array(shape({"id": NAME, "units": DECIMAL}), by="id")}
+for _name in ("bid.examined", "bid.voted"):
+    BODY_RULES[_name] = shape(_BODIES[_name], _UNITS)
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
 BODY_RULES["tender.closed"] = shape(_BODIES["tender.closed"], {"intake_list_sha256": HEX32})
 BODY_RULES["bid.withdrawn"] = shape(_WITHDRAWN, {"queue_ms": COUNT})

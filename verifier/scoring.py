@@ -30,6 +30,15 @@ def examined(lot: Lot, before: int) -> dict[str, tuple[str | None, str | None]]:
     return found
 
 
+def deviations_found(lot: Lot, before: int) -> dict[str, list[dict[str, str]]]:
+    """Return per bid the deviations of the newest finding of conformity before ``before`` (MET-05)."""
+    return {
+        logged.body["bid"]: logged.body.get("deviations") or []
+        for logged in lot.all("bid.examined")
+        if logged.n < before and logged.body["step"] == "conformity"
+    }
+
+
 def evaluated_price(price: int, granted: str | None, row: dict[str, Any]) -> int:
     """Return the quote less the deductions of the notice, each of the quote itself, half up to the minor unit."""
     return half_up(price * (100 - percents_of(granted, row)) / 100)

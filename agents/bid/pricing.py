@@ -25,8 +25,18 @@ _OUT: Final = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--sme", type=click.Choice(SME_CLAIMS), help="Claim of a small or micro enterprise, or such a consortium."
 )
+@click.option(
+    "--domestic-share", help="Share of domestic products in the cost of all products offered, per cent, such as 85.5."
+)
 @click.option("--out", required=True, type=_OUT, help="Price file to write, mode 0600.")
-def price(template: Path, given: tuple[str, ...], delivery_days: int | None, sme: str | None, out: Path) -> None:
+def price(
+    template: Path,
+    given: tuple[str, ...],
+    delivery_days: int | None,
+    sme: str | None,
+    domestic_share: str | None,
+    out: Path,
+) -> None:
     """Compute amounts and total from unit prices and write the price file for ``bid seal --price-file``."""
     with reporting():
         found = read_template(template)
@@ -37,7 +47,8 @@ def price(template: Path, given: tuple[str, ...], delivery_days: int | None, sme
                     f"{item.name}（{item.quantity} {item.unit}）单价", f"{item.name} ({item.quantity}) unit price"
                 )
                 unit_prices[item.code] = click.prompt(asked)
-        made = quote(found, unit_prices, {"delivery_days": delivery_days, "sme": sme})
+        domestic = {} if domestic_share is None else {"domestic_share": domestic_share}
+        made = quote(found, unit_prices, {"delivery_days": delivery_days, **domestic, "sme": sme})
         write_secret(out, dumps(made))
     _show(found, int(made["total"]), out)
 

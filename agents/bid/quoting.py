@@ -18,6 +18,8 @@ from trading.evaluation.rules.arithmetic import amount_of
 from trading.kernel.canonical import MAX_INTEGER
 from trading.kernel.errors import InvalidInput
 
+_SHARE: Final = re.compile(r"(0|[1-9][0-9]{0,2})(\.[0-9]{1,2})?\Z")
+_WHOLE: Final = 100  # per cent
 SME_CLAIMS: Final = ("small_micro", "consortium")
 LONGEST_DELIVERY: Final = 36_500  # days; a century is a slip of the finger
 _UNIT_PRICE: Final = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,12})(?:\.[0-9]{1,6})?\Z")
@@ -84,7 +86,7 @@ def quote(template: Template, unit_prices: Mapping[str, str], terms: Mapping[str
     Args:
         template: Items of the lot in the order of the notice.
         unit_prices: Code of each item to its unit price in major units.
-        terms: ``delivery_days`` and ``sme``, checked by ``require_terms``.
+        terms: ``delivery_days``, ``sme`` and perhaps ``domestic_share`` (PRF-06), checked by ``require_terms``.
 
     Raises:
         InvalidInput: ``price.malformed``: a price is missing, of no item, or the total is out of range.
@@ -119,3 +121,6 @@ def require_terms(terms: Mapping[str, Any]) -> None:
         raise InvalidInput("price.malformed", f"delivery_days is a whole number from 1 to {LONGEST_DELIVERY}")
     if claim is not None and claim not in SME_CLAIMS:
         raise InvalidInput("price.malformed", f"sme is null, {' or '.join(SME_CLAIMS)}")
+    share = terms.get("domestic_share", "0")
+    if not isinstance(share, str) or _SHARE.match(share) is None or Fraction(share) > _WHOLE:
+        raise InvalidInput("price.malformed", "domestic_share is a decimal from 0 to 100 with at most 2 places")

@@ -4,7 +4,7 @@ import { benchmarkOf, choiceOf, isDrawn, pointsOf } from "./benchmark.js";
 import {
   ZERO, digits, fraction, halfUp, minus, order, plus, roundUp, share, sum, textOf, times, whole,
 } from "./fractions.js";
-import { evaluatedPrice, percentsOf, scores } from "./scoring.js";
+import { deviationsFound, evaluatedPrice, percentsOf, scores } from "./scoring.js";
 
 const FORMULA_VERSION = 1;
 const FORMULA_OF = {
@@ -72,7 +72,10 @@ export async function recompute(ranked) {
 // Every quantified deviation that the record names is added to the price (MET-05).
 function withDeviations(ranked) {
   const { items, row, check, logged } = ranked, base = deducted(ranked), prices = new Map();
+  const found = deviationsFound(ranked.lot, logged.n);
   for (const { bid, price, deviations } of items) {
+    const same = !found.has(bid) || alike(deviations ?? [], found.get(bid));
+    check.require(logged.place, same, "deviation_other", { bid });
     let total = whole(base.get(bid));
     for (const { id, units } of deviations ?? []) {
       const factor = row.formula.factors.find((each) => each.id === id);

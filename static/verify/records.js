@@ -231,6 +231,8 @@ BODY_RULES["key.revoked"] = shape({ kid: HEX32, reason: TEXT }, { revoke_sha256:
 BODY_RULES["bids.ranked"] = shape(RANKING, {
   members: nullable(SEQ), formula: shape({ id: NAME, version: SEQ }), workings: shape({}, WORKINGS),
 });
+const UNITS = { deviations: array(shape({ id: NAME, units: DECIMAL }), { by: "id" }) };
+for (const kind of ["bid.examined", "bid.voted"]) BODY_RULES[kind] = shape(BODIES[kind] ?? OTHERS[kind], UNITS);
 BODY_RULES["seat.signed_in"] = shape(
   { holder_commit: nullable(HEX32), seat: NAME, second_factor: BOOL }, { promise_sha256: HEX32 },
 );

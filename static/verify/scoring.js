@@ -5,6 +5,12 @@ import { ZERO, atMost, digits, equal, fraction, halfUp, minus, plus, sum as tota
 const EXCLUDED_BY = [["qualification", "not_qualified"], ["conformity", "not_conforming"], ["price", "abnormally_low"]];
 const SHEET = "mb.score-sheet";
 
+// Per bid the deviations of the newest finding of conformity before `before` (MET-05).
+export const deviationsFound = (lot, before) =>
+  new Map(lot.all("bid.examined").filter(({ n, body }) => n < before && body.step === "conformity").map(({ body }) => [
+    body.bid, body.deviations ?? [],
+  ]));
+
 // Per bid its exclusion and the preference granted, by the newest finding of each step before `before`.
 export function examined(lot, before) {
   const newest = new Map(), found = new Map();

@@ -17,6 +17,7 @@ from trading.evaluation.rules.arithmetic import Quote, correct
 from trading.kernel.errors import InvalidInput
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "vectors" / "quotes.json").read_text())
+BAD_SHARES = [{"domestic_share": each} for each in ("100.01", "-1", "eighty", "80.125", "080", 80, True, None)]
 TERMS = {"delivery_days": 30, "sme": "small_micro"}
 
 
@@ -44,7 +45,9 @@ def test_one_price_for_each_item_and_more_than_nothing(prices: dict[str, str]) -
         quote(template("1"), prices, TERMS)
 
 
-@pytest.mark.parametrize("terms", [{"delivery_days": 0}, {"delivery_days": 36_501}, {"sme": "large"}, {"sme": 1}])
+@pytest.mark.parametrize(
+    "terms", [{"delivery_days": 0}, {"delivery_days": 36_501}, {"sme": "large"}, {"sme": 1}, *BAD_SHARES]
+)
 def test_terms_that_are_refused(terms: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=r"price\.malformed"):
         quote(template("1"), {"A0": "1"}, terms)
@@ -92,3 +95,11 @@ def test_nothing_is_written_when_something_is_wrong(tmp_path: Path, wrong: str) 
     done = run(tmp_path, "--unit-price", wrong, "--unit-price", "A02-2=1", answer="1\n1\n")
     assert done.exit_code == 1
     assert not (tmp_path / "price.json").exists()
+
+
+@pytest.mark.parametrize("share", ["0", "79.99", "80", "100"])
+def test_the_share_of_domestic_products_stands_in_the_price_file(tmp_path: Path, share: str) -> None:  # PRF-06
+    given = ("--unit-price", "A02-1=12.5", "--unit-price", "A02-2=3", "--domestic-share", share)
+    done = run(tmp_path, *given)
+    assert done.exit_code == 0, done.output
+    assert of_file(tmp_path / "price.json").terms == {"delivery_days": None, "domestic_share": share, "sme": None}

@@ -38,13 +38,16 @@ from trading.parties.queries import Organisation
 from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.amendment import amend
 from trading.procedures.rules.dates import Law
+from trading.procedures.rules.policies import OPEN_TENDER_PERIODS
 from trading.procedures.rules.spec import DocumentSpec, parse_spec
 from trading.rulebook.calendar_days import published_calendar
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import edition_at
 from trading.web.signing import signable
 
-LAW: Final = Law(edition=edition_at("cn", NOW), regime=Regime.GP, calendar=published_calendar())
+LAW: Final = Law(
+    edition=edition_at("cn", NOW), regime=Regime.GP, calendar=published_calendar(), periods=OPEN_TENDER_PERIODS
+)
 CLOSE: Final = ms("2026-06-08 10:00:00")
 TEXT_ZH: Final = (
     "一、采购需求\n彩色多普勒超声诊断仪 3 台，含安装、培训和三年质保。\n\n二、投标人资格要求\n具备医疗器械经营许可。"

@@ -37,8 +37,8 @@ from trading.kernel.errors import RuleBroken
 from trading.notices.queries.result import Result
 from trading.openings.model import Place
 from trading.procedures.queries import LotRow, ProcedureRow
-from trading.procedures.rules.criteria import Category, Criterion, CriterionKind, decimal_of
-from trading.procedures.rules.policies import Method
+from trading.procedures.rules.criteria import Criterion, CriterionKind, decimal_of
+from trading.procedures.rules.policies import Category, Method
 
 REFERENCE = "T-2026-7k3m9q2d"
 SEATS = ("m-4d8k2w9fz7qa", "m-6t1v3n8ryc0e", "m-9h5j7m2xbk3s", "m-c2p4g6d8w1vz", "m-f7n9q3r5t8yk")

@@ -9,6 +9,7 @@ from typing import Any
 from trading.kernel.credit_code import check_character
 from trading.kernel.roles import Actor, Role
 from trading.procedures.rules.lifecycle import Facts
+from trading.procedures.rules.policies import OPEN_TENDER_PERIODS
 from trading.procedures.rules.spec import parse_spec
 from trading.rulebook.calendar_days import published_calendar
 from trading.rulebook.keys import Regime
@@ -51,6 +52,7 @@ def facts(**changes: Any) -> Facts:
         "edition": NATIONAL,
         "regime": Regime.GP,
         "calendar": CALENDAR,
+        "periods": OPEN_TENDER_PERIODS,
         "drafted_by": "a-1",
         "close_at": CLOSE_AT,
         "ceiling": 100_000_00,

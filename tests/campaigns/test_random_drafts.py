@@ -25,6 +25,7 @@ from trading.procedures.rules.dates import Dates, Law
 from trading.procedures.rules.extension import MEASURED, usual_rule
 from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
 from trading.procedures.rules.lifecycle import Act, Facts, Guard, LotPhase, advance
+from trading.procedures.rules.policies import OPEN_TENDER_PERIODS
 from trading.procedures.rules.spec import ProcedureSpec
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import builtin
@@ -32,7 +33,7 @@ from trading.web import refusals
 
 COUNT = 10_000 if os.environ.get("MINGBIAO_CAMPAIGN") == "long" else 500
 SEED = 20_260_512
-LAW = Law(edition=NATIONAL, regime=Regime.GP, calendar=CALENDAR)
+LAW = Law(edition=NATIONAL, regime=Regime.GP, calendar=CALENDAR, periods=OPEN_TENDER_PERIODS)
 DAY = timedelta(days=1)
 ALL_YEAR = 366
 FIELD_OF = {
@@ -141,6 +142,7 @@ def published(spec: ProcedureSpec, at: int) -> RuleBroken | None:
         edition=NATIONAL,
         regime=Regime.GP,
         calendar=CALENDAR,
+        periods=OPEN_TENDER_PERIODS,
         drafted_by="a-1",
         close_at=spec.close,
         supply_ends_at=spec.supply_ends_at,

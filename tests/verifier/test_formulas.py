@@ -52,7 +52,15 @@ def story_of(golden: Golden) -> Story:
     told.record("evaluation.started", lots=[LOT], seats=seats)
     for name, found in golden.examined.items():
         outcome = "conforming" if found.exclusion is None else "invalid"
-        told.record("bid.examined", bid=name, step="conformity", outcome=outcome, preference=found.preference, **LOT)
+        units = golden_units(golden, name)
+        told.record(
+            "bid.examined",
+            **{**units, **LOT},
+            bid=name,
+            step="conformity",
+            outcome=outcome,
+            preference=found.preference,
+        )
     if golden.sheets:
         told.record("scores.opened", sheets=sorted(signed(told, golden)), **LOT)
     for seat in seats:
@@ -60,6 +68,13 @@ def story_of(golden: Golden) -> Story:
     body = golden.ranking().body(rules)
     told.record("bids.ranked", **{**deepcopy(body), "edition_sha256": edition})
     return told
+
+
+def golden_units(golden: Golden, name: str) -> dict[str, Any]:
+    """The deviations that the committee found of a bid; nothing where the documents quantify none."""
+    found = next(bid for bid in golden.bids if bid.bid == name).deviations
+    body = [{"id": each, "units": decimal_of(units)} for each, units in sorted(found.items())]
+    return {"deviations": body} if "factor" in golden.case else {}
 
 
 def signed(told: Story, golden: Golden) -> list[str]:

@@ -22,6 +22,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stu
 from wtforms.validators import DataRequired
 
 from trading.agency.rules.specification import Problem
+from trading.procedures.rules.catalogue import KINDS
 from trading.web.forms import Form
 from trading.web.locale import lazy as _
 from trading.web.locale import pick
@@ -46,6 +47,14 @@ _CODES: Final = {
     "not_whole_second": _("Choose one of the options"),
     "unknown": _("This value is not expected here"),
 }
+CATEGORIES: Final = {"goods": _("Goods"), "services": _("Services"), "works": _("Works")}
+METHODS: Final = {
+    "lowest_evaluated_price": _("Lowest evaluated price"),
+    "comprehensive_scoring": _("Comprehensive scoring"),
+    "consultation_scoring": _("Scoring after consultation"),
+    "lowest_price_evaluated_tl": _("Evaluated lowest price, with quantified deviations"),
+    "comprehensive_evaluation_tl": _("Comprehensive evaluation with a benchmark price"),
+}
 _OTHER: Final = _("This value does not fit; check it against the hint")
 _LONG: Final = {"rows": 14}
 _SHORT: Final = {"rows": 3}
@@ -61,6 +70,11 @@ class DraftForm(Form):
 class SubjectForm(DraftForm):
     """What is bought, by whom, under whose supervision."""
 
+    kind = RadioField(
+        _("Kind of procedure"),
+        choices=[SelectChoice(kind.code, "") for kind in KINDS],
+        validate_choice=False,
+    )
     title_zh = StringField(_("Title in Chinese"))
     title_en = StringField(_("Title in English"))
     buyer = SelectField(_("Buyer"), validate_choice=False)
@@ -86,7 +100,7 @@ class LotForm(DraftForm):
     title_en = StringField(_("Title in English"))
     category = RadioField(
         _("Kind"),
-        choices=[SelectChoice("goods", _("Goods")), SelectChoice("services", _("Services"))],
+        choices=[SelectChoice(name, label) for name, label in CATEGORIES.items()],
         validate_choice=False,
     )
     budget = StringField(_("Budget"), render_kw={"inputmode": "decimal"})
@@ -121,10 +135,7 @@ class MethodForm(DraftForm):
 
     method = RadioField(
         _("Award method"),
-        choices=[
-            SelectChoice("lowest_evaluated_price", _("Lowest evaluated price")),
-            SelectChoice("comprehensive_scoring", _("Comprehensive scoring")),
-        ],
+        choices=[SelectChoice(name, label) for name, label in METHODS.items()],
         validate_choice=False,
     )
     small_micro = StringField(
@@ -133,9 +144,32 @@ class MethodForm(DraftForm):
     consortium = StringField(
         _("Deduction for consortia and subcontracts with them, per cent"), render_kw={"inputmode": "decimal"}
     )
+    domestic = StringField(_("Deduction for domestic products, per cent"), render_kw=_DECIMAL)
     abnormal_mean = StringField(_("Below the mean of all conforming quotes, per cent of it"), render_kw=_DECIMAL)
     abnormal_second_lowest = StringField(_("Below the second lowest quote, per cent of it"), render_kw=_DECIMAL)
     abnormal_ceiling = StringField(_("Below the ceiling, per cent of it"), render_kw=_DECIMAL)
+    factors = TextAreaField(_("Quantified deviations, one a line"), render_kw=_SHORT)
+    benchmarks = SelectMultipleField(
+        _("Benchmark price"),
+        choices=[
+            SelectChoice("mean", _("Mean of the quotes, lowered by K")),
+            SelectChoice("composite", _("Ceiling lowered by K1 and mean of the quotes, by the weight w")),
+            SelectChoice("second_mean", _("Second mean: of the quotes near the mean of all")),
+            SelectChoice("median", _("Median of the quotes, lowered by K")),
+            SelectChoice("lowest", _("Lowest quote")),
+        ],
+        validate_choice=False,
+    )
+    reduction = StringField(_("K, per cent"))
+    ceiling_reduction = StringField(_("K1, per cent"))
+    ceiling_weight = StringField(_("Weight w of the ceiling, per cent"))
+    band = StringField(_("Width of the second mean, per cent of the mean"), render_kw=_DECIMAL)
+    trim = TextAreaField(_("Quotes left out of the mean, one rule a line"), render_kw=_SHORT)
+    above = StringField(_("Points lost for each per cent above the benchmark"), render_kw=_DECIMAL)
+    below = StringField(_("Points lost for each per cent below it"), render_kw=_DECIMAL)
+    floor = StringField(_("Fewest points of the price"), render_kw=_DECIMAL)
+    ties = StringField(_("What decides between equal totals, in order"))
+    technical = StringField(_("Technical criteria, by their short names"))
     criteria = FieldList(FormField(CriterionPart))
 
 

@@ -8,6 +8,8 @@ from trading.notices.queries.page import criterion_of
 from trading.notices.queries.values import File, Item, Lot, Page, Party, Schedule
 from trading.notices.rules.progress import LotState, timeline
 from trading.parties.queries import Organisation, organisations
+from trading.procedures.rules.catalogue import kind_of
+from trading.procedures.rules.formula_terms import formula_json
 from trading.procedures.rules.spec import LotSpec, ProcedureSpec, criteria_json, preference_json
 from trading.rulebook.model import Edition
 
@@ -18,7 +20,7 @@ def page_of(conn: Connection, spec: ProcedureSpec, edition: Edition, *, referenc
     return Page(
         reference=reference,
         kind=spec.kind,
-        regime="GP",
+        regime=kind_of(spec.kind, edition).regime.value,
         jurisdiction=spec.jurisdiction,
         edition_id=edition.id,
         edition_sha256=edition.digest.hex(),
@@ -74,6 +76,7 @@ def _lot(spec: ProcedureSpec, lot: LotSpec) -> Lot:
         category=lot.category.value,
         criteria=tuple(criterion_of(each) for each in criteria_json(lot) or ()),
         preference=preference_json(lot),
+        formula=None if lot.formula is None else formula_json(lot.formula),
         abnormal=None if lot.abnormal is None else lot.abnormal.to_json(),
     )
 

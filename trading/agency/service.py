@@ -22,6 +22,7 @@ from trading.agency.rules.specification import (
     Problem,
     close_of,
     issue_of,
+    kind_typed,
     questions_of,
     specification,
 )
@@ -40,11 +41,12 @@ from trading.kernel.roles import Actor
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import ProcedureRow
+from trading.procedures.rules.catalogue import kind_of
 from trading.procedures.rules.dates import Dates, Law, Refused
 from trading.procedures.rules.extension import MEASURED, usual_rule
 from trading.procedures.rules.spec import DocumentSpec, ProcedureSpec, parse_spec
-from trading.rulebook.keys import Regime
 from trading.rulebook.loader import edition_at
+from trading.rulebook.model import Edition
 from trading.storage.objects import ObjectStore
 
 MOST_DOCUMENTS = 50
@@ -68,9 +70,20 @@ class Checked:
         return [each for each in self.problems if each.step is step and (lot is None or each.lot in {lot, None})]
 
 
-def law_at(conn: Connection, at: int) -> Law:
-    """Return what dates of a new tender are held against at ``at`` (ms)."""
-    return Law(edition=edition_at(JURISDICTION, at), regime=Regime.GP, calendar=procedures.work_calendar(conn))
+def law_at(conn: Connection, code: str, at: int) -> Law:
+    """Return what dates of a new tender of a kind are held against at ``at`` (ms)."""
+    return _law(edition_at(JURISDICTION, at), code, conn)
+
+
+def law_of(conn: Connection, row: ProcedureRow, at: int) -> Law:
+    """Return what dates of a procedure are held against."""
+    return _law(procedures.edition_of(conn, row, at), row.kind, conn)
+
+
+def _law(edition: Edition, code: str, conn: Connection) -> Law:
+    kind = kind_of(code, edition)
+    calendar = procedures.work_calendar(conn)
+    return Law(edition=edition, regime=kind.regime, calendar=calendar, periods=kind.periods)
 
 
 def dates_of(spec: ProcedureSpec, at: int) -> Dates:
@@ -165,7 +178,7 @@ def drop_document(ledger: Ledger, draft: WorkingDraft, name: str) -> None:
 
 def check(conn: Connection, draft: WorkingDraft, at: int) -> Checked:
     """Hold a draft of a tender against form and law as of ``at`` (ms)."""
-    law = law_at(conn, at)
+    law = law_at(conn, kind_typed(draft.content), at)
     outcome = specification(
         draft.content,
         agency=draft.org_code,
@@ -299,11 +312,7 @@ def start_correction(ledger: Ledger, actor: Actor, reference: str) -> str:
 
 def corrected(conn: Connection, draft: WorkingDraft, row: ProcedureRow, at: int) -> Outcome:
     """Return the specification that a correction leaves in force, or what is amiss."""
-    law = Law(
-        edition=procedures.edition_of(conn, row, at),
-        regime=Regime(row.regime),
-        calendar=procedures.work_calendar(conn),
-    )
+    law = law_of(conn, row, at)
     return amending.amended(
         draft.content,
         parse_spec(loads_object(row.spec)),

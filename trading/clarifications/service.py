@@ -28,6 +28,7 @@ from trading.procedures import queries as procedures
 from trading.procedures import service as procedure_service
 from trading.procedures import store as rows
 from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.catalogue import kind_of
 from trading.procedures.rules.lifecycle import LotPhase, ProcedurePhase
 from trading.rulebook.keys import Key, Regime
 
@@ -203,4 +204,5 @@ def _require_lawful(
         edition=edition,
         regime=regime,
         calendar=procedure_service.work_calendar(uow.connection),
+        lead=kind_of(row.kind, edition).periods.lead,
     )

@@ -67,15 +67,28 @@ def _started(state: State, record: Mapping[str, Any]) -> None:
 def _examined(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
     state.row("examination", body["lot"], body["stage"], body["bid"], body["step"]).update(
-        outcome=body["outcome"], preference=body["preference"], reason=body["reason"], void=False
+        outcome=body["outcome"],
+        preference=body["preference"],
+        reason=body["reason"],
+        deviations=_stored(body),
+        void=False,
     )
 
 
 def _voted(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
     state.row("examination_vote", body["lot"], body["stage"], body["bid"], body["step"], body["seat"]).update(
-        outcome=body["outcome"], grants=body["grants"], reason=body["reason"], void=False
+        outcome=body["outcome"],
+        grants=body["grants"],
+        reason=body["reason"],
+        deviations=_stored(body),
+        void=False,
     )
+
+
+def _stored(body: Mapping[str, Any]) -> bytes | None:
+    """Return the deviations of a finding or vote as its row holds them."""
+    return dumps(body["deviations"]) if "deviations" in body else None
 
 
 def _asked(state: State, record: Mapping[str, Any]) -> None:

@@ -13,11 +13,13 @@ from trading.evaluation.rules.examination import Outcome
 from trading.evaluation.rules.sheets import COMMENT_LIMIT, Score, scored
 from trading.evaluation.service.examining import Opinion
 from trading.procedures.rules.criteria import Criterion, CriterionKind
+from trading.procedures.rules.formula_terms import DeviationFactor
 from trading.web.forms import Form, StepUpForm
 from trading.web.locale import lazy as _
 from trading.web.locale import pick
 
 _TEXT_LIMIT: Final = 4_000
+_UNITS: Final = "units_"  # before the name of a deviation
 _SUBJECTIVE: Final = {"inputmode": "decimal", "autocomplete": "off", "maxlength": 6, "class": "points"}
 
 
@@ -42,7 +44,24 @@ class OpinionForm(Form):
             outcome=Outcome(self.outcome.data),
             reason=self.reason.data or "",
             grants=bool(self.grants.data),
+            deviations={
+                field.name.removeprefix(_UNITS): field.data or "" for field in self if field.name.startswith(_UNITS)
+            },
         )
+
+    @property
+    def units(self) -> list[Any]:
+        """The fields of the quantified deviations."""
+        return [field for field in self if field.name.startswith(_UNITS)]
+
+
+def opinion_form(factors: Sequence[DeviationFactor]) -> OpinionForm:
+    """Return the form of a vote, with a field for the units of every deviation that the documents quantify (MET-05)."""
+    fields = {
+        f"{_UNITS}{each.id}": StringField(pick(each.title_zh, each.title_en), render_kw=_SUBJECTIVE) for each in factors
+    }
+    made: OpinionForm = type("OpinionForm", (OpinionForm,), fields)()
+    return made
 
 
 class WordsForm(Form):

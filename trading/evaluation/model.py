@@ -14,9 +14,12 @@ from trading.openings.model import Place
 _LOT: Final = frozenset({"lot", "stage"})
 
 
-def _kind(name: str, fields: str, zh: str, en: str, *, of_lot: bool = True) -> EventKind:
+def _kind(name: str, fields: str, zh: str, en: str, *, of_lot: bool = True, optional: str = "") -> EventKind:
     every = frozenset(fields.split()) | (_LOT if of_lot else frozenset())
-    return EventKind(name=name, fields=every, title_zh=zh, title_en=en)
+    return EventKind(name=name, fields=every, optional=frozenset(optional.split()), title_zh=zh, title_en=en)
+
+
+_DEVIATIONS: Final = "deviations"  # of lots whose documents quantify them (MET-05)
 
 
 EVENTS: Final = (
@@ -26,8 +29,14 @@ EVENTS: Final = (
     _kind("evaluation.resumed", "seats", "重新组建后恢复评标", "Evaluation resumed by a new committee", of_lot=False),
     _kind("time.asked", "round seat", "评委认为时间不够", "Member finds the time too short", of_lot=False),
     _kind("evaluation.extended", "asking members round", "评标时间延长", "Evaluation extended", of_lot=False),
-    _kind("bid.examined", "bid bidder outcome preference reason rule step", "审查结论", "Bid examined"),
-    _kind("bid.voted", "bid grants outcome reason seat step", "评委审查意见", "Member's vote on a bid"),
+    _kind(
+        *("bid.examined", "bid bidder outcome preference reason rule step", "审查结论", "Bid examined"),
+        optional=_DEVIATIONS,
+    ),
+    _kind(
+        *("bid.voted", "bid grants outcome reason seat step", "评委审查意见", "Member's vote on a bid"),
+        optional=_DEVIATIONS,
+    ),
     _kind("explanation.asked", "bid due_at triggers", "要求说明报价", "Explanation of a price asked for"),
     _kind("explanation.given", "bid text", "报价说明", "Explanation of a price"),
     _kind("sheet.signed", "reason seat second_factor sheet_commit version", "评分表签署", "Score sheet signed"),

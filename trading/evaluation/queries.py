@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from trading.audit.queries import entry_by_id
-from trading.evaluation.rules.examination import Finding, Outcome, Step, Vote
+from trading.evaluation.rules.examination import Finding, Outcome, Step, Vote, read_deviations
 from trading.evaluation.rules.finding import packed
 from trading.evaluation.rules.sheets import Score
 from trading.evaluation.tables import (
@@ -171,14 +171,16 @@ def findings_of(conn: Connection, place: Place) -> list[FindingRow]:
     query = select(examination).where(*_here(examination, place))
     return [
         FindingRow(
-            finding=Finding(
-                bid=row.bid_reference, step=Step(row.step), outcome=Outcome(row.outcome), preference=row.preference
-            ),
+            finding=Finding(bid=row.bid_reference, step=Step(row.step), preference=row.preference, **_found(row)),
             reason=row.reason,
             void=row.void,
         )
         for row in conn.execute(query.order_by(examination.c.bid_reference, examination.c.step))
     ]
+
+
+def _found(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row of findings or votes
+    return {"deviations": read_deviations(row.deviations), "outcome": Outcome(row.outcome)}
 
 
 def votes_of(conn: Connection, place: Place, step: Step) -> dict[str, dict[str, Vote]]:
@@ -188,7 +190,7 @@ def votes_of(conn: Connection, place: Place, step: Step) -> dict[str, dict[str, 
     )
     found: dict[str, dict[str, Vote]] = {}
     for row in conn.execute(query.order_by(examination_vote.c.bid_reference, examination_vote.c.seat)):
-        vote = Vote(seat=row.seat, outcome=Outcome(row.outcome), grants=row.grants, reason=row.reason or "")
+        vote = Vote(seat=row.seat, grants=row.grants, reason=row.reason or "", **_found(row))
         found.setdefault(row.bid_reference, {})[row.seat] = vote
     return found
 

@@ -77,6 +77,7 @@ examination = _recorded(
     Column("outcome", Text, nullable=False),  # conforming, invalid
     Column("preference", Text, nullable=True),  # small_micro, consortium
     Column("reason", Text, nullable=True),
+    Column("deviations", LargeBinary, nullable=True),  # canonical JSON, as in the body of bid.examined (MET-05)
     Column("void", Boolean, nullable=False),  # found by a majority of which a member was replaced (EXP-17)
     UniqueConstraint("procedure_id", "lot", "stage", "bid_reference", "step"),
 )
@@ -90,6 +91,7 @@ examination_vote = _recorded(
     Column("outcome", Text, nullable=False),
     Column("grants", Boolean, nullable=False),
     Column("reason", Text, nullable=True),
+    Column("deviations", LargeBinary, nullable=True),
     Column("void", Boolean, nullable=False),
     UniqueConstraint("procedure_id", "lot", "stage", "bid_reference", "step", "seat"),
 )

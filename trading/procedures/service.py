@@ -276,17 +276,19 @@ def step(
         NotPermitted: The act is not for the actor's roles in this procedure.
     """
     edition = edition_of(conn, row, at)
+    kind = kind_of(row.kind, edition)
     known = Facts(
         at=at,
         edition=edition,
         regime=Regime(row.regime),
         calendar=work_calendar(conn),
+        periods=kind.periods,
         drafted_by=actor.account if has_drafted(conn, row, actor) else row.drafted_by,
     )
     if lot is not None:
         known = replace(known, ceiling=lot.ceiling, close_at=lot.close_at, terms=declared_lot(row, lot.number))
     phase = ProcedurePhase(row.phase) if lot is None else LotPhase(lot.phase)
-    return advance(kind_of(row.kind, edition), phase, act, _in(row, actor, supplier), replace(known, **facts))
+    return advance(kind, phase, act, _in(row, actor, supplier), replace(known, **facts))
 
 
 def has_drafted(conn: Connection, row: ProcedureRow, actor: Actor) -> bool:

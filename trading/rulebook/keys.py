@@ -23,6 +23,10 @@ class Key(StrEnum):
 
     BID_PREPARATION_MIN = "tender.bid_preparation_min"
     DOCUMENTS_SUPPLY_MIN = "documents.supply_min_gp"
+    DOCUMENTS_SUPPLY_MIN_TL = "documents.supply_min_tl"
+    CONSULTATION_RESPONSE_MIN = "consultation.response_min"
+    CONSULTATION_LEAD = "clarification.lead_consultation"
+    OBJECTION_ANSWER_TL = "objection.answer_within_tl"
     NOTICE_PERIOD = "notice.tender_period_gp"
     CLARIFICATION_LEAD = "clarification.lead_tender"
     EXTENSION = "extension.extend"
@@ -97,6 +101,7 @@ class Key(StrEnum):
     SME_CONSORTIUM_MAX = "sme.discount_consortium_max"
     SCORE_DECIMALS = "evaluation.score_decimals"
     OUTLIER_SHARE = "evaluation.outlier_share"
+    CANDIDATES_DISPLAY_TL = "candidates.display_tl"
     AWARD_REPORT_WITHIN = "award.agency_report_to_buyer_within"
     AWARD_DECIDE_WITHIN = "award.buyer_decide_within"
     RESULT_NOTICE_WITHIN = "result_notice.within"

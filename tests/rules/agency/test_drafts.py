@@ -12,17 +12,17 @@ import pytest
 from tests.build.tenders import CALENDAR, CLOSE_AT, NATIONAL, code, item, lot, ms, spec
 from trading.agency.rules import amending
 from trading.agency.rules.comparison import differences
-from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, Content, Step, new_content
+from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, TRIM_SAMPLE, Content, Step, new_content
 from trading.agency.rules.specification import Outcome, specification
 from trading.agency.rules.tasks import Standing, tasks
 from trading.procedures.rules.abnormal_shares import AbnormalShares
 from trading.procedures.rules.dates import Law
 from trading.procedures.rules.extension import MEASURED, ExtensionRule, usual_rule
-from trading.procedures.rules.policies import Method
+from trading.procedures.rules.policies import OPEN_TENDER_PERIODS, Method
 from trading.procedures.rules.spec import DocumentSpec, parse_spec
 from trading.rulebook.keys import Regime
 
-LAW = Law(edition=NATIONAL, regime=Regime.GP, calendar=CALENDAR)
+LAW = Law(edition=NATIONAL, regime=Regime.GP, calendar=CALENDAR, periods=OPEN_TENDER_PERIODS)
 FILE = DocumentSpec(name="b.pdf", sha256="ab" * 32, size=1, media="application/pdf")
 
 
@@ -242,3 +242,65 @@ def test_the_sample_of_bands_is_one() -> None:
     assert found is not None
     assert found.lots[0].criteria is not None
     assert [band.points for band in found.lots[0].criteria[0].bands] == ["2", "5"]
+
+
+def works(**changes: Any) -> Content:
+    typed = with_lot(
+        category="works",
+        method="comprehensive_evaluation_tl",
+        benchmarks=["mean", "median"],
+        reduction="1, 2，3.5",
+        above="1.2",
+        below="0.8",
+        trim=TRIM_SAMPLE,
+        technical="plan",
+        criteria=[{**CRITERION, "id": "price", "kind": "price", "max": "100", "step": "0"}],
+        **changes,
+    )
+    typed["lots"][0]["criteria"][0] |= dict.fromkeys(("title_zh", "title_en", "text_zh", "text_en"), "x")
+    typed["subject"]["kind"] = "works_tender_tl"
+    return typed
+
+
+def test_a_works_tender_is_typed_with_its_benchmark_and_coefficients() -> None:  # MET-06
+    found = outcome(works()).spec
+    assert found is not None
+    assert found.kind == "works_tender_tl"
+    formula = found.to_json()["lots"][0]["formula"]
+    assert (formula["benchmarks"], formula["reduction"]) == (["mean", "median"], ["1", "2", "3.5"])
+    assert formula["trim"] == [
+        {"highest": 1, "lowest": 0, "quotes": 5},
+        {"highest": 1, "lowest": 1, "quotes": 7},
+    ]
+    assert (formula["ties"], formula["floor"]) == (["price", "technical"], "0")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"benchmarks": []}, "benchmarks"),
+        ({"benchmarks": ["guess"]}, "benchmarks"),
+        ({"reduction": "one"}, "reduction"),
+        ({"trim": "5 1 0"}, "trim"),
+        ({"above": "steep"}, "above"),
+        ({"ties": "price, luck"}, "ties"),
+    ],
+)
+def test_a_parameter_that_cannot_be_read_is_told_at_its_field(changes: dict[str, Any], field: str) -> None:
+    assert (Step.METHOD, 0, field) in {each[:3] for each in problems(works() | {"lots": _changed(changes)})}
+
+
+def _changed(changes: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**works()["lots"][0], **changes}]
+
+
+def test_a_draft_without_a_kind_is_of_the_first_one() -> None:
+    typed = content()
+    del typed["subject"]["kind"]
+    found = outcome(typed).spec
+    assert found is not None
+    assert found.kind == "open_tender_gp"
+    typed["subject"]["kind"] = "beauty_contest"
+    again = outcome(typed).spec
+    assert again is not None
+    assert again.kind == "open_tender_gp"

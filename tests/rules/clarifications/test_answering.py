@@ -11,7 +11,7 @@ from tests.build.tenders import CALENDAR, NATIONAL, ms
 from trading.clarifications.rules import answering
 from trading.clarifications.rules.answering import Content, Effect
 from trading.kernel.errors import RuleBroken
-from trading.rulebook.keys import Regime
+from trading.rulebook.keys import Key, Regime
 
 CLOSE = ms("2026-03-31 10:00:00")
 CONTENT = Content(
@@ -59,7 +59,7 @@ def test_no_answer_at_the_deadline() -> None:
 @pytest.mark.parametrize("effect", Effect)
 def test_what_may_affect_bids_is_published_fifteen_days_before(effect: Effect) -> None:
     content = replace(CONTENT, effect=effect, notice=2 if effect is Effect.AMENDS else None)
-    rules = {"edition": NATIONAL, "regime": Regime.GP, "calendar": CALENDAR}
+    rules = {"edition": NATIONAL, "regime": Regime.GP, "calendar": CALENDAR, "lead": Key.CLARIFICATION_LEAD}
     answering.require_lead(content, at=ms("2026-03-16 23:59:59"), closes_at=CLOSE, **rules)  # type: ignore[arg-type]
     late = ms("2026-03-17 00:00:00")
     if effect is not Effect.AFFECTS:

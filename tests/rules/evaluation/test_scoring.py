@@ -14,11 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.build.scores import CRITERIA, PREFERENCE, bid, rules, sheet
-from trading.evaluation.rules.examination import Examined, Finding, Outcome, Step, evaluated_price, examined_of
+from tests.build.tenders import NATIONAL
+from trading.evaluation.rules.examination import (
+    Examined,
+    Finding,
+    Outcome,
+    Step,
+    evaluated_price,
+    examined_of,
+    is_domestic,
+)
 from trading.evaluation.rules.ranking import OpenedBid, Ranking, rank
 from trading.evaluation.rules.scoring import Sheet, price_points, total_scores
 from trading.kernel import canonical
 from trading.procedures.rules.policies import Method
+from trading.rulebook.keys import Regime
 
 VECTOR: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "ranking.json").read_text())["scoring"]
 SEATS = ("m-a", "m-b", "m-c", "m-d", "m-e")
@@ -193,3 +203,13 @@ def test_a_lower_price_never_scores_less(field: list[tuple[int, list[Fraction]]]
     own = f"b-{place + 1}"
     assert after[own].score >= before[own].score
     assert all(after[bid_].score <= before[bid_].score for bid_ in before if bid_ != own)
+
+
+@pytest.mark.parametrize(
+    ("share", "counts"),
+    [("79.99", False), ("80", True), ("80.01", True), ("100", True), ("100.01", False), ("eighty", False), (80, False)],
+)
+def test_all_products_are_domestic_from_the_share_of_the_edition_on(share: object, counts: bool) -> None:  # noqa: FBT001 - PRF-06
+    assert is_domestic({"domestic_share": share}, NATIONAL, Regime.GP) is counts
+    assert not is_domestic({}, NATIONAL, Regime.GP)
+    assert not is_domestic({"domestic_share": share}, NATIONAL, Regime.TL)  # the rule is of government procurement

@@ -13,7 +13,6 @@ from tests.build.tenders import NATIONAL, REVIEWER, facts, lot, spec
 from trading.kernel.errors import RuleBroken
 from trading.procedures.rules import guards
 from trading.procedures.rules.criteria import (
-    Category,
     Criterion,
     CriterionKind,
     Preference,
@@ -22,7 +21,7 @@ from trading.procedures.rules.criteria import (
     require_lawful_tree,
 )
 from trading.procedures.rules.fields import InvalidFields
-from trading.procedures.rules.policies import Method
+from trading.procedures.rules.policies import Category, Method
 from trading.procedures.rules.spec import LotSpec, parse_spec
 from trading.rulebook.keys import Regime
 

@@ -12,7 +12,7 @@ from tests.build.tenders import NATIONAL, REPLAY, REVIEWER, facts, lot, spec
 from trading.kernel.errors import RuleBroken
 from trading.procedures.rules import guards
 from trading.procedures.rules.abnormal_shares import AbnormalShares, require_lawful_shares
-from trading.procedures.rules.criteria import Category, Preference, require_lawful_deduction, require_lawful_tree
+from trading.procedures.rules.criteria import Preference, require_lawful_deduction, require_lawful_tree
 from trading.procedures.rules.fields import InvalidFields
 from trading.procedures.rules.formula_law import require_lawful_formula
 from trading.procedures.rules.formula_terms import (
@@ -26,7 +26,7 @@ from trading.procedures.rules.formula_terms import (
     Trim,
     formula_json,
 )
-from trading.procedures.rules.policies import Method
+from trading.procedures.rules.policies import Category, Method
 from trading.procedures.rules.spec import parse_spec
 from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition

@@ -30,6 +30,7 @@ from trading.procedures.rules.catalogue import KINDS, kind_of
 from trading.procedures.rules.failure import failure_after_opening, failure_at_close
 from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
 from trading.procedures.rules.lifecycle import Act, Facts, Guard, LotPhase, ProcedurePhase, advance
+from trading.procedures.rules.policies import CONSULTATION_PERIODS
 from trading.procedures.rules.silence import silence_ends
 from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Edition, Parameter
@@ -82,6 +83,19 @@ def test_a_deadline_that_reaches_an_unknown_year_is_refused() -> None:  # TIM-07
         "calendar.missing",
         "TIM-07",
     )
+
+
+@pytest.mark.parametrize(
+    ("close_at", "expected"),
+    [
+        (ms("2026-03-12 00:00:00") - SECOND, ("deadline.too_early", "DOC-22")),
+        (ms("2026-03-12 00:00:00"), None),
+        (ms("2026-03-12 00:00:00") + SECOND, None),
+    ],
+)
+def test_first_responses_of_a_consultation_have_ten_days(close_at: int, expected: tuple[str, str] | None) -> None:
+    given = facts(close_at=close_at, periods=CONSULTATION_PERIODS)  # DOC-22, counted from Monday 2 March
+    assert refusal(guards.require_lawful_deadline, given) == expected
 
 
 SUPPLY_END = ms("2026-03-10 00:00:00")  # five working days after Monday 2 March
@@ -335,7 +349,7 @@ def test_a_whole_procedure() -> None:
 
 def test_catalogue() -> None:  # MTD-01
     assert kind_of("open_tender_gp", NATIONAL) is OPEN_TENDER_GP
-    assert {kind.code for kind in KINDS} == {"open_tender_gp"}
+    assert {kind.code for kind in KINDS} == {"open_tender_gp", "works_tender_tl"}
     with pytest.raises(NotFound):
         kind_of("beauty_contest", NATIONAL)
     empty = Edition(id="x.1", jurisdiction="x", title_zh="x", title_en="x", parameters={})

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from tests.build.scores import PREFERENCE
 from tests.support.market import LOT, STAGE
 from tests.support.sitting import PRICES, SEATS, SPARE, Sitting, committee, seat_everybody
 from trading.audit.replay import Mismatch, replay
@@ -17,12 +19,16 @@ from trading.audit.tables import audit_entry
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.demo import cast
 from trading.evaluation import service
+from trading.evaluation.rules import scoring
 from trading.evaluation.rules.examination import Step
+from trading.evaluation.rules.recheck import Ground
 from trading.evaluation.rules.sheets import Score
+from trading.evaluation.service.state import open_sheets
 from trading.experts.rules.composition import Committee
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
+from trading.procedures.rules.criteria import decimal_of
 
 
 def refusal(act: Callable[[], object]) -> tuple[str, str | None]:
@@ -425,3 +431,41 @@ def test_the_last_two_who_sign_at_once_open_the_scores_once(sitting: Sitting) ->
     assert len(bodies(sitting, "scores.opened")) == 1
     assert len(bodies(sitting, "report.drafted")) == 1
     assert mismatches(sitting) == []
+
+
+def test_a_wrong_sum_stops_the_report_and_stands_on_the_recheck(
+    sitting: Sitting, monkeypatch: pytest.MonkeyPatch
+) -> None:  # B10.6, 87-64 item 1
+    sitting.examine()
+
+    def wrong(value: Fraction) -> str:
+        return decimal_of(value + 1)
+
+    for seat in SEATS[:-1]:
+        sitting.type(seat)
+        sitting.sign(seat)
+    sitting.type(SEATS[-1])
+    with monkeypatch.context() as broken:
+        broken.setattr(scoring, "decimal_of", wrong)
+        sitting.sign(SEATS[-1])
+        with sitting.ledger.read() as conn:
+            doubts = sitting.state().doubts(open_sheets(conn, sitting.state().place))
+        assert {each.ground for each in doubts} == {Ground.SUM}
+        assert len(doubts) == len(sitting.bids) * 2  # every criterion that members score
+        assert bodies(sitting, "report.drafted") == []
+    with sitting.ledger.read() as conn:  # control: the sums of the platform add up
+        assert sitting.state().doubts(open_sheets(conn, sitting.state().place)) == []
+
+
+def test_domestic_products_are_claimed_by_share_where_the_notice_grants_them(sitting: Sitting) -> None:  # PRF-06
+    state, bid = sitting.state(), sitting.bids["qinghe"]
+    granting = replace(PREFERENCE, domestic="20")
+
+    def claimed(share: str, *, granted: bool = True) -> str | None:
+        terms = {"domestic_share": share, "sme": "small_micro"}
+        rules = replace(state.rules, preference=granting if granted else PREFERENCE)
+        return replace(state, rules=rules, prices={**state.prices, bid: {"terms": terms}}).claimed(bid)
+
+    assert claimed("80") == "small_micro+domestic"
+    assert claimed("79.99") == "small_micro"
+    assert claimed("80", granted=False) == "small_micro"

@@ -24,6 +24,9 @@ class Step(StrEnum):
     DOCUMENTS = "documents"
 
 
+#: The kind of a draft in which none was chosen.
+USUAL_KIND: Final = "open_tender_gp"
+
 _LOT: Final[Mapping[str, Any]] = {
     "title_zh": "",
     "title_en": "",
@@ -37,9 +40,22 @@ _LOT: Final[Mapping[str, Any]] = {
     "criteria": [],
     "small_micro": "",
     "consortium": "",
+    "domestic": "",
     "abnormal_mean": "",
     "abnormal_second_lowest": "",
     "abnormal_ceiling": "",
+    "factors": "",
+    "benchmarks": [],
+    "reduction": "",
+    "ceiling_reduction": "",
+    "ceiling_weight": "",
+    "band": "",
+    "trim": "",
+    "above": "",
+    "below": "",
+    "floor": "",
+    "ties": "price, technical",
+    "technical": "",
 }
 ITEM: Final[Mapping[str, str]] = {"code": "", "name_zh": "", "name_en": "", "quantity": "", "unit": ""}
 CRITERION: Final[Mapping[str, str]] = {
@@ -53,6 +69,12 @@ CRITERION: Final[Mapping[str, str]] = {
     "text_en": "",
     "bands": "",
 }
+#: How quantified deviations are typed: name, unit, value of each unit, both texts.
+FACTORS_SAMPLE: Final = """payment | percent | 0.5 | 付款每提前一个月 | each month of earlier payment
+delay | amount | 20000 | 工期每延长一日 | each day of a later completion"""
+#: How the table of what a mean leaves out is typed: from so many quotes on, so many highest and lowest.
+TRIM_SAMPLE: Final = """5: 1, 0
+7: 1, 1"""
 #: How intervals of an objective criterion are typed: from, to, points, both texts; the last one has no end.
 BANDS_SAMPLE: Final = """0-12: 2 | 质保不足十二个月 | warranty under twelve months
 12-: 5 | 质保十二个月以上 | warranty of twelve months or more"""
@@ -84,6 +106,7 @@ def new_content() -> Content:
     """Return an empty draft with one lot and the headings that a notice needs (NOT-04)."""
     return {
         "subject": {
+            "kind": USUAL_KIND,
             "title_zh": "",
             "title_en": "",
             "text_zh": _TEXT_ZH,

@@ -11,18 +11,21 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from trading.agency.rules.content import Content, Step
+from trading.agency.rules.content import USUAL_KIND, Content, Step
+from trading.agency.rules.formulas import formula_field, typed_formula
 from trading.kernel.calendar import WorkCalendar
 from trading.kernel.errors import InvalidInput
 from trading.kernel.money import Money
 from trading.procedures.rules.abnormal_shares import AbnormalShares
+from trading.procedures.rules.catalogue import KINDS as KIND_VALUES
 from trading.procedures.rules.extension import ExtensionRule
 from trading.procedures.rules.fields import InvalidFields
+from trading.procedures.rules.policies import Method
 from trading.procedures.rules.spec import DocumentSpec, ProcedureSpec, Windows, parse_spec
 
-KIND: Final = "open_tender_gp"
 JURISDICTION: Final = "cn"
-SCORING: Final = "comprehensive_scoring"
+KINDS: Final = frozenset(kind.code for kind in KIND_VALUES)
+_SCORED: Final = frozenset(method.value for method in Method if method.scored)
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])\Z")
 _DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?\Z")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}\Z")
@@ -79,18 +82,24 @@ def specification(
         "extension_rule": _extension(content["dates"], usual),
         "intake": content["dates"].get("intake") == "yes",
         "jurisdiction": JURISDICTION,
-        "kind": KIND,
+        "kind": kind_typed(content),
         "lots": [_lot(lot, str(place + 1)) for place, lot in enumerate(content["lots"])],
         "questions_until": None if close is None else cutoff(close, questions_of(content)),
         "sealing": _sealing(content["sealing"]),
         "supply_ends_at": supply_end_of(content, calendar),
         "windows": {name: getattr(Windows(), name) for name in Windows.__slots__},
-        **content["subject"],
+        **{name: text for name, text in content["subject"].items() if name != "kind"},
     }
     try:
         return Outcome(spec=parse_spec(value), problems=())
     except InvalidFields as invalid:
         return Outcome(spec=None, problems=tuple(located(error.path, error.code) for error in invalid.errors))
+
+
+def kind_typed(content: Content) -> str:
+    """Return the kind that was chosen; drafts older than the choice are of the first."""
+    chosen = content["subject"].get("kind") or USUAL_KIND
+    return chosen if chosen in KINDS else USUAL_KIND
 
 
 def _sorted(documents: Iterable[DocumentSpec]) -> list[DocumentSpec]:
@@ -160,12 +169,16 @@ def _plain(quantity: str) -> str:
 
 
 def _lot(lot: Mapping[str, Any], number: str) -> dict[str, Any]:
-    scoring = lot["method"] == SCORING
+    scoring = lot["method"] in _SCORED
+    formula = typed_formula(lot)
     budget, ceiling = (amount(lot[name], lot["currency"]) for name in ("budget", "ceiling"))
     preference = {name: lot[name].strip() for name in ("small_micro", "consortium")}
+    domestic = lot.get("domestic", "").strip()
+    granted = (*preference.values(), domestic)
     shares = {name: lot.get(f"abnormal_{name}", "").strip() for name in AbnormalShares.__slots__}
     return {
         **({"abnormal": shares} if any(shares.values()) else {}),
+        **({} if formula is None else {"formula": formula}),
         "budget": budget,
         "category": lot["category"],
         # The documents set no ceiling: then the budget is the ceiling (DOC-09).
@@ -175,7 +188,7 @@ def _lot(lot: Mapping[str, Any], number: str) -> dict[str, Any]:
         "items": [{**item, "quantity": _plain(item["quantity"])} for item in lot["items"]],
         "lot": number,
         "method": lot["method"],
-        "preference": preference if any(preference.values()) else None,
+        "preference": {**preference, **({"domestic": domestic} if domestic else {})} if any(granted) else None,
         "tie_rule": lot["tie_rule"],
         "title_en": lot["title_en"],
         "title_zh": lot["title_zh"],
@@ -215,7 +228,7 @@ def _extension(typed: Mapping[str, Any], usual: ExtensionRule) -> dict[str, Any]
     return {**usual.to_json(), **chosen, **({} if extend_ms is None else {"extend_ms": extend_ms})}
 
 
-_SUBJECT: Final = frozenset({"title_zh", "title_en", "text_zh", "text_en", "buyer", "agency", "supervisor"})
+_SUBJECT: Final = frozenset({"kind", "title_zh", "title_en", "text_zh", "text_en", "buyer", "agency", "supervisor"})
 _DATES: Final[Mapping[str, str]] = {
     "close": "close_day",
     "supply_ends_at": "supply_day",
@@ -223,7 +236,7 @@ _DATES: Final[Mapping[str, str]] = {
     "questions_until": "questions_day",
 }
 _EXTENSION: Final[Mapping[str, str]] = {"extend_ms": "extend_minutes"}
-_METHOD: Final = frozenset({"abnormal", "category", "criteria", "method", "preference", "tie_rule"})
+_METHOD: Final = frozenset({"abnormal", "category", "criteria", "formula", "method", "preference", "tie_rule"})
 
 
 def located(path: str, code: str) -> Problem:
@@ -250,6 +263,8 @@ def _lot_field(rest: Sequence[str]) -> str:
     """Return the field of a lot as the form calls it: bands are typed as lines of one field."""
     if rest[0] == "preference":
         return rest[-1]
+    if rest[0] == "formula":
+        return formula_field(rest[1:])
     if rest[0] == "abnormal":
         return "_".join(rest)
     if len(rest) > 3 and rest[2] == "bands":  # noqa: PLR2004 - criteria.<place>.bands.<place>…

@@ -97,7 +97,7 @@ def _of_lot(
         start = started.get(kind or "")
         due = None if key is None or start is None else _end(start, key, edition, regime, calendar)
         found.append(Task(name=name, lot=lot.number, due_at=due, rule=rule))
-    signed = started.get("contract.signed")
+    signed = started.get("contract.signed") if edition.has(Key.CONTRACT_FILE_WITHIN, regime) else None
     if signed is not None and "contract.filed" not in started:
         due = _end(signed, Key.CONTRACT_FILE_WITHIN, edition, regime, calendar)
         found.append(Task(name="file_contract", lot=lot.number, due_at=due, rule="CON-03"))
@@ -105,7 +105,9 @@ def _of_lot(
 
 
 def _end(start: int, key: Key, edition: Edition, regime: Regime, calendar: WorkCalendar) -> int | None:
-    """Return when a legal time ends; None if the calendar does not reach so far (TIM-07)."""
+    """Return when a legal time ends; None if the law has none, or the calendar does not reach so far (TIM-07)."""
+    if not edition.has(key, regime):
+        return None
     try:
         return calendar.end_of_period(start, edition.days(key, regime))
     except RuleBroken:

@@ -39,8 +39,6 @@ from trading.procedures.queries import ProcedureRow
 from trading.procedures.rules.amendment import Amendment, amend
 from trading.procedures.rules.dates import Law
 from trading.procedures.rules.spec import ProcedureSpec, parse_spec
-from trading.procedures.service import edition_of, work_calendar
-from trading.rulebook.keys import Key, Regime
 from trading.web.locale import gettext as _
 from trading.web.permissions import allow, current_actor
 
@@ -67,7 +65,7 @@ def correction(draft_id: str) -> Page | Response:
     draft = _correction(draft_id)
     with reading() as (conn, at):
         row = own_procedure(conn, draft.reference or "")
-        law = _law(conn, row, at)
+        law = service.law_of(conn, row, at)
         files = queries.documents_of(conn, draft.id)
     typed = draft.content
     form = CorrectionForm(
@@ -95,10 +93,6 @@ def _correction(draft_id: str) -> WorkingDraft:
     if draft.purpose != AMENDMENT or draft.state == "closed":
         raise NotFound(draft_id)
     return draft
-
-
-def _law(conn: Connection, row: ProcedureRow, at: int) -> Law:
-    return Law(edition=edition_of(conn, row, at), regime=Regime(row.regime), calendar=work_calendar(conn))
 
 
 def _typed(form: CorrectionForm, draft: WorkingDraft) -> dict[str, Any]:
@@ -135,7 +129,7 @@ def compare_correction(draft_id: str) -> Page | Response:
     with reading() as (conn, at):
         row = own_procedure(conn, draft.reference or "")
         spec = _complete(conn, draft, row, at)
-        law = _law(conn, row, at)
+        law = service.law_of(conn, row, at)
     if spec is None:
         return redirect(url_for("agency.correction", draft_id=draft_id), HTTPStatus.SEE_OTHER)
     found, told = _amendment(draft, row, spec)
@@ -170,7 +164,7 @@ def _compared(found: Amendment) -> list[tuple[Change, Any]]:
 
 def _effect(found: Amendment, law: Law, spec: ProcedureSpec, at: int) -> dict[str, Any]:
     """Return whether the change may affect bids, the days that then have to be left, and the deadline they allow."""
-    lead = law.edition.calendar_days(Key.CLARIFICATION_LEAD, law.regime)
+    lead = law.edition.calendar_days(law.periods.lead, law.regime)
     try:
         lawful = shifted_deadline(at, spec.close, lead, law.calendar)
     except RuleBroken as refusal:

@@ -12,7 +12,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stu
 from trading.agency import service
 from trading.agency.forms import DatesForm, plain, refuse_dates, texts_of
 from trading.agency.rules.content import Content, Step
-from trading.agency.rules.specification import close_of, issue_of
+from trading.agency.rules.specification import close_of, issue_of, kind_typed
 from trading.agency.views.blueprint import blueprint, day_choice, own_draft, page, reading, refusal_text, runtime
 from trading.agency.views.drafts import Page, keep, save
 from trading.kernel.errors import RuleBroken
@@ -43,7 +43,7 @@ def dates(draft_id: str) -> Page | Response:
     """Choose the dates; everything follows from the planned day of publication."""
     draft = own_draft(draft_id)
     with reading() as (conn, at):
-        law = service.law_at(conn, at)
+        law = service.law_at(conn, kind_typed(draft.content), at)
     typed = draft.content["dates"]
     minutes = typed.get("extend_minutes") or str(usual_rule(law.edition, law.regime, MEASURED).extend_ms // _MINUTE_MS)
     has_intake = runtime().intake is not None

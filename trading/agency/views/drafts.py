@@ -12,17 +12,18 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stu
 from trading.agency import queries, service
 from trading.agency.forms import ActForm, SealingForm, SubjectForm, attach, texts_of
 from trading.agency.queries import Choice, WorkingDraft
-from trading.agency.rules.content import Content, Step
+from trading.agency.rules.content import USUAL_KIND, Content, Step
 from trading.agency.service import Checked
 from trading.agency.views.blueprint import blueprint, own_draft, page, reading, refusal_text, runtime
 from trading.kernel.errors import Conflict, RuleBroken
 from trading.kernel.roles import Role
+from trading.procedures.rules.catalogue import KINDS
 from trading.web.forms import Form
 from trading.web.locale import gettext as _
 from trading.web.locale import pick
 from trading.web.permissions import allow, current_actor
 
-SUBJECT = ("title_zh", "title_en", "buyer", "supervisor", "text_zh", "text_en")
+SUBJECT = ("kind", "title_zh", "title_en", "buyer", "supervisor", "text_zh", "text_en")
 SEALING = ("n", "k", "bidder_factor")
 Page = tuple[str, HTTPStatus]
 
@@ -69,7 +70,9 @@ def step_states(draft: WorkingDraft, checked: Checked) -> list[tuple[Step, int |
 def subject(draft_id: str) -> Page | Response:
     """What is bought, by whom, under whose supervision."""
     draft = own_draft(draft_id)
-    form = SubjectForm(data={**draft.content["subject"], "version": draft.version})
+    typed = {"kind": USUAL_KIND, **draft.content["subject"]}
+    form = SubjectForm(data={**typed, "version": draft.version})
+    form.kind.choices = [SelectChoice(kind.code, pick(kind.title_zh, kind.title_en)) for kind in KINDS]
     with reading() as (conn, _at):
         form.buyer.choices = options(queries.organisations_as(conn, "buyer"))
         form.supervisor.choices = options(queries.organisations_as(conn, "supervisor"))

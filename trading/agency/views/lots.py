@@ -9,22 +9,28 @@ from typing import Any
 
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than it
 
 from trading.agency import service
-from trading.agency.forms import ActForm, LotForm, MethodForm, rows_of, texts_of
+from trading.agency.forms import CATEGORIES, METHODS, ActForm, LotForm, MethodForm, rows_of, texts_of
 from trading.agency.queries import WorkingDraft
-from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, ITEM, Step, new_lot
+from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, FACTORS_SAMPLE, ITEM, TRIM_SAMPLE, Step, new_lot
+from trading.agency.rules.specification import kind_typed
 from trading.agency.views.blueprint import blueprint, many_fields, own_draft, page, runtime
 from trading.agency.views.drafts import Page, keep, save
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Role
+from trading.procedures.rules.catalogue import KINDS
+from trading.procedures.rules.lifecycle import ProcedureKind
 from trading.web.forms import Form
 from trading.web.permissions import allow, current_actor
 
 LOT = ("title_zh", "title_en", "category", "budget", "ceiling")
 METHOD = (
-    *("method", "small_micro", "consortium"),
+    *("method", "small_micro", "consortium", "domestic"),
     *("abnormal_mean", "abnormal_second_lowest", "abnormal_ceiling"),
+    *("factors", "reduction", "ceiling_reduction", "ceiling_weight", "band", "trim"),
+    *("above", "below", "floor", "ties", "technical"),
 )
 MOST_ROWS = 200
 ADD = "add"  # name of the button that keeps what was typed and shows one more row
@@ -94,6 +100,7 @@ def lot(draft_id: str, number: int) -> Page | Response:
     typed = _lot_of(draft, number)
     rows = [*typed["items"], dict(ITEM)]
     form = LotForm(data={**typed, "items": rows, "version": draft.version})
+    form.category.choices = [SelectChoice(each, CATEGORIES[each]) for each in _kind_of(draft).selection.categories]
     done = _kept(form, draft, number, _ITEMS)
     return done if done is not None else page("lot.html", form, draft=draft, number=number, act=ActForm(prefix="act"))
 
@@ -103,7 +110,9 @@ def _kept(form: Form, draft: WorkingDraft, number: int, part: _Part) -> Response
     if not form.validate_on_submit():
         return None
     rows: Any = form[part.rows]
-    values = {**texts_of(form, part.texts), part.rows: rows_of(rows, part.empty)}
+    values: dict[str, Any] = {**texts_of(form, part.texts), part.rows: rows_of(rows, part.empty)}
+    if part is _CRITERIA:
+        values["benchmarks"] = list(form["benchmarks"].data or ())
     content = service.with_section(draft, "lots", _with_lot(draft, number, **values))
     if ADD not in request.form:
         return keep(form, draft, content, part.step, number - 1)
@@ -121,6 +130,13 @@ def method(draft_id: str, number: int) -> Page | Response:
     draft = own_draft(draft_id)
     typed = _lot_of(draft, number)
     rows = [*typed["criteria"], dict(CRITERION)]
-    form = MethodForm(data={**typed, "criteria": rows, "version": draft.version})
+    kind = _kind_of(draft)
+    form = MethodForm(data={**new_lot(), **typed, "criteria": rows, "version": draft.version})
+    form.method.choices = [SelectChoice(each, METHODS[each]) for each in kind.selection.methods]
     done = _kept(form, draft, number, _CRITERIA)
-    return done if done is not None else page("method.html", form, draft=draft, number=number, sample=BANDS_SAMPLE)
+    shown = {"sample": BANDS_SAMPLE, "factors": FACTORS_SAMPLE, "trim": TRIM_SAMPLE}
+    return done if done is not None else page("method.html", form, draft=draft, number=number, kind=kind, **shown)
+
+
+def _kind_of(draft: WorkingDraft) -> ProcedureKind:
+    return next(kind for kind in KINDS if kind.code == kind_typed(draft.content))

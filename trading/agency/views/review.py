@@ -111,7 +111,8 @@ def compared(before: bytes | None, after: bytes) -> list[tuple[Difference, tuple
 
 def _refused(conn: Connection, row: ProcedureRow, at: int) -> list[str]:
     """Return why the dates would be refused if the tender were published now."""
-    law, spec = service.law_at(conn, at), parse_spec(json.loads(row.spec))
+    spec = parse_spec(json.loads(row.spec))
+    law = service.law_at(conn, spec.kind, at)
     return [refusal_text(each.refusal) for each in law.refusals(service.dates_of(spec, at))]
 
 

@@ -87,16 +87,17 @@ def require_amendment(content: Content, *, asked_at: int, corrections: dict[int,
 
 
 def require_lead(
-    content: Content, *, at: int, closes_at: int, edition: Edition, regime: Regime, calendar: WorkCalendar
+    content: Content, *, at: int, closes_at: int, edition: Edition, regime: Regime, calendar: WorkCalendar, lead: Key
 ) -> None:
     """Refuse an answer that may affect bids too close to the deadline, ``answer.too_late`` (NOT-05, TIM-05).
 
     ``earliest`` is the deadline that would be lawful: a correction moves it there first. An answer that amends is
     judged with its correction, which passed the same test.
+    ``lead``: where the time of the kind stands in the edition.
     """
     if content.effect is not Effect.AFFECTS:
         return
-    lead = edition.calendar_days(Key.CLARIFICATION_LEAD, regime)
-    if not is_days_before(at, closes_at, lead, calendar):
-        earliest = shifted_deadline(at, closes_at, lead, calendar)
-        raise RuleBroken("answer.too_late", "NOT-05", close=closes_at, earliest=earliest, lead_days=lead.count)
+    days = edition.calendar_days(lead, regime)
+    if not is_days_before(at, closes_at, days, calendar):
+        earliest = shifted_deadline(at, closes_at, days, calendar)
+        raise RuleBroken("answer.too_late", "NOT-05", close=closes_at, earliest=earliest, lead_days=days.count)

@@ -62,4 +62,5 @@ def contract_limits(
             done_at=done[name],
         )
         for name, key, rule, start in rows
+        if edition.has(key, regime)
     )

@@ -45,8 +45,17 @@ SHEET: Final = Table(
     },
 )
 
+_UNITS: Final = record({"id": text, "units": decimal})
 _FINDING: Final = record(
-    {"bid": text, "outcome": text, "preference": nullable(text), "reason": nullable(text), "step": text}
+    {
+        "bid": text,
+        "deviations": array(_UNITS),
+        "outcome": text,
+        "preference": nullable(text),
+        "reason": nullable(text),
+        "step": text,
+    },
+    optional=frozenset({"deviations"}),
 )
 _DOUBT: Final = record(
     {
@@ -64,13 +73,16 @@ _LINE: Final = record(
         "bid": text,
         "bidder": text,
         "evaluated_price": integer(),
+        "deviations": array(_UNITS),
         "preference": nullable(text),
         "price": integer(),
+        "price_points": text,
         "rank": nullable(integer(1)),
         "reason": nullable(text),
         "score": nullable(text),
         "scores": nullable(array(record({"criterion": text, "sum": decimal}))),
-    }
+    },
+    optional=frozenset({"deviations", "price_points"}),  # of methods alone that have them (MET-05, MET-06)
 )
 _LOT: Final = record(
     {

@@ -6,17 +6,28 @@ common determinations take a majority of all members (EXP-21). A later finding a
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from fractions import Fraction
+from typing import Any, Final, TypeAlias
 
 from trading.evaluation.rules.formulas.price import deducted
-from trading.procedures.rules.criteria import Preference
+from trading.kernel.canonical import loads
+from trading.kernel.errors import RuleBroken
+from trading.procedures.rules.criteria import Preference, decimal_of
+from trading.procedures.rules.formula_terms import DeviationFactor
+from trading.rulebook.keys import Key, Regime
+from trading.rulebook.model import Edition
 
 CLAIM: Final = "sme"  # field of ``sb1.price.terms`` in which a bidder declares itself
 
-DOMESTIC: Final = "domestic"  # field of ``sb1.price.terms`` in which a bidder declares its goods domestic (PRF-06)
+# Field of ``sb1.price.terms`` with the share of domestic products in the cost of all products, in per cent (PRF-06).
+DOMESTIC_SHARE: Final = "domestic_share"
+_SHARE: Final = re.compile(r"(0|[1-9][0-9]{0,2})(\.[0-9]{1,2})?\Z")
+_WHOLE: Final = 100  # per cent
 
 
 class Step(StrEnum):
@@ -50,6 +61,10 @@ EXCLUSIONS: Final[Mapping[Step, str]] = {
 }
 
 
+# Units of each quantified deviation of a bid (MET-05), by name: (deviation, exact decimal).
+Deviations: TypeAlias = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One finding of one step about one bid: the body of ``bid.examined`` without its place."""
@@ -58,6 +73,7 @@ class Finding:
     step: Step
     outcome: Outcome
     preference: str | None
+    deviations: Deviations = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +94,17 @@ def examined_of(findings: Iterable[Finding]) -> dict[str, Examined]:
         granted = next((each.preference for each in steps if each.preference is not None), None)
         found[bid] = Examined(exclusion=None if invalid is None else EXCLUSIONS[invalid], preference=granted)
     return found
+
+
+def is_domestic(terms: Mapping[str, object], edition: Edition, regime: Regime) -> bool:
+    """Say whether the products of a bid count as domestic: from the share of the edition on all of them do (PRF-06).
+
+    Below it none does. A share that is no per cent, as an agent of somebody's own may send it, claims nothing.
+    """
+    share, key = terms.get(DOMESTIC_SHARE), Key.DOMESTIC_COST_SHARE
+    if not isinstance(share, str) or _SHARE.match(share) is None or not edition.has(key, regime):
+        return False
+    return Fraction(share) <= _WHOLE and edition.allows(key, regime, Fraction(share))
 
 
 def evaluated_price(price: int, granted: str | None, preference: Preference | None) -> int:
@@ -111,6 +138,7 @@ class Vote:
     outcome: Outcome
     grants: bool
     reason: str
+    deviations: Deviations = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +148,15 @@ class Decision:
     outcome: Outcome
     grants: bool
     reason: str
+    deviations: Deviations = ()
 
 
 def majority(votes: Sequence[Vote], seats: Sequence[str]) -> Decision | None:
     """Return what more than half of all members found, or None while a member has not voted (EXP-21).
 
-    The reason of an invalid bid is that of the members who found it invalid, in the order of their seats.
+    Deviations are a common determination, too: while no more than half of all members found the same units, nothing is
+    decided, and members may change their votes (MET-05). The reason of an invalid bid is that of the members who found
+    it invalid, in the order of their seats.
     """
     cast = {vote.seat: vote for vote in votes}
     if set(cast) != set(seats):
@@ -135,4 +166,42 @@ def majority(votes: Sequence[Vote], seats: Sequence[str]) -> Decision | None:
     if 2 * len(invalid) > len(seats):
         reasons = list(dict.fromkeys(vote.reason for vote in invalid))
         return Decision(outcome=Outcome.INVALID, grants=False, reason="\n".join(reasons))
-    return Decision(outcome=Outcome.CONFORMING, grants=2 * len(granting) > len(seats), reason="")
+    found = Counter(vote.deviations for vote in cast.values() if vote.outcome is Outcome.CONFORMING)
+    deviations, times = found.most_common(1)[0]
+    if 2 * times <= len(seats) and len(found) > 1:
+        return None
+    grants = 2 * len(granting) > len(seats)
+    return Decision(outcome=Outcome.CONFORMING, grants=grants, reason="", deviations=deviations)
+
+
+def deviations_json(deviations: Deviations) -> list[dict[str, str]]:
+    """Return deviations as they stand in records and rows."""
+    return [{"id": name, "units": units} for name, units in deviations]
+
+
+def read_deviations(raw: bytes | None) -> Deviations:
+    """Return deviations from the canonical JSON of a row; none where it holds none."""
+    lines: Any = [] if raw is None else loads(bytes(raw))
+    return tuple((each["id"], each["units"]) for each in lines)
+
+
+def check_deviations(units: Mapping[str, str], factors: Sequence[DeviationFactor]) -> Deviations:
+    """Return the units that a member found of each deviation of the documents; none found is nought (MET-05).
+
+    Raises:
+        RuleBroken: ``deviation.unknown`` for one that the documents do not quantify, ``deviation.bad_units`` for what
+            is no decimal of at most four places (MET-05).
+    """
+    unknown = sorted(set(units) - {factor.id for factor in factors})
+    if unknown:
+        raise RuleBroken("deviation.unknown", "MET-05", deviation=unknown[0])
+    found = []
+    for factor in factors:
+        typed = units.get(factor.id, "").strip() or "0"
+        if not _UNITS.match(typed):
+            raise RuleBroken("deviation.bad_units", "MET-05", deviation=factor.id)
+        found.append((factor.id, decimal_of(Fraction(typed))))
+    return tuple(sorted(found))
+
+
+_UNITS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,4})?\Z")

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
 from trading.evaluation.queries import sitting_of
-from trading.evaluation.rules.examination import Decision, Outcome, Step, majority
+from trading.evaluation.rules.examination import (
+    Decision,
+    Deviations,
+    Outcome,
+    Step,
+    check_deviations,
+    deviations_json,
+    majority,
+)
 from trading.evaluation.rules.ranking import OpenedBid
 from trading.evaluation.service.members import require_agency, require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
 from trading.evaluation.service.state import LotState, load_lot, load_opened
+from trading.kernel.canonical import dumps
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.procedures import store as rows
@@ -38,6 +47,7 @@ class Opinion:
     outcome: Outcome
     reason: str = ""
     grants: bool = False
+    deviations: Mapping[str, str] = field(default_factory=dict)  # units as typed, by deviation (MET-05)
 
 
 def qualify(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, opinion: Opinion) -> Recorded:
@@ -78,9 +88,18 @@ def _record_finding(uow: UnitOfWork, state: LotState, bid: OpenedBid, step: Step
     granted = state.claimed(bid.bid) if found.grants else None
     values = {"outcome": found.outcome.value, "preference": granted, "reason": found.reason or None}
     rest = {"bid": bid.bid, "bidder": bid.bidder, "rule": _RULES[step], "step": step.value}
-    recorded = uow.record(of_lot("bid.examined", state.place, **values, **rest))
-    store.put_finding(uow, recorded, state.place, (bid.bid, step.value), **values)
+    told, stored = _quantified(state, step, found.deviations)
+    recorded = uow.record(of_lot("bid.examined", state.place, **values, **rest, **told))
+    store.put_finding(uow, recorded, state.place, (bid.bid, step.value), **values, deviations=stored)
     return recorded
+
+
+def _quantified(state: LotState, step: Step, found: Deviations) -> tuple[dict[str, Any], bytes | None]:
+    """Return deviations as a body and a row have them; nothing of them where the documents quantify none."""
+    if step is not Step.CONFORMITY or not state.factors:
+        return {}, None
+    body = deviations_json(found)
+    return {"deviations": body}, dumps(body)
 
 
 def vote(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, step: Step, opinion: Opinion) -> Recorded:
@@ -91,7 +110,8 @@ def vote(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, ste
 
     Raises:
         NotFound: No member who sits; no such bid to vote on.
-        RuleBroken: ``examination.decided``, ``examination.reason_missing``, ``explanation.pending`` (B10.3).
+        RuleBroken: ``examination.decided``, ``examination.reason_missing``, ``explanation.pending`` (B10.3),
+            ``deviation.…`` (MET-05).
     """
     with ledger.begin(actor) as uow:
         row = rows.lock_for_update(uow, reference)
@@ -102,8 +122,10 @@ def vote(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, ste
         _require_reason(opinion)
         grants = opinion.grants and step is Step.CONFORMITY and state.claimed(bid.bid) is not None
         values = {"outcome": opinion.outcome.value, "grants": grants, "reason": opinion.reason.strip() or None}
-        recorded = uow.record(of_lot("bid.voted", state.place, bid=bid.bid, seat=seat, step=step.value, **values))
-        store.put_vote(uow, recorded, state.place, (bid.bid, step.value, seat), **values)
+        told, stored = _quantified(state, step, check_deviations(opinion.deviations, state.factors))
+        body = {**values, **told, "bid": bid.bid, "seat": seat, "step": step.value}
+        recorded = uow.record(of_lot("bid.voted", state.place, **body))
+        store.put_vote(uow, recorded, state.place, (bid.bid, step.value, seat), **values, deviations=stored)
         votes = queries.votes_of(uow.connection, state.place, step)[bid.bid]
         decision = majority(list(votes.values()), sitting.seats)
         if decision is not None:

@@ -13,7 +13,8 @@ from trading.evaluation import queries, store
 from trading.evaluation.model import of_procedure
 from trading.evaluation.queries import SittingRow
 from trading.evaluation.rules.documents import REPORT
-from trading.evaluation.rules.recheck import Doubt, Ground, recheck, require_settled
+from trading.evaluation.rules.examination import deviations_json
+from trading.evaluation.rules.recheck import Doubt, Ground, require_settled
 from trading.evaluation.service.members import require_seat, require_sitting
 from trading.evaluation.service.state import LotState, load_lots, open_sheets
 from trading.experts import queries as experts
@@ -27,7 +28,6 @@ from trading.openings.model import Place
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import ProcedureRow
-from trading.rulebook.keys import Key
 
 _DISSENT_LIMIT: Final = 4_000
 
@@ -72,8 +72,7 @@ def _lot(conn: Connection, state: LotState) -> dict[str, Any] | None:
     if state.scored and not sheets:
         return None
     explained = queries.recheck_explanations(conn, state.place)
-    share = state.rules.edition.fraction(Key.OUTLIER_SHARE, state.rules.regime)
-    doubts = recheck(state.rules.criteria, sheets, share) if state.scored else []
+    doubts = state.doubts(sheets) if state.scored else []
     try:
         require_settled(doubts, frozenset(explained))
     except RuleBroken:
@@ -99,6 +98,7 @@ def _finding(row: queries.FindingRow) -> dict[str, Any]:
         "preference": found.preference,
         "reason": row.reason,
         "step": found.step.value,
+        **({"deviations": deviations_json(found.deviations)} if found.deviations else {}),
     }
 
 

@@ -15,7 +15,7 @@ from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
 from trading.evaluation.queries import SittingRow
 from trading.evaluation.rules.documents import SHEET
-from trading.evaluation.rules.recheck import Doubt, recheck, require_correctable, require_kept
+from trading.evaluation.rules.recheck import Doubt, require_correctable, require_kept
 from trading.evaluation.rules.scoring import Sheet
 from trading.evaluation.rules.sheets import Score, check_sheet, scored, sheet_of
 from trading.evaluation.service.members import require_seat, require_unreported
@@ -27,7 +27,6 @@ from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.procedures import store as rows
 from trading.procedures.queries import ProcedureRow
-from trading.rulebook.keys import Key
 
 _SALT_BYTES: Final = 32
 _REASON_LIMIT: Final = 1_000
@@ -166,8 +165,7 @@ def _open_if_complete(uow: UnitOfWork, state: LotState, sitting: SittingRow) -> 
 
 def doubts_of(state: LotState, sheets: tuple[Sheet, ...]) -> list[Doubt]:
     """Return what the re-check points at in the open sheets of a lot (B10.6)."""
-    share = state.rules.edition.fraction(Key.OUTLIER_SHARE, state.rules.regime)
-    return recheck(state.rules.criteria, sheets, share)
+    return state.doubts(sheets)
 
 
 def explain_score(

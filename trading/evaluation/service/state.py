@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,8 +15,9 @@ from trading.evaluation import queries
 from trading.evaluation.queries import ExplanationRow, FindingRow
 from trading.evaluation.rules.abnormal import Trigger, triggers
 from trading.evaluation.rules.documents import SHEET
-from trading.evaluation.rules.examination import CLAIM, DOMESTIC, Claim, Examined, Outcome, Step, examined_of
+from trading.evaluation.rules.examination import CLAIM, Claim, Examined, Outcome, Step, examined_of, is_domestic
 from trading.evaluation.rules.ranking import OpenedBid, Ranking, RankingRules, quote_reason, rank
+from trading.evaluation.rules.recheck import Doubt, recheck, sum_errors
 from trading.evaluation.rules.scoring import Sheet
 from trading.evaluation.rules.sheets import sheet_of
 from trading.kernel.canonical import loads_object
@@ -26,8 +28,9 @@ from trading.openings.rules.transcripts import parse_transcript
 from trading.procedures import queries as procedure_queries
 from trading.procedures import service as procedures
 from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.formula_terms import DeviationFactor, DeviationTerms
 from trading.procedures.rules.policies import Method
-from trading.rulebook.keys import Regime
+from trading.rulebook.keys import Key, Regime
 
 _OPENED: Final = "opened"
 
@@ -107,16 +110,41 @@ class LotState:
     def claimed(self, bid: str) -> str | None:
         """Return all that a bidder claims, joined by ``+`` as findings name it, None for nothing.
 
-        Domestic goods are claimed by ``domestic: true`` in the price form, and count where the documents grant a
-        deduction for them (PRF-06).
+        Domestic products are claimed by their share of the cost in the price form, and count from the share of the
+        edition on, where the documents grant a deduction for them (PRF-06).
         """
         terms, preference = self.prices[bid].get("terms") or {}, self.rules.preference
         granting = preference is not None and preference.domestic is not None
         sme = self.claim(bid)
         claims = [] if sme is None else [sme.value]
-        if granting and terms.get(DOMESTIC) is True:
+        if granting and is_domestic(terms, self.rules.edition, self.rules.regime):
             claims.append(Claim.DOMESTIC.value)
         return "+".join(claims) or None
+
+    @property
+    def factors(self) -> tuple[DeviationFactor, ...]:
+        """The deviations that the documents quantify (MET-05); none for other methods."""
+        terms = self.rules.terms
+        return terms.factors if isinstance(terms, DeviationTerms) else ()
+
+    @property
+    def measured(self) -> tuple[OpenedBid, ...]:
+        """The opened bids with the deviations that the committee found."""
+        found = self.found(Step.CONFORMITY)
+        return tuple(
+            replace(bid, deviations={name: Fraction(units) for name, units in found[bid.bid].finding.deviations})
+            if bid.bid in found
+            else bid
+            for bid in self.opened
+        )
+
+    def doubts(self, sheets: tuple[Sheet, ...]) -> list[Doubt]:
+        """Return what the re-check points at in open sheets: sums, ranges, objective differences, outliers (B10.6)."""
+        if not sheets:
+            return []
+        shown = {item.bid: dict(item.scores) for item in self.ranking(sheets).items if item.scores is not None}
+        share = self.rules.edition.fraction(Key.OUTLIER_SHARE, self.rules.regime)
+        return [*sum_errors(shown, sheets), *recheck(self.rules.criteria, sheets, share)]
 
     def doubted(self) -> dict[str, tuple[Trigger, ...]]:
         """Return the conforming bids whose price must be explained and why (B10.3)."""
@@ -126,7 +154,7 @@ class LotState:
 
     def ranking(self, sheets: tuple[Sheet, ...] = ()) -> Ranking:
         """Rank the lot by what was found and scored."""
-        return rank(self.opened, self.rules, examined=self.examined, sheets=sheets)
+        return rank(self.measured, self.rules, examined=self.examined, sheets=sheets)
 
 
 def _by(rules: RankingRules, method: Method) -> RankingRules:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from trading.evaluation import queries, service
-from trading.evaluation.forms import OpinionForm, SignSheetForm, WordsForm
+from trading.evaluation.forms import OpinionForm, SignSheetForm, WordsForm, opinion_form
 from trading.evaluation.rules.examination import Step
 from trading.evaluation.rules.scoring import price_points
 from trading.evaluation.rules.sheets import scored
@@ -53,7 +53,7 @@ def vote(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPStatus
         state = member_lot(conn, room, lot)
         step = _due(state, bid)
         actor = room.actor
-    form = OpinionForm()
+    form = opinion_form(state.factors)
     if form.validate_on_submit() and step is not None:
         try:
             service.vote(runtime().ledger, actor, reference, lot, STAGE, step, form.opinion(bid))
@@ -66,7 +66,7 @@ def vote(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPStatus
         state = member_lot(conn, room, lot)
         if step is not None and not form.is_submitted():
             _fill(conn, room, state, bid, step, form)
-        values = {"step": step, "facts": facts_of(conn, state, bid), "claim": state.claim(bid)}
+        values = {"step": step, "facts": facts_of(conn, state, bid), "claim": state.claimed(bid)}
         return page("vote.html", form, room=room, state=state, bid=bid, **values)
 
 
@@ -84,6 +84,8 @@ def _fill(conn: Connection, room: Room, state: LotState, bid: str, step: Step, f
     own = queries.votes_of(conn, state.place, step).get(bid, {}).get(room.seat or "")
     if own is not None:
         form.outcome.data, form.reason.data, form.grants.data = own.outcome.value, own.reason, own.grants
+        for name, units in own.deviations:
+            form[f"units_{name}"].data = units
 
 
 def facts_of(conn: Connection, state: LotState, bid: str) -> dict[str, Any]:

@@ -194,6 +194,7 @@ def _lot(
         category=said.get("category", ""),
         criteria=tuple(criterion_of(each) for each in said.get("criteria") or ()),
         preference=said.get("preference"),
+        formula=said.get("formula"),
         abnormal=said.get("abnormal"),
     )
 

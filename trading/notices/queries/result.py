@@ -43,6 +43,8 @@ class Ranked:
     score: str | None = None
     means: Mapping[str, str] = field(default_factory=dict)
 
+    price_points: str | None = None  # where they are rounded on their own (MET-06)
+
     @property
     def is_comparable(self) -> bool:
         """Whether the amounts are in the currency of the lot; others mean nothing beside them."""
@@ -79,6 +81,7 @@ class Result:
     published_at: int | None
     members: int | None = None
     criteria: tuple[Criterion, ...] = ()
+    workings: Mapping[str, Any] | None = None  # benchmark, coefficients and seed of their draw (MET-06)
 
     @property
     def quotes(self) -> tuple[Ranked, ...]:
@@ -104,8 +107,9 @@ def result(conn: Connection, reference: str, lot_number: str, stage: str = "all"
     bids = {bid.reference: bid for bid in opened.bids}
     items: Sequence[Mapping[str, Any]] = json.loads(bytes(row.ranked))
     tie = json.loads(bytes(row.tie))
-    # Only the record says how many members' sheets a ranking averages; an older one does not.
-    members: int | None = loads_object(bytes(row.record))["body"].get("members")
+    # Only the record says how many members' sheets a ranking averages, and what was drawn; an older one does not.
+    body = loads_object(bytes(row.record))["body"]
+    members: int | None = body.get("members")
     rows = sorted(
         (_ranked(each, bids, row, members) for each in items),
         key=lambda each: (each.rank is None, each.rank or 0, each.price),
@@ -125,6 +129,7 @@ def result(conn: Connection, reference: str, lot_number: str, stage: str = "all"
         published_at=row.published_at,
         members=members,
         criteria=_criteria(row, lot_number) if members else (),
+        workings=body.get("workings"),
     )
 
 
@@ -154,6 +159,7 @@ def _ranked(item: Mapping[str, Any], bids: Mapping[str, BidRow], row: AnyRow, me
         preference=item.get("preference"),
         score=item.get("score"),
         means=_means(item, members),
+        price_points=item.get("price_points"),
     )
 
 

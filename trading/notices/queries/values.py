@@ -117,6 +117,7 @@ class Lot:
     category: str = ""
     criteria: tuple[Criterion, ...] = ()
     preference: Mapping[str, str] | None = None  # deductions in per cent
+    formula: Mapping[str, Any] | None = None  # what the documents choose of the method's formula
     abnormal: Mapping[str, str] | None = None  # shares in per cent below which a price must be explained, if raised
 
     @property

@@ -6,10 +6,12 @@ from typing import Final
 
 from trading.kernel.errors import NotFound
 from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
+from trading.procedures.rules.kinds.works_tender_tl import WORKS_TENDER_TL
 from trading.procedures.rules.lifecycle import ProcedureKind
 from trading.rulebook.model import Edition
 
-KINDS: Final = (OPEN_TENDER_GP,)
+KINDS: Final = (OPEN_TENDER_GP, WORKS_TENDER_TL)
+_BY_CODE: Final = {kind.code: kind for kind in KINDS}
 
 
 def kind_of(code: str, edition: Edition) -> ProcedureKind:
@@ -18,9 +20,11 @@ def kind_of(code: str, edition: Edition) -> ProcedureKind:
     Raises:
         NotFound: There is no such kind, or it did not exist in law on the day of the edition.
     """
-    for kind in KINDS:
-        keys = (kind.competition.minimum, kind.competition.recount)
-        if kind.code == code and all(edition.has(key, kind.regime) for key in keys):
+    kind = _BY_CODE.get(code)
+    if kind is not None:
+        competition, periods = kind.competition, kind.periods
+        keys = (competition.minimum, competition.recount, periods.preparation, periods.supply, periods.lead)
+        if all(edition.has(key, kind.regime) for key in keys):
             return kind
     raise NotFound(f"kind {code} under edition {edition.id}")
 

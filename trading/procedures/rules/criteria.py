@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from trading.kernel.errors import RuleBroken
 from trading.procedures.rules.fields import Fields
-from trading.procedures.rules.policies import Method
+from trading.procedures.rules.policies import Category, Method
 from trading.rulebook.keys import Key, Regime
 from trading.rulebook.model import Compare, Edition
 
@@ -31,14 +31,6 @@ _TITLE: Final = 200
 _TEXT: Final = 4_000
 _MOST_CRITERIA: Final = 60
 _MOST_BANDS: Final = 40
-
-
-class Category(StrEnum):
-    """What a lot buys; the least weight of the price depends on it (87-55)."""
-
-    GOODS = "goods"
-    SERVICES = "services"
-    WORKS = "works"
 
 
 class CriterionKind(StrEnum):

@@ -17,7 +17,8 @@ from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
 from trading.procedures.rules import guards
 from trading.procedures.rules.lifecycle import Facts, Guard
-from trading.rulebook.keys import Key, Regime
+from trading.procedures.rules.policies import Periods
+from trading.rulebook.keys import Regime
 from trading.rulebook.model import Edition
 
 _ONE_DAY: Final = timedelta(days=1)
@@ -59,6 +60,7 @@ class Law:
     edition: Edition
     regime: Regime
     calendar: WorkCalendar
+    periods: Periods
 
     def refusals(self, dates: Dates) -> list[Refused]:
         """Return everything that is wrong with the dates of a draft, one refusal a field."""
@@ -67,6 +69,7 @@ class Law:
             edition=self.edition,
             regime=self.regime,
             calendar=self.calendar,
+            periods=self.periods,
             close_at=dates.close_at,
             supply_ends_at=dates.supply_ends_at,
             questions_until=dates.questions_until,
@@ -92,16 +95,16 @@ class Law:
         return RuleBroken("deadline.rest_day", "TIM-06", close=close_at, earliest=earliest)
 
     def earliest_close(self, issued_at: int) -> int:
-        """Return the first instant (ms) at which the deadline may fall (DOC-04, TIM-06).
+        """Return the first instant (ms) at which the deadline may fall (DOC-04, DOC-22, TIM-06).
 
         Raises:
             RuleBroken: ``calendar.missing`` (TIM-07).
         """
-        return earliest_deadline(issued_at, self.edition.days(Key.BID_PREPARATION_MIN, self.regime), self.calendar)
+        return earliest_deadline(issued_at, self.edition.days(self.periods.preparation, self.regime), self.calendar)
 
     def earliest_supply_end(self, issued_at: int) -> int:
-        """Return the first lawful end (ms) of the supply of the documents (DOC-02); raises as ``earliest_close``."""
-        return self.calendar.end_of_period(issued_at, self.edition.days(Key.DOCUMENTS_SUPPLY_MIN, self.regime))
+        """Return the first lawful end (ms) of the supply (DOC-01, DOC-02); raises as ``earliest_close``."""
+        return self.calendar.end_of_period(issued_at, self.edition.days(self.periods.supply, self.regime))
 
     def questions_cutoff(self, close_at: int, day: date | None) -> int | None:
         """Return until when questions are taken (ms): the end of business of ``day``, or of the last lawful day.
@@ -117,7 +120,7 @@ class Law:
 
     @property
     def _answer_time(self) -> Days:
-        return self.edition.days(Key.ENQUIRY_ANSWER_WITHIN, self.regime)
+        return self.edition.days(self.periods.answer, self.regime)
 
     def question_days(self, issued_at: int, close_at: int) -> list[date]:
         """Return the working days at whose end questions may stop, so that answers still arrive in time (OBJ-09)."""

@@ -13,10 +13,10 @@ from trading.kernel.calendar import earliest_deadline, is_days_before, latest_st
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.procedures.rules import abnormal_shares, formula_law
-from trading.procedures.rules.criteria import Category, require_lawful_deduction, require_lawful_tree
+from trading.procedures.rules.criteria import require_lawful_deduction, require_lawful_tree
 from trading.procedures.rules.failure import failure_after_opening, failure_at_close
 from trading.procedures.rules.lifecycle import Facts
-from trading.procedures.rules.policies import Method
+from trading.procedures.rules.policies import Category, Method
 from trading.procedures.rules.silence import silence_ends
 from trading.rulebook.keys import Key
 
@@ -52,28 +52,30 @@ def require_cancellation_ground(facts: Facts, _actor: Actor) -> None:
 
 
 def require_lawful_deadline(facts: Facts, _actor: Actor) -> None:
-    """Refuse a deadline sooner than the legal minimum after issue, ``deadline.too_early`` (DOC-04, TIM-06).
+    """Refuse a deadline sooner than the legal minimum after issue, ``deadline.too_early`` (DOC-04, DOC-22, TIM-06).
 
     The documents are issued at ``facts.at``, with the notice. A deadline equal to ``earliest`` is lawful.
     """
     close_at = _need(facts.close_at, "close_at")
-    minimum = facts.edition.days(Key.BID_PREPARATION_MIN, facts.regime)
+    minimum = facts.edition.days(facts.periods.preparation, facts.regime)
     earliest = earliest_deadline(facts.at, minimum, facts.calendar)
     if close_at < earliest:
-        raise RuleBroken("deadline.too_early", "DOC-04", close=close_at, earliest=earliest, minimum_days=minimum.count)
+        rule = facts.periods.preparation_rule
+        raise RuleBroken("deadline.too_early", rule, close=close_at, earliest=earliest, minimum_days=minimum.count)
 
 
 def require_document_supply(facts: Facts, _actor: Actor) -> None:
-    """Refuse a supply period shorter than the legal minimum, ``documents.supply_too_short`` (DOC-02).
+    """Refuse a supply period shorter than the legal minimum, ``documents.supply_too_short`` (DOC-01, DOC-02, DOC-22).
 
     Documents are on the platform from the notice on, until ``supply_ends_at`` or else the deadline.
     """
     ends_at = facts.supply_ends_at if facts.supply_ends_at is not None else _need(facts.close_at, "close_at")
-    minimum = facts.edition.days(Key.DOCUMENTS_SUPPLY_MIN, facts.regime)
+    minimum = facts.edition.days(facts.periods.supply, facts.regime)
     earliest = facts.calendar.end_of_period(facts.at, minimum)
     if ends_at < earliest:
+        rule = facts.periods.supply_rule
         raise RuleBroken(
-            "documents.supply_too_short", "DOC-02", ends_at=ends_at, earliest=earliest, minimum_days=minimum.count
+            "documents.supply_too_short", rule, ends_at=ends_at, earliest=earliest, minimum_days=minimum.count
         )
 
 
@@ -81,20 +83,20 @@ def require_questions_cutoff(facts: Facts, _actor: Actor) -> None:
     """Refuse a cut-off of questions after which the legal time to answer no longer fits before the deadline.
 
     ``questions.too_late`` with the ``latest`` lawful instant, ``questions.too_early`` for one that is not after the
-    notice (OBJ-09). None is lawful: questions are then taken until the deadline.
+    notice (OBJ-09, OBJ-02). None is lawful: questions are then taken until the deadline.
     """
     asked = facts.questions_until
     if asked is None:
         return
     close_at = _need(facts.close_at, "close_at")
-    answer = facts.edition.days(Key.ENQUIRY_ANSWER_WITHIN, facts.regime)
+    answer, rule = facts.edition.days(facts.periods.answer, facts.regime), facts.periods.answer_rule
     if asked <= facts.at:
-        raise RuleBroken("questions.too_early", "OBJ-09", questions_until=asked)
+        raise RuleBroken("questions.too_early", rule, questions_until=asked)
     if asked > close_at or facts.calendar.last_day(facts.calendar.date_of(asked), answer) > facts.calendar.date_of(
         close_at
     ):
         latest = latest_start(close_at, answer, facts.calendar)
-        raise RuleBroken("questions.too_late", "OBJ-09", questions_until=asked, latest=latest, answer_days=answer.count)
+        raise RuleBroken("questions.too_late", rule, questions_until=asked, latest=latest, answer_days=answer.count)
 
 
 def require_known_calendar(facts: Facts, _actor: Actor) -> None:
@@ -202,7 +204,7 @@ def require_clarification_lead(facts: Facts, actor: Actor) -> None:
     if Role.SYSTEM in actor.roles or not _need(facts.affects_bids, "affects_bids"):
         return
     new_close_at = _need(facts.new_close_at, "new_close_at")
-    lead = facts.edition.calendar_days(Key.CLARIFICATION_LEAD, facts.regime)
+    lead = facts.edition.calendar_days(facts.periods.lead, facts.regime)
     if not is_days_before(facts.at, new_close_at, lead, facts.calendar):
         earliest = shifted_deadline(facts.at, new_close_at, lead, facts.calendar)
         raise RuleBroken(
@@ -282,6 +284,17 @@ def require_silence(facts: Facts, actor: Actor) -> None:
     ends_at = silence_ends(_need(facts.ranked_at, "ranked_at"), facts.edition, facts.regime, facts.calendar)
     if ends_at is None or facts.at < ends_at:
         raise RuleBroken("award.buyer_decides", "AWD-09", ends_at=ends_at)
+
+
+def require_candidates_shown(facts: Facts, _actor: Actor) -> None:
+    """Refuse an award before the candidates were on display for the legal time, ``award.candidates_on_display``.
+
+    The ranking is public from its record on, so the display begins with it (AWD-03, counted by TIM-01).
+    """
+    display = facts.edition.days(Key.CANDIDATES_DISPLAY_TL, facts.regime)
+    ends_at = facts.calendar.end_of_period(_need(facts.ranked_at, "ranked_at"), display)
+    if facts.at < ends_at:
+        raise RuleBroken("award.candidates_on_display", "AWD-03", ends_at=ends_at, display_days=display.count)
 
 
 def require_contract_of_award(facts: Facts, _actor: Actor) -> None:

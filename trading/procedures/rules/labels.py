@@ -86,6 +86,7 @@ GUARDS: Final[Mapping[str, Label]] = {
     "enough_valid": Label("有效且符合要求的投标人足够", "enough valid bids"),
     "committee_report": Label("评标委员会成员已全部签署评标报告", "report signed by the whole committee"),
     "too_few_valid": Label("有效或符合要求的投标人不足", "too few valid bids"),
+    "candidates_shown": Label("中标候选人公示期已满", "candidates were on display for the legal time"),
     "silence": Label("平台代为确定的，采购人的期限已经届满", "the platform waits for the end of the buyer's time"),
     "ranking_order": Label("选定排序第一的投标人", "first of the ranking"),
     "contract_of_award": Label("合同当事人和价格与中标结果一致", "parties and price of the award"),

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from trading.kernel.calendar import WorkCalendar
 from trading.kernel.errors import NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
-from trading.procedures.rules.policies import MinimumOfBids, PanelBody, SealedBidding, Selection
+from trading.procedures.rules.policies import MinimumOfBids, PanelBody, Periods, SealedBidding, Selection
 from trading.procedures.rules.spec import LotSpec
 from trading.rulebook.keys import Regime
 from trading.rulebook.model import Edition
@@ -96,6 +96,7 @@ class Facts:
     Attributes:
         at: Instant of the act, ms, from the one platform clock.
         edition: The edition stored with the procedure; before publication the one in force at ``at``.
+        periods: Where the kind's times before the deadline stand in the edition.
         drafted_by: Account that drafted what is acted on.
         close_at: Deadline in force (ms); for ``open`` the deadline to be published.
         new_close_at: Deadline after the change, for ``extend`` and ``amend``.
@@ -123,6 +124,7 @@ class Facts:
     edition: Edition
     regime: Regime
     calendar: WorkCalendar
+    periods: Periods
     drafted_by: str | None = None
     close_at: int | None = None
     new_close_at: int | None = None
@@ -179,6 +181,7 @@ class ProcedureKind:
     competition: MinimumOfBids
     selection: Selection
     panel: PanelBody
+    periods: Periods
     steps: tuple[Step, ...]
 
     def step(self, phase: Phase, act: Act) -> Step | None:

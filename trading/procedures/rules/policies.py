@@ -62,6 +62,14 @@ class TieRule(StrEnum):
     PRICE_IDENTITY_LOTTERY = "price_identity_lottery"
 
 
+class Category(StrEnum):
+    """What a lot buys; the least weight of the price depends on it (87-55)."""
+
+    GOODS = "goods"
+    SERVICES = "services"
+    WORKS = "works"
+
+
 class PanelBody(StrEnum):
     """Who evaluates: the committee of a tender, or the group of another method (EXP-01, EXP-03, EXP-05)."""
 
@@ -89,7 +97,57 @@ class MinimumOfBids:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """How the first bid is found: the methods that the documents may choose from, and how ties are put in order."""
+    """What the documents may choose from: methods and what is bought, and how ties are put in order."""
 
     methods: tuple[Method, ...]
+    categories: tuple[Category, ...]
     tie_rules: tuple[TieRule, ...] = (TieRule.PRICE_IDENTITY_LOTTERY,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Periods:
+    """Where the law's times before the deadline stand in an edition, each with the rule that a refusal names.
+
+    Attributes:
+        preparation: Least time from the documents to the deadline.
+        supply: Least time in which the documents are supplied.
+        answer: Longest time to answer what is asked about the documents.
+        lead: Least time from a change that may affect bids to the deadline (NOT-05).
+    """
+
+    preparation: Key
+    preparation_rule: str
+    supply: Key
+    supply_rule: str
+    answer: Key
+    answer_rule: str
+    lead: Key
+
+
+OPEN_TENDER_PERIODS: Final = Periods(
+    preparation=Key.BID_PREPARATION_MIN,
+    preparation_rule="DOC-04",
+    supply=Key.DOCUMENTS_SUPPLY_MIN,
+    supply_rule="DOC-02",
+    answer=Key.ENQUIRY_ANSWER_WITHIN,
+    answer_rule="OBJ-09",
+    lead=Key.CLARIFICATION_LEAD,
+)
+WORKS_TENDER_PERIODS: Final = Periods(
+    preparation=Key.BID_PREPARATION_MIN,
+    preparation_rule="DOC-04",
+    supply=Key.DOCUMENTS_SUPPLY_MIN_TL,
+    supply_rule="DOC-01",
+    answer=Key.OBJECTION_ANSWER_TL,
+    answer_rule="OBJ-02",
+    lead=Key.CLARIFICATION_LEAD,
+)
+CONSULTATION_PERIODS: Final = Periods(
+    preparation=Key.CONSULTATION_RESPONSE_MIN,
+    preparation_rule="DOC-22",
+    supply=Key.DOCUMENTS_SUPPLY_MIN,
+    supply_rule="DOC-22",
+    answer=Key.ENQUIRY_ANSWER_WITHIN,
+    answer_rule="OBJ-09",
+    lead=Key.CONSULTATION_LEAD,
+)

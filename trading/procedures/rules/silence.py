@@ -14,6 +14,8 @@ def silence_ends(ranked_at: int, edition: Edition, regime: Regime, calendar: Wor
     The buyer's days begin when the agency's days to send the report are over: nobody is taken to be silent earlier.
     None where no such rule is in force, or the calendar does not reach so far (TIM-07): then somebody must decide.
     """
+    if not edition.has(Key.AWARD_DECIDE_WITHIN, regime):
+        return None
     try:
         sent = calendar.end_of_period(ranked_at, edition.days(Key.AWARD_REPORT_WITHIN, regime))
         return calendar.end_of_period(sent - 1, edition.days(Key.AWARD_DECIDE_WITHIN, regime))

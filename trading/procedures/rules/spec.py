@@ -15,18 +15,11 @@ from trading.kernel import canonical
 from trading.kernel.canonical import MAX_INTEGER
 from trading.kernel.credit_code import is_credit_code
 from trading.procedures.rules.abnormal_shares import AbnormalShares, read_abnormal
-from trading.procedures.rules.criteria import (
-    Category,
-    Criterion,
-    Preference,
-    read_category,
-    read_criteria,
-    read_preference,
-)
+from trading.procedures.rules.criteria import Criterion, Preference, read_category, read_criteria, read_preference
 from trading.procedures.rules.extension import ExtensionRule, read_extension_rule
 from trading.procedures.rules.fields import Fields
 from trading.procedures.rules.formula_terms import FormulaTerms, formula_json, read_formula
-from trading.procedures.rules.policies import Method, TieRule
+from trading.procedures.rules.policies import Category, Method, TieRule
 
 _LOT: Final = re.compile(r"[1-9][0-9]{0,3}\Z")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}\Z")

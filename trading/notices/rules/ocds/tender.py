@@ -25,6 +25,9 @@ from trading.procedures.rules import catalogue
 _METHODS: Final = {
     "lowest_evaluated_price": ("priceOnly", "最低评标价法", "lowest evaluated price"),
     "comprehensive_scoring": ("ratedCriteria", "综合评分法", "comprehensive scoring"),
+    "consultation_scoring": ("ratedCriteria", "综合评分法（磋商）", "scoring after consultation"),
+    "lowest_price_evaluated_tl": ("priceOnly", "经评审的最低投标价法", "evaluated lowest price"),
+    "comprehensive_evaluation_tl": ("ratedCriteria", "综合评估法", "comprehensive evaluation"),
 }
 _TITLES: Final = {kind.code: kind.title_zh for kind in catalogue.KINDS}
 _CATEGORIES: Final = frozenset({"goods", "services", "works"})
