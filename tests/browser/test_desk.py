@@ -344,9 +344,9 @@ def test_a_whole_tender_is_scored_by_keys(browser: Browser, worker: Worker, monk
                 _read_and_mark(page)
             _score(page, len(PRICES))
             _sign(page)
-        for context in contexts:  # each page has asked meanwhile, or is looked at again
-            context.pages[0].reload()
-            expect(context.pages[0].get_by_text("Your sheet is handed in.").first).to_be_visible()
+        for context in contexts:  # every page asks, hands its sheet in, and shows the scores when all are in
+            expect(context.pages[0].get_by_text("Scores of the committee")).to_be_visible(timeout=60_000)
+        for context in contexts:
             context.close()
     shown = room.get("m-b2", "/lots/1/sign").text
     assert "Scores of the committee" in shown
@@ -364,7 +364,7 @@ def _read_and_mark(page: Page) -> None:
     keys.press("Enter")
     expect(page.locator("[data-place]")).to_contain_text("2 / 3")
     expect(page.locator("[data-found] ol a")).to_be_focused()
-    page.wait_for_function("document.querySelector('[data-leaf]').naturalWidth > 1000")
+    expect(page.locator("[data-leaf]")).to_have_js_property(name="complete", value=True)
     keys.press("2")
     keys.press("Escape")
     keys.press("m")
