@@ -27,7 +27,7 @@ GUARDED = {
     "record.evaluation_report": "procedure_id",
     "record.report_signature": "procedure_id",
 }
-DESK = ("score_draft", "opened_file")
+DESK = ("opened_file",)
 
 TABLES = """
 CREATE TABLE desk.opened_file (
@@ -39,19 +39,6 @@ CREATE TABLE desk.opened_file (
     findings TEXT[] NOT NULL,
     preview TEXT NOT NULL,
     CONSTRAINT pk_opened_file PRIMARY KEY (bid_reference, path)
-);
-
-CREATE TABLE desk.score_draft (
-    procedure_id BIGINT NOT NULL,
-    lot TEXT NOT NULL,
-    stage TEXT NOT NULL,
-    seat TEXT NOT NULL,
-    bid_reference TEXT NOT NULL,
-    criterion TEXT NOT NULL,
-    points TEXT NOT NULL,
-    comment TEXT NOT NULL,
-    saved_at BIGINT NOT NULL,
-    CONSTRAINT pk_score_draft PRIMARY KEY (procedure_id, lot, stage, seat, bid_reference, criterion)
 );
 
 CREATE TABLE record.sitting (
@@ -134,7 +121,7 @@ CREATE TABLE record.sheet_signature (
     seat TEXT NOT NULL,
     version INTEGER NOT NULL,
     sheet_commit BYTEA NOT NULL,
-    reason TEXT,
+    handed_in BOOLEAN NOT NULL,
     void BOOLEAN NOT NULL,
     CONSTRAINT pk_sheet_signature PRIMARY KEY (id),
     CONSTRAINT uq_sheet_signature_procedure_id_lot_stage_seat_version
@@ -228,13 +215,6 @@ CREATE POLICY opened ON record.score_sheet FOR SELECT
         AND s.lot = score_sheet.lot AND s.stage = score_sheet.stage AND s.opened));
 CREATE POLICY digest ON record.score_sheet FOR SELECT TO trading_owner
     USING (current_setting('mingbiao.digest', true) = 'on');
-ALTER TABLE desk.score_draft ENABLE ROW LEVEL SECURITY;
-ALTER TABLE desk.score_draft FORCE ROW LEVEL SECURITY;
-CREATE POLICY own ON desk.score_draft
-    USING (current_setting('mingbiao.actor', true) = 'expert:' || seat)
-    WITH CHECK (current_setting('mingbiao.actor', true) = 'expert:' || seat);
-GRANT SELECT, INSERT, UPDATE, DELETE ON desk.score_draft TO trading_web, trading_worker;
-GRANT SELECT ON desk.score_draft TO trading_reader;
 GRANT SELECT, INSERT ON desk.opened_file TO trading_web, trading_worker;
 GRANT SELECT ON desk.opened_file TO trading_reader;
 GRANT SELECT (sha256, size, kind, findings) ON desk.opened_file TO trading_auditor;

@@ -1,8 +1,11 @@
 // The scoring desk put together: readers, the sheet, marks, tabs on narrow screens, keys.
 import { Drafts } from "./drafts.js";
+import { Handing } from "./handing.js";
 import { listen } from "./keys.js";
+import { Moving } from "./moving.js";
 import { Reader } from "./reader.js";
 import { Sheet } from "./sheet.js";
+import { Signing } from "./signing.js";
 
 const NARROW = matchMedia("(max-width: 62em)");
 
@@ -26,6 +29,7 @@ class Desk {
   }
 
   #score(form) {
+    document.querySelector("[data-unscripted]")?.remove();
     this.sheet = new Sheet(this.root, form, this.drafts);
     this.submit = form.querySelector(".actions button");
     for (const criterion of this.sheet.criteria) {
@@ -105,7 +109,7 @@ class Desk {
     if (link) location.assign(link.href);
   }
 
-  // Beside each other: what this machine has of both bids stands before what the platform was told.
+  // Beside each other: what this machine has of both bids stands before what was handed in.
   #compareOwn() {
     for (const box of this.root.querySelectorAll("[data-own-score]")) {
       const cell = this.drafts.typed(box.dataset.bid)?.cells[box.dataset.criterion];
@@ -157,7 +161,10 @@ class Desk {
   }
 }
 
-const signed = document.querySelector("[data-signed]");
-if (signed) new Drafts(signed.dataset.store).sign(Number(signed.dataset.signed));
+for (const box of document.querySelectorAll("[data-handing]")) new Handing(box, new Drafts(box.dataset.store));
+const signing = document.querySelector("form[data-task]");
+if (signing) new Signing(signing, new Drafts(signing.dataset.store));
+const moving = document.querySelector("[data-moving]");
+if (moving) new Moving(moving, new Drafts(moving.dataset.store));
 const root = document.querySelector("[data-desk]");
 if (root) new Desk(root);

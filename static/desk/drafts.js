@@ -1,8 +1,9 @@
-// What a member has typed and marked, kept by this browser alone until it is handed over or signed (ADR 0067).
+// What a member has typed, marked and signed, kept by this browser alone until it is handed in (ADR 0067, 0070).
 // One entry of local storage for each lot and seat: what is typed about each bid with the instant and with what the
-// platform had then, the pages that were marked for each criterion, and which version of the sheet was signed.
+// platform had then, the pages that were marked for each criterion, the sheets that were signed, by their digest, and which
+// version was handed in.
 
-const EMPTY = () => ({ bids: {}, marks: {}, signed: 0 });
+const EMPTY = () => ({ bids: {}, marks: {}, sheets: {}, closed: 0 });
 
 export class Drafts {
   // Private windows and full disks refuse: then `keeps` is false, and the page says that nothing is kept by itself.
@@ -60,9 +61,29 @@ export class Drafts {
     });
   }
 
-  // Once a version is signed, nothing of it stays on this machine.
-  sign(version) {
-    if (version > this.all.signed) this.#write((all) => Object.assign(all, EMPTY(), { signed: version }));
+  // The document of a signature lies here before its digest is sent: without it nothing can be handed in.
+  keep(commit, text) {
+    return this.#write((all) => (all.sheets[commit] = text)) && this.#read().sheets[commit] === text;
+  }
+
+  sheet(commit) {
+    return this.#read().sheets[commit] ?? null;
+  }
+
+  // Once a version is handed in, nothing of it stays on this machine.
+  close(version) {
+    if (version > this.all.closed) this.#write((all) => Object.assign(all, EMPTY(), { closed: version }));
+  }
+
+  // All of it as text, for another machine, and back again.
+  written() {
+    return JSON.stringify({ all: this.#read(), name: this.name, typ: "mingbiao.desk" });
+  }
+
+  take(text) {
+    const found = JSON.parse(text);
+    if (found.typ !== "mingbiao.desk" || found.name !== this.name || typeof found.all !== "object") return false;
+    return this.#write((all) => Object.assign(all, EMPTY(), found.all));
   }
 
   single(wanted) {

@@ -1,5 +1,5 @@
 // The criteria of one bid: an error at once in the words of the platform, points and totals in exact hundredths, and
-// everything typed kept on this machine from key to key. The platform checks all of it again.
+// everything typed kept on this machine from key to key, and sent nowhere.
 
 const POINTS = /^[0-9]{1,3}(?:\.[0-9]{1,2})?$/;
 const TYPED = "…typed…";
@@ -115,6 +115,7 @@ export class Sheet {
     form.reset(); // some browsers put typed values back by themselves; what the platform has is what the page came with
     this.base = JSON.stringify(this.cells);
     form.addEventListener("checked", () => this.#sum());
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.#goOn(); });
     this.#restore();
     this.#sum();
   }
@@ -140,6 +141,14 @@ export class Sheet {
     this.last.box.focus();
   }
 
+  // On to the next bid, unless something that was typed is wrong; what is missing may come later.
+  #goOn() {
+    for (const each of this.criteria) each.check(true);
+    const wrong = this.form.querySelector("[aria-invalid]");
+    if (wrong) return wrong.focus();
+    return location.assign(this.text.next);
+  }
+
   #keep() {
     const at = Date.now();
     const kept = this.drafts.type(this.bid, this.cells, this.base, at);
@@ -147,7 +156,7 @@ export class Sheet {
     this.#sum();
   }
 
-  // What this machine has and the platform has not: put back, unless the platform was told something else since.
+  // What this machine has and was not handed in: put back, unless something else was handed in since.
   #restore() {
     const kept = this.drafts.typed(this.bid);
     if (!kept) return this.#say(this.drafts.keeps ? this.text.textIdle : this.text.textLost);

@@ -119,9 +119,10 @@ const BODIES = {
   },
   "explanation.asked": { bid: BID, due_at: MS, triggers: array(NAME), ...LOT_BODY },
   "explanation.given": { bid: BID, text: TEXT, ...LOT_BODY },
-  "sheet.signed": {
-    reason: nullable(TEXT), seat: NAME, second_factor: BOOL, sheet_commit: HEX32, version: SEQ, ...LOT_BODY,
-  },
+  "sheet.signed": { seat: NAME, second_factor: BOOL, sheet_commit: HEX32, version: SEQ, ...LOT_BODY },
+  "sheet.handed_in": { reason: nullable(TEXT), seat: NAME, sheet_commit: HEX32, version: SEQ, ...LOT_BODY },
+  "renewal.asked": { reason: TEXT, seat: NAME, version: SEQ, ...LOT_BODY },
+  "sheet.voided": { reason: TEXT, seat: NAME, version: SEQ, ...LOT_BODY },
   "scores.opened": { sheets: array(HEX32, { by: "" }), ...LOT_BODY },
   "recheck.explained": { bid: BID, criterion: NAME, reason: TEXT, seat: NAME, ...LOT_BODY },
   "report.drafted": { number: SEQ, report_sha256: HEX32 },

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
+from tests.build import sheets
 from tests.build.hostile_files import png
 from tests.build.pages_desk import BID
 from tests.build.pages_evaluation import MEMBER, REFERENCE
@@ -76,17 +79,20 @@ def test_an_error_is_told_at_once_and_points_add_up(visit: Visit) -> None:  # C5
         assert violations(page) == []
 
 
-def test_what_is_typed_survives_a_reload_and_the_platform_may_know_better(visit: Visit) -> None:
+def test_what_is_typed_stays_on_this_machine_and_survives_a_reload(visit: Visit) -> None:
     with visit() as page:
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.method + request.url + (request.post_data or "")))
         page.fill("#points_plan", "24.5")
         page.fill("#comment_plan", "sound")
         expect(page.locator("[data-saved]")).to_have_text(re.compile(r"^Saved on this machine at \d\d:\d\d:\d\d$"))
         page.reload()
         assert (page.input_value("#points_plan"), page.input_value("#comment_plan")) == ("24.5", "sound")
-        expect(page.locator("[data-saved]")).to_contain_text("not handed over yet")
+        expect(page.locator("[data-saved]")).to_contain_text("not handed in yet")
         kept = json.loads(page.evaluate("name => localStorage.getItem(name)", STORE))
         assert kept["bids"][BID]["cells"]["plan"] == {"points": "24.5", "comment": "sound"}
-        kept["bids"][BID]["base"] = "what another machine handed over"
+        assert not any(each.startswith("POST") or "24.5" in each for each in sent)
+        kept["bids"][BID]["base"] = "what another machine handed in"
         page.evaluate("([name, kept]) => localStorage.setItem(name, kept)", [STORE, json.dumps(kept)])
         page.reload()
         assert page.input_value("#points_plan") == "", "what the platform has is not overwritten"
@@ -94,9 +100,145 @@ def test_what_is_typed_survives_a_reload_and_the_platform_may_know_better(visit:
         page.click("[data-offer] button")
         assert page.input_value("#points_plan") == "24.5"
         page.goto(page.url.replace("sheet-found", "signed"))
-        page.wait_for_function("name => JSON.parse(localStorage.getItem(name)).signed === 1", arg=STORE)
+        assert json.loads(page.evaluate("name => localStorage.getItem(name)", STORE))["bids"]  # only signed so far
+        page.goto(page.url.replace("signed", "handed-in"))
+        page.wait_for_function("name => JSON.parse(localStorage.getItem(name)).closed === 1", arg=STORE)
         left = json.loads(page.evaluate("name => localStorage.getItem(name)", STORE))
-        assert left == {"bids": {}, "marks": {}, "signed": 1}
+        assert left == {"bids": {}, "marks": {}, "sheets": {}, "closed": 1}
+
+
+def test_the_browser_makes_the_sheet_of_the_vector(visit: Visit) -> None:
+    """The twin of ``trading.evaluation.rules.commitment``: the same bytes, and another salt each time without one."""
+    wanted = json.loads(sheets.FILE.read_text())
+    make = """async ({ task, cells, reason, salt }) => {
+        const { faultsOf, makeSheet } = await import("/static/desk/commitment.js");
+        const bytes = salt && Uint8Array.from(salt.match(/../g), (pair) => Number.parseInt(pair, 16));
+        const made = await makeSheet(task, cells, reason, ...(bytes ? [bytes] : []));
+        return { ...made, faults: faultsOf(task, cells).map(({ fault }) => fault) };
+    }"""
+    with visit() as page:
+        found = page.evaluate(make, wanted)
+        assert found == {"text": wanted["document"], "commit": wanted["sha256"], "faults": []}
+        unsalted = {**wanted, "salt": None}
+        first, second = (page.evaluate(make, unsalted) for _ in range(2))
+        assert len({first["commit"], second["commit"], found["commit"]}) == 3
+        assert re.fullmatch("[0-9a-f]{64}", json.loads(first["text"])["salt"])
+        cells, task = wanted["cells"], wanted["task"]
+        wrong = {
+            "b-2m7k9d4x": {"warranty": {"points": "7", "comment": ""}, "plan": {"points": "50.5", "comment": ""}},
+            "b-11a": {"plan": {"points": "0", "comment": " "}},
+        }
+        lawful = {bid: {name: {**cell, "comment": "x"} for name, cell in row.items()} for bid, row in cells.items()}
+        kept = {**task, "kept": {"b-11a": {"plan": "1"}}}
+        faults = """async ([task, cells]) => {
+            const { faultsOf } = await import("/static/desk/commitment.js");
+            return faultsOf(task, cells).map(({ fault }) => fault);
+        }"""
+        assert page.evaluate(faults, [task, wrong]) == ["missing", "comment", "wrong", "wrong"]
+        assert page.evaluate(faults, [kept, lawful]) == ["kept"]
+
+
+def _type_all(page: Page) -> None:
+    """Put whole scores of every bid on this machine, as the pages of the bids do from key to key."""
+    page.evaluate(
+        """([name]) => {
+            const task = JSON.parse(document.querySelector("form[data-task]").dataset.task);
+            const cell = (each) => ({ points: each.bands[0] ?? each.step, comment: "kite-7f3a" });
+            const cells = Object.fromEntries(task.criteria.map((each) => [each.id, cell(each)]));
+            const bids = Object.fromEntries(task.bids.map((bid) => [bid, { cells, base: "", at: 1 }]));
+            localStorage.setItem(name, JSON.stringify({ bids, marks: {}, sheets: {}, closed: 0 }));
+        }""",
+        [STORE],
+    )
+
+
+def _caught(page: Page, address: str) -> list[Request]:
+    caught: list[Request] = []
+
+    def keep(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.fallback()
+        caught.append(route.request)
+        return route.fulfill(body="<p>taken</p>", content_type="text/html")
+
+    page.route(re.compile(address), keep)
+    return caught
+
+
+def test_signing_sends_the_digest_alone_and_says_what_is_amiss(visit: Visit) -> None:  # EXP-22
+    with visit("evaluation-sign") as page:
+        caught = _caught(page, "/gallery/")
+        page.fill("#code", "424242")
+        page.click("form[data-task] .actions button")
+        expect(page.locator("[data-faults] li").first).to_contain_text("Score missing")
+        assert (caught, violations(page)) == ([], [])
+        _type_all(page)
+        page.reload()
+        expect(page.locator("[data-cell]").first).to_contain_text("kite-7f3a")
+        page.fill("#code", "424242")
+        page.click("form[data-task] .actions button")
+        page.wait_for_selector("text=taken")
+        body = caught[0].post_data or ""
+        assert "kite-7f3a" not in body
+        assert "points" not in body
+        kept = json.loads(page.evaluate("name => localStorage.getItem(name)", STORE))
+        ((commit, text),) = kept["sheets"].items()
+        assert commit in body
+        assert hashlib.sha256(text.encode()).hexdigest() == commit
+        assert text.count("kite-7f3a") == len(json.loads(text)["items"]) * 3
+
+
+def test_a_browser_that_keeps_nothing_does_not_sign(visit: Visit) -> None:
+    refuse = (
+        "if (location.search.includes('full')) Storage.prototype.setItem = () => { throw new DOMException('full') }"
+    )
+    with visit("evaluation-sign", before=refuse) as page:
+        caught = _caught(page, "/gallery/")
+        _type_all(page)
+        page.goto(page.url + "&full")
+        page.fill("#code", "424242")
+        page.click("form[data-task] .actions button")
+        expect(page.locator("[data-faults] li")).to_contain_text("This browser keeps nothing")
+        assert caught == []
+
+
+def test_the_page_hands_in_what_was_signed_and_nothing_else(visit: Visit) -> None:
+    with visit("evaluation-hand-in") as page:
+        expect(page.locator("[data-handing-say]")).to_contain_text("This browser does not have it")
+        commit = page.evaluate("JSON.parse(document.querySelector('[data-handing]').dataset.told).commit")
+        caught = _caught(page, "hand-in$")
+        held = {"bids": {}, "marks": {}, "sheets": {commit: '{"the": "sheet"}', "0" * 64: "older"}, "closed": 0}
+        page.evaluate("([name, held]) => localStorage.setItem(name, held)", [STORE, json.dumps(held)])
+        page.reload()
+        page.wait_for_selector("text=taken")
+        body = caught[0].post_data_buffer or b""
+        assert b'{"the": "sheet"}' in body
+        assert b"older" not in body
+
+
+@pytest.mark.parametrize("passphrase", ["", "four words and more"])
+def test_scores_move_to_another_machine_in_a_file(visit: Visit, passphrase: str, tmp_path: Path) -> None:
+    moving = "details[data-moving]"
+    with visit("evaluation-sign") as page:
+        _type_all(page)
+        page.reload()
+        page.click(f"{moving} summary")
+        page.fill("[data-pass]", passphrase)
+        with page.expect_download() as begun:
+            page.click("[data-save]")
+        saved = tmp_path / begun.value.suggested_filename
+        begun.value.save_as(saved)
+        assert (b"kite-7f3a" in saved.read_bytes()) is not bool(passphrase)
+    with visit("evaluation-sign") as page:
+        page.click(f"{moving} summary")
+        if passphrase:
+            page.fill("[data-pass]", "another one")
+            page.set_input_files("[data-load]", saved)
+            expect(page.locator("[data-moving-say]")).to_contain_text("could not be read")
+            page.fill("[data-pass]", passphrase)
+        page.set_input_files("[data-load]", [])
+        page.set_input_files("[data-load]", saved)
+        expect(page.locator("[data-cell]").first).to_contain_text("kite-7f3a")
 
 
 def test_a_browser_that_keeps_nothing_says_so(visit: Visit) -> None:
@@ -104,7 +246,7 @@ def test_a_browser_that_keeps_nothing_says_so(visit: Visit) -> None:
     refuse = "Storage.prototype.setItem = () => { throw new DOMException('full') }"
     with visit(before=refuse) as page:
         page.fill("#points_plan", "24.5")
-        expect(page.locator("[data-saved]")).to_contain_text("This browser keeps nothing by itself")
+        expect(page.locator("[data-saved]")).to_contain_text("This browser keeps nothing. Use another one")
         page.reload()
         assert page.input_value("#points_plan") == ""
 
@@ -175,19 +317,25 @@ def test_the_page_says_the_same_without_a_script(visit: Visit) -> None:
         expect(page.locator("#half-scores")).to_be_visible()
         expect(page.locator("[data-marks]").first).to_be_hidden()
         expect(page.get_by_role("link", name="Next page")).to_be_visible()
+        page.fill("#points_plan", "24.5")
+        page.click("#half-scores .actions button")
+        assert "24.5" not in page.url  # what is typed goes nowhere
+        expect(page.get_by_text("Nothing that is typed here is kept or sent.")).to_be_visible()
 
 
 @pytest.mark.skipif(not LONG, reason="an opened tender and five experts: long runs")
 def test_a_whole_tender_is_scored_by_keys(browser: Browser, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    """Five experts read, find, mark, score, compare and sign; no mouse is touched, and all sheets open at the end."""
+    """Five experts read, find, mark, score, compare and sign by keys; then each page hands its sheet in."""
     room = worker.room  # noqa: F811 - the one of the fixture
     monkeypatch.setattr(files, "inspect", look)
     examine(room)
     worker.work()
     app = room.clients["m-a1"].application
     with serving(app) as base:
+        contexts = []
         for seat in SEATS:
             context = browser.new_context()
+            contexts.append(context)
             name, value = session_cookie(app, seat)
             context.add_cookies([{"name": name, "value": value, "url": base}])
             page = context.new_page()
@@ -196,6 +344,9 @@ def test_a_whole_tender_is_scored_by_keys(browser: Browser, worker: Worker, monk
                 _read_and_mark(page)
             _score(page, len(PRICES))
             _sign(page)
+        for context in contexts:  # every page asks, hands its sheet in, and shows the scores when all are in
+            expect(context.pages[0].get_by_text("Scores of the committee")).to_be_visible(timeout=60_000)
+        for context in contexts:
             context.close()
     shown = room.get("m-b2", "/lots/1/sign").text
     assert "Scores of the committee" in shown
@@ -213,7 +364,7 @@ def _read_and_mark(page: Page) -> None:
     keys.press("Enter")
     expect(page.locator("[data-place]")).to_contain_text("2 / 3")
     expect(page.locator("[data-found] ol a")).to_be_focused()
-    page.wait_for_function("document.querySelector('[data-leaf]').naturalWidth > 1000")
+    expect(page.locator("[data-leaf]")).to_have_js_property(name="complete", value=True)
     keys.press("2")
     keys.press("Escape")
     keys.press("m")
@@ -260,4 +411,4 @@ def _sign(page: Page) -> None:
     hands.write(page.locator("#code"), CODE)
     hands.enter()
     expect(page.get_by_text("Version 1 signed")).to_be_visible()
-    page.wait_for_function("""Object.values(localStorage).some(each => each.startsWith('{"bids":{}'))""")
+    expect(page.locator("[data-handing-say]")).to_be_visible()

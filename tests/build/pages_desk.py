@@ -17,6 +17,7 @@ from tests.build.pages_evaluation import (
     READY,
     REFERENCE,
     facts,
+    handing,
     opened_file,
     scoring,
 )
@@ -82,7 +83,7 @@ def found(words: str) -> tuple[Found, ...]:
     return tuple(Found(volume=volume, number=number, hit=hit) for volume, number, hit in hits if hit is not None)
 
 
-def sheet(cells: dict[str, Score], shown: Reader, points: dict[str, str], total: str, **form: bool) -> dict[str, Any]:
+def sheet(cells: dict[str, Score], shown: Reader) -> dict[str, Any]:
     return {
         "room": MEMBER,
         "state": READY,
@@ -93,9 +94,9 @@ def sheet(cells: dict[str, Score], shown: Reader, points: dict[str, str], total:
         "reader": shown,
         "told": partial(lambda: {each.id: messages(each) for each in scored(CRITERIA)}),
         "most": running_most(CRITERIA),
-        "points": points,
-        "total": total,
-        "form": partial(scoring, cells, **form),
+        "following": f"{LOT}/sheet/{OTHER}",
+        "handing": handing(),
+        "form": partial(scoring, cells),
     }
 
 
@@ -103,17 +104,15 @@ def samples() -> Iterator[Sample]:
     """The desk, two bids side by side, and the bid page by page."""
     address, page = f"{LOT}/sheet/{BID}", "evaluation/sheet.html"
     full = CELLS[BID]
-    points = {name: cell.points for name, cell in full.items()}
-    yield Sample("evaluation-sheet", address, page, sheet(full, reader(address), points, "50.5"))
-    bad = {**full, "plan": Score(points="32", comment=None)}
-    good = {name: each for name, each in points.items() if name != "plan"}
-    yield Sample("evaluation-sheet-refused", address, page, sheet(bad, reader(address), good, "26", wrong=True))
+    yield Sample("evaluation-sheet", address, page, sheet(full, reader(address)))
+    due = {**sheet({}, reader(address)), "handing": handing(0, 5)}
+    yield Sample("evaluation-sheet-due", address, page, due)
     searched = reader(address, words="供货与安装", found=found("供货与安装"))
-    yield Sample("evaluation-sheet-found", address, page, sheet({}, searched, {}, "0"))
+    yield Sample("evaluation-sheet-found", address, page, sheet({}, searched))
     nothing = reader(address, words="没有的词")
-    yield Sample("evaluation-sheet-found-nothing", address, page, sheet({}, nothing, {}, "0"))
+    yield Sample("evaluation-sheet-found-nothing", address, page, sheet({}, nothing))
     waiting = reader(address, volumes=None, open=None, page=None)
-    yield Sample("evaluation-sheet-waiting", address, page, sheet({}, waiting, {}, "0"))
+    yield Sample("evaluation-sheet-waiting", address, page, sheet({}, waiting))
 
     address, page = f"{LOT}/bids/{BID}/pages", "evaluation/pages.html"
     room = {"room": MEMBER, "state": READY, "bid": BID, "name": NAMES[BID]}

@@ -15,6 +15,7 @@ from tests.build.scores import band, criterion, rules
 from trading.evaluation.forms import (
     ActForm,
     OpinionForm,
+    RenewalForm,
     ReplaceForm,
     SealForm,
     SignReportForm,
@@ -22,7 +23,15 @@ from trading.evaluation.forms import (
     WordsForm,
     score_form,
 )
-from trading.evaluation.queries import ExplanationRow, FindingRow, OpenedFile, ReportRow, SignatureRow, SittingRow
+from trading.evaluation.queries import (
+    ExplanationRow,
+    FindingRow,
+    OpenedFile,
+    RenewalRow,
+    ReportRow,
+    SignatureRow,
+    SittingRow,
+)
 from trading.evaluation.rules.examination import Finding, Outcome, Step
 from trading.evaluation.rules.ranking import OpenedBid
 from trading.evaluation.rules.recheck import Doubt, Ground, recheck
@@ -256,6 +265,7 @@ def line(shown: LotState | None, **changes: Any) -> LotLine:  # noqa: ANN401 - f
         "opened": False,
         "names": NAMES,
         "voted": frozenset(),
+        "handing": handing(),
     }
     return LotLine(**(fields | changes))
 
@@ -275,13 +285,42 @@ def replacing() -> ReplaceForm:
     return form
 
 
-def scoring(cells: dict[str, Score], wrong: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - a form; read in samples only
-    form = score_form(CRITERIA, cells)
-    if wrong:
-        titles = {"criterion_zh": "供货与安装方案", "criterion_en": "Delivery and installation"}
-        broken = RuleBroken("score.out_of_range", "B10.6", most="30", step="0.5", value="32", **titles)
-        form.refuse(broken, "points_plan")
-    return form
+def scoring(cells: dict[str, Score]) -> Any:  # noqa: ANN401 - a form
+    return score_form(CRITERIA, cells)
+
+
+OWN = SignatureRow(seat=SEATS[1], version=1, sheet_commit=digest("sheet"), handed_in=False, changes=False)
+
+
+def handing(missing: int = 3, waiting: int = 0, **changes: bool) -> dict[str, Any]:
+    """Return how far signing is, as the page of a member is told; of somebody who has signed unless nobody has."""
+    known = {"commit": digest("sheet"), "version": 1} if waiting or changes else {"commit": None, "version": 0}
+    return {"missing": missing, "waiting": waiting, "handed_in": False, "opened": False, **known, **changes}
+
+
+def task(version: int = 1) -> dict[str, Any]:
+    """Return what the browser makes a sheet of."""
+    return {
+        "tender": REFERENCE,
+        "lot": "1",
+        "stage": "all",
+        "seat": MEMBER.seat,
+        "version": version,
+        "changes": version > 1,
+        "bids": sorted(bid.bid for bid in READY.conforming),
+        "criteria": [
+            {
+                "id": each.id,
+                "kind": each.kind.value,
+                "max": each.max,
+                "step": each.step,
+                "bands": [band.points for band in each.bands or ()],
+            }
+            for each in scored(CRITERIA)
+        ],
+        "kept": {},
+        "own": {},
+    }
 
 
 def signing(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - context of the page
@@ -289,13 +328,16 @@ def signing(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - context of the 
         "room": MEMBER,
         "state": READY,
         "form": partial(SignSheetForm, formdata=None),
-        "words": partial(WordsForm, formdata=None),
-        "cells": CELLS,
+        "sign_form": partial(SignSheetForm, formdata=None),
+        "renewal_form": partial(RenewalForm, formdata=None),
+        "cells": {},
+        "handing": handing(),
+        "renewals": (),
+        "task": task(),
         "criteria": scored(CRITERIA),
         "names": NAMES,
         "titles": TITLES,
         "own": None,
-        "missing": 3,
         "opened": False,
     }
     return base | changes
@@ -310,8 +352,10 @@ def totals() -> dict[str, Any]:
     shown: list[Doubt] = [*objective, *(replace(each, seat=SEATS[1]) for each in apart[:1]), *apart[1:]]
     return {
         "opened": True,
-        "missing": 0,
-        "own": SignatureRow(seat=SEATS[1], version=1, sheet_commit=digest("sheet"), reason=None),
+        "cells": CELLS,
+        "handing": handing(0, 0, opened=True),
+        "own": OWN,
+        "task": task(version=2),
         "doubts": shown,
         "explained": {(each.bid, each.criterion, each.seat): "与招标文件要求的批次明显不符。" for each in apart[1:]},
         "items": sorted(ranking.items, key=lambda item: (item.rank is None, item.rank or 0)),
@@ -413,7 +457,10 @@ def samples() -> Iterator[Sample]:
         ),
         ("evaluation-member-conformity", {"room": MEMBER, "lines": [line(SITS, voted=frozenset({"b-7c3v0z5h"}))]}),
         ("evaluation-agency-explanation", {"room": replace(AGENCY, sitting=SITTING), "lines": [line(DOUBTED)]}),
-        ("evaluation-member-scoring", {"room": MEMBER, "lines": [line(READY, signed=SEATS[2:4])]}),
+        (
+            "evaluation-member-scoring",
+            {"room": MEMBER, "lines": [line(READY, signed=SEATS[1:4], handing=handing(2, 3))]},
+        ),
         (
             "evaluation-agency-replacing",
             {
@@ -506,8 +553,15 @@ def samples() -> Iterator[Sample]:
         },
     )
     yield Sample("evaluation-sign", f"{lot}/sign", "evaluation/sign.html", signing())
-    own = SignatureRow(seat=SEATS[1], version=1, sheet_commit=digest("sheet"), reason=None)
-    yield Sample("evaluation-signed", f"{lot}/sign", "evaluation/sign.html", signing(own=own, missing=2))
+    signed = {"own": OWN, "task": task(version=2)}
+    page = "evaluation/sign.html"
+    yield Sample("evaluation-signed", f"{lot}/sign", page, signing(**signed, handing=handing(2, 3)))
+    lost = RenewalRow(seat=SEATS[3], version=1, reason="电脑硬盘损坏，评分表没有另存。", answer=None)
+    void = replace(lost, seat=SEATS[4], answer="已到场核实，评分尚未公开。")
+    due = signing(**signed, handing=handing(0, 5), renewals=(lost, void))
+    yield Sample("evaluation-hand-in", f"{lot}/sign", page, due)
+    given = handing(0, 2, handed_in=True)
+    yield Sample("evaluation-handed-in", f"{lot}/sign", page, signing(**signed, cells=CELLS, handing=given))
     yield Sample("evaluation-scores-open", f"{lot}/sign", "evaluation/sign.html", signing(**totals()))
     yield Sample(
         "evaluation-report",

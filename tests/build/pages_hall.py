@@ -11,6 +11,8 @@ from tests.build.pages import BIDDERS, CLOSE, DAY, HOUR, NOW, Sample, code, dige
 from trading.audit.verifying import Check, Run
 from trading.custody.queries import KeyRow
 from trading.disclosure.auditor import Runs
+from trading.evaluation.forms import RenewalForm
+from trading.evaluation.queries import RenewalRow
 from trading.kernel.canonical import dumps
 from trading.kernel.roles import Actor, Role
 from trading.openings.forms import AnswerFileForm, AnswerForm, DecisionForm, ObjectionForm, SpotForm, finding_form
@@ -347,6 +349,9 @@ OTHERS = (
 )
 
 
+RENEWAL = RenewalRow(seat="m-6t1v3n8ryc0e", version=1, reason="电脑硬盘损坏，评分表没有另存。", answer=None)
+
+
 def _supervision() -> Iterator[Sample]:
     boards = {
         "empty": (Board(procedures=(), now=NOW), None),
@@ -366,7 +371,12 @@ def _supervision() -> Iterator[Sample]:
         ("sealed", supervised(2, LAMPS[-1], step=None)),
         ("new", supervised(1, step=None)),
     ):
-        context = {"supervised": shown, "told": told(4) if name == "done" else [], "now": NOW}
+        renewals = [("1", RENEWAL)] if name == "done" else []
+        form = partial(RenewalForm, formdata=None)
+        context = {
+            "supervised": shown, "told": told(4) if name == "done" else [], "now": NOW,
+            "renewals": renewals, "may_void": True, "form": form,
+        }  # fmt: skip
         path = f"/supervision/procedures/{REFERENCE}"
         yield Sample(f"supervision-procedure-{name}", path, "supervision/procedure.html", context)
     for name, rows, wish in (

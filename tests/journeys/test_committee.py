@@ -62,6 +62,7 @@ def test_bundles_verify_while_the_committee_sits_and_after_it_has_ranked(opened:
     for seat in others:
         sitting.type(seat, {"mingde": "45"})
         sitting.sign(seat)
+    sitting.hand_in()
     sitting.sign_report()
     service.evaluate(sitting.ledger, sitting.agency, *sitting.place)
     awards.determine(sitting.ledger, sitting.agency, *sitting.place)

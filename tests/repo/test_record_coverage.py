@@ -46,7 +46,7 @@ SILENT_ROUTES: Mapping[str, str] = {
             "agency.add_lot", "agency.compare_correction", "agency.contract", "agency.correction", "agency.dates",
             "agency.discard", "agency.documents", "agency.lot", "agency.method", "agency.remove_document",
             "agency.remove_lot", "agency.reopen_correction", "agency.sealing", "agency.start",
-            "agency.start_correction", "agency.subject", "evaluation.sheet",
+            "agency.start_correction", "agency.subject",
         ),
         _DRAFT,
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,14 +21,15 @@ from trading.assembly import REGISTRY
 from trading.audit.ledger import Ledger
 from trading.demo import cast
 from trading.evaluation import service
-from trading.evaluation.queries import ReportRow, report_of
+from trading.evaluation.queries import ReportRow, last_version, report_of, scoring_of, signatures_of
+from trading.evaluation.rules.commitment import SALT_BYTES, Heading, MadeSheet, make_sheet
 from trading.evaluation.rules.examination import Outcome, Step
-from trading.evaluation.rules.sheets import Score
+from trading.evaluation.rules.sheets import Score, check_sheet
 from trading.evaluation.service.examining import Opinion
 from trading.evaluation.service.state import LotState
 from trading.experts import queries as experts
 from trading.experts.rules.composition import Committee, Member, MemberState
-from trading.kernel.roles import Actor
+from trading.kernel.roles import Actor, Role
 from trading.procedures import queries as procedures
 
 SEATS = ("m-a1", "m-b2", "m-c3", "m-d4", "m-e5")
@@ -98,6 +101,28 @@ def opened_tender(exchange: Exchange) -> Tender:
 
 
 @dataclass
+class Machine:
+    """What lies on the machine of one member, and nowhere else until it is handed in."""
+
+    cells: dict[str, dict[str, Score]] = field(default_factory=dict)
+    sheet: MadeSheet | None = None
+    version: int = 0
+
+
+def unchecked(cells: Mapping[str, Mapping[str, Score]]) -> list[dict[str, Any]]:
+    """Return the items of a sheet as a broken program makes them, whatever the criteria say."""
+    return [
+        {
+            "bid": bid,
+            "scores": [
+                {"comment": cell.comment, "criterion": name, "points": cell.points} for name, cell in row.items()
+            ],
+        }
+        for bid, row in sorted(cells.items())
+    ]
+
+
+@dataclass
 class Sitting:
     """The people of one evaluation over one ledger; ``bids`` are the references by bidder."""
 
@@ -107,6 +132,7 @@ class Sitting:
     bids: Mapping[str, str]
     database: Database | None = None
     seats: list[str] = field(default_factory=lambda: list(SEATS))
+    machines: dict[str, Machine] = field(default_factory=lambda: defaultdict(Machine))
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -150,22 +176,57 @@ class Sitting:
         self.explain_price("songtao")
         self.vote_all(Step.PRICE, ("songtao",))
 
-    def type(self, seat: str, plans: Mapping[str, str] | None = None, warranty: str = "5") -> None:
-        """Type a whole sheet: points of the plan by bidder (30 where none is given)."""
-        for key, bid in self.bids.items():
-            cells = {
+    def type(
+        self, seat: str, plans: Mapping[str, str] | None = None, warranty: str = "5", comment: str = "as described"
+    ) -> None:
+        """Type a whole sheet on the machine of the member: points of the plan by bidder (30 where none is given)."""
+        self.machines[seat].cells = {
+            bid: {
                 "warranty": Score(points=warranty, comment=None),
-                "plan": Score(points=(plans or {}).get(key, "30"), comment="as described"),
+                "plan": Score(points=(plans or {}).get(key, "30"), comment=comment),
             }
-            service.save_draft(self.ledger, service.member_actor(seat), *self.place, bid, cells)
+            for key, bid in self.bids.items()
+        }
 
-    def sign(self, seat: str, *, reason: str = "") -> None:
-        service.sign_sheet(self.ledger, service.member_actor(seat), *self.place, reason=reason)
+    def make(self, seat: str, *, reason: str = "", lawful: bool = True) -> MadeSheet:
+        """Make the sheet of what was typed, as the browser does; it stays on the machine of the member."""
+        machine, state = self.machines[seat], self.state()
+        with self.ledger.read() as conn:
+            version = last_version(conn, state.place, seat) + 1
+        heading = Heading(
+            tender=self.reference, lot=LOT, stage=STAGE, seat=seat, version=version, reason=reason or None
+        )
+        bids = [bid.bid for bid in state.conforming]
+        items = check_sheet(state.rules.criteria, bids, machine.cells) if lawful else unchecked(machine.cells)
+        machine.sheet = make_sheet(heading, items, secrets.token_bytes(SALT_BYTES))
+        machine.version = version
+        return machine.sheet
+
+    def sign(self, seat: str, *, reason: str = "", lawful: bool = True) -> None:
+        """Sign the digest of what was typed; after the scores are open the changed sheet goes with it."""
+        made, actor = self.make(seat, reason=reason, lawful=lawful), service.member_actor(seat)
+        with self.ledger.read() as conn:
+            is_open = scoring_of(conn, self.state().place) is not None
+        if is_open:
+            service.correct_sheet(self.ledger, actor, *self.place, made.raw)
+        else:
+            version = self.machines[seat].version
+            service.sign_sheet(self.ledger, actor, *self.place, commit=made.commit, version=version)
+
+    def hand_in(self, *seats: str) -> None:
+        """Hand in what lies on the machines of members, of all who have not if none is named."""
+        with self.ledger.read() as conn:
+            done = {seat for seat, each in signatures_of(conn, self.state().place).items() if each.handed_in}
+        for seat in seats or [each for each in self.seats if each not in done]:
+            sheet = self.machines[seat].sheet
+            assert sheet is not None
+            service.hand_in(self.ledger, service.member_actor(seat), *self.place, sheet.raw)
 
     def score(self, plans: Mapping[str, str] | None = None) -> None:
         for seat in self.seats:
             self.type(seat, plans)
             self.sign(seat)
+        self.hand_in()
 
     def sign_report(self, *, dissent: Mapping[str, str] | None = None) -> None:
         for seat in self.seats:
@@ -181,6 +242,19 @@ class Sitting:
             found = report_of(conn, procedures.find(conn, self.reference).id)
         assert found is not None
         return found
+
+
+def supervisor_of(sitting: Sitting) -> Actor:
+    """Return the supervisor of the procedure."""
+    code = sitting.state().row.supervisor_code
+    return Actor(account="a-supervisor", roles=frozenset({Role.SUPERVISOR}), organisation=code)
+
+
+def renew(sitting: Sitting, seat: str, reason: str) -> None:
+    """Let a member who cannot hand in a signed sheet ask, and the supervisor make the signature void."""
+    service.ask_renewal(sitting.ledger, service.member_actor(seat), *sitting.place, reason)
+    supervisor = supervisor_of(sitting)
+    service.void_sheet(sitting.ledger, supervisor, *sitting.place, seat=seat, reason="Seen; scores are still closed.")
 
 
 @contextmanager

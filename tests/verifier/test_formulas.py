@@ -91,7 +91,9 @@ def signed(told: Story, golden: Golden) -> list[str]:
         ]
         body = {"items": items, "reason": None, "salt": "0" * 64, "seat": sheet.seat, "tender": TENDER, "version": 1}
         found.append(told.add("mb.score-sheet", SHEET.write({**body, **LOT})))
-        told.record("sheet.signed", seat=sheet.seat, sheet_commit=found[-1], **LOT)
+        told.record("sheet.signed", seat=sheet.seat, version=1, sheet_commit=found[-1], **LOT)
+    for sheet, commit in zip(golden.sheets, found, strict=True):
+        told.record("sheet.handed_in", reason=None, seat=sheet.seat, version=1, sheet_commit=commit, **LOT)
     return found
 
 

@@ -110,7 +110,11 @@ def story() -> Story:
             for bid, cells in sorted(points.items())
         ]
         body = {"items": scores, "reason": None, "salt": "0" * 64, "seat": seat, "tender": TENDER, "version": 1, **LOT}
-        told.record("sheet.signed", seat=seat, sheet_commit=told.add("mb.score-sheet", SHEET.write(body)), **LOT)
+        told.record(
+            "sheet.signed", seat=seat, version=1, sheet_commit=told.add("mb.score-sheet", SHEET.write(body)), **LOT
+        )
+    for signed in [each["body"] for each in told.records if each["kind"] == "sheet.signed"]:
+        told.record("sheet.handed_in", reason=None, **signed)
     commits = sorted(each["body"]["sheet_commit"] for each in told.records if each["kind"] == "sheet.signed")
     told.record("scores.opened", sheets=commits, **LOT)
     for seat in seats:
@@ -171,6 +175,23 @@ def other_sheet(told: Story) -> None:
     told.body("scores.opened")["sheets"][0] = "0" * 64
 
 
+def handed_in_early(told: Story) -> None:
+    last = next(each for each in reversed(told.records) if each["kind"] == "sheet.signed")
+    told.records.remove(last)
+    told.records.insert(next(n for n, each in enumerate(told.records) if each["kind"] == "scores.opened"), last)
+
+
+def handed_in_another(told: Story) -> None:
+    told.body("sheet.handed_in")["sheet_commit"] = "7" * 64
+
+
+def made_void(told: Story) -> None:
+    signed = told.body("sheet.signed")
+    place = next(n for n, each in enumerate(told.records) if each["kind"] == "sheet.handed_in")
+    void = {"reason": "lost", "seat": signed["seat"], "version": 1, **LOT}
+    told.records.insert(place, {"kind": "sheet.voided", "body": void})
+
+
 def fewer_members(told: Story) -> None:
     told.body("bids.ranked")["members"] = 4
 
@@ -201,6 +222,11 @@ LIES = [
     (two_reports, "no report is signed by every member"),
     (replaced_at_the_end, "no report is signed by every member"),
     (without("scores.opened"), "never opened"),
+    (without("sheet.handed_in"), "a sheet that was never handed in"),
+    (handed_in_early, "before every member had signed"),
+    (handed_in_another, "another sheet was handed in than the member signed"),
+    (made_void, "other sheets than the members signed"),
+    (made_void, "before every member had signed"),
     (without("sheet.signed"), "other sheets than the members signed"),
     (without("evaluation.started"), "without the committee"),
     (without("report.signed"), "no report is signed by every member"),

@@ -22,6 +22,7 @@ from trading.evaluation.tables import (
     report_signature,
     score_sheet,
     scoring,
+    sheet_renewal,
     sheet_signature,
     sitting,
     time_vote,
@@ -38,6 +39,7 @@ REPLAYED: Final = (
     Replayed(table=explanation.name, key=_BID),
     Replayed(table=sheet_signature.name, key=("lot", "stage", "seat", "version")),
     Replayed(table=score_sheet.name, key=("lot", "stage", "seat", "version")),
+    Replayed(table=sheet_renewal.name, key=("lot", "stage", "seat", "version")),
     Replayed(table=scoring.name, key=("lot", "stage")),
     Replayed(table=recheck_explanation.name, key=(*_BID, "criterion", "seat")),
     Replayed(table=evaluation_report.name, key=("number",)),
@@ -104,11 +106,26 @@ def _given(state: State, record: Mapping[str, Any]) -> None:
 
 
 def _signed(state: State, record: Mapping[str, Any]) -> None:
-    body = record["body"]
-    key = (body["lot"], body["stage"], body["seat"], body["version"])
-    commit = bytes.fromhex(body["sheet_commit"])
-    state.row("sheet_signature", *key).update(sheet_commit=commit, reason=body["reason"], void=False)
-    state.row("score_sheet", *key).update(sheet_sha256=commit)
+    commit = bytes.fromhex(record["body"]["sheet_commit"])
+    state.row("sheet_signature", *_sheet(record)).update(sheet_commit=commit, handed_in=False, void=False)
+
+
+def _handed_in(state: State, record: Mapping[str, Any]) -> None:
+    state.row("sheet_signature", *_sheet(record)).update(handed_in=True)
+    state.row("score_sheet", *_sheet(record)).update(sheet_sha256=bytes.fromhex(record["body"]["sheet_commit"]))
+
+
+def _renewal_asked(state: State, record: Mapping[str, Any]) -> None:
+    state.row("sheet_renewal", *_sheet(record)).update(reason=record["body"]["reason"], answer=None)
+
+
+def _sheet_voided(state: State, record: Mapping[str, Any]) -> None:
+    state.row("sheet_signature", *_sheet(record)).update(void=True)
+    state.row("sheet_renewal", *_sheet(record)).update(answer=record["body"]["reason"])
+
+
+def _sheet(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(record["body"][name] for name in ("lot", "stage", "seat", "version"))
 
 
 def _opened(state: State, record: Mapping[str, Any]) -> None:
@@ -203,6 +220,9 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "explanation.asked": _asked,
     "explanation.given": _given,
     "sheet.signed": _signed,
+    "sheet.handed_in": _handed_in,
+    "renewal.asked": _renewal_asked,
+    "sheet.voided": _sheet_voided,
     "scores.opened": _opened,
     "recheck.explained": _explained,
     "member.replaced": _replaced,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from wtforms import BooleanField, HiddenField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, FileField, HiddenField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, InputRequired, Length
 
@@ -92,9 +92,26 @@ class ReplaceForm(Form):
 
 
 class SignSheetForm(StepUpForm):
-    """Sign a sheet; a later version has its reason."""
+    """Sign the digest of a sheet; after the scores are open, the changed sheet itself goes with it."""
 
-    reason = TextAreaField(_("Reason for the change"), [Length(max=COMMENT_LIMIT)], render_kw={"rows": 3})
+    commit = StringField(
+        _("Digest of the sheet (SHA-256)"), [Length(max=64)], render_kw={"autocomplete": "off", "spellcheck": "false"}
+    )
+    version = HiddenField(_("Version"))
+    sheet = FileField(_("The changed sheet (.json)"))
+
+
+class HandInForm(Form):
+    """The sheet that was signed, as a file; the script of the page puts it there."""
+
+    sheet = FileField(_("The sheet that you signed (.json)"), [DataRequired()])
+
+
+class RenewalForm(Form):
+    """Why a signed sheet cannot be handed in, or why the supervisor makes it void."""
+
+    seat = HiddenField()
+    why = TextAreaField(_("Reason, without any score"), [DataRequired(), Length(max=1_000)], render_kw={"rows": 3})
 
 
 class SignReportForm(StepUpForm):
@@ -135,12 +152,3 @@ def _points(criterion: Criterion) -> Any:  # noqa: ANN401 - a field
         ]
         return RadioField(_("Points"), choices=choices, validate_choice=False)
     return StringField(_("Points"), render_kw=_SUBJECTIVE)
-
-
-def cells_of(form: Form, criteria: Sequence[Criterion]) -> dict[str, Score]:
-    """Return what was typed, as it was typed."""
-    found = {}
-    for criterion in scored(criteria):
-        points, comment = form[f"points_{criterion.id}"].data, form[f"comment_{criterion.id}"].data
-        found[criterion.id] = Score(points=(points or "").strip(), comment=(comment or "").strip() or None)
-    return found

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete
+from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.evaluation.queries import DrawnPage, OpenedFile
-from trading.evaluation.rules.sheets import Score
 from trading.evaluation.tables import (
     evaluation_report,
     examination,
@@ -24,9 +23,9 @@ from trading.evaluation.tables import (
     ranking,
     recheck_explanation,
     report_signature,
-    score_draft,
     score_sheet,
     scoring,
+    sheet_renewal,
     sheet_signature,
     sitting,
     time_vote,
@@ -96,13 +95,30 @@ def set_explanation(uow: UnitOfWork, recorded: Recorded, place: Place, bid: str,
     _update(uow, recorded, explanation, {**_place(place), "bid_reference": bid}, {"text": words})
 
 
+def add_signature(uow: UnitOfWork, recorded: Recorded, place: Place) -> None:
+    """Insert what a member has signed: the digest of a sheet, and nothing of the sheet."""
+    commit = bytes.fromhex(recorded.body["sheet_commit"])
+    key = _signed(recorded, place)
+    _insert(uow, recorded, sheet_signature, **key, sheet_commit=commit, handed_in=False, void=False)
+
+
 def add_sheet(uow: UnitOfWork, recorded: Recorded, place: Place, document: bytes) -> None:
-    """Insert a signed sheet and, apart from it, its signature, which everybody may see."""
-    body = recorded.body
-    key = {**_place(place), "seat": body["seat"], "version": body["version"]}
-    commit = bytes.fromhex(body["sheet_commit"])
-    _insert(uow, recorded, sheet_signature, **key, sheet_commit=commit, reason=body["reason"], void=False)
+    """Insert a sheet that was handed in; PostgreSQL refuses it before all have signed (migration 0014)."""
+    key = _signed(recorded, place)
     _insert(uow, recorded, score_sheet, **key, bytes=document)
+    _update(uow, recorded, sheet_signature, key, {"handed_in": True})
+
+
+def add_renewal(uow: UnitOfWork, recorded: Recorded, place: Place) -> None:
+    """Keep why a member asks to score again."""
+    _insert(uow, recorded, sheet_renewal, **_signed(recorded, place), reason=recorded.body["reason"], answer=None)
+
+
+def void_sheet(uow: UnitOfWork, recorded: Recorded, place: Place) -> None:
+    """Make a signature void, with the answer to the member who asked for it."""
+    key = _signed(recorded, place)
+    _update(uow, recorded, sheet_signature, key, {"void": True})
+    _update(uow, recorded, sheet_renewal, key, {"answer": recorded.body["reason"]})
 
 
 def open_scores(uow: UnitOfWork, recorded: Recorded, place: Place, sheets: list[str]) -> None:
@@ -147,22 +163,12 @@ def void_member(uow: UnitOfWork, recorded: Recorded, procedure_id: int, seat: st
         _update(uow, recorded, examination, decided, {"void": True})
 
 
-def save_draft(uow: UnitOfWork, place: Place, seat: str, bid: str, cells: Mapping[str, Score], *, at: int) -> None:
-    """Keep what a member has typed about one bid. A table of the desk: no record explains it."""
-    key = {**_place(place), "seat": seat, "bid_reference": bid}
-    conditions = [score_draft.c[name] == value for name, value in key.items()]
-    uow.connection.execute(delete(score_draft).where(*conditions))
-    rows = [
-        {**key, "criterion": criterion, "points": cell.points, "comment": cell.comment or "", "saved_at": at}
-        for criterion, cell in cells.items()
-        if cell.points or cell.comment
-    ]
-    if rows:
-        uow.connection.execute(score_draft.insert().values(rows))
-
-
 def _place(place: Place) -> dict[str, Any]:
     return {"procedure_id": place.procedure_id, "lot": place.lot, "stage": place.stage}
+
+
+def _signed(recorded: Recorded, place: Place) -> dict[str, Any]:
+    return {**_place(place), "seat": recorded.body["seat"], "version": recorded.body["version"]}
 
 
 def _insert(uow: UnitOfWork, recorded: Recorded, table: Table, **values: Any) -> None:  # noqa: ANN401 - columns

@@ -1,7 +1,8 @@
 """The sitting of the committee: findings, votes, sheets, report; and the ranking of a lot and stage.
 
-``score_sheet`` and ``score_draft`` stand under row-level security (migration 0006): before ``scoring.opened`` is true,
-a sheet shows itself to its own seat alone, whoever asks with whatever role.
+``sheet_signature`` holds what a member signs: a salted digest. ``score_sheet`` holds what is handed in, and PostgreSQL
+takes no row of it before every member who sits has signed, nor any other bytes than those that were signed (migration
+0014). Until ``scoring.opened`` is true a sheet shows itself to its own seat alone, whoever asks with whatever role.
 """
 
 from __future__ import annotations
@@ -112,8 +113,18 @@ sheet_signature = _recorded(
     Column("seat", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("sheet_commit", LargeBinary, nullable=False),  # SHA-256 of the sheet, which holds a salt
-    Column("reason", Text, nullable=True),
+    Column("handed_in", Boolean, nullable=False),
     Column("void", Boolean, nullable=False),
+    UniqueConstraint("procedure_id", "lot", "stage", "seat", "version"),
+)
+
+sheet_renewal = _recorded(
+    "sheet_renewal",
+    *_place(),
+    Column("seat", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("reason", Text, nullable=False),  # of the member who cannot hand in what was signed
+    Column("answer", Text, nullable=True),  # of the supervisor who made the signature void
     UniqueConstraint("procedure_id", "lot", "stage", "seat", "version"),
 )
 
@@ -163,22 +174,6 @@ report_signature = _recorded(
     Column("seat", Text, nullable=False),
     Column("dissent", Text, nullable=True),
     UniqueConstraint("procedure_id", "number", "seat"),
-)
-
-# What a member has typed and not signed yet: no evidence, gone with the signature.
-score_draft = Table(
-    "score_draft",
-    metadata,
-    Column("procedure_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("lot", Text, primary_key=True),
-    Column("stage", Text, primary_key=True),
-    Column("seat", Text, primary_key=True),
-    Column("bid_reference", Text, primary_key=True),
-    Column("criterion", Text, primary_key=True),
-    Column("points", Text, nullable=False),
-    Column("comment", Text, nullable=False),
-    Column("saved_at", BigInteger, nullable=False),
-    schema="desk",
 )
 
 # The files of opened bids: what each is, and what was found before anybody saw it. The record has their list's digest.

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final, cast
 
-from flask import Blueprint, Response, current_app, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue as ReturnValue
+from sqlalchemy import Connection
 
 from trading.audit.runtime import Runtime
+from trading.evaluation import queries as sheets
+from trading.evaluation import service as evaluations
+from trading.evaluation.forms import RenewalForm
+from trading.evaluation.queries import RenewalRow
 from trading.experts import queries as experts
 from trading.kernel.digests import sha256_hex
+from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor, Role
+from trading.openings.model import Place
 from trading.openings.service import desk as desks
 from trading.openings.service.desk import Desk
 from trading.supervision import queries, service
@@ -25,6 +34,7 @@ from trading.web.streams import Shared
 blueprint = Blueprint("supervision", __name__, url_prefix="/supervision")
 
 _WATCHERS: Final = (Role.SUPERVISOR, Role.AUDITOR, Role.CENTRE)
+STAGE: Final = "all"
 _LIVE: Final = 100  # newest records of the live log
 _TAG_DIGITS: Final = 16
 _LONGEST: Final = 80  # characters of a filter that are read
@@ -130,14 +140,45 @@ def events() -> Response:
 @allow(*_WATCHERS, relation="jurisdiction")
 def procedure(reference: str) -> str:
     """Every lamp of one procedure with its article, and the records that it was computed from."""
+    return _procedure(reference, RenewalForm(formdata=None))
+
+
+@blueprint.post("/procedures/<reference>/lots/<lot>/void")
+@allow(Role.SUPERVISOR, relation="jurisdiction")
+def void_sheet(reference: str, lot: str) -> ReturnValue:
+    """Make the signature under a score sheet void, as its member has asked (EXP-22)."""
+    form = RenewalForm()
+    if form.validate_on_submit():
+        seat, why = form.seat.data or "", form.why.data or ""
+        try:
+            evaluations.void_sheet(_runtime().ledger, current_actor(), reference, lot, STAGE, seat=seat, reason=why)
+        except RuleBroken as refusal:
+            form.refuse(refusal)
+        else:
+            return redirect(url_for("supervision.procedure", reference=reference), HTTPStatus.SEE_OTHER)
+    return _procedure(reference, form), HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def _procedure(reference: str, form: RenewalForm) -> str:
     now = _runtime().clock.now_ms()
     with _runtime().ledger.read() as conn:
         found = service.one(conn, _scope(), reference, now)
         told = queries.log_page(conn, _scope(), Wish(reference=reference))
         committee = experts.committee_row(conn, found.watched.row.id)
+        renewals = _renewals(conn, found.watched)
     holds = bool(current_actor().roles & {Role.SUPERVISOR, Role.CENTRE})
     draw = committee.draw if committee is not None and holds else None  # auditors have the log instead of this page
-    return render_template("supervision/procedure.html", supervised=found, told=told, now=now, draw=draw)
+    values = {"form": form, "renewals": renewals, "may_void": Role.SUPERVISOR in current_actor().roles}
+    return render_template("supervision/procedure.html", supervised=found, told=told, now=now, draw=draw, **values)
+
+
+def _renewals(conn: Connection, watched: queries.Watched) -> list[tuple[str, RenewalRow]]:
+    """Return the lots and requests of members whose signed sheets wait to be made void."""
+    found = []
+    for lot in watched.lots:
+        place = Place(procedure=watched.row.reference, procedure_id=watched.row.id, lot=lot.number, stage=STAGE)
+        found += [(lot.number, each) for each in sheets.renewals_of(conn, place) if each.answer is None]
+    return found
 
 
 # ------------------------------------------------------------------ the log

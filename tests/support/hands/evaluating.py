@@ -12,6 +12,7 @@ from tests.support.hands.world import BIDDERS, PLACE, World
 from trading.accounts import service as accounts
 from trading.audit.service import platform_ms
 from trading.demo.cast import Organisation
+from trading.demo.scenes.evaluating import sheet_of_member
 from trading.evaluation import queries, service
 from trading.evaluation.rules.examination import Outcome, Step
 from trading.evaluation.rules.sheets import Score
@@ -86,7 +87,8 @@ def score(world: World, expert: Person) -> None:
     assert "4 members have not signed yet" in expert.arrived("Your sheet is signed.").text()
     assert "Scores of the committee" not in expert.text()
     _score_too(world, expert)
-    assert "Scores of the committee" in expert.open(expert.page.url).text()
+    expert.open(expert.page.url)  # everybody has signed: the page hands the sheet in by itself
+    assert "Scores of the committee" in expert.arrived("Your sheet is handed in.").text()
 
 
 def sign_report(world: World, expert: Person) -> None:
@@ -116,11 +118,14 @@ def _confirm(expert: Person, keyboard: Keyboard) -> None:
 def _score_too(world: World, expert: Person) -> None:
     ledger, state = world.play.stage.runtime.ledger, _state(world)
     keys = {each.code: each.key for each in BIDDERS}
-    for member in _others(world, expert):
-        for bid in state.conforming:
-            cells = {"design": Score(points=DESIGN[keys[bid.bidder]], comment="符合要求。")}
-            service.save_draft(ledger, member, world.reference, *PLACE, bid.bid, cells)
-        service.sign_sheet(ledger, member, world.reference, *PLACE)
+    typed = {
+        bid.bid: {"design": Score(points=DESIGN[keys[bid.bidder]], comment="符合要求。")} for bid in state.conforming
+    }
+    made = [(member, sheet_of_member(state, member, typed)) for member in _others(world, expert)]
+    for member, sheet in made:
+        service.sign_sheet(ledger, member, world.reference, *PLACE, commit=sheet.commit, version=1)
+    for member, sheet in made:
+        service.hand_in(ledger, member, world.reference, *PLACE, sheet.raw)
 
 
 def _others(world: World, expert: Person) -> list[Actor]:

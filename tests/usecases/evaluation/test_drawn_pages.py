@@ -7,9 +7,9 @@ from http import HTTPStatus
 import pytest
 
 from tests.support.market import LOT
-from tests.support.sitting import OFFER, PRICES, committee, seat_everybody
+from tests.support.sitting import OFFER, PRICES, SEATS, committee, seat_everybody
 from tests.usecases.evaluation.test_files import Worker, _at_once, worker  # noqa: F401 - fixtures
-from tests.usecases.evaluation.test_pages import Room, examine, room  # noqa: F401 - a fixture
+from tests.usecases.evaluation.test_pages import Room, examine, fill, hand_in, room, sign  # noqa: F401 - a fixture
 from trading.audit.errands import Postponed
 from trading.evaluation import service
 from trading.evaluation.queries import DrawnFile, drawings_of
@@ -115,7 +115,10 @@ def test_two_bids_stand_side_by_side_with_ones_own_scores_alone(worker: Worker) 
     room = worker.room  # noqa: F811 - the one of the fixture
     examine(room)
     worker.work()
-    room.do("m-a1", room.of("bolin", "sheet"), points_warranty="5", points_plan="47.5", comment_plan="")
+    for seat in SEATS:
+        fill(room, seat, "47.5" if seat == "m-a1" else "30")
+        sign(room, seat)
+    hand_in(room, "m-a1")
     other = room.sitting.bids["songtao"]
     beside = f"{room.of('bolin', 'sheet')}/beside/{other}?criterion=plan"
     assert "47.5" in room.get("m-a1", beside).text

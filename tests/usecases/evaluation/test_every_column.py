@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table
 
 from tests.support.columns import EVALUATION, missed_columns, owner_of, unnamed
 from tests.support.row_mutations import ROUNDS, RowMutations
-from tests.support.sitting import SEATS, seat_everybody, sitting_on
+from tests.support.sitting import SEATS, renew, seat_everybody, sitting_on
 from tests.usecases.evaluation.conftest import Opened
 from trading.evaluation import service
 
@@ -28,6 +28,9 @@ def owner(opened: Opened) -> Iterator[Connection]:
         for seat in SEATS:
             sitting.type(seat, {"bolin": "49"} if seat == "m-e5" else None)
             sitting.sign(seat)
+        renew(sitting, "m-c3", "The disk of my machine is broken.")
+        sitting.sign("m-c3")
+        sitting.hand_in()
         place = (sitting.bids["bolin"], "plan")
         service.explain_score(
             sitting.ledger, service.member_actor("m-e5"), *sitting.place, place, "The only timetable."

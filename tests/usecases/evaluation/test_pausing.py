@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.sitting import PRICES, SEATS, SPARE, Sitting, committee, seat_everybody
+from tests.support.sitting import PRICES, SEATS, SPARE, Sitting, committee, renew, seat_everybody
 from tests.usecases.evaluation.test_sitting import bodies, evaluate, mismatches, refusal
 from trading.evaluation import queries, service
 from trading.evaluation.rules.examination import Step
@@ -58,7 +58,7 @@ def test_only_an_empty_seat_seals_and_with_its_reason(sitting: Sitting, monkeypa
 def test_nobody_acts_while_it_is_sealed(sealed: Sitting) -> None:
     acts = (
         lambda: sealed.vote("m-a1", "bolin"),
-        lambda: sealed.type("m-a1"),
+        lambda: sealed.hand_in("m-a1"),
         lambda: sealed.sign("m-a1", reason="again"),
         lambda: sealed.sign_report_as("m-a1"),
         lambda: service.ask_for_time(sealed.ledger, service.member_actor("m-a1"), sealed.reference),
@@ -117,10 +117,17 @@ def test_a_new_committee_begins_anew_and_nothing_is_deleted(sealed: Sitting, mon
     sealed.vote_all()
     sealed.vote_all(Step.PRICE, ("songtao",))
     sealed.type("m-a1", {"bolin": "12"})  # who has seen the others' scores repeats the own ones only (EXP-22)
-    assert refusal(lambda: sealed.sign("m-a1")) == ("recheck.elsewhere", "B10.6")
-    sealed.score()
+    sealed.sign("m-a1")
+    for seat in sealed.seats[1:]:
+        sealed.type(seat)
+        sealed.sign(seat)
+    assert refusal(lambda: sealed.hand_in("m-a1")) == ("recheck.elsewhere", "B10.6")
+    renew(sealed, "m-a1", "I had not looked at my former sheet.")
+    sealed.type("m-a1")
+    sealed.sign("m-a1")
+    sealed.hand_in()
     versions = {body["seat"]: body["version"] for body in bodies(sealed, "sheet.signed")}
-    assert versions == {"m-a1": 2, "m-b2": 1, "m-c3": 2, "m-d4": 2, "m-e5": 2, SPARE: 1}
+    assert versions == {"m-a1": 3, "m-b2": 1, "m-c3": 2, "m-d4": 2, "m-e5": 2, SPARE: 1}
     sealed.sign_report()
     assert evaluate(sealed).members == len(SEATS)
     assert mismatches(sealed) == []

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_committee_evaluates_and_the_lot_is_ranked(sitting: Sitting) -> None: 
 def test_records_name_seats_and_no_account(sitting: Sitting) -> None:  # EXP-14
     sitting.examine()
     sitting.score()
-    kinds = ("bid.voted", "sheet.signed", "bid.examined", "scores.opened", "report.drafted")
+    kinds = ("bid.voted", "sheet.signed", "sheet.handed_in", "bid.examined", "scores.opened", "report.drafted")
     query = select(audit_entry.c.record).where(audit_entry.c.kind.in_(kinds), audit_entry.c.record.is_not(None))
     with sitting.ledger.read() as conn:
         records = [loads_object(bytes(raw)) for raw in conn.execute(query).scalars()]
@@ -182,7 +183,7 @@ def test_only_agency_and_members_act(sitting: Sitting) -> None:
         replace(service.member_actor("m-a1"), roles=frozenset()),
     ):
         with pytest.raises(NotFound):
-            service.sign_sheet(sitting.ledger, actor, *sitting.place)
+            service.sign_sheet(sitting.ledger, actor, *sitting.place, commit="a" * 64, version=1)
 
 
 def test_the_majority_decides_and_the_last_vote_closes(sitting: Sitting) -> None:  # EXP-21, EVL-02
@@ -233,7 +234,8 @@ def test_an_abnormally_low_price_waits_for_its_explanation(sitting: Sitting) -> 
     with pytest.raises(NotFound):
         sitting.vote("m-a1", "bolin", Step.PRICE)
     assert refusal(lambda: sitting.vote("m-a1", "songtao", Step.PRICE)) == ("explanation.pending", "B10.3")
-    assert refusal(lambda: sitting.type("m-a1")) == ("scoring.not_yet", "B10.6")
+    early = partial(service.sign_sheet, sitting.ledger, service.member_actor("m-a1"), *sitting.place)
+    assert refusal(lambda: early(commit="a" * 64, version=1)) == ("scoring.not_yet", "B10.6")
     bidder = Actor(account="a-5", roles=frozenset({Role.BIDDER}), organisation=cast.BIDDERS[3].code)
     rival = replace(bidder, organisation=cast.BIDDERS[0].code)
     bid = sitting.bids["songtao"]
@@ -252,27 +254,104 @@ def test_an_abnormally_low_price_waits_for_its_explanation(sitting: Sitting) -> 
     assert mismatches(sitting) == []
 
 
-def test_a_sheet_is_signed_whole_and_changed_with_a_reason(sitting: Sitting) -> None:  # ux C51, C53
+def test_a_signature_is_a_digest_and_is_changed_by_another_until_all_have_signed(sitting: Sitting) -> None:  # ux C53
     sitting.examine()
     first = service.member_actor("m-a1")
-    typed = {"plan": Score(points="77", comment=None), "colour": Score(points="1", comment=None)}
-    service.save_draft(sitting.ledger, first, *sitting.place, sitting.bids["bolin"], typed)
-    assert refusal(lambda: sitting.sign("m-a1"))[0] == "sheet.incomplete"
-    sitting.type("m-a1", {"bolin": "77"})
-    assert refusal(lambda: sitting.sign("m-a1")) == ("score.out_of_range", "B10.6")
+
+    def sign(commit: str, version: int = 1) -> None:
+        service.sign_sheet(sitting.ledger, first, *sitting.place, commit=commit, version=version)
+
+    assert refusal(lambda: sign("30; as described")) == ("sheet.digest_wrong", "EXP-22")  # scores do not fit into it
+    assert refusal(lambda: sign("A" * 64)) == ("sheet.digest_wrong", "EXP-22")
+    assert refusal(lambda: sign("a" * 64, version=2)) == ("sheet.version", "EXP-22")
     sitting.type("m-a1", {"bolin": "20"})
     sitting.sign("m-a1")
-    assert refusal(lambda: sitting.sign("m-a1"))[0] == "sheet.reason_missing"
-    assert refusal(lambda: sitting.sign("m-a1", reason="again"))[0] == "sheet.unchanged"
+    sheet = sitting.machines["m-a1"].sheet
+    assert sheet is not None
+    assert refusal(lambda: sign(sheet.commit, version=2))[0] == "sheet.unchanged"
     sitting.type("m-a1", {"bolin": "20.5"})
     sitting.sign("m-a1", reason="I had overlooked the annex.")
     signed = bodies(sitting, "sheet.signed")
-    assert [(body["version"], body["reason"]) for body in signed] == [(1, None), (2, "I had overlooked the annex.")]
-    assert signed[0]["sheet_commit"] != signed[1]["sheet_commit"]
+    assert [sorted(body) for body in signed] == [
+        ["lot", "seat", "second_factor", "sheet_commit", "stage", "version"] for _ in range(2)
+    ]
+    assert [body["version"] for body in signed] == [1, 2]
+    assert bodies(sitting, "sheet.handed_in") == bodies(sitting, "scores.opened") == []
+    assert mismatches(sitting) == []
+
+
+def test_sheets_are_taken_when_all_have_signed_and_only_those(sitting: Sitting) -> None:  # EXP-22
+    sitting.examine()
+    for seat in SEATS[:4]:
+        sitting.type(seat)
+        sitting.sign(seat)
+    assert refusal(lambda: sitting.hand_in("m-a1")) == ("sheet.too_early", "EXP-22")
+    sitting.type(SEATS[4])
+    sitting.sign(SEATS[4])
+    assert bodies(sitting, "scores.opened") == []
+    late = "a" * 64, 2
+    actor = service.member_actor("m-a1")
+    assert refusal(
+        lambda: service.sign_sheet(sitting.ledger, actor, *sitting.place, commit=late[0], version=late[1])
+    ) == ("sheet.all_signed", "EXP-22")
+    own = sitting.machines["m-a1"].sheet
+    sitting.make("m-a1")  # the same scores under another salt
+    assert refusal(lambda: sitting.hand_in("m-a1")) == ("sheet.other_document", "EXP-22")
+    assert refusal(lambda: service.correct_sheet(sitting.ledger, actor, *sitting.place, b"{}"))[0] == "sheet.not_open"
+    sitting.machines["m-a1"].sheet = own
+    sitting.hand_in("m-a1")
+    assert refusal(lambda: sitting.hand_in("m-a1")) == ("sheet.handed_in", "EXP-22")
+    assert bodies(sitting, "scores.opened") == []
+    sitting.hand_in()
+    assert [body["seat"] for body in bodies(sitting, "sheet.handed_in")] == list(SEATS)
+    assert len(bodies(sitting, "scores.opened")) == 1
+    assert mismatches(sitting) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "comment", "fault"),
+    [
+        ("77", "far too good", "score.out_of_range"),
+        ("20.25", "off the step", "score.out_of_range"),
+        ("50", "", "score.comment_missing"),
+        (None, "", "sheet.incomplete"),
+    ],
+)
+def test_an_unlawful_sheet_that_was_signed_is_not_taken(
+    sitting: Sitting, plan: str | None, comment: str, fault: str
+) -> None:  # DOC-15, B10.6
+    sitting.examine()
+    for seat in SEATS:
+        sitting.type(seat)
+    bid = sitting.bids["bolin"]
+    typed = sitting.machines["m-a1"].cells[bid]
+    if plan is None:
+        del typed["plan"]
+    else:
+        typed["plan"] = Score(points=plan, comment=comment or None)
+    for seat in SEATS:
+        sitting.sign(seat, lawful=seat != "m-a1")
+    with pytest.raises(RuleBroken) as broken:
+        sitting.hand_in("m-a1")
+    assert (broken.value.code, broken.value.facts["fault"]) == ("sheet.invalid", fault)
+    sitting.hand_in(*SEATS[1:])
     assert bodies(sitting, "scores.opened") == []
     assert mismatches(sitting) == []
-    with pytest.raises(NotFound):
-        service.save_draft(sitting.ledger, first, *sitting.place, "b-nobody", typed)
+
+
+def test_a_change_gives_its_reason_in_the_sheet(sitting: Sitting) -> None:  # ux C53
+    sitting.examine()
+    for seat in SEATS:
+        sitting.type(seat)
+    sitting.sign("m-a1")
+    sitting.sign("m-a1")  # no reason: nobody can tell before it is handed in
+    sitting.sign("m-b2")
+    sitting.sign("m-b2", reason="misread")
+    for seat in SEATS[2:]:
+        sitting.sign(seat)
+    assert refusal(lambda: sitting.hand_in("m-a1")) == ("sheet.reason_missing", "B10.6")
+    sitting.hand_in("m-b2")
+    assert bodies(sitting, "sheet.handed_in")[0]["reason"] == "misread"
 
 
 def test_equal_sheets_have_unequal_commitments(sitting: Sitting) -> None:
@@ -290,6 +369,7 @@ def test_the_recheck_holds_the_report_back(sitting: Sitting) -> None:  # B10.6
     for seat in SEATS:
         sitting.type(seat, {"bolin": "49"} if seat == "m-e5" else None, warranty="10" if seat == "m-d4" else "5")
         sitting.sign(seat)
+    sitting.hand_in()
     assert len(bodies(sitting, "scores.opened")) == 1
     assert bodies(sitting, "report.drafted") == []
     # m-d4 scored an objective criterion otherwise: it must be corrected; m-e5 stands apart and may explain.
@@ -362,6 +442,8 @@ def test_a_replaced_member_leaves_nothing_behind(sitting: Sitting, monkeypatch: 
     sitting.vote(SPARE, "songtao", Step.PRICE)
     sitting.type(SPARE)
     sitting.sign(SPARE)
+    assert len(bodies(sitting, "scores.opened")) == 1
+    sitting.hand_in()
     assert [body["number"] for body in bodies(sitting, "report.drafted")] == [1, 2]
     sitting.sign_report()
     assert evaluate(sitting).members == 5
@@ -375,13 +457,15 @@ def test_a_replacement_does_not_let_those_who_saw_the_scores_score_again(
     sitting.score()
     seat_everybody(monkeypatch, committee({"m-b2": "replaced"}, seats=(*SEATS, SPARE)))
     service.replace_member(sitting.ledger, sitting.agency, sitting.reference, "m-b2", SPARE, "Ill.")
+    sitting.seats = [*SEATS[:1], *SEATS[2:], SPARE]
     for key in PRICES:
         sitting.vote(SPARE, key)
     sitting.vote(SPARE, "songtao", Step.PRICE)
     sitting.type("m-a1", {"bolin": "1"})
     assert refusal(lambda: sitting.sign("m-a1", reason="better now")) == ("recheck.elsewhere", "B10.6")
     sitting.type(SPARE, {"bolin": "31"})
-    sitting.sign(SPARE)  # the scores are open again
+    sitting.sign(SPARE)
+    sitting.hand_in()  # the scores are open again
     sitting.type("m-a1", {"bolin": "1"})
     assert refusal(lambda: sitting.sign("m-a1", reason="better now")) == ("recheck.elsewhere", "B10.6")
     assert mismatches(sitting) == []
@@ -407,22 +491,22 @@ def test_whoever_came_in_may_change_an_own_sheet_until_all_have_signed(
     assert [body["version"] for body in bodies(sitting, "sheet.signed") if body["seat"] == SPARE] == [1, 2]
 
 
-def test_the_last_two_who_sign_at_once_open_the_scores_once(sitting: Sitting) -> None:  # EXP-22
+def test_the_last_two_who_hand_in_at_once_open_the_scores_once(sitting: Sitting) -> None:  # EXP-22
     sitting.examine()
     for seat in SEATS:
         sitting.type(seat)
-    for seat in SEATS[:3]:
         sitting.sign(seat)
+    sitting.hand_in(*SEATS[:3])
     barrier, faults = threading.Barrier(2), []
 
-    def sign(seat: str) -> None:
+    def hand_in(seat: str) -> None:
         barrier.wait(20)
         try:
-            sitting.sign(seat)
+            sitting.hand_in(seat)
         except RuleBroken as broken:
             faults.append(broken.code)
 
-    threads = [threading.Thread(target=sign, args=(seat,)) for seat in SEATS[3:]]
+    threads = [threading.Thread(target=hand_in, args=(seat,)) for seat in SEATS[3:]]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
+
 from trading.audit.service import platform_ms
 from trading.demo.play import Play
 from trading.demo.tender import LOTS, Lot
 from trading.evaluation import queries, service
+from trading.evaluation.rules.commitment import SALT_BYTES, Heading, MadeSheet, make_sheet
 from trading.evaluation.rules.examination import Outcome, Step
-from trading.evaluation.rules.sheets import Score
+from trading.evaluation.rules.sheets import Score, check_sheet
 from trading.evaluation.service.examining import Opinion
 from trading.evaluation.service.state import LotState
 from trading.experts import queries as experts
@@ -70,14 +74,28 @@ def _vote(play: Play, lot: Lot, step: Step, members: list[Actor]) -> None:
 def _score(play: Play, lot: Lot, members: list[Actor]) -> None:
     ledger, state = play.stage.runtime.ledger, _state(play, lot)
     keys = {bidder.code: bidder.key for bidder in lot.bidders}
+    made = []
     for number, member in enumerate(members):
+        typed = {}
         for bid in state.conforming:
             days = state.prices[bid.bid]["terms"]["delivery_days"]
             points = next((points for most, points in _BANDS if days <= most), _LAST_BAND)
             technical = f"{_TECHNICAL[keys[bid.bidder]] + number // 2}.{5 * (number % 2)}"
-            cells = {
+            typed[bid.bid] = {
                 "delivery": Score(points=points, comment=None),
                 "technical": Score(points=technical, comment="结构合理，环保等级符合要求。"),
             }
-            service.save_draft(ledger, member, play.reference, *lot.place, bid.bid, cells)
-        service.sign_sheet(ledger, member, play.reference, *lot.place)
+        sheet = sheet_of_member(state, member, typed)
+        service.sign_sheet(ledger, member, play.reference, *lot.place, commit=sheet.commit, version=1)
+        made.append((member, sheet))
+    for member, sheet in made:
+        service.hand_in(ledger, member, play.reference, *lot.place, sheet.raw)
+
+
+def sheet_of_member(state: LotState, member: Actor, typed: Mapping[str, Mapping[str, Score]]) -> MadeSheet:
+    """Return the first sheet of a member as a browser makes it of what was typed: bid → criterion → score."""
+    place = state.place
+    seat = member.account.removeprefix("expert:")
+    heading = Heading(tender=place.procedure, lot=place.lot, stage=place.stage, seat=seat, version=1)
+    items = check_sheet(state.rules.criteria, [bid.bid for bid in state.conforming], typed)
+    return make_sheet(heading, items, secrets.token_bytes(SALT_BYTES))

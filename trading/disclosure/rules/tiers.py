@@ -61,7 +61,9 @@ _OF_RANKING: Final = frozenset(
         "report.drafted",
         "report.signed",
         "scores.opened",
+        "sheet.handed_in",
         "sheet.signed",
+        "sheet.voided",
         "time.asked",
     }
 )

@@ -8,17 +8,22 @@ from trading.evaluation.service.examining import explain_price, qualify, vote
 from trading.evaluation.service.members import member_actor
 from trading.evaluation.service.pausing import ask_for_time, resume, seal
 from trading.evaluation.service.ranking import evaluate
+from trading.evaluation.service.rechecking import explain_score
+from trading.evaluation.service.renewals import ask_renewal, void_sheet
 from trading.evaluation.service.reporting import sign_report
-from trading.evaluation.service.sheets import explain_score, save_draft, sign_sheet
+from trading.evaluation.service.sheets import correct_sheet, hand_in, sign_sheet
 from trading.evaluation.service.sitting import replace_member, start
 from trading.evaluation.service.state import LotState, load_lot, load_lots, opened_bids, ranking_rules
 
 __all__ = [
     "LotState",
     "ask_for_time",
+    "ask_renewal",
+    "correct_sheet",
     "evaluate",
     "explain_price",
     "explain_score",
+    "hand_in",
     "load_lot",
     "load_lots",
     "member_actor",
@@ -27,10 +32,10 @@ __all__ = [
     "ranking_rules",
     "replace_member",
     "resume",
-    "save_draft",
     "seal",
     "sign_report",
     "sign_sheet",
     "start",
+    "void_sheet",
     "vote",
 ]

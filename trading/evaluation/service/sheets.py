@@ -1,10 +1,12 @@
-"""Blind score sheets: typed, checked, signed, and opened together when the last member has signed (EXP-22, B10.6)."""
+"""Blind score sheets: signed by their digest, handed in when all have signed, opened together (EXP-22; ADR 0070).
+
+What a member types stays on his or her machine. The platform is told the salted digest of the sheet, which is what is
+signed; not before every member who sits has signed does it take the sheets themselves, and only those.
+"""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,10 +16,17 @@ from trading.documents import store as documents
 from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
 from trading.evaluation.queries import SittingRow
+from trading.evaluation.rules.commitment import (
+    Heading,
+    read_sheet,
+    require_committed,
+    require_digest,
+    require_lawful,
+)
 from trading.evaluation.rules.documents import SHEET
 from trading.evaluation.rules.recheck import Doubt, require_correctable, require_kept
 from trading.evaluation.rules.scoring import Sheet
-from trading.evaluation.rules.sheets import Score, check_sheet, scored, sheet_of
+from trading.evaluation.rules.sheets import sheet_of
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
 from trading.evaluation.service.state import LotState, load_opened, open_sheets
@@ -25,40 +34,55 @@ from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
+from trading.openings.model import Place
 from trading.procedures import store as rows
 from trading.procedures.queries import ProcedureRow
 
-_SALT_BYTES: Final = 32
-_REASON_LIMIT: Final = 1_000
-_TYPED_POINTS: Final = 20
 
+def sign_sheet(
+    ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, *, commit: str, version: int
+) -> Recorded:
+    """Sign a sheet by its salted digest ``commit`` (hex), which is all that is told; ``version`` is the one it names.
 
-def save_draft(
-    ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, bid: str, cells: Mapping[str, Score]
-) -> None:
-    """Keep what a member has typed about one bid, right or wrong: nothing typed is lost. No evidence.
+    Until all have signed, another digest may be signed in its place: a new version, whose sheet gives the reason.
 
     Raises:
-        NotFound: No member who sits; no such bid to score.
-        RuleBroken: ``evaluation.reported``, ``scoring.not_yet``.
+        NotFound: No member who sits; the lot is not scored.
+        RuleBroken: ``sheet.digest_wrong``, ``sheet.all_signed``, ``sheet.version``, ``sheet.unchanged``,
+            ``recheck.elsewhere`` (a sheet that was open before has nothing left to score), ``evaluation.reported``,
+            ``scoring.not_yet``.
     """
     with ledger.begin(actor) as uow:
-        row = rows.lock_for_share(uow, reference)
+        row = rows.lock_for_update(uow, reference)
         sitting, seat = require_seat(uow.connection, row.id, actor)
         require_unreported(sitting)
-        state = _scored_lot(uow, row, lot, stage)
-        if bid not in {each.bid for each in state.conforming}:
-            raise NotFound(bid)
-        known = {criterion.id for criterion in scored(state.rules.criteria)}
-        kept = {
-            name: Score(points=cell.points[:_TYPED_POINTS], comment=cell.comment)
-            for name, cell in cells.items()
-            if name in known
-        }
-        store.save_draft(uow, state.place, seat, bid, kept, at=uow.at)
+        state = scored_lot(uow, row, lot, stage)
+        signed = queries.signatures_of(uow.connection, state.place)
+        if set(signed) >= set(sitting.seats):
+            raise RuleBroken("sheet.all_signed", "EXP-22")
+        following = queries.last_version(uow.connection, state.place, seat) + 1
+        if version != following:
+            raise RuleBroken("sheet.version", "EXP-22", version=following)
+        own = signed.get(seat)
+        if own is not None and own.sheet_commit == require_digest(commit):
+            raise RuleBroken("sheet.unchanged", "B10.6")
+        _require_left_to_score(uow.connection, state, seat)
+        recorded = uow.record(_signature(state.place, seat, require_digest(commit), version))
+        store.add_signature(uow, recorded, state.place)
+    return recorded
 
 
-def _scored_lot(uow: UnitOfWork, row: ProcedureRow, number: str, stage: str) -> LotState:
+def _signature(place: Place, seat: str, commit: str, version: int) -> Any:  # noqa: ANN401 - an event
+    return of_lot("sheet.signed", place, second_factor=True, seat=seat, sheet_commit=commit, version=version)
+
+
+def scored_lot(uow: UnitOfWork, row: ProcedureRow, number: str, stage: str) -> LotState:
+    """Return a lot whose bids are scored now.
+
+    Raises:
+        NotFound: It is not scored.
+        RuleBroken: ``act.wrong_phase`` (B4.1), ``scoring.not_yet`` (B10.6).
+    """
     state = load_opened(uow.connection, row, number, stage, uow.at)
     if not state.scored:
         raise NotFound(f"lot {number} is not scored")
@@ -67,92 +91,118 @@ def _scored_lot(uow: UnitOfWork, row: ProcedureRow, number: str, stage: str) -> 
     return state
 
 
-def sign_sheet(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, *, reason: str = "") -> Recorded:
-    """Sign what the member has typed for one lot. When all have signed, all sheets open at once.
+def _require_left_to_score(conn: Connection, state: LotState, seat: str) -> None:
+    """Refuse to score again what has been open, before a replacement closed the scores (EXP-17, EXP-22)."""
+    own = queries.signatures_of(conn, state.place).get(seat)
+    if own is None or not queries.was_opened(conn, state.place, own.sheet_commit):
+        return
+    document = own_newest(conn, state.place, seat)
+    if document is not None and {bid.bid for bid in state.conforming} <= {item["bid"] for item in document["items"]}:
+        raise RuleBroken("recheck.elsewhere", "B10.6")
 
-    A change after signing is a new version with its reason (ux C53). After the sheets are open only what the re-check
-    points at may change (87-64).
+
+def own_newest(conn: Connection, place: Place, seat: str) -> dict[str, Any] | None:
+    """Return the newest sheet that a seat has handed in, as far as this transaction may see it."""
+    own = [raw for name, _, raw in queries.sheet_documents(conn, place) if name == seat]
+    return SHEET.read(own[-1]) if own else None
+
+
+def hand_in(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, raw: bytes) -> Recorded:
+    """Hand in the sheet whose digest was signed, once all have signed; with the last one all sheets open at once.
 
     Raises:
         NotFound: No member who sits; the lot is not scored.
-        RuleBroken: ``sheet.incomplete``, ``sheet.reason_missing``, ``sheet.unchanged``, ``score.…``,
-            ``recheck.elsewhere``, ``evaluation.reported``, ``scoring.not_yet``.
+        RuleBroken: ``sheet.too_early`` (EXP-22) while somebody has not signed; ``sheet.other_document``,
+            ``sheet.no_document``, ``sheet.invalid``, ``sheet.reason_missing``, ``recheck.elsewhere``;
+            ``sheet.handed_in``: it is already; ``evaluation.reported``, ``scoring.not_yet``.
     """
     with ledger.begin(actor) as uow:
         row = rows.lock_for_update(uow, reference)
         sitting, seat = require_seat(uow.connection, row.id, actor)
         require_unreported(sitting)
-        state = _scored_lot(uow, row, lot, stage)
-        before = _own_newest(uow.connection, state, seat)
-        # What a former committee signed is void (EXP-18): whoever sits again begins anew, under the next version.
-        holds = before if seat in queries.signatures_of(uow.connection, state.place) else None
-        document = _document(uow.connection, state, seat, holds, reason.strip())
-        document["version"] = 1 if before is None else before["version"] + 1
-        _require_change(uow.connection, state, holds, document)
-        if holds is None and before is not None:
-            _require_blind(uow.connection, state, before, document)
-        body = {name: document[name] for name in ("reason", "seat", "version")}
-        raw = SHEET.write(document)
-        commit = sha256_hex(raw)
-        recorded = uow.record(of_lot("sheet.signed", state.place, second_factor=True, sheet_commit=commit, **body))
-        store.add_sheet(uow, recorded, state.place, raw)
+        state = scored_lot(uow, row, lot, stage)
+        require_all_signed(uow.connection, state, sitting)
+        own = queries.signatures_of(uow.connection, state.place)[seat]
+        if own.handed_in:
+            raise RuleBroken("sheet.handed_in", "EXP-22")
+        require_committed(raw, own.sheet_commit)
+        document = read_sheet(raw)
+        _require_lawful(state, document, seat, own.version, changes=own.changes)
+        _require_blind(uow.connection, state, seat, document)
+        recorded = _record_sheet(uow, state, raw, document)
         if _open_if_complete(uow, state, sitting):
             draft_if_ready(uow, row)
     return recorded
 
 
-def _own_newest(conn: Connection, state: LotState, seat: str) -> dict[str, Any] | None:
+def require_all_signed(conn: Connection, state: LotState, sitting: SittingRow) -> None:
+    """Refuse to take the contents of any sheet while a member has not signed.
+
+    Raises:
+        RuleBroken: ``sheet.too_early`` (EXP-22).
+    """
+    missing = set(sitting.seats) - set(queries.signatures_of(conn, state.place))
+    if missing:
+        raise RuleBroken("sheet.too_early", "EXP-22", missing=len(missing))
+
+
+def _require_lawful(state: LotState, document: dict[str, Any], seat: str, version: int, *, changes: bool) -> None:
+    place = state.place
+    reason = "of a change" if changes else None
+    heading = Heading(
+        tender=place.procedure, lot=place.lot, stage=place.stage, seat=seat, version=version, reason=reason
+    )
+    require_lawful(document, heading, state.rules.criteria, [bid.bid for bid in state.conforming])
+
+
+def _require_blind(conn: Connection, state: LotState, seat: str, document: dict[str, Any]) -> None:
+    """Let whoever has seen the scores of a former committee repeat the own ones only (EXP-17, EXP-18, EXP-22)."""
     own = [raw for name, _, raw in queries.sheet_documents(conn, state.place) if name == seat]
-    return SHEET.read(own[-1]) if own else None
+    if own and queries.was_opened(conn, state.place, sha256_hex(own[-1])):
+        require_kept(sheet_of(SHEET.read(own[-1])), sheet_of(document))
 
 
-def _document(
-    conn: Connection, state: LotState, seat: str, before: dict[str, Any] | None, reason: str
-) -> dict[str, Any]:
-    if before is not None and not reason:
-        raise RuleBroken("sheet.reason_missing", "B10.6")
-    if len(reason) > _REASON_LIMIT:
-        raise RuleBroken("examination.reason_long", None, limit=_REASON_LIMIT)
-    bids = [bid.bid for bid in state.conforming]
-    items = check_sheet(state.rules.criteria, bids, queries.drafts_of(conn, state.place, seat))
-    return {
-        "items": items,
-        "lot": state.place.lot,
-        "reason": reason or None,
-        "salt": secrets.token_hex(_SALT_BYTES),
-        "seat": seat,
-        "stage": state.place.stage,
-        "tender": state.place.procedure,
-        "version": 1 if before is None else before["version"] + 1,
-    }
+def _record_sheet(uow: UnitOfWork, state: LotState, raw: bytes, document: dict[str, Any]) -> Recorded:
+    body = {name: document[name] for name in ("reason", "seat", "version")}
+    recorded = uow.record(of_lot("sheet.handed_in", state.place, sheet_commit=sha256_hex(raw), **body))
+    store.add_sheet(uow, recorded, state.place, raw)
+    return recorded
 
 
-def _require_change(conn: Connection, state: LotState, before: dict[str, Any] | None, document: dict[str, Any]) -> None:
-    if before is None:
-        return
-    old, new = sheet_of(before), sheet_of(document)
-    if _contents(before) == _contents(document):
-        raise RuleBroken("sheet.unchanged", "B10.6")
-    if queries.scoring_of(conn, state.place) is not None:
-        require_correctable(doubts_of(state, open_sheets(conn, state.place)), old, new)
-    elif queries.was_opened(conn, state.place, queries.signatures_of(conn, state.place)[old.seat].sheet_commit):
-        require_kept(old, new)
+def correct_sheet(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, raw: bytes) -> Recorded:
+    """Sign and hand in a changed sheet after the scores are open: only what the re-check points at (87-64, ux C53).
 
-
-def _require_blind(conn: Connection, state: LotState, before: dict[str, Any], document: dict[str, Any]) -> None:
-    """Let whoever has seen the scores of a former committee repeat the own ones only (EXP-18, EXP-22)."""
-    own = [raw for seat, _, raw in queries.sheet_documents(conn, state.place) if seat == before["seat"]]
-    if queries.was_opened(conn, state.place, sha256_hex(own[-1])):
-        require_kept(sheet_of(before), sheet_of(document))
-
-
-def _contents(document: dict[str, Any]) -> list[Any]:
-    return [[item["bid"], [dict(row) for row in item["scores"]]] for item in document["items"]]
+    Raises:
+        NotFound: No member who sits; the lot is not scored.
+        RuleBroken: ``sheet.not_open``, ``sheet.no_document``, ``sheet.invalid``, ``sheet.reason_missing``,
+            ``sheet.unchanged``, ``recheck.elsewhere``, ``evaluation.reported``, ``scoring.not_yet``.
+    """
+    with ledger.begin(actor) as uow:
+        row = rows.lock_for_update(uow, reference)
+        sitting, seat = require_seat(uow.connection, row.id, actor)
+        require_unreported(sitting)
+        state = scored_lot(uow, row, lot, stage)
+        before = own_newest(uow.connection, state.place, seat)
+        if queries.scoring_of(uow.connection, state.place) is None or before is None:
+            raise RuleBroken("sheet.not_open", "B10.6")
+        document = read_sheet(raw)
+        version = queries.last_version(uow.connection, state.place, seat) + 1
+        _require_lawful(state, document, seat, version, changes=True)
+        if before["items"] == document["items"]:
+            raise RuleBroken("sheet.unchanged", "B10.6")
+        doubts = doubts_of(state, open_sheets(uow.connection, state.place))
+        require_correctable(doubts, sheet_of(before), sheet_of(document))
+        signed = uow.record(_signature(state.place, seat, sha256_hex(raw), version))
+        store.add_signature(uow, signed, state.place)
+        recorded = _record_sheet(uow, state, raw, document)
+        if _open_if_complete(uow, state, sitting):
+            draft_if_ready(uow, row)
+    return recorded
 
 
 def _open_if_complete(uow: UnitOfWork, state: LotState, sitting: SittingRow) -> bool:
     signed = queries.signatures_of(uow.connection, state.place)
-    if set(signed) != set(sitting.seats):
+    if set(signed) != set(sitting.seats) or not all(each.handed_in for each in signed.values()):
         return False
     sheets = sorted(each.sheet_commit for each in signed.values())
     recorded = uow.record(of_lot("scores.opened", state.place, sheets=sheets))
@@ -166,31 +216,3 @@ def _open_if_complete(uow: UnitOfWork, state: LotState, sitting: SittingRow) -> 
 def doubts_of(state: LotState, sheets: tuple[Sheet, ...]) -> list[Doubt]:
     """Return what the re-check points at in the open sheets of a lot (B10.6)."""
     return state.doubts(sheets)
-
-
-def explain_score(
-    ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, place: tuple[str, str], words: str
-) -> Recorded:
-    """Record why a member stands by an unusual score: ``place`` is (bid, criterion) (B10.6 item 4).
-
-    Raises:
-        NotFound: No member who sits, or no such doubt about an own score.
-        RuleBroken: ``explanation.empty``, ``evaluation.reported``.
-    """
-    with ledger.begin(actor) as uow:
-        row = rows.lock_for_update(uow, reference)
-        sitting, seat = require_seat(uow.connection, row.id, actor)
-        require_unreported(sitting)
-        state = _scored_lot(uow, row, lot, stage)
-        found = doubts_of(state, open_sheets(uow.connection, state.place))
-        bid, criterion = place
-        if (bid, criterion, seat) not in {(each.bid, each.criterion, each.seat) for each in found}:
-            raise NotFound(bid)
-        text = words.strip()
-        if not text or len(text) > _REASON_LIMIT:
-            raise RuleBroken("explanation.empty", "B10.6", limit=_REASON_LIMIT)
-        body = {"bid": bid, "criterion": criterion, "reason": text, "seat": seat}
-        recorded = uow.record(of_lot("recheck.explained", state.place, **body))
-        store.add_recheck_explanation(uow, recorded, state.place, (bid, criterion, seat), text)
-        draft_if_ready(uow, row)
-    return recorded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trading.evaluation.views import agency, desk, files, member, pausing, report, room
+from trading.evaluation.views import agency, desk, files, member, pausing, report, room, signing
 from trading.evaluation.views.blueprint import blueprint
 
-__all__ = ["agency", "blueprint", "desk", "files", "member", "pausing", "report", "room"]
+__all__ = ["agency", "blueprint", "desk", "files", "member", "pausing", "report", "room", "signing"]

@@ -1,31 +1,28 @@
 """The scoring desk: the bid on one side, the criteria on the other, and two bids side by side (ux 14, C51; ADR 0067).
 
-What a member types stays on his or her machine until it is handed over by "save and go on"; the page works the same
-without a script, which then keeps nothing by itself.
+What a member types stays on his or her machine: nothing of it reaches the platform before every member has signed, and
+no form of these pages sends it. Without the script of the page a sheet is made by a program.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import redirect, request, url_for
-from werkzeug.wrappers import Response
+from flask import request, url_for
 
-from trading.evaluation import queries, service
-from trading.evaluation.forms import cells_of, score_form
-from trading.evaluation.rules.sheets import Score, check_score, running_total, scored
+from trading.evaluation.forms import score_form
+from trading.evaluation.rules.sheets import Score, running_total, scored
 from trading.evaluation.service import LotState
-from trading.evaluation.views.blueprint import STAGE, blueprint, names_of, page, reading, runtime
+from trading.evaluation.views.blueprint import blueprint, names_of, page, reading
 from trading.evaluation.views.member import facts_of, scored_lot
 from trading.evaluation.views.reader import reader_of
-from trading.kernel.errors import NotFound, RuleBroken
+from trading.evaluation.views.signing import handed_in_cells, handing_of
+from trading.kernel.errors import NotFound
 from trading.kernel.roles import Role
 from trading.procedures.rules.criteria import Criterion, CriterionKind
 from trading.web import refusals
-from trading.web.forms import Form
 from trading.web.locale import current_language
 from trading.web.permissions import allow
 
@@ -33,37 +30,28 @@ from trading.web.permissions import allow
 TYPED: Final = "\u2026typed\u2026"
 
 
-@blueprint.route("/<reference>/lots/<lot>/sheet/<bid>", methods=["GET", "POST"])
+@blueprint.get("/<reference>/lots/<lot>/sheet/<bid>")
 @allow(Role.EXPERT, Role.AGENCY, relation="assigned_panel")
-def sheet(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPStatus]:
-    """Type the scores of one bid; every post keeps what was typed, right or wrong."""
+def sheet(reference: str, lot: str, bid: str) -> tuple[str, HTTPStatus]:
+    """Show the fields for the scores of one bid; what is typed into them stays in the browser (ADR 0070)."""
     address = partial(url_for, "evaluation.sheet", reference=reference, lot=lot, bid=bid)
     with reading(reference) as (conn, room):
         state = scored_lot(conn, room, lot)
         if bid not in {each.bid for each in state.conforming}:
             raise NotFound(bid)
-        cells = queries.drafts_of(conn, state.place, room.seat or "").get(bid, {})
-        actor, facts = room.actor, facts_of(conn, state, bid)
-        names, reader = names_of(conn, state), reader_of(conn, bid, request.args, address)
-    criteria = state.rules.criteria
-    form = score_form(criteria, cells)
-    if form.validate_on_submit():
-        typed = cells_of(form, criteria)
-        service.save_draft(runtime().ledger, actor, reference, lot, STAGE, bid, typed)
-        if _accepted(form, state, typed):
-            return redirect(_next(state, reference, lot, bid), HTTPStatus.SEE_OTHER)
-        cells = typed
-    values = {
-        "facts": facts,
-        "criteria": criteria,
-        "total": _total(state, cells),
-        "points": _checked(state, cells),
-        "most": running_most(criteria),
-        "names": names,
-        "reader": reader,
-        "told": {each.id: messages(each) for each in scored(criteria)},
-    }
-    return page("sheet.html", form, room=room, state=state, bid=bid, **values)
+        criteria = state.rules.criteria
+        cells = handed_in_cells(conn, room, state).get(bid, {})
+        values = {
+            "facts": facts_of(conn, state, bid),
+            "criteria": criteria,
+            "following": _next(state, reference, lot, bid),
+            "most": running_most(criteria),
+            "names": names_of(conn, state),
+            "reader": reader_of(conn, bid, request.args, address),
+            "told": {each.id: messages(each) for each in scored(criteria)},
+            "handing": handing_of(conn, room, state),
+        }
+        return page("sheet.html", score_form(criteria, cells), room=room, state=state, bid=bid, **values)
 
 
 def messages(criterion: Criterion) -> dict[str, str]:
@@ -90,38 +78,6 @@ def running_most(criteria: tuple[Criterion, ...]) -> str:
     """Return how many points members can give one bid."""
     cells = {each.id: Score(points=each.max, comment=None) for each in scored(criteria)}
     return running_total(criteria, cells)
-
-
-def _accepted(form: Form, state: LotState, cells: Mapping[str, Score]) -> bool:
-    """Check every cell that is filled, and show each refusal at its field."""
-    for criterion in scored(state.rules.criteria):
-        cell = cells[criterion.id]
-        if not cell.points:
-            continue
-        try:
-            check_score(criterion, cell.points, cell.comment or "")
-        except RuleBroken as refusal:
-            field = "comment" if refusal.code.startswith("score.comment") else "points"
-            form.refuse(refusal, f"{field}_{criterion.id}")
-    return not form.problems
-
-
-def _checked(state: LotState, cells: Mapping[str, Score]) -> dict[str, str]:
-    """Return the points that count so far, by criterion."""
-    good = {}
-    for criterion in scored(state.rules.criteria):
-        cell = cells.get(criterion.id)
-        if cell is not None and cell.points:
-            try:
-                good[criterion.id] = check_score(criterion, cell.points, cell.comment or "-").points
-            except RuleBroken:
-                continue
-    return good
-
-
-def _total(state: LotState, cells: Mapping[str, Score]) -> str:
-    good = {name: Score(points=points, comment=None) for name, points in _checked(state, cells).items()}
-    return running_total(state.rules.criteria, good)
 
 
 def _next(state: LotState, reference: str, lot: str, bid: str) -> str:
@@ -154,7 +110,7 @@ def beside(reference: str, lot: str, bid: str, other: str) -> tuple[str, HTTPSta
 
         readers = (reader_of(conn, bid, asked, to), reader_of(conn, other, asked, to, "other_"))
         values: dict[str, Any] = {
-            "cells": queries.drafts_of(conn, state.place, room.seat or ""),
+            "cells": handed_in_cells(conn, room, state),
             "criteria": tuple(criteria.values()),
             "criterion": chosen,
             "names": names_of(conn, state),

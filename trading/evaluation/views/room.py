@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from flask import redirect, render_template, url_for
 from sqlalchemy import Connection
@@ -17,6 +18,7 @@ from trading.evaluation.queries import ReportRow
 from trading.evaluation.rules.examination import Step
 from trading.evaluation.service import LotState
 from trading.evaluation.views.blueprint import Room, blueprint, names_of, page, reading, runtime
+from trading.evaluation.views.signing import handing_of
 from trading.experts import queries as experts
 from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Role
@@ -39,6 +41,8 @@ class LotLine:
     opened: bool
     names: Mapping[str, str]
     voted: frozenset[str]
+    handing: Mapping[str, Any] = field(default_factory=dict)
+    renewals: Sequence[queries.RenewalRow] = ()
 
 
 @blueprint.get("")
@@ -115,6 +119,8 @@ def _line(conn: Connection, entered: Room, lot: LotRow) -> LotLine:
         opened=queries.scoring_of(conn, state.place) is not None,
         names=names_of(conn, state),
         voted=frozenset(bid for bid, by in votes.items() if entered.seat in by),
+        handing=handing_of(conn, entered, state),
+        renewals=queries.renewals_of(conn, state.place),
     )
 
 
