@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.support.databases import Database
-from tests.support.made_committee import STRATUM, CommitteeMaker, contact_ledger
+from tests.support.made_committee import STRATUM, CommitteeMaker, contact_ledger, worker_ledger
 from tests.support.market import SYSTEM, Market, open_market
 from tests.support.people import code_of, signed_in
 from tests.usecases.experts.test_open_seats import exhausted
@@ -47,6 +47,7 @@ def maker(market: Market, demo_database: Database) -> CommitteeMaker:
         runtime=market.runtime,
         stage=market.stage,
         contact_ledger=contact_ledger(demo_database),
+        worker_ledger=worker_ledger(demo_database),
         jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
     )
     made.set_up()

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from trading.kernel import fields
 from trading.kernel.errors import InvalidInput, RuleBroken
-from trading.pool.rules.dossier import specialty_code
 
 MOST_NODES: Final = 5_000
+specialty_code = fields.matching(r"[A-Z][0-9]{2,8}")
 COLUMNS: Final = ("code", "parent", "title_zh", "title_en")
 
 
@@ -136,7 +136,7 @@ def require_known(tree: Tree, specialties: Sequence[str]) -> None:
 
 
 def _seed() -> Tree:
-    text = (resources.files("trading.pool") / "data" / "specialties.csv").read_text(encoding="utf-8")
+    text = (resources.files("trading.experts") / "data" / "specialties.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(io.StringIO(text))
     return make_tree(
         rows, version=1, source="政府采购品目分类目录（节选，未核实） / part of the purchase catalogue, not verified"
