@@ -99,7 +99,7 @@ def _register_of(attempt: Attempt) -> Register:
 def _keys(attempt: Attempt, check: Check) -> dict[str, Any] | None:
     if not attempt.evidence.holds("audit") or attempt.spec is None:
         return None
-    keys = attempt.secret("mb.draw-keys")
+    keys = attempt.keys()
     ended = any(attempt.first(name) is not None for name in ("result", "cancelled"))
     if keys is None and ended:
         check.gap(attempt.place, "the keys of the draw are not in the bundle")

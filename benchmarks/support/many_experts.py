@@ -20,7 +20,9 @@ INSERT INTO record.pool_dossier (id, entry_id, number, salt, body)
 SELECT n * 2 + 1, %(entry)s, 'E-' || upper(substr(md5(n::text), 1, 12)), decode(repeat('00', 32), 'hex'),
        json_build_object('name', substr('赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨', (n %% 16)::int + 1, 1)
            || chr(19968 + (n %% 997)::int) || chr(19968 + (n %% 1009)::int),
-           'identity_no', 'X' || n, 'employer', 'UNIT' || (n %% 5000), 'account', NULL)::text
+           'identity_no', 'X' || n, 'employer', 'UNIT' || (n %% 5000), 'account', NULL,
+           'employers', json_build_array('UNIT' || (n %% 5000), 'UNIT' || (n %% 4999)), 'relatives', json_build_array(),
+           'available', n %% 100 <> 0)::text
   FROM generate_series(1::bigint, %(count)s) n;
 """
 _REGISTER: Final = """

@@ -221,6 +221,8 @@ def persons_known(conn: Connection, identity_numbers: Collection[str]) -> frozen
 
 def punishments(conn: Connection, numbers: Sequence[str]) -> list[SanctionRow]:
     """Return the sanctions in some files without their reasons."""
+    if not numbers:
+        return []  # most of those who apply have no file yet: a hundred thousand rows need not ask
     s = pool_sanction.c
     query = select(s.measure, s.rule, s.amount, s.until, s.at).where(s.number.in_(list(numbers)))
     return [SanctionRow(**row._mapping, reason=None) for row in conn.execute(query)]

@@ -20,6 +20,7 @@ from tests.support.market import Market
 from tests.usecases.experts.test_open_seats import _verified as verified
 from trading.demo import cast
 from trading.experts import queries
+from trading.experts.rules import disclosed
 from trading.experts.rules.identity import Identity
 from trading.experts.service import advance, calls
 from trading.experts.service.attempts import spec_of
@@ -128,12 +129,17 @@ def test_whoever_declares_nothing_is_drawn(market: Market, maker: CommitteeMaker
 
 
 def test_a_vector_with_declarations_is_recomputed_by_an_auditor(
-    market: Market, maker: CommitteeMaker, tmp_path: Path
+    market: Market, maker: CommitteeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its list is disclosed in two documents here, as that of a hundred thousand exclusions is in many."""
+    monkeypatch.setattr(disclosed, "AT_ONCE", len(BOUND) - 1)
     admitted(maker)
     maker.plan(market.tender, need=NEED)
     draw = maker.drawn(market.tender)
     verified(market, maker, draw, tmp_path)
+    with maker.ledger.read() as conn:
+        typs = [paper.typ for paper in queries.papers(conn, draw)]
+    assert (typs.count("mb.draw-keys"), typs.count("mb.draw-exclusions")) == (1, 1)
 
 
 def test_only_who_prepares_draws_may_ask(demo_database: Database) -> None:

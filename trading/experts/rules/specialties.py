@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ class Node:
     title_zh: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Tree:
     """A version of the classification. ``source`` says where it comes from, in print."""
 
@@ -36,12 +37,12 @@ class Tree:
     source: str
     version: int
 
-    @property
+    @cached_property  # asked for each of a hundred thousand rows of an import, and for each choice of a form
     def by_code(self) -> Mapping[str, Node]:
         """Return the nodes by code."""
         return {node.code: node for node in self.nodes}
 
-    @property
+    @cached_property
     def leaves(self) -> frozenset[str]:
         """Return the codes in which an expert may be qualified: those without children."""
         return frozenset(node.code for node in self.nodes) - {node.parent for node in self.nodes}
