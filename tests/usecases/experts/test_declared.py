@@ -117,7 +117,7 @@ def test_whoever_declares_nothing_is_drawn(market: Market, maker: CommitteeMaker
     """The control: the same people, who say nothing in their files."""
     numbers = admitted(maker, silent=True)
     draw, called = walked(market, maker)
-    assert len(called) == len(numbers)
+    assert {f"{name}@example.org" for name in BOUND} <= set(called)  # the walk ends with the fourth of them
     with maker.contact_ledger.read() as conn:
         row = maker.row(draw)
         spec = spec_of(conn, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.made_committee import CommitteeMaker
@@ -69,6 +69,7 @@ CODES = st.sampled_from(["A05", "A0501", "A050101", "A0502", "A06", "S07"])
 IDS = st.builds(lambda code, level: f"{code}{level}", CODES, st.sampled_from(["-C", "-N", "-P", ""]))
 
 
+@settings(deadline=None)
 @given(st.sets(IDS, max_size=6), st.sets(IDS, min_size=1, max_size=4), st.booleans())
 def test_platform_and_verifier_find_the_same_strata(own: set[str], wanted: set[str], exact: bool) -> None:  # noqa: FBT001 - drawn
     found = strata.wanted_of(own, wanted, exact=exact)
