@@ -18,6 +18,8 @@ from verifier.evidence import Document, Evidence, Logged
 from verifier.records import REGISTER_ACTS
 from verifier.report import Check
 
+EXACT_STRATA = "mb-experts-1"  # the rule version under which a stratum is met by itself alone
+
 
 def register_at(evidence: Evidence, size: int) -> Register:
     """Return experts, suspended ids and faults of the register at a log size, folded from the signed changes (D3)."""
@@ -61,15 +63,29 @@ def recomputed_pool(attempt: Attempt, keys: dict[str, Any]) -> list[Entrant]:
         return []
     if attempt.pool is None:
         wanted = {row["id"] for row in attempt.spec.value["strata"]}
+        exact = attempt.spec.value["rule_version"] == EXACT_STRATA
         experts, _, _ = _register_of(attempt)
         entrants = [
             (stratum, item["id"], item["unit"])
             for item in experts.values()
-            for stratum in item["strata"]
-            if stratum in wanted
+            for stratum in _standing(item["strata"], wanted, exact)
         ]
         attempt.pool = ordered_pool(bytes.fromhex(keys["k_draw"]), entrants)
     return attempt.pool
+
+
+def _standing(strata: list[str], wanted: set[str], exact: bool) -> set[str]:  # noqa: FBT001 - one rule or the other
+    """Return in which wanted strata an expert stands, each once: that of a node is met by every stratum below it."""
+    if exact:
+        return wanted.intersection(strata)
+    found = set()
+    for each in wanted:
+        node, _, level = each.partition("-")
+        for stratum in strata:
+            code, _, own = stratum.partition("-")
+            if own == level and code.startswith(node):
+                found.add(each)
+    return found
 
 
 def _register_of(attempt: Attempt) -> Register:
@@ -83,7 +99,7 @@ def _register_of(attempt: Attempt) -> Register:
 def _keys(attempt: Attempt, check: Check) -> dict[str, Any] | None:
     if not attempt.evidence.holds("audit") or attempt.spec is None:
         return None
-    keys = attempt.secret("mb.draw-keys")
+    keys = attempt.keys()
     ended = any(attempt.first(name) is not None for name in ("result", "cancelled"))
     if keys is None and ended:
         check.gap(attempt.place, "the keys of the draw are not in the bundle")

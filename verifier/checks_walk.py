@@ -41,7 +41,7 @@ def _trail(attempt: Attempt) -> Trail | None:
 
 def check_limits(attempt: Attempt, check: Check) -> None:
     """ED-11 (auditor): EXCLUDED and LIMIT exactly where they bind; reasons open, REPLACED only on its grounds."""
-    trail, keys = _trail(attempt), attempt.secret("mb.draw-keys")
+    trail, keys = _trail(attempt), attempt.keys()
     if trail is None or keys is None or not attempt.evidence.holds("audit"):
         return
     trail.pool = recomputed_pool(attempt, keys)

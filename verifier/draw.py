@@ -226,6 +226,20 @@ class Attempt:
                 return value
         return None
 
+    def keys(self) -> dict[str, Any] | None:
+        """Return ``mb.draw-keys`` with the exclusions of all its parts; ``None`` if the bundle lacks any of them."""
+        keys = self.secret("mb.draw-keys")
+        if keys is None or "parts" not in keys:
+            return keys
+        found: dict[int, list[dict[str, Any]]] = {}
+        for document in self.evidence.of_type("mb.draw-exclusions"):
+            if (document.value["draw"], document.value["attempt"]) == (self.draw, self.number):
+                found[document.value["part"]] = document.value["exclusions"]
+        wanted = range(1, keys["parts"] + 1)
+        if not found.keys() >= set(wanted):
+            return None
+        return {**keys, "exclusions": [*keys["exclusions"], *(row for part in wanted for row in found[part])]}
+
 
 def attempts_of(evidence: Evidence) -> list[Attempt]:
     """Return every attempt that the records show, by draw and number."""

@@ -26,6 +26,7 @@ SHARE_CT = blob(1169)
 CUSTODIAN_ROLE = choice("agency", "operator", "supervisor", "notary", "association", "centre", "other")
 # Far above any register of experts; a hostile spec must not keep the verifier busy for years.
 MAX_POOL = 10_000_000
+MAX_PARTS = 1000  # of a list of exclusions
 DRAW_ID = matching(r"[!-~]{1,40}")
 STRATUM_ID = matching(r"[A-Z0-9_-]{1,24}")
 EXPERT_ID = matching(r"[A-Z0-9-]{1,32}")
@@ -47,6 +48,7 @@ _DRAW_ANSWER = {"draw": DRAW_ID, "party": PARTY_ID, "sealed_h": HEX32, "spec_sha
 _DRAW_CHECKED = {"created": MS, "custodian": INDEX, "spec_sha256": HEX32}
 _OPENED_LEAF = shape({"attrs": TEXT, "index": COUNT, "proof": array(HEX32), "salt": HEX32})
 DRAW_OPTIONAL: dict[str, dict[str, FieldRule]] = {
+    "mb.draw-keys": {"parts": integer(1, MAX_PARTS)},
     "mb.committee-plan": {
         "sites": array(shape({"id": SITE_ID, "place_en": TEXT, "place_zh": TEXT}), by="id", least=1),
         "traits": array(choice("above_limit", "legal_expert", "water_works"), by="", least=1),
@@ -212,6 +214,16 @@ DRAW_TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
             "k_draw": HEX32,
             "k_x": HEX32,
             "reasons": array(shape({"n": COUNT, "reason": REASON_CODE, "salt": HEX32}), by="n"),
+            "spec_sha256": HEX32,
+        },
+        (),
+    ),
+    "mb.draw-exclusions": (
+        {
+            "attempt": SEQ,
+            "draw": DRAW_ID,
+            "exclusions": array(shape({"index": COUNT, "reason": REASON_CODE}), by="index"),
+            "part": integer(1, MAX_PARTS),
             "spec_sha256": HEX32,
         },
         (),

@@ -20,7 +20,9 @@ INSERT INTO record.pool_dossier (id, entry_id, number, salt, body)
 SELECT n * 2 + 1, %(entry)s, 'E-' || upper(substr(md5(n::text), 1, 12)), decode(repeat('00', 32), 'hex'),
        json_build_object('name', substr('赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨', (n %% 16)::int + 1, 1)
            || chr(19968 + (n %% 997)::int) || chr(19968 + (n %% 1009)::int),
-           'identity_no', 'X' || n, 'employer', 'UNIT' || (n %% 5000), 'account', NULL)::text
+           'identity_no', 'X' || n, 'employer', 'UNIT' || (n %% 5000), 'account', NULL,
+           'employers', json_build_array('UNIT' || (n %% 5000), 'UNIT' || (n %% 4999)), 'relatives', json_build_array(),
+           'available', n %% 100 <> 0)::text
   FROM generate_series(1::bigint, %(count)s) n;
 """
 _REGISTER: Final = """
@@ -28,6 +30,10 @@ INSERT INTO record.expert (id, entry_id, expert_id, strata, unit, state)
 SELECT n * 2 + 1, %(entry)s, 'E-' || upper(substr(md5(n::text), 1, 12)), ARRAY['A0201-C', 'C1601-P'],
        'UNIT' || (n %% 5000), 'active'
   FROM generate_series(1::bigint, %(count)s) n WHERE n %% 10 <> 0;
+"""
+_INDEXES: Final = """
+SELECT indexname, indexdef FROM pg_indexes
+ WHERE schemaname = 'record' AND tablename = ANY(%(tables)s) AND indexname LIKE 'ix@_%%' ESCAPE '@'
 """
 
 
@@ -43,8 +49,15 @@ def fill(connection: psycopg.Connection, count: int) -> None:
             " RETURNING id"
         )
         entry = int(connection.execute(query, (secrets.token_bytes(32),)).fetchall()[0][0])
+        # An index that is built over all rows at once takes a fraction of the time of a million insertions into it.
+        indexes = connection.execute(_INDEXES.encode(), {"tables": list(tables)}).fetchall()
+        for name, _definition in indexes:
+            connection.execute(f"DROP INDEX record.{name}".encode())
         for statement in (_CROWD, _DOSSIERS, _REGISTER):
             connection.execute(statement.encode(), {"entry": entry, "count": count})
+        connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
+        for _name, definition in indexes:
+            connection.execute(str(definition).encode())
         for table in tables:
             connection.execute(f"ALTER TABLE record.{table} ENABLE TRIGGER USER".encode())
             connection.execute(f"ALTER TABLE record.{table} ENABLE ALWAYS TRIGGER a_guard".encode())

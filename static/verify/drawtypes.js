@@ -26,7 +26,9 @@ const DRAW_DEALT = {
 const DRAW_ANSWER = { draw: DRAW_ID, party: PARTY_ID, sealed_h: HEX32, spec_sha256: HEX32 };
 const DRAW_CHECKED = { created: MS, custodian: INDEX, spec_sha256: HEX32 };
 const OPENED_LEAF = shape({ attrs: TEXT, index: COUNT, proof: array(HEX32), salt: HEX32 });
+const MAX_PARTS = 1000; // of a list of exclusions
 export const DRAW_OPTIONAL = {
+  "mb.draw-keys": { parts: integer(1, MAX_PARTS) },
   "mb.committee-plan": {
     sites: array(shape({ id: SITE_ID, place_en: TEXT, place_zh: TEXT }), { by: "id", least: 1 }),
     traits: array(choice("above_limit", "legal_expert", "water_works"), { by: "", least: 1 }),
@@ -95,6 +97,11 @@ export const DRAW_TABLES = {
     k_draw: HEX32, k_x: HEX32,
     reasons: array(shape({ n: COUNT, reason: REASON_CODE, salt: HEX32 }), { by: "n" }),
     spec_sha256: HEX32,
+  }, []],
+  "mb.draw-exclusions": [{
+    attempt: SEQ, draw: DRAW_ID,
+    exclusions: array(shape({ index: COUNT, reason: REASON_CODE }), { by: "index" }),
+    part: integer(1, MAX_PARTS), spec_sha256: HEX32,
   }, []],
   "mb.committee-plan": [{
     created: MS, evaluation_at: MS, large: BOOL, place_en: TEXT, place_zh: TEXT, representatives: COUNT,

@@ -47,7 +47,8 @@ from trading.experts.rules.plan import Need, Plan
 from trading.experts.rules.pool import Stratum
 from trading.experts.rules.results import RESULT
 from trading.experts.rules.spec import Composition, Excluded, Party, Spec
-from trading.experts.rules.strata import stratum_title
+from trading.experts.rules.specialties import SEED
+from trading.experts.rules.strata import counted, stratum_title
 from trading.experts.rules.tickets import order
 from trading.experts.rules.walk import trail_root
 from trading.experts.service.calls import OpenCall
@@ -349,7 +350,7 @@ def replace_form(page: DrawPage) -> ReplaceForm:
 
 def plan_form(*, wrong: bool = False) -> PlanForm:
     form = PlanForm(formdata=None)
-    form.offer()
+    form.offer(SEED)
     if wrong:
         form.need1.data = 3
         form.refuse(RuleBroken("committee.experts_too_few", "EXP-03", experts=3, size=5, needed=4))
@@ -398,7 +399,7 @@ def _lists() -> Iterator[Sample]:
             "form": partial(begin_form, wrong=wrong),
             "procedure": PROCEDURE,
             "plan": PLAN,
-            "counts": {count.stratum: count for count in counts},
+            "counts": counted({count.stratum: count.active for count in counts}, [each.id for each in PLAN.strata]),
             "guessable": GUESSABLE,
             "begun": begun,
         }

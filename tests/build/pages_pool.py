@@ -10,6 +10,8 @@ from typing import Any
 from tests.build.pages import DAY, NOW, Sample
 from tests.build.pages_draws import PROCEDURE, REFERENCE
 from tests.support.made_pool import SAMPLE
+from trading.experts.rules.specialties import COLUMNS as TREE_COLUMNS
+from trading.experts.rules.specialties import SEED
 from trading.kernel.canonical import dumps
 from trading.kernel.errors import RuleBroken
 from trading.pool.forms import (
@@ -29,8 +31,6 @@ from trading.pool.forms import (
 )
 from trading.pool.queries import AppraisalRow, FileRow, ImportRow, Page, SanctionRow
 from trading.pool.rules.sheet import COLUMNS, Fault
-from trading.pool.rules.specialties import COLUMNS as TREE_COLUMNS
-from trading.pool.rules.specialties import SEED
 from trading.pool.service.applications import Shown
 from trading.pool.service.appraisals import AppraisalPage
 from trading.pool.views.keeper import words
@@ -197,7 +197,7 @@ def _appraisals() -> Iterator[Sample]:
         page = AppraisalPage(procedure=PROCEDURE, seats=seats, until=until)
         context: dict[str, Any] = {"page": page, "form": partial(_seats)}
         yield Sample(f"pool-appraisals-{name}", path, "pool/appraisals.html", context)
-    for name, found in (("open", APPRAISED), ("answered", answered)):
+    for name, found in (("open", APPRAISED), ("answered", answered), ("early", None)):
         context = {"procedure": PROCEDURE, "found": found, "form": _form(AnswerForm)}
         yield Sample(f"pool-answer-{name}", f"/experts/appraisals/{REFERENCE}", "pool/answer.html", context)
 

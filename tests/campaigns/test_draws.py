@@ -25,7 +25,7 @@ from playwright.sync_api import Browser
 from tests.campaigns.test_tamper import Dice, flip, paths, relisted
 from tests.support.browsers import open_browser
 from tests.support.campaigns import among
-from tests.support.drawn_pages import Recompute, recomputing, shown
+from tests.support.drawn_pages import Begin, beginning, shown
 from tests.support.made_draw import (
     PARTIES,
     STRATA,
@@ -87,17 +87,22 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def recompute(browser: Browser) -> Iterator[Recompute]:
-    with recomputing(browser) as ask:
+def begin(browser: Browser) -> Iterator[Begin]:
+    with beginning(browser) as ask:
         yield ask
 
 
-def agreed(made: list[MadeDraw], recompute: Recompute, tier: str) -> Firsts:
-    """Have draws recomputed by the verifier and by the browser, and return who comes first in both strata."""
+def agreed(made: list[MadeDraw], begin: Begin, tier: str) -> Firsts:
+    """Have draws recomputed by the verifier and by the browser, and return who comes first in both strata.
+
+    The browser is a process of its own: it works on the same draws while the verifier does.
+    """
     firsts: Firsts = Counter()
-    for draw, found in zip(made, recompute([shown(each) for each in made]), strict=True):
+    answer = begin([shown(each) for each in made])
+    for draw in made:
         report = verify_draw(draw, tier)
         assert (failures(report), report.exit_code) == ({}, 0), draw.story
+    for draw, found in zip(made, answer(), strict=True):
         assert draw.result is not None
         assert found.get("faults") == [], (found, draw.story)
         assert (found["seed"], [item["id"] for item in found["strata"]]) == (draw.seed.hex(), sorted(STRATA))
@@ -108,12 +113,12 @@ def agreed(made: list[MadeDraw], recompute: Recompute, tier: str) -> Firsts:
     return firsts
 
 
-def test_draws_are_recomputed_equal(amount: Callable[[int, int], int], recompute: Recompute) -> None:
+def test_draws_are_recomputed_equal(amount: Callable[[int, int], int], begin: Begin) -> None:
     """Registers of every size, each told from the start."""
     numbers = range(amount(30, among(300, alone=1000)))
     for start in range(0, len(numbers), BATCH):
         made = [tell_draw(story_of(number)) for number in numbers[start : start + BATCH]]
-        agreed(made, recompute, "audit" if start % (2 * BATCH) == 0 else "public")
+        agreed(made, begin, "audit" if start % (2 * BATCH) == 0 else "public")
 
 
 def begun(number: int) -> MadeDraw:
@@ -138,13 +143,13 @@ def continued(made: MadeDraw, number: int) -> MadeDraw:
     return finish(twin)
 
 
-def test_many_draws_are_recomputed_equal_and_uniform(amount: Callable[[int, int], int], recompute: Recompute) -> None:
+def test_many_draws_are_recomputed_equal_and_uniform(amount: Callable[[int, int], int], begin: Begin) -> None:
     registers = [begun(number) for number in range(REGISTERS)]
     firsts: Firsts = Counter()
     numbers = range(amount(20, among(1000, alone=10_000)))
     for start in range(0, len(numbers), BATCH):
         made = [continued(registers[number % REGISTERS], number) for number in numbers[start : start + BATCH]]
-        firsts += agreed(made, recompute, "public" if start % (2 * BATCH) == 0 else "audit")
+        firsts += agreed(made, begin, "public" if start % (2 * BATCH) == 0 else "audit")
     assert firsts.total() == len(numbers)
     if len(numbers) >= LEAST:
         assert not refuted(firsts) or not refuted(drawn(len(numbers))), ps_of(firsts)

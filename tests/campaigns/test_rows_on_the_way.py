@@ -16,7 +16,7 @@ from tests.support.campaigns import LONG
 from tests.support.columns import owner_of
 from tests.support.databases import Database, Server, clone
 from tests.support.journey import Exchange, Tender, open_exchange
-from tests.support.made_committee import CommitteeMaker, contact_ledger
+from tests.support.made_committee import CommitteeMaker, contact_ledger, worker_ledger
 from tests.support.market import CLOSE, LOT, SYSTEM, open_market
 from tests.support.row_mutations import FEW, RowMutations
 from trading.audit.demo_clock import jump
@@ -120,6 +120,7 @@ def test_at_every_step_of_a_draw(server: Server, tmp_path: Path) -> None:
             runtime=market.runtime,
             stage=market.stage,
             contact_ledger=contact_ledger(database),
+            worker_ledger=worker_ledger(database),
             jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
         )
         for step in steps_of_a_draw(maker, market.tender):

@@ -10,7 +10,7 @@ import pytest
 from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.journey import Exchange, Tender, open_exchange
-from tests.support.made_committee import CommitteeMaker, contact_ledger
+from tests.support.made_committee import CommitteeMaker, contact_ledger, worker_ledger
 from tests.support.market import SYSTEM
 from tests.support.sitting import Sitting, opened_tender
 from trading.audit.demo_clock import jump
@@ -40,6 +40,7 @@ def opened(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             runtime=market.runtime,
             stage=market.stage,
             contact_ledger=contact_ledger(database),
+            worker_ledger=worker_ledger(database),
             jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
         )
         seats = sorted(member.seat for member in maker.seated(market.tender).sitting)

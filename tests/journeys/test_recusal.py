@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.databases import Server, clone
 from tests.support.journey import Exchange, Tender, open_exchange
-from tests.support.made_committee import STRATUM, CommitteeMaker, contact_ledger
+from tests.support.made_committee import STRATUM, CommitteeMaker, contact_ledger, worker_ledger
 from tests.support.market import CLOSE, SYSTEM
 from tests.support.sitting import PRICES
 from trading.audit.demo_clock import jump
@@ -63,6 +63,7 @@ def drawn(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             runtime=market.runtime,
             stage=market.stage,
             contact_ledger=contact_ledger(database),
+            worker_ledger=worker_ledger(database),
             jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
         )
         maker.set_up()

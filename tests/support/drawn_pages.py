@@ -16,15 +16,19 @@ from trading.kernel.canonical import loads_object
 SCRIPT: Final = Path(__file__).parents[2] / "static/draw.js"
 WALKED: Final = ("draw.called", "draw.disposed")
 ADDRESS: Final = "https://draws.invalid/"  # a secure address, or there is no SHA-256; answered by the test itself
-ASK: Final = """async (attempts) => {
-    const found = [];
-    for (const attempt of attempts) {
-        try { found.push(await draws.recompute(attempt)); } catch (error) { found.push({ error: String(error) }); }
-    }
-    return found;
+BEGIN: Final = """(attempts) => {
+    const all = async () => {
+        const found = [];
+        for (const attempt of attempts) {
+            try { found.push(await draws.recompute(attempt)); } catch (error) { found.push({ error: String(error) }); }
+        }
+        return found;
+    };
+    window.asked = all();
 }"""
 Fields = dict[str, Any]
 Recompute = Callable[[list[Fields]], list[Fields]]
+Begin = Callable[[list[Fields]], Callable[[], list[Fields]]]
 
 
 def shown(made: MadeDraw) -> Fields:
@@ -74,7 +78,17 @@ def _leaves(made: MadeDraw, documents: dict[str, bytes]) -> str:
 
 @contextmanager
 def recomputing(browser: Browser) -> Iterator[Recompute]:
-    """Open a page that holds the script and nothing else, then cut it off; a request of it fails the test."""
+    """As ``beginning``, for who waits for the answer at once."""
+    with beginning(browser) as begin:
+        yield lambda attempts: begin(attempts)()
+
+
+@contextmanager
+def beginning(browser: Browser) -> Iterator[Begin]:
+    """Open a page that holds the script and nothing else, then cut it off; a request of it fails the test.
+
+    What is yielded gives the page its work and returns at once; what that returns waits for the answer.
+    """
     context = browser.new_context()
     page = context.new_page()
     body = f"<!doctype html><title>draws</title><script>{SCRIPT.read_text()}</script>"
@@ -88,7 +102,12 @@ def recomputing(browser: Browser) -> Iterator[Recompute]:
         page.goto(ADDRESS)
         context.set_offline(True)
         page.on("request", lambda request: asked.append(request.url))
-        yield lambda attempts: list(page.evaluate(ASK, attempts))
+
+        def begin(attempts: list[Fields]) -> Callable[[], list[Fields]]:
+            page.evaluate(BEGIN, attempts)
+            return lambda: list(page.evaluate("window.asked"))
+
+        yield begin
     finally:
         context.close()
     assert asked == []

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -178,11 +178,12 @@ class Contributor:
 
 @dataclass
 class CommitteeMaker:
-    """The people of draws over a runtime whose stage is set; ``contact_ledger`` is that of the contact's own role."""
+    """The people of draws over a runtime whose stage is set; the ledgers are of the roles of contact and worker."""
 
     runtime: Runtime
     stage: Stage
     contact_ledger: Ledger
+    worker_ledger: Ledger
     postbox: Postbox = field(default_factory=Postbox)
     custodians: list[DrawCustodian] = field(default_factory=list)
     contributors: list[Contributor] = field(default_factory=list)
@@ -295,7 +296,7 @@ class CommitteeMaker:
         with self.ledger.read() as conn:
             found = [each for each in errands.due(conn, platform_ms(conn)) if each.name.startswith("experts.")]
         for each in found:
-            errands.run(self.runtime, ERRANDS, each.id)
+            errands.run(replace(self.runtime, ledger=self.worker_ledger), ERRANDS, each.id)
 
     def _answer_jobs(self) -> None:
         for custodian in self.custodians:
@@ -495,6 +496,11 @@ def custody_key(conn: Connection, kid: str) -> SigningKey:
     found = keys.key_by_kid(conn, kid)
     assert found is not None
     return found
+
+
+def worker_ledger(database: Database) -> Ledger:
+    """Return the ledger of a worker's own role, which may ask whom his file keeps out of a draw."""
+    return Ledger(database.engine("trading_worker"), registry=REGISTRY)
 
 
 def contact_ledger(database: Database) -> Ledger:

@@ -413,7 +413,8 @@ class MadeDraw:
         if self.seated:
             self.put(disclosed.make_leaves(self.spec, map(self.pool.opened, self.seated)))
         keys = disclosed.make_keys(self.spec, self.k_draw, self.k_x, self.reasons, self.openings)
-        self.put(keys, secret=True)
+        for raw in keys:
+            self.put(raw, secret=True)
         self.record("disclosed", {"procedure": PROCEDURE, "salt": self.salt.hex()})
 
 

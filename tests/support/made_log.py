@@ -9,6 +9,7 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -50,6 +51,20 @@ def inclusion_path(n: int, hashes: list[bytes]) -> list[bytes]:
     if n < k:
         return [*inclusion_path(n, hashes[:k]), mth(hashes[k:])]
     return [*inclusion_path(n - k, hashes[k:]), mth(hashes[:k])]
+
+
+@lru_cache(maxsize=8)  # the proofs of one bundle are of one size
+def inclusion_paths(hashes: tuple[bytes, ...]) -> list[list[bytes]]:
+    """PATH(n, D) for every n at once, by the same recursion: each root of a half is computed once."""
+
+    def below(start: int, end: int) -> tuple[bytes, list[list[bytes]]]:
+        if end - start == 1:
+            return hashes[start], [[]]
+        middle = start + split(end - start)
+        (left, left_paths), (right, right_paths) = below(start, middle), below(middle, end)
+        return node(left, right), [*([*each, right] for each in left_paths), *([*each, left] for each in right_paths)]
+
+    return below(0, len(hashes))[1]
 
 
 def consistency_path(m: int, hashes: list[bytes], *, complete: bool = True) -> list[bytes]:
@@ -109,7 +124,7 @@ class Entry:
     value: dict[str, Any]
     data: bytes
 
-    @property
+    @cached_property
     def leaf(self) -> bytes:
         return sha256(b"\0" + self.data)
 
@@ -190,7 +205,7 @@ class MadeLog:
                 "v": 1,
             }
         )
-        path = inclusion_path(entry.n, self.hashes)
+        path = inclusion_paths(tuple(self.hashes))[entry.n]
         lines = ["c2sp.org/tlog-proof@v1", f"extra {base64.b64encode(extra).decode()}", f"index {entry.n}"]
         lines += [base64.b64encode(item).decode() for item in path]
         return ("\n".join(lines) + "\n\n" + checkpoint).encode()

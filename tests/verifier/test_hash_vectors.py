@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.made_log import consistency_path, inclusion_path, mth
+from tests.support.made_log import consistency_path, inclusion_path, inclusion_paths, mth
 from verifier.canonical import NotCanonical, admit, canonical_bytes
 from verifier.encoding import b64_decode, b64u_decode, hex_decode
 from verifier.es256 import P256_ORDER, SignatureFault, verify_es256
@@ -91,6 +91,7 @@ def test_proofs_of_every_index(size: int) -> None:
     root = mth(hashes)
     for n in range(size):
         path = inclusion_path(n, hashes)
+        assert path == inclusion_paths(tuple(hashes))[n]
         verify_inclusion(n, size, hashes[n], path, root)
         for wrong in (path[:-1], [*path, bytes(32)], [bytes(32), *path[1:]], [*path[:-1], bytes(31)]):
             if wrong != path:

@@ -13,12 +13,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.support.databases import Database
-from tests.support.made_committee import STRATUM, CommitteeMaker, contact_ledger
+from tests.support.made_committee import STRATUM, CommitteeMaker, contact_ledger, worker_ledger
 from tests.support.market import SYSTEM, Market, open_market
 from tests.support.people import code_of, signed_in
 from tests.usecases.experts.test_open_seats import exhausted
 from trading.assembly import REGISTRY
 from trading.audit.demo_clock import jump
+from trading.evaluation.model import of_procedure
+from trading.experts import queries
 from trading.experts.rules.register import Act, Item
 from trading.kernel.events import Registry
 
@@ -47,6 +49,7 @@ def maker(market: Market, demo_database: Database) -> CommitteeMaker:
         runtime=market.runtime,
         stage=market.stage,
         contact_ledger=contact_ledger(demo_database),
+        worker_ledger=worker_ledger(demo_database),
         jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
     )
     made.set_up()
@@ -272,3 +275,24 @@ def test_the_centre_begins_a_further_attempt_for_open_seats(market: Market, make
     assert "有专业已全部邀请完毕，仍缺 1 人" in Person(market, "drafter").get(f"/agency/{market.tender}/committee").text
     assert centre.post(f"/draws/{draw}/again", f"/draws/{draw}").status_code == HTTPStatus.SEE_OTHER
     assert (maker.row(draw).attempt, maker.row(draw).state) == (2, "policy_fixed")
+
+
+def test_experts_are_appraised_from_the_pages_where_people_look(market: Market, maker: CommitteeMaker) -> None:
+    maker.seated(market.tender)
+    agency, given = Person(market, "drafter"), f"/agency/{market.tender}/appraisals"
+    assert given in agency.get(f"/agency/{market.tender}/committee").text
+    expert_id = next(name for name, who in maker.people.items() if who.mail in maker.seat_codes())
+    expert, own = Person(market, f"expert-{expert_id.lower()}"), f"/experts/appraisals/{market.tender}"
+    assert own in expert.get("/draws/mine").text
+    assert "尚未对您作出评价" in expert.get(own).text
+    with maker.ledger.begin(SYSTEM) as uow:
+        procedure_id = maker.procedure_id(market.tender)
+        uow.record(of_procedure("evaluation.reported", market.tender, procedure_id, report_sha256="0" * 64))
+        seat = queries.seat_of(uow.connection, procedure_id, maker.stage.actors[f"expert-{expert_id.lower()}"])
+    assert seat is not None
+    marks = {"discipline": "5", "criteria": "4", "care": "5", "independence": "4", "remark": "按时到场"}
+    assert agency.post(given, seat=seat.seat, **{**marks, "care": "6"}).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert agency.post(given, seat=seat.seat, **marks).status_code == HTTPStatus.SEE_OTHER
+    assert "按时到场" in expert.get(own).text
+    assert expert.post(own, words="谢谢", rating="4").status_code == HTTPStatus.SEE_OTHER
+    assert "谢谢" in agency.get(given).text

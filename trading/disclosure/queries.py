@@ -31,7 +31,7 @@ from trading.procedures import queries as procedures
 from trading.procedures.tables import procedure
 
 _LEAVES: Final = frozenset({"mb.draw-leaves"})
-_KEYS: Final = frozenset({"mb.draw-keys"})
+_KEYS: Final = frozenset({"mb.draw-exclusions", "mb.draw-keys"})
 
 
 @dataclass(slots=True)

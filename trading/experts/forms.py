@@ -12,7 +12,8 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from trading.experts.rules.plan import Plan
 from trading.experts.rules.requirements import Trait
-from trading.experts.rules.strata import STRATA, stratum_title
+from trading.experts.rules.specialties import Tree
+from trading.experts.rules.strata import strata_of_tree, stratum_title
 from trading.experts.service.committees import Windows
 from trading.experts.service.contests import MOST_WORDS
 from trading.kernel.calendar import CHINA
@@ -26,9 +27,10 @@ _NEEDS: Final = 4
 _SECOND: Final = "1"  # the id of the second place in the plan
 
 
-def _strata() -> list[SelectChoice]:
+def _strata(tree: Tree) -> list[SelectChoice]:
     place = 0 if current_language() == "zh" else 1
-    return [SelectChoice("", "–"), *(SelectChoice(each, stratum_title(each)[place]) for each in STRATA)]
+    named = ((each, f"{each.partition('-')[0]} {stratum_title(each, tree)[place]}") for each in strata_of_tree(tree))
+    return [SelectChoice("", "–"), *(SelectChoice(each, title) for each, title in named)]
 
 
 class PlanForm(Form):
@@ -58,10 +60,11 @@ class PlanForm(Form):
     above_limit = BooleanField(_("Value at or above the limit of public tenders"))
     legal_expert = BooleanField(_("Complex or highly specialised: one of the experts is in law"))
 
-    def offer(self) -> None:
-        """Fill in the choices in the reader's language."""
+    def offer(self, tree: Tree) -> None:
+        """Fill in every node of the tree in force at every region level, in the reader's language."""
+        choices = _strata(tree)
         for number in range(1, _NEEDS):
-            self[f"stratum{number}"].choices = _strata()
+            self[f"stratum{number}"].choices = choices
 
     def show(self, plan: Plan) -> None:
         """Begin with a plan that is to be changed, as far as the form has room for its specialties."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 
+from typing_extensions import override
 from wtforms import (
     BooleanField,
     DateField,
@@ -19,9 +20,9 @@ from wtforms import (
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its types
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
+from trading.experts.rules.specialties import Tree
 from trading.kernel.errors import InvalidInput
 from trading.pool.rules.dossier import DOSSIER, Dossier
-from trading.pool.rules.specialties import Tree
 from trading.pool.service.appraisals import ITEMS
 from trading.pool.service.decisions import REFUSAL_RULES, Sanction
 from trading.web.forms import Form, StepUpForm
@@ -34,6 +35,7 @@ _REGIMES: Final = [
     SelectChoice("TL", _("Pool of tenders")),
 ]
 _TITLES: Final = [SelectChoice("3", _("Senior")), SelectChoice("2", _("Middle")), SelectChoice("1", _("Junior"))]
+_MAY_LACK: Final = ("away_from", "away_until")
 _DAY: Final = {"type": "date"}
 
 
@@ -49,16 +51,36 @@ class ReachForm(Form):
     employers = TextAreaField(_("Employers of the last three years, by code"), [Length(max=500)])
     relatives = TextAreaField(_("Organisations to recuse from because of relatives, by code"), [Length(max=500)])
     available = BooleanField(_("I can be called at present"), default=True)
+    away_from = DateField(_("Away from"), [Optional()], render_kw=_DAY)
+    away_until = DateField(_("Away until, that day included"), [Optional()], render_kw=_DAY)
 
     def show(self, dossier: Dossier) -> None:
         """Begin with what is known."""
         self.mail.data, self.phone.data, self.available.data = dossier.mail, dossier.phone, dossier.available
+        for name in ("away_from", "away_until"):
+            told = getattr(dossier, name)
+            self[name].data = None if told is None else date.fromisoformat(told)
         self.employers.data, self.relatives.data = " ".join(dossier.employers), " ".join(dossier.relatives)
+
+    @override
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Ask for both ends of an absence, in their order."""
+        whole: bool = super().validate(extra_validators)
+        first, last = self.away_from.data, self.away_until.data
+        if (first is None) != (last is None) or (first is not None and last is not None and last < first):
+            self.away_until.errors = [
+                *self.away_until.errors,
+                str(_("Give the first and the last day, in this order.")),
+            ]
+            return False
+        return whole
 
     def changes(self) -> dict[str, Any]:
         """Return the fields of a dossier that the form has."""
         return {
             "available": bool(self.available.data),
+            "away_from": _iso(self.away_from.data),
+            "away_until": _iso(self.away_until.data),
             "employers": tuple(_codes(self.employers.data)),
             "mail": (self.mail.data or "").strip(),
             "phone": (self.phone.data or "").strip(),
@@ -103,7 +125,9 @@ class ApplicationForm(ReachForm):
         body["trained"] = _iso(self.trained.data)
         body["title"], body["years"] = int(self.title.data), self.years.data
         body["specialties"] = tuple(sorted(self.specialties.data or ()))
-        wrong = [name for name, value in body.items() if not _fits(name, value)]
+        wrong = [
+            name for name, value in body.items() if not ((name in _MAY_LACK and value is None) or _fits(name, value))
+        ]
         for name in wrong:
             field = self[name]
             field.errors = [*field.errors, str(_("This value does not fit; check it against the hint"))]

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, RowMapping, Select, func, select, tuple_
 
 from trading.audit.rules.record import parse_record
 from trading.audit.tables import audit_entry
-from trading.documents import queries as documents
+from trading.experts import queries as experts
+from trading.experts.rules.specialties import Tree
 from trading.experts.tables import expert, panel_name
-from trading.kernel.errors import IntegrityFailure, NotFound
-from trading.pool.rules.specialties import SEED, Tree, parse_tree
+from trading.kernel.errors import NotFound
 from trading.pool.tables import (
     appraisal,
     pool_dossier,
@@ -21,7 +21,6 @@ from trading.pool.tables import (
     pool_import,
     pool_note,
     pool_sanction,
-    specialty_tree,
 )
 
 PAGE: Final = 50
@@ -222,6 +221,8 @@ def persons_known(conn: Connection, identity_numbers: Collection[str]) -> frozen
 
 def punishments(conn: Connection, numbers: Sequence[str]) -> list[SanctionRow]:
     """Return the sanctions in some files without their reasons."""
+    if not numbers:
+        return []  # most of those who apply have no file yet: a hundred thousand rows need not ask
     s = pool_sanction.c
     query = select(s.measure, s.rule, s.amount, s.until, s.at).where(s.number.in_(list(numbers)))
     return [SanctionRow(**row._mapping, reason=None) for row in conn.execute(query)]
@@ -280,19 +281,8 @@ def credit_file(conn: Connection, number: str) -> list[AppraisalRow]:
 
 
 def tree(conn: Connection) -> Tree:
-    """Return the specialty tree in force: the newest one that was published, or the one that ships with the product.
-
-    Raises:
-        IntegrityFailure: A published tree is not stored.
-    """
-    query = select(specialty_tree.c.sha256).order_by(specialty_tree.c.version.desc()).limit(1)
-    digest = conn.execute(query).scalar_one_or_none()
-    if digest is None:
-        return SEED
-    stored = documents.get(conn, bytes(digest))
-    if stored is None:
-        raise IntegrityFailure(f"specialty tree {bytes(digest).hex()} is missing")
-    return parse_tree(stored.doc)
+    """Return the specialty tree in force, which plans of committees choose from, too."""
+    return experts.specialties(conn)
 
 
 _IMPORT: Final = (

@@ -77,7 +77,7 @@ _CONTACT_READS: Final = (
         "expert",
         "expert_identity",
     ),
-    *("organisation", "panel_name", "pool_file", "procedure", "seat_holder", "signing_key"),
+    *("organisation", "panel_name", "pool_file", "procedure", "seat_holder", "signing_key", "specialty_tree"),
 )
 _CONTACT_WRITES: Final = ("committee", "committee_member", "draw", "draw_step", "panel_name")
 _NOTHING_ELSE: Final = {

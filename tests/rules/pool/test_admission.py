@@ -7,11 +7,11 @@ from datetime import date, datetime
 import pytest
 
 from tests.support.made_pool import SAMPLE
+from trading.experts.rules.specialties import SEED, make_tree
 from trading.kernel.errors import InvalidInput, RuleBroken
 from trading.pool.rules.admission import Candidate, after_years, age_on, last_day, require_admissible
 from trading.pool.rules.dossier import Dossier, identity_number, strata_of
 from trading.pool.rules.sheet import COLUMNS, Formula, active, header
-from trading.pool.rules.specialties import SEED, make_tree
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import builtin
 

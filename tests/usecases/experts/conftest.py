@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import Database
-from tests.support.made_committee import CommitteeMaker, contact_ledger
+from tests.support.made_committee import CommitteeMaker, contact_ledger, worker_ledger
 from tests.support.market import SYSTEM, Market, open_market
 from trading.assembly import REGISTRY
 from trading.audit.demo_clock import jump
@@ -35,6 +35,7 @@ def maker(market: Market, demo_database: Database) -> CommitteeMaker:
         runtime=market.runtime,
         stage=market.stage,
         contact_ledger=contact_ledger(demo_database),
+        worker_ledger=worker_ledger(demo_database),
         jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
     )
     made.set_up()

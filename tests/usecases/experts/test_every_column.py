@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table
 
 from tests.support.columns import EXPERTS, missed_columns, owner_of, tables_of, unnamed
 from tests.support.databases import Server, clone
-from tests.support.made_committee import CommitteeMaker, contact_ledger
+from tests.support.made_committee import CommitteeMaker, contact_ledger, worker_ledger
 from tests.support.market import SYSTEM, open_market
 from tests.support.row_mutations import ROUNDS, RowMutations
 from tests.usecases.experts.test_proof import finished
@@ -29,6 +29,7 @@ def owner(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             runtime=market.runtime,
             stage=market.stage,
             contact_ledger=contact_ledger(database),
+            worker_ledger=worker_ledger(database),
             jump=lambda to: jump(market.runtime, SYSTEM, to, shift_file=market.shift_file),
         )
         maker.set_up()

@@ -12,10 +12,10 @@ from tests.support.made_pool import PoolMaker
 from trading.audit.replay import replay
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.experts import queries as experts
+from trading.experts.rules.specialties import SEED
 from trading.kernel.errors import Conflict, InvalidInput, RuleBroken
 from trading.pool import queries
 from trading.pool.rules.admission import after_years
-from trading.pool.rules.specialties import SEED
 from trading.pool.service import applications, decisions, upkeep
 from trading.pool.service.applications import day_of
 from trading.pool.service.decisions import Sanction

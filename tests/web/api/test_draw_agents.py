@@ -17,7 +17,7 @@ from agents.pinning import pin_trust
 from tests.support.campaigns import LONG
 from tests.support.ceremony import Institutions
 from tests.support.databases import Server, clone
-from tests.support.made_committee import CommitteeMaker, contact_ledger
+from tests.support.made_committee import CommitteeMaker, contact_ledger, worker_ledger
 from tests.support.market import SYSTEM, Market, open_market
 from trading.audit.demo_clock import jump
 from trading.kernel.canonical import loads_object
@@ -36,6 +36,7 @@ class Draw:
             runtime=self.market.runtime,
             stage=self.market.stage,
             contact_ledger=contact_ledger(self.market.database),
+            worker_ledger=worker_ledger(self.market.database),
             jump=lambda to: jump(self.market.runtime, SYSTEM, to, shift_file=self.market.shift_file),
         )
         self.maker.set_up()

@@ -47,6 +47,8 @@ from trading.experts.queries.draws import (
 )
 from trading.experts.queries.pool import (
     CONTACT_ROLE,
+    Bound,
+    bound,
     changes_before,
     contact_public,
     counts,
@@ -55,6 +57,7 @@ from trading.experts.queries.pool import (
     newest_snapshot,
     register,
     register_entry,
+    specialties,
 )
 from trading.experts.queries.values import (
     AnswerRow,
@@ -79,6 +82,7 @@ from trading.experts.rules.composition import Committee, Member
 __all__ = [
     "CONTACT_ROLE",
     "AnswerRow",
+    "Bound",
     "CallRow",
     "Committee",
     "CommitteeRow",
@@ -96,6 +100,7 @@ __all__ = [
     "answers",
     "as_person",
     "bidders_told",
+    "bound",
     "call_by_code",
     "call_of",
     "calls",
@@ -136,6 +141,7 @@ __all__ = [
     "share_key_of",
     "share_keys",
     "signed_document",
+    "specialties",
     "steps",
     "told_by_code",
 ]

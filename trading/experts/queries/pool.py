@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import Connection, func, select, text
 
@@ -10,6 +12,7 @@ from trading.documents import queries as documents
 from trading.documents.tables import document
 from trading.experts.queries.values import StratumCount
 from trading.experts.rules.register import Item, Register, RegisterChange, parse_register_change
+from trading.experts.rules.specialties import SEED, Tree, parse_tree
 from trading.experts.tables import expert, pool_snapshot
 from trading.kernel.errors import IntegrityFailure, RuleBroken
 from trading.parties.tables import signing_key
@@ -90,6 +93,46 @@ def lapsed(conn: Connection) -> frozenset[str]:
         " WHERE f.state = 'ended' AND e.state <> 'removed'"
     )
     return frozenset(conn.execute(query).scalars())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Pool numbers of experts whom their own files keep out of a draw: by a declared conflict, or by absence."""
+
+    conflicts: frozenset[str]
+    unavailable: frozenset[str]
+
+
+def bound(conn: Connection, organisations: Iterable[str], evaluation_on: date) -> Bound:
+    """Return who declared to be bound to some organisations (EXP-15, EXP-16), and who is away on a day.
+
+    Files stand above this package and are personal: a function of the database tells their numbers to the processes
+    that prepare draws and to the contact service. It refuses every other role.
+    """
+    query = text("SELECT number, why FROM record.bound_experts(:organisations, :evaluation_on)")
+    asked = {"organisations": sorted(organisations), "evaluation_on": evaluation_on.isoformat()}
+    found: dict[str, set[str]] = {"conflict": set(), "unavailable": set()}
+    for number, why in conn.execute(query, asked):
+        found[why].add(number)
+    return Bound(conflicts=frozenset(found["conflict"]), unavailable=frozenset(found["unavailable"]))
+
+
+def specialties(conn: Connection) -> Tree:
+    """Return the specialty tree in force: the newest one that was published, or the one that ships with the product.
+
+    Its rows stand above this package, as files do.
+
+    Raises:
+        IntegrityFailure: A published tree is not stored.
+    """
+    query = text("SELECT sha256 FROM record.specialty_tree ORDER BY version DESC LIMIT 1")
+    digest = conn.execute(query).scalar_one_or_none()
+    if digest is None:
+        return SEED
+    stored = documents.get(conn, bytes(digest))
+    if stored is None:
+        raise IntegrityFailure(f"specialty tree {bytes(digest).hex()} is missing")
+    return parse_tree(stored.doc)
 
 
 def counts(conn: Connection) -> list[StratumCount]:

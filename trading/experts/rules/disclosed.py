@@ -24,6 +24,10 @@ class OpenedReason:
     salt: bytes
 
 
+#: So many exclusions stand in one document: each takes at most 64 bytes of the 1 MiB of P12.
+AT_ONCE: Final = 15_000
+#: A pool of ``ed1.MAX_POOL`` has no more parts.
+MOST_PARTS: Final = 1_000
 _OF_ATTEMPT: Final = {"attempt": ed1.attempt_number, "draw": ed1.draw_id, "spec_sha256": fields.digest}
 LEAVES: Final = fields.Table(
     "mb.draw-leaves",
@@ -42,20 +46,27 @@ LEAVES: Final = fields.Table(
         ),
     },
 )
+_EXCLUDED: Final = fields.sorted_by(
+    lambda row: row["index"], fields.record({"index": ed1.pool_index, "reason": ed1.reason_code})
+)
 KEYS: Final = fields.Table(
     "mb.draw-keys",
     {
         **_OF_ATTEMPT,
-        "exclusions": fields.sorted_by(
-            lambda row: row["index"], fields.record({"index": ed1.pool_index, "reason": ed1.reason_code})
-        ),
+        "exclusions": _EXCLUDED,
         "k_draw": ed1.bytes32,
         "k_x": ed1.bytes32,
         "reasons": fields.sorted_by(
             lambda row: row["n"],
             fields.record({"n": fields.integer(0), "reason": ed1.reason_code, "salt": ed1.bytes32}),
         ),
+        "parts": fields.integer(1, MOST_PARTS),
     },
+    optional=frozenset({"parts"}),
+)
+EXCLUSIONS: Final = fields.Table(
+    "mb.draw-exclusions",
+    {**_OF_ATTEMPT, "exclusions": _EXCLUDED, "part": fields.integer(1, MOST_PARTS)},
 )
 
 
@@ -75,18 +86,26 @@ def make_leaves(spec: Spec, leaves: Iterable[OpenedLeaf]) -> bytes:
 
 def make_keys(
     spec: Spec, k_draw: bytes, k_x: bytes, exclusions: Mapping[int, str], reasons: Iterable[OpenedReason]
-) -> bytes:
-    """Return ``mb.draw-keys``, for auditors after the result: both keys, the exclusions, the reasons given."""
+) -> list[bytes]:
+    """Return ``mb.draw-keys``, for auditors after the result: both keys, the exclusions, the reasons given.
+
+    Exclusions beyond ``AT_ONCE`` follow by index in documents ``mb.draw-exclusions``, numbered from 1 to ``parts``.
+    """
     opened = sorted(reasons, key=lambda item: item.n)
-    return KEYS.write(
+    rows = [{"index": index, "reason": exclusions[index]} for index in sorted(exclusions)]
+    first, *further = [rows[at : at + AT_ONCE] for at in range(0, len(rows), AT_ONCE)] or [[]]
+    keys = KEYS.write(
         {
             **_of(spec),
-            "exclusions": [{"index": index, "reason": exclusions[index]} for index in sorted(exclusions)],
+            **({"parts": len(further)} if further else {}),
+            "exclusions": first,
             "k_draw": k_draw.hex(),
             "k_x": k_x.hex(),
             "reasons": [{"n": item.n, "reason": item.reason, "salt": item.salt.hex()} for item in opened],
         }
     )
+    parts = enumerate(further, 1)
+    return [keys, *(EXCLUSIONS.write({**_of(spec), "exclusions": listed, "part": part}) for part, listed in parts)]
 
 
 def _of(spec: Spec) -> dict[str, Any]:

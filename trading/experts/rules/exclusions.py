@@ -13,7 +13,7 @@ from typing import Final
 from trading.experts.rules.pool import Entrant
 
 #: Version of strata, exclusion, limit and committee rules that specs name.
-RULE_VERSION: Final = "mb-experts-1"
+RULE_VERSION: Final = "mb-experts-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,9 @@ class Grounds:
         bidders: Organisation codes of the bidders; empty before the opening is ordered.
         suspended: Suspended experts.
         worked: Experts who have evaluated for the agency more often than the rules allow.
-        conflicts: Experts with a declared conflict in this procedure.
+        conflicts: Experts who declared in their file what binds them to the buyer, the agency or a known bidder:
+            an employer of the last three years, or an organisation that a near relative heads.
+        unavailable: Experts who said that they cannot be called, or that they are away on the day of the evaluation.
         seated: Experts seated by an earlier attempt or a former committee of the procedure.
         seated_units: Their employers.
     """
@@ -39,6 +41,7 @@ class Grounds:
     suspended: frozenset[str] = field(default_factory=frozenset)
     worked: frozenset[str] = field(default_factory=frozenset)
     conflicts: frozenset[str] = field(default_factory=frozenset)
+    unavailable: frozenset[str] = field(default_factory=frozenset)
     seated: frozenset[str] = field(default_factory=frozenset)
     seated_units: frozenset[str] = field(default_factory=frozenset)
 
@@ -53,6 +56,7 @@ REASONS: Final = (
     "employer",
     "conflict",
     "worked_for_agency",
+    "unavailable",
 )
 
 
@@ -68,13 +72,14 @@ def reason_of(entrant: Entrant, grounds: Grounds) -> str:
         "employer": unit in grounds.bidders,
         "conflict": entrant.id in grounds.conflicts,
         "worked_for_agency": entrant.id in grounds.worked,
+        "unavailable": entrant.id in grounds.unavailable,
     }
     return next((reason for reason in REASONS if found[reason]), "")
 
 
 def reasons(entrants: Sequence[Entrant], grounds: Grounds) -> Mapping[int, str]:
     """Return the reason of every excluded index of a pool in order."""
-    ids = grounds.suspended | grounds.seated | grounds.conflicts | grounds.worked
+    ids = grounds.suspended | grounds.seated | grounds.conflicts | grounds.worked | grounds.unavailable
     units = grounds.seated_units | grounds.bidders | {grounds.buyer, grounds.agency, grounds.supervisor}
     # Whoever is named nowhere has no reason: of a million experts only a few are asked for theirs.
     named = ((index, each) for index, each in enumerate(entrants) if each.id in ids or each.unit in units)

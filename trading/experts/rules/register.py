@@ -11,6 +11,7 @@ from typing import Any, Final
 from trading.bids.rules.fields import Document
 from trading.experts.rules import fields as ed1
 from trading.experts.rules.pool import Entrant
+from trading.experts.rules.strata import wanted_of
 from trading.kernel import fields
 from trading.kernel.errors import InvalidInput, RuleBroken
 
@@ -109,13 +110,22 @@ class Register:
         wanted = set(ids)
         _require(act, wanted, self.experts.keys() & wanted, self.suspended)
 
-    def entrants(self, strata: Collection[str] | None = None) -> tuple[Entrant, ...]:
-        """Return every (expert, stratum) of the named strata, or of all for the nightly snapshot."""
+    def entrants(self, strata: Collection[str] | None = None, *, exact: bool = False) -> tuple[Entrant, ...]:
+        """Return every (expert, stratum) of the named strata, or of all for the nightly snapshot.
+
+        ``exact``: a named stratum is met by itself alone, as under the first rule version.
+        """
+        kept: dict[tuple[str, ...], Collection[str]] = {}  # most experts share their strata with many others
+
+        def standing(item: Item) -> Collection[str]:
+            if strata is None:
+                return item.strata
+            if item.strata not in kept:
+                kept[item.strata] = wanted_of(item.strata, strata, exact=exact)
+            return kept[item.strata]
+
         return tuple(
-            Entrant(item.id, stratum, item.unit)
-            for item in self.experts.values()
-            for stratum in item.strata
-            if strata is None or stratum in strata
+            Entrant(item.id, stratum, item.unit) for item in self.experts.values() for stratum in standing(item)
         )
 
 

@@ -24,6 +24,7 @@ from trading.experts.rules.plan import Plan, parse_plan, write_plan
 from trading.experts.rules.request import DrawRequest, parse_request, write_request
 from trading.experts.rules.requirements import Basis
 from trading.experts.rules.results import Result
+from trading.experts.rules.strata import counted, require_known
 from trading.experts.service import open_seats
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import Conflict, NotFound, NotPermitted, RuleBroken
@@ -98,7 +99,8 @@ def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[s
 
     Raises:
         NotPermitted: The procedure is another agency's.
-        RuleBroken: As ``require_composition``; once the draw has begun ``committee.drawing``,
+        RuleBroken: As ``require_composition``; ``committee.specialty``: not in the tree in force; once the draw has
+            begun ``committee.drawing``,
             ``committee.only_widened`` or ``draw.pool_small``.
         InvalidInput: A field is malformed.
     """
@@ -107,6 +109,7 @@ def plan_committee(ledger: Ledger, actor: Actor, reference: str, body: Mapping[s
         require_own(actor, row)
         raw = write_plan({**body, "created": uow.at, "tender": reference})
         plan = parse_plan(raw)
+        require_known(queries.specialties(uow.connection), {item.id for item in plan.strata})
         edition = procedures.edition_of(uow.connection, row, uow.at)
         require_composition(Numbers(plan.size, plan.experts, plan.legal), edition, basis_of(row, plan, edition))
         attempt = open_seats.lock_newest(uow, queries.committee_row(uow.connection, row.id))
@@ -186,9 +189,10 @@ def begin_draw(
 
 def _require_pool(conn: Connection, plan: Plan, seated: tuple[MemberRow, ...] = ()) -> None:
     """Refuse a draw that could not be specified even if nobody were excluded: the plan can still be changed now."""
-    active = {count.stratum: count.active for count in queries.counts(conn)}
-    for stratum, need in open_seats.open_needs(plan, seated).items():
-        eligible = active.get(stratum, 0)
+    needs = open_seats.open_needs(plan, seated)
+    active = counted({count.stratum: count.active for count in queries.counts(conn)}, needs)
+    for stratum, need in needs.items():
+        eligible = active[stratum]
         if eligible < LEAST_TIMES * need:
             raise RuleBroken("draw.pool_small", "ED1 D5", stratum=stratum, eligible=eligible, need=need)
 

@@ -15,10 +15,10 @@ from trading.experts.service.preparing import keys_info
 from trading.experts.service.walking import ACTOR, Contact
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.errors import NotFound
+from trading.kernel.fields import type_of
 from trading.kernel.signed import SignedDocument
 
 LEAVES = "mb.draw-leaves"
-KEYS = "mb.draw-keys"
 
 
 def disclose_members(contact: Contact) -> int:
@@ -69,7 +69,8 @@ def _open(contact: Contact, conn: Connection, row: DrawRow, at: int) -> None:
     keys = make_keys(spec, bytes.fromhex(content["k_draw"]), bytes.fromhex(content["k_x"]), reasons, opened)
     leaves = make_leaves(spec, (pool.opened(index) for index in indices))
     store.add_paper(conn, row.draw, row.attempt, LEAVES, SignedDocument(leaves), at)
-    store.add_paper(conn, row.draw, row.attempt, KEYS, SignedDocument(keys), at)
+    for raw in keys:
+        store.add_paper(conn, row.draw, row.attempt, type_of(raw), SignedDocument(raw), at)
 
 
 def _results(conn: Connection, row: DrawRow) -> list[queries.AnswerRow]:

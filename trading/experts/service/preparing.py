@@ -24,6 +24,7 @@ from trading.experts.rules import exclusions
 from trading.experts.rules.contributions import make_escrow
 from trading.experts.rules.exclusions import Grounds
 from trading.experts.rules.fields import EXCLUSION_KEY, POOL_KEY
+from trading.experts.rules.plan import Plan
 from trading.experts.rules.policy import Policy, parse_custodian_key, parse_policy, write_policy
 from trading.experts.rules.pool import (
     Entrant,
@@ -50,6 +51,7 @@ from trading.experts.service.open_seats import (
     seated_experts,
 )
 from trading.experts.service.register import settled_size
+from trading.kernel.calendar import CHINA, WorkCalendar
 from trading.kernel.canonical import dumps, loads_object
 from trading.kernel.digests import EXPERTS_DRAW_HANDOVER, EXPERTS_DRAW_KEYS
 from trading.kernel.encoding import b64u, b64u_decode
@@ -156,7 +158,7 @@ def gather(conn: Connection, row: DrawRow, at: int) -> Preparation:
             "register_size": size,
         },
         needs=open_needs(plan, seated),
-        grounds=grounds_of(conn, procedure, edition_of(conn, procedure, at), at, suspended=suspended),
+        grounds=grounds_of(conn, procedure, plan, at, suspended=suspended),
     )
 
 
@@ -301,18 +303,26 @@ def seal_keys(conn: Connection, row: DrawRow, k_draw: bytes, k_x: bytes, reasons
     return hpke_seal(queries.contact_public(conn), keys_info(row.draw, row.attempt), content)
 
 
-def grounds_of(
-    conn: Connection, procedure: ProcedureRow, edition: Edition, at: int, *, suspended: frozenset[str]
-) -> Grounds:
+def grounds_of(conn: Connection, procedure: ProcedureRow, plan: Plan, at: int, *, suspended: frozenset[str]) -> Grounds:
     """Return what the rules of exclusion look at, as the records have it now (D4)."""
+    bidders = queries.known_bidders(conn, procedure.id)
+    declared = declared_by(conn, plan, bidders | {procedure.buyer_code, procedure.agency_code})
     return Grounds(
         buyer=procedure.buyer_code,
         agency=procedure.agency_code,
         supervisor=procedure.supervisor_code,
-        bidders=queries.known_bidders(conn, procedure.id),
+        bidders=bidders,
         suspended=suspended | queries.lapsed(conn),
-        worked=_worked(conn, procedure, edition, at),
+        worked=_worked(conn, procedure, edition_of(conn, procedure, at), at),
+        conflicts=declared.conflicts,
+        unavailable=declared.unavailable,
     )
+
+
+def declared_by(conn: Connection, plan: Plan, organisations: Collection[str]) -> queries.Bound:
+    """Return whom his own file binds to some organisations, and who is away on the day of a plan's evaluation."""
+    day = WorkCalendar(zone=CHINA, workdays={}).date_of(plan.evaluation_at)
+    return queries.bound(conn, organisations, day)
 
 
 def _worked(conn: Connection, procedure: ProcedureRow, edition: Edition, at: int) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """Bidders' own people leave the committee as soon as anybody knows who the bidders are (ED1 D4, D10 step 5; EXP-15).
 
 A draw that was held before the opening could not exclude them: even a count would have hinted at the bidders. The
-contact service learns the bidders from the signed open order, and employers from the pool that it recomputes.
+contact service learns the bidders from the signed open order, employers from the pool that it recomputes, and what
+experts declared in their files from a function of the database that tells pool numbers alone (EXP-16).
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from trading.experts.rules.walk import State
 from trading.experts.service import seats
 from trading.experts.service.attempts import spec_of
 from trading.experts.service.calls import WALKING, dispose
+from trading.experts.service.preparing import declared_by
 from trading.experts.service.walking import ACTOR, Contact
 from trading.procedures import queries as procedures
 
 
 def recuse_bidders(contact: Contact) -> int:
-    """Replace everybody selected whose employer bids, in all draws; return how many there were."""
+    """Replace everybody selected whom employer or declaration bind to a bidder, in all draws; return how many."""
     with contact.ledger.read() as conn:
         rows = queries.draws_in(conn, *WALKING)
     return sum(_recuse(contact, row, *found) for row in rows for found in _selected_by_bidders(contact, row))
@@ -26,7 +28,8 @@ def recuse_bidders(contact: Contact) -> int:
 
 def _selected_by_bidders(contact: Contact, row: DrawRow) -> list[tuple[int, CallRow]]:
     with contact.ledger.read() as conn:
-        procedure_id = queries.committee_of_draw(conn, row.draw).procedure_id
+        committee = queries.committee_of_draw(conn, row.draw)
+        procedure_id = committee.procedure_id
         # The pool is recomputed only where somebody may still have to leave.
         bidders = (
             frozenset() if queries.evaluation_ended(conn, procedure_id) else queries.known_bidders(conn, procedure_id)
@@ -36,10 +39,12 @@ def _selected_by_bidders(contact: Contact, row: DrawRow) -> list[tuple[int, Call
         pool, _ = contact.pool(conn, row, spec_of(conn, row))
         last = {each.index: each.state for each in queries.steps(conn, row.draw, row.attempt)}
         calls = queries.calls(conn, row.draw, row.attempt)
+        bound = declared_by(conn, queries.plan_of(conn, committee), bidders).conflicts
     return [
         (procedure_id, call)
         for call in calls
-        if last[call.index] == State.SELECTED and pool.entrants[call.index].unit in bidders
+        if last[call.index] == State.SELECTED
+        and (pool.entrants[call.index].unit in bidders or pool.entrants[call.index].id in bound)
     ]
 
 

@@ -23,7 +23,7 @@ from trading.experts.rules.pool import Pool, exclusion_root, make_pool, require_
 from trading.experts.rules.register import fold
 from trading.experts.rules.results import make_result, parse_result
 from trading.experts.rules.spec import Spec
-from trading.experts.rules.strata import stratum_title
+from trading.experts.rules.strata import EXACT, stratum_title
 from trading.experts.rules.walk import Entry, Facts, State, Step, Walk
 from trading.experts.service.attempts import spec_of
 from trading.experts.service.calls import CALLED, WALKING
@@ -71,7 +71,10 @@ class Contact:
         sealed = store.key_of(conn, row.draw, row.attempt)
         content = loads_object(self.key.open(keys_info(row.draw, row.attempt), sealed), 64 * 1024 * 1024)
         register = fold(queries.changes_before(conn, spec.register_size, REGISTER_KINDS))
-        pool = make_pool(bytes.fromhex(content["k_draw"]), register.entrants([item.id for item in spec.strata]))
+        exact = spec.rule_version == EXACT
+        pool = make_pool(
+            bytes.fromhex(content["k_draw"]), register.entrants([item.id for item in spec.strata], exact=exact)
+        )
         reasons = {item["index"]: item["reason"] for item in content["reasons"]}
         if pool.root != spec.pool_root:
             raise IntegrityFailure(f"the pool of {row.draw} is not the one that was signed")
@@ -193,7 +196,7 @@ def _call(contact: Contact, uow: UnitOfWork, row: DrawRow, following: Step, pool
 
 def _meeting(conn: Connection, row: DrawRow, stratum: str) -> Meeting:
     plan = queries.plan_of(conn, queries.committee_of_draw(conn, row.draw))
-    zh, en = stratum_title(stratum)
+    zh, en = stratum_title(stratum, queries.specialties(conn))
     return Meeting(**plan.meeting_of(stratum), specialty_zh=zh, specialty_en=en)
 
 

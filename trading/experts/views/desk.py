@@ -14,6 +14,7 @@ from trading.audit.runtime import Runtime
 from trading.experts import queries
 from trading.experts.forms import AppointForm, BeginForm, CancelForm, DecideContestForm, PlanForm, ReplaceForm
 from trading.experts.rules.identity import Identity
+from trading.experts.rules.strata import counted
 from trading.experts.service import advance, committees, contests, pages, papers, seats
 from trading.experts.service.pages import DrawPage
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
@@ -64,7 +65,7 @@ def begin(reference: str) -> Answer:
         committee = queries.committee_row(conn, procedure.id)
         if committee is None:
             raise NotFound(reference)
-        plan, counts = queries.plan_of(conn, committee), {row.stratum: row for row in queries.counts(conn)}
+        plan, active = queries.plan_of(conn, committee), {row.stratum: row.active for row in queries.counts(conn)}
     if form.is_submitted():
         status = _WRONG
         if form.validate():
@@ -79,7 +80,7 @@ def begin(reference: str) -> Answer:
         form=form,
         procedure=procedure,
         plan=plan,
-        counts=counts,
+        counts=counted(active, [item.id for item in plan.strata]),
         guessable=pages.GUESSABLE,
         begun=committee.draw,
     )
@@ -229,9 +230,9 @@ def replace(draw: str) -> Answer:
 def plan(reference: str) -> Answer:
     """The agency's plan: how many of which specialties, when and where; and who represents the buyer."""
     form, status = PlanForm(), HTTPStatus.OK
-    form.offer()
     with runtime().ledger.read() as conn:
         page = pages.plan_page(conn, current_actor(), reference)
+        form.offer(queries.specialties(conn))
     if page.plan is not None and not form.is_submitted():
         form.show(page.plan)
     if form.is_submitted():
@@ -252,7 +253,7 @@ def appoint(reference: str) -> Answer:
     """Give a seat of the buyer to an account; the name is sealed until the result."""
     form = AppointForm()
     with runtime().ledger.read() as conn:
-        page = pages.plan_page(conn, current_actor(), reference)
+        page, tree = pages.plan_page(conn, current_actor(), reference), queries.specialties(conn)
     if form.validate_on_submit():
         try:
             with runtime().ledger.upkeep() as conn:
@@ -268,5 +269,5 @@ def appoint(reference: str) -> Answer:
         else:
             return redirect(url_for("draws.plan", reference=reference), HTTPStatus.SEE_OTHER)
     blank = PlanForm(formdata=None)
-    blank.offer()
+    blank.offer(tree)
     return render_template("experts/plan.html", page=page, form=blank, appoint=form), _WRONG

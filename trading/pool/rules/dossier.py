@@ -13,10 +13,13 @@ from typing import Final
 from typing_extensions import override
 
 from trading.experts.rules import fields as ed1
+from trading.experts.rules.specialties import specialty_code
 from trading.kernel import fields
 from trading.kernel.credit_code import is_credit_code
 from trading.kernel.digests import POOL_DOSSIER, POOL_NOTE, tuple_hash
+from trading.kernel.errors import InvalidInput
 
+_ABSENCE: Final = ("away_from", "away_until")
 MOST_SPECIALTIES: Final = 12
 MOST_LISTED: Final = 20
 JUNIOR, MIDDLE, SENIOR = 1, 2, 3
@@ -28,6 +31,8 @@ class Dossier:
 
     Attributes:
         account: Of the person on this platform, or None.
+        away_from: ISO date of the first day on which he cannot evaluate, or None; always together with ``away_until``.
+        away_until: ISO date of the last such day.
         birth: ISO date.
         employer: Unified social credit code of the present employer.
         employers: Codes of every employer of the last three years (EXP-16).
@@ -57,6 +62,8 @@ class Dossier:
     title_name: str
     trained: str | None
     years: int
+    away_from: str | None = None
+    away_until: str | None = None
 
     @override
     def __repr__(self) -> str:
@@ -64,15 +71,22 @@ class Dossier:
         return "Dossier(…)"
 
     def encode(self) -> str:
-        """Return the canonical text that is kept and committed to."""
-        return DOSSIER.write(asdict(self) | {
-            name: list(getattr(self, name)) for name in ("employers", "relatives", "specialties")
-        }).decode()  # fmt: skip
+        """Return the canonical text that is kept and committed to; raises ``ValueError`` where a field does not fit."""
+        body = asdict(self) | {name: list(getattr(self, name)) for name in ("employers", "relatives", "specialties")}
+        for name in _ABSENCE:
+            if body[name] is None:
+                del body[name]
+        return DOSSIER.write(body).decode()
 
     @classmethod
     def decode(cls, text: str) -> Dossier:
         """Return what ``encode`` wrote; raises ``InvalidInput``."""
-        return cls(**DOSSIER.read(text.encode()))
+        found = cls(**DOSSIER.read(text.encode()))
+        if (found.away_from is None) != (found.away_until is None) or (found.away_from or "") > (
+            found.away_until or ""
+        ):
+            raise InvalidInput("doc.bad_field", "mb.pool-dossier: an absence has a first and a last day, in this order")
+        return found
 
 
 def iso_date(value: object) -> str:
@@ -101,7 +115,6 @@ def _short(most: int) -> Callable[[object], str]:
     return fields.matching(rf"\S(?:[^\x00-\x1f]{{0,{most - 2}}}\S)?")
 
 
-specialty_code = fields.matching(r"[A-Z][0-9]{2,8}")
 region_code = fields.matching(r"[1-9][0-9]{5}")
 
 DOSSIER: Final = fields.Table(
@@ -124,11 +137,12 @@ DOSSIER: Final = fields.Table(
         "title_name": _short(40),
         "trained": fields.nullable(iso_date),
         "years": fields.integer(0, 80),
+        "away_from": iso_date,
+        "away_until": iso_date,
     },
+    optional=frozenset(_ABSENCE),
     limit=16384,
 )
-
-LEVELS: Final = ("P", "C", "N")
 
 
 def dossier_commit(salt: bytes, body: str) -> bytes:

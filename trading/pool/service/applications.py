@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.service import record_access
 from trading.experts.rules.identity import Identity
+from trading.experts.rules.specialties import require_known
 from trading.experts.service import register
 from trading.kernel.calendar import CHINA, WorkCalendar
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, NotPermitted, RuleBroken
@@ -22,7 +23,6 @@ from trading.pool.model import Applied
 from trading.pool.queries import AppraisalRow, FileRow, SanctionRow
 from trading.pool.rules.admission import REGIMES, Candidate, needs_recommendation, require_admissible
 from trading.pool.rules.dossier import Dossier, dossier_commit
-from trading.pool.rules.specialties import require_known
 from trading.rulebook.keys import Regime
 from trading.rulebook.loader import edition_at
 from trading.rulebook.model import Edition
@@ -30,7 +30,7 @@ from trading.rulebook.model import Edition
 HOME: Final = "cn"
 _CALENDAR: Final = WorkCalendar(zone=CHINA, workdays={})
 #: What an expert may change by himself; anything else is a new application or a regulator's act.
-AMENDABLE: Final = ("available", "employers", "mail", "phone", "relatives")
+AMENDABLE: Final = ("available", "away_from", "away_until", "employers", "mail", "phone", "relatives")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ def amend(ledger: Ledger, actor: Actor, number: str, **changed: object) -> None:
         store.lock_files(uow, [number], "asked", "waiting", "admitted")
         newer = replace(before, **changed)  # type: ignore[arg-type]  # the table below checks every field
         try:
-            body = newer.encode()
+            body = Dossier.decode(newer.encode()).encode()
         except ValueError as error:
             raise InvalidInput("doc.bad_field", str(error)) from error
         salt = secrets.token_bytes(32)

@@ -141,17 +141,14 @@ def answer(ledger: Ledger, actor: Actor, reference: str, words: str, rating: int
     return recorded
 
 
-def own_appraisal(conn: Connection, actor: Actor, reference: str) -> tuple[ProcedureRow, AppraisalRow]:
-    """Return how the person who is signed in was appraised.
+def own_appraisal(conn: Connection, actor: Actor, reference: str) -> tuple[ProcedureRow, AppraisalRow | None]:
+    """Return how the person who is signed in was appraised; None before the agency has done it.
 
     Raises:
-        NotFound: He holds no seat there, or it is not appraised yet.
+        NotFound: He holds no seat there.
     """
     row, seat = _own_seat(conn, actor, reference)
-    found = queries.appraisals(conn, row.id).get(seat)
-    if found is None:
-        raise NotFound(reference)
-    return row, found
+    return row, queries.appraisals(conn, row.id).get(seat)
 
 
 def _own_seat(conn: Connection, actor: Actor, reference: str) -> tuple[ProcedureRow, str]:

@@ -17,6 +17,7 @@ from trading.audit.model import Recorded
 from trading.audit.service import record_access
 from trading.experts import queries as experts
 from trading.experts.rules.register import Act, Item, RegisterChange, parse_register_change
+from trading.experts.rules.strata import LEVELS
 from trading.experts.service import register
 from trading.kernel.errors import InvalidInput, NotFound, NotPermitted, RuleBroken
 from trading.kernel.events import Event
@@ -24,7 +25,7 @@ from trading.kernel.roles import Actor, Role
 from trading.kernel.signed import SignedDocument
 from trading.pool import model, queries, store
 from trading.pool.rules.admission import last_day, require_admissible
-from trading.pool.rules.dossier import LEVELS, Dossier, note_commit, strata_of
+from trading.pool.rules.dossier import Dossier, note_commit, strata_of
 from trading.pool.service import upkeep
 from trading.pool.service.applications import (
     candidate_of,

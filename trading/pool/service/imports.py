@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from trading.accounts import queries as accounts
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.runtime import Runtime
+from trading.experts.rules.specialties import require_known
 from trading.kernel.canonical import dumps
 from trading.kernel.errors import InvalidInput, MingbiaoError, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor
@@ -27,7 +28,6 @@ from trading.pool.queries import ImportRow
 from trading.pool.rules.admission import require_admissible
 from trading.pool.rules.dossier import Dossier, dossier_commit
 from trading.pool.rules.sheet import Fault, header, read_row
-from trading.pool.rules.specialties import require_known
 from trading.pool.service.applications import candidate_of, edition_of, regime_of
 from trading.pool.service.upkeep import require_keeper
 

@@ -11,12 +11,12 @@ from trading.audit.model import Recorded
 from trading.audit.runtime import Runtime
 from trading.crypto.signatures import SignedDocument
 from trading.documents import store as documents
+from trading.experts.rules.specialties import Tree, make_tree
 from trading.experts.service.register import next_night
 from trading.kernel.digests import sha256
 from trading.kernel.errors import NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.pool import model, queries, store
-from trading.pool.rules.specialties import Tree, make_tree
 from trading.pool.service.applications import instant_of
 
 LAPSE: Final = "pool.lapse"

@@ -60,7 +60,7 @@ def answer(reference: str) -> Answer:
     form, status = AnswerForm(), HTTPStatus.OK
     with runtime().ledger.read() as conn:
         procedure, found = appraisals.own_appraisal(conn, current_actor(), reference)
-    if form.is_submitted() and found.answer is None:
+    if form.is_submitted() and found is not None and found.answer is None:
         status = _WRONG
         if form.validate():
             try:

@@ -14,12 +14,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from trading.audit.runtime import Runtime
 from trading.audit.service import platform_ms
+from trading.experts.rules.specialties import COLUMNS as TREE_COLUMNS
 from trading.kernel.errors import Conflict, InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Role
 from trading.pool import files, queries
 from trading.pool.forms import ImportForm, TrainingForm, TreeForm
 from trading.pool.rules.sheet import COLUMNS
-from trading.pool.rules.specialties import COLUMNS as TREE_COLUMNS
 from trading.pool.service import imports, upkeep
 from trading.web import refusals
 from trading.web.limits import MIB, body_limit

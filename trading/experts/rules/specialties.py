@@ -6,14 +6,15 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from typing import Any, Final
 
 from trading.kernel import fields
 from trading.kernel.errors import InvalidInput, RuleBroken
-from trading.pool.rules.dossier import specialty_code
 
 MOST_NODES: Final = 5_000
+specialty_code = fields.matching(r"[A-Z][0-9]{2,8}")
 COLUMNS: Final = ("code", "parent", "title_zh", "title_en")
 
 
@@ -27,7 +28,7 @@ class Node:
     title_zh: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Tree:
     """A version of the classification. ``source`` says where it comes from, in print."""
 
@@ -36,12 +37,12 @@ class Tree:
     source: str
     version: int
 
-    @property
+    @cached_property  # asked for each of a hundred thousand rows of an import, and for each choice of a form
     def by_code(self) -> Mapping[str, Node]:
         """Return the nodes by code."""
         return {node.code: node for node in self.nodes}
 
-    @property
+    @cached_property
     def leaves(self) -> frozenset[str]:
         """Return the codes in which an expert may be qualified: those without children."""
         return frozenset(node.code for node in self.nodes) - {node.parent for node in self.nodes}
@@ -136,7 +137,7 @@ def require_known(tree: Tree, specialties: Sequence[str]) -> None:
 
 
 def _seed() -> Tree:
-    text = (resources.files("trading.pool") / "data" / "specialties.csv").read_text(encoding="utf-8")
+    text = (resources.files("trading.experts") / "data" / "specialties.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(io.StringIO(text))
     return make_tree(
         rows, version=1, source="政府采购品目分类目录（节选，未核实） / part of the purchase catalogue, not verified"
