@@ -28,6 +28,7 @@ from trading.crypto.keyfiles import load_es256
 from trading.crypto.passwords import Passwords
 from trading.custody import model as custody
 from trading.db import open_engine
+from trading.disclosure import model as disclosure
 from trading.evaluation import jobs as evaluation_jobs
 from trading.evaluation import model as evaluation
 from trading.experts import jobs as expert_jobs
@@ -65,6 +66,7 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     *awards.EVENTS,
     *contracts.EVENTS,
     *notices.EVENTS,
+    *disclosure.EVENTS,
 )
 
 REGISTRY: Final = Registry(EVENTS)

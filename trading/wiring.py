@@ -31,6 +31,9 @@ from trading.contracts.views import blueprint as contract_pages
 from trading.disclosure.auditor import blueprint as auditor_pages
 from trading.disclosure.explorer import blueprint as explorer_pages
 from trading.disclosure.views import blueprint as bundle_pages
+from trading.disclosure.views.annual import blueprint as annual_pages
+from trading.disclosure.views.office import blueprint as office_pages
+from trading.disclosure.views.requests import blueprint as request_pages
 from trading.evaluation.views import blueprint as evaluation_pages
 from trading.experts.views.desk import blueprint as draw_pages
 from trading.experts.views.people import blueprint as call_pages
@@ -67,6 +70,9 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     authority_pages,
     keeper_pages,
     bundle_pages,
+    request_pages,
+    office_pages,
+    annual_pages,
     auditor_pages,
     account_pages,
     question_pages,
@@ -217,6 +223,13 @@ DESKS: Final[Mapping[Role, tuple[Desk, ...]]] = {
             title_en="Upkeep of the pool",
             note_zh="按编号查看，登记培训，批量导入申请，维护专业分类；不显示任何姓名。",
             note_en="Files by number, trainings, imports, the specialty tree; no name is shown.",
+        ),
+        Desk(
+            endpoint="openness.index",
+            title_zh="信息公开",
+            title_en="Disclosure",
+            note_zh="登记、确认、答复公开申请，登记公报刊登和复议诉讼，申报历史年度数据。",
+            note_en="Register, confirm and answer requests; note gazette prints, reviews and lawsuits; earlier years.",
         ),
         _HEALTH,
         _AVAILABILITY,

@@ -190,6 +190,7 @@ class Readers:
                 ("0" * 16,),
             ),
             "<int:attempt>": ("1",),
+            "<int:year>": ("2012",),
             "<int:n>": ("0", "1", str(BIDS)),
             "<int:custodian>": ("1",),
             "<role>": ("bidder",),

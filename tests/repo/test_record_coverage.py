@@ -130,8 +130,9 @@ def test_every_command_that_changes_something_records_it_or_says_why_not(calls: 
 def test_every_privileged_reading_is_recorded(calls: Calls, app: Flask) -> None:
     assert unrecorded_readings(calls, app) == set()
     told = {row.endpoint for row in permissions.table(app) if row.permission and row.permission.privileged}
+    of_requests = {f"openness.{name}" for name in ("confirm", "extend", "handle", "reply")}
     of_the_pool = {"dossier.staff", "standing.admit", "standing.file", "standing.search"}
-    assert told == {"auditor.bundle", "auditor.record", "auditor.proof"} | of_the_pool
+    assert told == {"auditor.bundle", "auditor.record", "auditor.proof"} | of_the_pool | of_requests
 
 
 FORGETFUL = """

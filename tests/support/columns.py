@@ -14,6 +14,7 @@ from tests.support.databases import Database
 from trading.audit.replay import Mismatch, replay
 from trading.commands.folds import COMPARES, FOLDS, REPLAYED
 from trading.db import Instant, metadata, psycopg_url
+from trading.disclosure import folds as disclosure
 from trading.evaluation import folds as evaluation
 from trading.experts import folds as experts
 from trading.pool import folds as pool
@@ -47,7 +48,8 @@ EVALUATION = tables_of(*(each.table for each in evaluation.REPLAYED if each.tabl
 EXPERTS = tables_of("expert", *(each.table for each in experts.REPLAYED))  # usecases/experts
 POOL = tables_of(*(each.table for each in pool.REPLAYED if each.table != "appraisal"))  # usecases/pool
 APPRAISALS = tables_of("appraisal")  # usecases/pool, with a procedure
-APART = (*POOL, *APPRAISALS, *QUESTIONS, *CONTRACTS, *PUBLICATIONS, *EVALUATION, *EXPERTS)
+DISCLOSURE = tables_of(*(each.table for each in disclosure.REPLAYED))  # usecases/disclosure
+APART = (*DISCLOSURE, *POOL, *APPRAISALS, *QUESTIONS, *CONTRACTS, *PUBLICATIONS, *EVALUATION, *EXPERTS)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ REALMS: dict[str, frozenset[Role]] = {
     "/experts": frozenset({Role.EXPERT, Role.BIDDER, Role.AGENCY, Role.REVIEWER}),
     "/standing": frozenset({Role.AUTHORITY}),
     "/upkeep": frozenset({Role.CENTRE}),
+    "/disclosure/office": frozenset({Role.CENTRE}),
     "/specialties": frozenset(PEOPLE) - {Role.DESK, Role.ADMIN, Role.CUSTODIAN, Role.AUDITOR},
     "/supervision": frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.CENTRE}),
     "/openings": frozenset({Role.AGENCY, Role.REVIEWER, Role.SUPERVISOR}),
@@ -64,6 +65,7 @@ PRIVATE = (
     "/experts",
     "/standing",
     "/upkeep",
+    "/disclosure/office",
 )
 
 

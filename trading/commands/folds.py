@@ -12,6 +12,7 @@ from trading.bids import folds as bids
 from trading.clarifications import folds as clarifications
 from trading.contracts import folds as contracts
 from trading.custody import folds as custody
+from trading.disclosure import folds as disclosure
 from trading.documents import folds as documents
 from trading.evaluation import folds as evaluation
 from trading.experts import folds as experts
@@ -24,6 +25,7 @@ from trading.procedures import folds as procedures
 _PACKAGES: Final = (
     *(documents, parties, accounts, custody, procedures, notices, bids),
     *(clarifications, openings, experts, pool, evaluation, awards, contracts),
+    disclosure,
 )
 
 

@@ -63,6 +63,8 @@ class Key(StrEnum):
     WORKED_MOST = "experts.worked_for_agency_most"
     WORKED_PERIOD = "experts.worked_for_agency_period"
     RECUSAL_LOOKBACK = "experts.recusal_lookback_gp"
+    DISCLOSURE_REPLY = "disclosure.reply_within"
+    DISCLOSURE_EXTENSION = "disclosure.reply_extension_max"
     EXPERT_YEARS_TL = "experts.years_min_tl"
     EXPERT_TITLE_TL = "experts.title_rank_tl"
     EXPERT_RECOMMENDED_TL = "experts.recommendation_tl"

@@ -27,6 +27,7 @@ LIMITS: Final = {
         Limit(count=20, window_ms=_HOUR_MS),
         Limit(count=50, window_ms=24 * _HOUR_MS),
     ),
+    "disclosure": (Limit(count=5, window_ms=_HOUR_MS), Limit(count=20, window_ms=24 * _HOUR_MS)),
     "register": (Limit(count=5, window_ms=_HOUR_MS), Limit(count=20, window_ms=24 * _HOUR_MS)),
 }
 KEPT_MS: Final = 48 * _HOUR_MS
