@@ -14,6 +14,7 @@ from tests.build import (
     pages_evaluation,
     pages_hall,
     pages_log,
+    pages_opendata,
     pages_pool,
     pages_questions,
 )
@@ -23,5 +24,5 @@ from tests.build.pages import Sample
 def samples() -> Iterator[Sample]:
     """Yield every sample of every part."""
     parts = (pages, pages_accounts, pages_agency, pages_bidder, pages_draws, pages_evaluation, pages_hall, pages_desk)
-    for part in (*parts, pages_questions, pages_log, pages_pool):
+    for part in (*parts, pages_questions, pages_log, pages_pool, pages_opendata):
         yield from part.samples()

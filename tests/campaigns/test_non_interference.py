@@ -168,6 +168,8 @@ class Readers:
             "<job_id>": ("j-0",),
             "<file>": ("a-1.tsr",),
             "<ocid>": (f"ocds-000000-{self.lot.tender}",),
+            "<period>": ("2026",),
+            "<name>": ("mingbiao-2026.xlsx",),
             "<release_id>": tuple(f"ocds-000000-{self.lot.tender}-{h[:16]}" for h in hashes),
             # Objects that do not exist before the opening, or are of one person: their pages must not begin to exist.
             **dict.fromkeys(
