@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from trading.history.model import Given, Row
@@ -51,9 +51,10 @@ def add(conn: Connection, sha256: bytes, rows: Sequence[Row]) -> None:
     ]
     if faults:
         conn.execute(insert(fault).on_conflict_do_nothing(constraint="pk_fault"), faults)
-    counted = select(func.count(), func.coalesce(func.sum(row.c.faults), 0)).where(row.c.file_sha256 == sha256)
-    count, wrong = conn.execute(counted).one()
-    conn.execute(file.update().where(file.c.sha256 == sha256).values(rows=count, faults=wrong))
+    # Counted once, also where two imports of the same file run at the same time.
+    here = (file.c.sha256 == sha256) & (file.c.rows == rows[0].number - 1)
+    wrong = sum(len(each.faults) for each in rows)
+    conn.execute(file.update().where(here).values(rows=file.c.rows + len(rows), faults=file.c.faults + wrong))
 
 
 def end(conn: Connection, sha256: bytes, tail: bytes, content_sha256: bytes, at: int) -> None:
