@@ -12,7 +12,7 @@ from trading.audit.tables import audit_entry, log_position
 from trading.kernel.canonical import loads_object
 from trading.notices.rules.channels import Channel
 from trading.notices.tables import publication
-from trading.opendata.rules.manifest import BulkFile
+from trading.opendata.rules.manifest import BulkFile, Extent
 from trading.opendata.rules.periods import Period
 from trading.opendata.tables import bulk_period
 
@@ -60,6 +60,12 @@ def one(conn: Connection, name: str) -> Bulk | None:
     return None if row is None else _bulk(row)
 
 
+def digests(conn: Connection, beginning: str) -> frozenset[str]:
+    """Return the SHA-256 (hex) of every file of the periods whose names begin so: a year with all its days."""
+    found = conn.execute(_SELECT.where(bulk_period.c.name.startswith(beginning, autoescape=True)))
+    return frozenset(each.sha256 for row in found for each in _bulk(row).files)
+
+
 def last_final(conn: Connection, *, years: bool) -> str | None:
     """Return the name of the last day or year whose files are final."""
     wanted = bulk_period.c.final & (func.length(bulk_period.c.name) == (4 if years else 10))
@@ -74,15 +80,17 @@ def first_release_from(conn: Connection, at: int) -> int | None:
     return found
 
 
-def last_of(conn: Connection, period: Period) -> int | None:
-    """Return the number of the last release of a period."""
+def extent_of(conn: Connection, period: Period) -> Extent | None:
+    """Return how many releases a period has, with the first and last number; None if it has none."""
     inside = publication.c.published_at.between(period.start, period.end - 1)
-    found: int | None = conn.execute(select(func.max(publication.c.number)).where(_OCDS, inside)).scalar_one()
-    return found
+    number = publication.c.number
+    counted = select(func.count(), func.min(number), func.max(number)).where(_OCDS, inside)
+    count, first, last = conn.execute(counted).one()
+    return Extent(releases=count, first=first, last=last) if count else None
 
 
-def releases_of(conn: Connection, period: Period, last: int) -> Iterator[tuple[int, bytes]]:
-    """Yield number and bytes of each release of a period up to number ``last``, in the order of publication."""
+def releases_of(conn: Connection, period: Period, last: int) -> Iterator[bytes]:
+    """Yield the bytes of each release of a period up to number ``last``, in the order of publication."""
     inside = publication.c.published_at.between(period.start, period.end - 1)
     number, query = 0, select(publication.c.number, publication.c.content).where(_OCDS, inside)
     while True:
@@ -90,7 +98,7 @@ def releases_of(conn: Connection, period: Period, last: int) -> Iterator[tuple[i
         found = conn.execute(wanted.order_by(publication.c.number).limit(_PAGE)).all()
         if not found:
             return
-        yield from ((row.number, bytes(row.content)) for row in found)
+        yield from (bytes(row.content) for row in found)
         number = found[-1].number
 
 

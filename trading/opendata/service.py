@@ -57,8 +57,8 @@ def _finish(runtime: Runtime, of: Callable[[int], Period], now: int) -> int:
 
 def _renew(runtime: Runtime, period: Period, now: int) -> bool:
     with runtime.ledger.upkeep() as conn:
-        there, last = queries.one(conn, period.name), queries.last_of(conn, period)
-    if last is None or (there is not None and (there.final or there.last == last)):
+        there, extent = queries.one(conn, period.name), queries.extent_of(conn, period)
+    if extent is None or (there is not None and (there.final or there.last == extent.last)):
         return False
     if there is not None and period.is_year and now - there.made_at < _PRESENT_YEAR_MS:
         return False
@@ -78,14 +78,17 @@ def build(runtime: Runtime, period: Period, *, final: bool) -> bool:
     """
     objects = bulk_store(runtime)
     with runtime.ledger.upkeep() as conn:
-        last = queries.last_of(conn, period)
-        numbers = [] if last is None else [number for number, _raw in queries.releases_of(conn, period, last)]
-    if last is None:
+        extent = queries.extent_of(conn, period)
+        before = queries.digests(conn, period.name)
+    if extent is None:
         return False
-    files = [_made(runtime, objects, period, last, kind) for kind in MEDIA]
-    extent = Extent(releases=len(numbers), first=numbers[0], last=last)
+    files = [_made(runtime, objects, period, extent.last, kind) for kind in MEDIA]
     told = manifest(period, extent, files, final=final, origin=runtime.origin)
     _keep(runtime, period, extent, told, final=final)
+    with runtime.ledger.upkeep() as conn:
+        named = queries.digests(conn, period.name[:4])
+    for digest in before - named:  # files of the day so far, and nothing else: what is final stays named
+        objects.remove(digest)
     return True
 
 
@@ -105,8 +108,10 @@ def _made(runtime: Runtime, objects: ObjectStore, period: Period, last: int, kin
 
     def releases() -> Iterator[bytes]:
         with runtime.ledger.upkeep() as conn:
-            yield from (raw for _number, raw in queries.releases_of(conn, period, last))
+            yield from queries.releases_of(conn, period, last)
 
+    if runtime.spool is not None:
+        runtime.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=runtime.spool) as folder:
         path = Path(folder) / f"bulk.{extension}"
         write(kind, releases, path)

@@ -129,6 +129,29 @@ def test_final_files_are_never_made_again_and_a_later_day_has_its_own(
     assert [(each["period"], each["final"], each["releases"]) for each in listed["years"]] == [(year.name, True, 3)]
 
 
+def test_files_of_a_day_so_far_are_thrown_away_when_they_are_replaced(
+    bulk: tuple[Publisher, DemoTime, FlaskClient],
+) -> None:
+    publisher, time, client = bulk
+    runtime, day = publisher.market.runtime, today(publisher)
+    store = service.bulk_store(runtime)
+    service.catch_up(runtime)
+    first = set(store.walk())
+    publisher.market.publish()
+    publisher.work()
+    assert service.build(runtime, day, final=False)
+    # Those of the year are the same bytes and still named; with the next build of the year they go.
+    assert first < set(store.walk())
+    assert service.build(runtime, year_of(day.start), final=False)
+    second = set(store.walk())
+    assert not first & second
+    time.move_to(day.end + GRACE_MS)
+    service.catch_up(runtime)
+    assert set(store.walk()) == second
+    for each in json.loads(client.get(f"/api/v1/ocds/bulk/{day.name}/manifest.json").data)["files"]:
+        assert client.get(f"/api/v1/ocds/bulk/{day.name}/{each['name']}").status_code == 200
+
+
 def test_answers_have_tags_and_what_is_not_there_is_not_found(bulk: tuple[Publisher, DemoTime, FlaskClient]) -> None:
     publisher, _time, client = bulk
     day = today(publisher)
