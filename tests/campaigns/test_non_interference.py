@@ -326,7 +326,8 @@ def differing(
         trial.until_witnessed(bytes.fromhex(h))
     before = readers.ask(app)
     statuses = {status for status, _, _ in before.values()}
-    assert statuses >= {200, 401, 403, 404}
+    # Few addresses answer 401; which of them are in a part of all is chance.
+    assert statuses >= {200, 403, 404} | ({401} if wanted == ("/",) else set())
     assert not {(path, status) for (_, path, _), (status, _, _) in before.items() if status >= 500}
     happens()
     after = readers.ask(app)
