@@ -26,6 +26,7 @@ from trading.commands.folds import FOLDS, REPLAYED
 from trading.config import Settings
 from trading.disclosure import jobs as auditing
 from trading.doorbell import QUEUES
+from trading.opendata import jobs as opendata
 
 SWEEP_S: Final = 5.0
 LENGTHY_S: Final = 1.0
@@ -33,7 +34,7 @@ HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
 _LOG = logging.getLogger("mingbiao.worker")
 _SETTINGS = Settings.from_env("worker")
 _RUNTIME = open_runtime(_SETTINGS, pool_size=10)  # two for each thread
-_ARMING = stamps.Arming(stamps.arm, bids.arm, scripts.tell)
+_ARMING = stamps.Arming(stamps.arm, bids.arm, scripts.tell, opendata.arm)
 
 
 def run_errand(errand_id: int) -> bool:

@@ -37,6 +37,8 @@ from trading.kernel.events import EventKind, Registry
 from trading.kernel.signed import SignedDocument
 from trading.notices import jobs as notice_jobs
 from trading.notices import model as notices
+from trading.opendata import jobs as bulk_jobs
+from trading.opendata import model as opendata
 from trading.openings import jobs as opening_jobs
 from trading.openings import model as openings
 from trading.participation import jobs as participation_jobs
@@ -67,6 +69,7 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     *contracts.EVENTS,
     *notices.EVENTS,
     *disclosure.EVENTS,
+    *opendata.EVENTS,
 )
 
 REGISTRY: Final = Registry(EVENTS)
@@ -79,6 +82,9 @@ SPOOL: Final = "spool"
 
 # Below either object store, apart from what is sealed: files of opened bids.
 OPENED: Final = "opened"
+
+# As above: files of open data, which everybody may have and which can be made again.
+BULK: Final = "bulk"
 
 # Below LOG_DIR: what every process may read; the write-ahead log beside it is the sequencer's alone (AL1 L5.1).
 TILES: Final = "tiles"
@@ -96,6 +102,7 @@ ERRANDS: Final[Mapping[str, Handler]] = {
     **audit_jobs.ERRANDS,
     **award_jobs.ERRANDS,
     **bid_jobs.ERRANDS,
+    **bulk_jobs.ERRANDS,
     **opening_jobs.ERRANDS,
     **evaluation_jobs.ERRANDS,
     **expert_jobs.ERRANDS,
@@ -129,9 +136,9 @@ def open_objects(store: Path | Place, data_dir: Path) -> OneStore:
     return S3Store(Bucket(store), data_dir / SPOOL)
 
 
-def opened_in(pair: PairedStore) -> PairedStore:
-    """Return where the files of opened bids lie in both stores."""
-    return PairedStore(first=pair.first.folder(OPENED), second=pair.second.folder(OPENED))
+def opened_in(pair: PairedStore, name: str = OPENED) -> PairedStore:
+    """Return where the files of opened bids lie in both stores, or what else has a folder of its own there."""
+    return PairedStore(first=pair.first.folder(name), second=pair.second.folder(name))
 
 
 def open_copies(settings: Settings) -> PairedStore | None:
@@ -189,6 +196,7 @@ def open_runtime(settings: Settings, *, pool_size: int) -> Runtime:
         objects=copies or first,
         copies=copies,
         opened=first.folder(OPENED) if copies is None else opened_in(copies),
+        bulk=first.folder(BULK) if copies is None else opened_in(copies, BULK),
         spool=settings.data_dir / SPOOL,
         log_dir=settings.log_dir / TILES,
         origin=settings.log_origin,

@@ -33,6 +33,8 @@ COMMANDS: Mapping[str, str] = {
     "evidence": "trading.commands.evidence:evidence",
     "experts": "trading.commands.experts:experts",
     "fsck": "trading.commands.audits:fsck",
+    "import check": "trading.commands.importing:check",
+    "import ocds": "trading.commands.importing:ocds",
     "intake": "agents.intake.cli:main",
     "key": "agents.keys:main",
     "log close": "trading.commands.origins:close",
@@ -111,6 +113,7 @@ def main() -> None:
 for own in (
     draw,
     verify,
+    LazyGroup("import", under="import ", help="导入历史数据: what others published, kept apart from the record."),
     LazyGroup("log", under="log ", help="日志源: the key of the log, its end and its continuation."),
     LazyGroup("practice", under="practice ", help="模拟投标: the other sides of practice tenders."),
     LazyGroup(

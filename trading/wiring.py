@@ -17,6 +17,7 @@ from trading.api.draws import blueprint as draw_api
 from trading.api.feed import blueprint as feed
 from trading.api.v1.availability import blueprint as availability_api
 from trading.api.v1.bids import blueprint as bid_api
+from trading.api.v1.bulk import blueprint as bulk_api
 from trading.api.v1.ocds import blueprint as ocds_api
 from trading.api.v1.openings import blueprint as opening_api
 from trading.api.v1.openings import station_blueprint as station_api
@@ -38,9 +39,11 @@ from trading.evaluation.views import blueprint as evaluation_pages
 from trading.experts.views.desk import blueprint as draw_pages
 from trading.experts.views.people import blueprint as call_pages
 from trading.experts.views.proof import blueprint as draw_proofs
+from trading.history.views import blueprint as history_pages
 from trading.kernel.roles import Role
 from trading.notices.hall import blueprint as hall_pages
 from trading.notices.views import blueprint as notice_pages
+from trading.opendata.views import blueprint as bulk_pages
 from trading.openings.views.ceremony import blueprint as ceremony_pages
 from trading.openings.views.custodian import blueprint as custodian_pages
 from trading.participation.views import blueprint as bidder_pages
@@ -58,6 +61,8 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     explorer_pages,
     notice_pages,
     hall_pages,
+    bulk_pages,
+    history_pages,
     ceremony_pages,
     custodian_pages,
     watch_pages,
@@ -84,6 +89,7 @@ PAGES: Final[tuple[Blueprint, ...]] = (
 API: Final[tuple[Blueprint, ...]] = (
     availability_api,
     bid_api,
+    bulk_api,
     upload_api,
     custodian_api,
     draw_api,

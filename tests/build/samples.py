@@ -15,6 +15,7 @@ from tests.build import (
     pages_evaluation,
     pages_hall,
     pages_log,
+    pages_opendata,
     pages_pool,
     pages_questions,
 )
@@ -24,5 +25,5 @@ from tests.build.pages import Sample
 def samples() -> Iterator[Sample]:
     """Yield every sample of every part."""
     parts = (pages, pages_accounts, pages_agency, pages_bidder, pages_draws, pages_evaluation, pages_hall, pages_desk)
-    for part in (*parts, pages_questions, pages_log, pages_pool, pages_disclosure):
+    for part in (*parts, pages_questions, pages_log, pages_pool, pages_disclosure, pages_opendata):
         yield from part.samples()

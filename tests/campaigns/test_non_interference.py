@@ -168,6 +168,8 @@ class Readers:
             "<job_id>": ("j-0",),
             "<file>": ("a-1.tsr",),
             "<ocid>": (f"ocds-000000-{self.lot.tender}",),
+            "<period>": ("2026",),
+            "<name>": ("mingbiao-2026.xlsx",),
             "<release_id>": tuple(f"ocds-000000-{self.lot.tender}-{h[:16]}" for h in hashes),
             # Objects that do not exist before the opening, or are of one person: their pages must not begin to exist.
             **dict.fromkeys(
@@ -325,7 +327,8 @@ def differing(
         trial.until_witnessed(bytes.fromhex(h))
     before = readers.ask(app)
     statuses = {status for status, _, _ in before.values()}
-    assert statuses >= {200, 401, 403, 404}
+    # Few addresses answer 401; which of them are in a part of all is chance.
+    assert statuses >= {200, 403, 404} | ({401} if wanted == ("/",) else set())
     assert not {(path, status) for (_, path, _), (status, _, _) in before.items() if status >= 500}
     happens()
     after = readers.ask(app)

@@ -70,6 +70,8 @@ SILENT_COMMANDS: Mapping[str, str] = {
     ),
     **dict.fromkeys(("clock",), "it starts programs, which record by themselves"),
     **dict.fromkeys(("desk challenge", "desk token"), _OWN),
+    "import check": _NOTHING,
+    "import ocds": "foreign history is no record: it lies in a schema of its own and no table of the record is changed",
     "log close": "a closed log takes no record; the next log begins with the one that tells it",
     "mirror": "it copies what is public already; it has no database",
     "outbox retry": "it makes errands due again, which record what they do",

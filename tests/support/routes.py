@@ -88,6 +88,11 @@ VALUES: Final[dict[str, Mapping[str, str]]] = {
     "procedures.one": {"tender": "tender"},
     "procedures.lot": {"tender": "tender", "lot": "lot"},
     "procedures.notices": {"tender": "tender"},
+    "bulk.manifest": {"period": "unknown"},
+    "bulk.file": {"period": "unknown", "name": "unknown"},
+    "history.file": {"digest": "unknown"},
+    "history.row": {"digest": "unknown", "number": "one"},
+    "history.raw": {"digest": "unknown", "number": "one"},
     "ocds.one": {"release_id": "unknown"},
     "ocds.record": {"ocid": "unknown"},
     # the API of bids and openings

@@ -49,6 +49,7 @@ class Runtime:
     upload_keep_ms: int = 7 * 86_400_000  # how long a part on its way is kept after its last chunk
     copies: PairedStore | None = None  # the same as ``objects``, where a second store is configured (SB1 S7.4)
     opened: OneStore | PairedStore | None = None  # files of opened bids, in clear; none: nobody opens files here
+    bulk: OneStore | PairedStore | None = None  # files of open data; none: nobody makes any here
     spool: Path | None = None  # for what is on its way; none: the machine's own folder for such files
     intake: IntakeService | None = None  # named by the schedules of tenders that choose it
     ocid_prefix: str = "ocds-000000"  # registered for the publisher with the Open Contracting Partnership

@@ -63,12 +63,14 @@ _SCHEMAS = """
 CREATE SCHEMA IF NOT EXISTS log AUTHORIZATION trading_owner;
 CREATE SCHEMA IF NOT EXISTS record AUTHORIZATION trading_owner;
 CREATE SCHEMA IF NOT EXISTS desk AUTHORIZATION trading_owner;
+CREATE SCHEMA IF NOT EXISTS history AUTHORIZATION trading_owner;
 SET ROLE trading_owner;
 GRANT USAGE ON SCHEMA log, record
   TO trading_web, trading_worker, trading_sequencer, trading_reader, trading_auditor, trading_contact;
 GRANT USAGE ON SCHEMA log TO trading_clock;
 GRANT USAGE ON SCHEMA desk
   TO trading_web, trading_worker, trading_reader, trading_clock, trading_auditor, trading_contact;
+GRANT USAGE ON SCHEMA history TO trading_web, trading_worker, trading_reader;
 RESET ROLE
 """
 

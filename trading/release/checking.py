@@ -81,15 +81,16 @@ _CONTACT_READS: Final = (
 )
 _CONTACT_WRITES: Final = ("committee", "committee_member", "draw", "draw_step", "panel_name")
 _NOTHING_ELSE: Final = {
-    "a table stands outside record, log and desk": """
+    "a table stands outside record, log, desk and history": """
         SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname NOT IN ('record', 'log', 'desk')
+         WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname NOT IN ('record', 'log', 'desk', 'history')
            AND n.nspname NOT IN ('pg_catalog', 'information_schema')
            AND n.nspname NOT LIKE 'pg@_toast%%' ESCAPE '@' AND n.nspname NOT LIKE 'pg@_temp%%' ESCAPE '@'
     """,
     "it does not belong to trading_owner": """
         SELECT c.oid::regclass::text FROM pg_class c
-         WHERE c.relnamespace IN ('record'::regnamespace, 'log'::regnamespace, 'desk'::regnamespace)
+         WHERE c.relnamespace IN ('record'::regnamespace, 'log'::regnamespace, 'desk'::regnamespace,
+                                   'history'::regnamespace)
            AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner <> 'trading_owner'::regrole
         UNION ALL
         SELECT p.oid::regprocedure::text FROM pg_proc p
@@ -116,7 +117,7 @@ _NOTHING_ELSE: Final = {
         SELECT l FROM unnest(%(logins)s::text[]) l
          WHERE has_database_privilege(l, current_database(), 'CREATE')
             OR has_database_privilege(l, current_database(), 'TEMPORARY')
-            OR EXISTS (SELECT 1 FROM pg_namespace n WHERE n.nspname IN ('record', 'log', 'desk', 'public')
+            OR EXISTS (SELECT 1 FROM pg_namespace n WHERE n.nspname IN ('record', 'log', 'desk', 'history', 'public')
                         AND has_schema_privilege(l, n.oid, 'CREATE'))
     """,
     "a function that acts as its owner has no fixed search path": """

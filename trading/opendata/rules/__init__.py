@@ -1,0 +1,1 @@
+"""Periods, sheets and manifests of bulk files. Pure."""
