@@ -241,8 +241,10 @@ class NameReaders:
             "custodian": ("1",),
             "role": ("expert",),
             "jurisdiction": ("CN",),
+            "period": ("2026",),
+            "year": ("2012", "2026"),
             "account_id": (account,),
-            "name": ("checkpoint", "tile/0/000", "tile/entries/000"),
+            "name": ("checkpoint", "tile/0/000", "tile/entries/000", "mingbiao-2026.xlsx"),
             "ocid": (f"ocds-000000-{market.tender}",),
         }
         missing = ("kid", "token", "question", "draft_id", "request_id", "code", "commit", "batch", "job_id", "file")
