@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from sqlalchemy import Insert
+from sqlalchemy.exc import IntegrityError
+
 from trading.audit.ledger import UnitOfWork
 from trading.audit.model import Recorded
 from trading.disclosure.queries.requests import RequestRow, request_row
@@ -17,7 +20,7 @@ from trading.disclosure.tables import (
     gazette_print,
 )
 from trading.kernel.canonical import dumps
-from trading.kernel.errors import NotFound
+from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.ids import new_row_id
 
 
@@ -86,19 +89,27 @@ def add_contest(uow: UnitOfWork, recorded: Recorded, route: str, number: str | N
 def add_print(uow: UnitOfWork, recorded: Recorded, document: bytes, issue: str, printed_on: date) -> None:
     """Insert that the gazette printed a document."""
     row = {"document": document, "issue": issue, "printed_on": printed_on.isoformat()}
-    uow.connection.execute(gazette_print.insert().values(id=new_row_id(), entry_id=recorded.entry_id, **row))
+    statement = gazette_print.insert().values(id=new_row_id(), entry_id=recorded.entry_id, **row)
+    _once(uow, statement, RuleBroken("gazette.printed", "DIS-09"))
 
 
 def add_declared(uow: UnitOfWork, recorded: Recorded, declared: Declared, source: str, reason: str) -> None:
     """Insert the table of a year before the record."""
-    uow.connection.execute(
-        annual_declared.insert().values(
-            id=new_row_id(),
-            entry_id=recorded.entry_id,
-            year=declared.year,
-            of_year=dumps(dict(declared.of_year)).decode(),
-            cumulative=dumps(dict(declared.cumulative)).decode(),
-            source=source,
-            reason=reason,
-        )
+    statement = annual_declared.insert().values(
+        id=new_row_id(),
+        entry_id=recorded.entry_id,
+        year=declared.year,
+        of_year=dumps(dict(declared.of_year)).decode(),
+        cumulative=dumps(dict(declared.cumulative)).decode(),
+        source=source,
+        reason=reason,
     )
+    _once(uow, statement, RuleBroken("annual.declared", "DIS-09", year=declared.year))
+
+
+def _once(uow: UnitOfWork, statement: Insert, refusal: RuleBroken) -> None:
+    """Insert what can stand once; who comes second at the same moment is refused like whoever comes later."""
+    try:
+        uow.connection.execute(statement)
+    except IntegrityError as error:
+        raise refusal from error

@@ -171,7 +171,9 @@ def test_an_address_asks_only_so_often(office: Office) -> None:
     office.ask("192.0.2.8")
 
 
-def test_an_earlier_year_is_declared_once_sound_and_before_the_record(office: Office) -> None:
+def test_an_earlier_year_is_declared_once_sound_and_before_the_record(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     empty = column([])
     told = {"proactive_docs": 43, "proactive_docs_web": 43}
     all_years = {"proactive_docs": 356, "proactive_docs_web": 356}
@@ -190,6 +192,10 @@ def test_an_earlier_year_is_declared_once_sound_and_before_the_record(office: Of
     declare(table)
     with pytest.raises(RuleBroken, match=r"annual\.declared"):
         declare(table)
+    with monkeypatch.context() as other:  # who declares at the same moment has not seen the first either
+        other.setattr(annual_queries, "declared", lambda _conn: [])
+        with pytest.raises(RuleBroken, match=r"annual\.declared"):
+            declare(table)
     with office.ledger.read() as conn:
         assert annual.table_of(conn, 2012).cumulative == empty | all_years
         assert annual.table_of(conn, office.today.year).cumulative["proactive_docs"] == 356
