@@ -20,6 +20,7 @@ from trading.kernel.roles import Actor
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import find_lot
+from trading.procedures.rules.grounds import ground
 from trading.procedures.rules.lifecycle import Act, LotPhase
 
 
@@ -64,7 +65,7 @@ def determine(
             body=body,
             procedure=reference,
             procedure_id=row.id,
-            article="政府采购法实施条例 43",
+            article=ground("award.determined", row.regime),
         )
         recorded = uow.record(event)
         store.add(uow, recorded, row.id, body)

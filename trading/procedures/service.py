@@ -32,6 +32,7 @@ from trading.procedures import queries, store
 from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.catalogue import kind_of
 from trading.procedures.rules.failure import Failure, failure_at_close
+from trading.procedures.rules.grounds import ground
 from trading.procedures.rules.lifecycle import (
     Act,
     Facts,
@@ -154,7 +155,7 @@ def amend(uow: UnitOfWork, row: ProcedureRow, spec: ProcedureSpec, notice_sha256
         body={"notice_sha256": notice_sha256, "spec_sha256": sha256_hex(spec.document())},
         procedure=row.reference,
         procedure_id=row.id,
-        article="政府采购法实施条例 31",
+        article=ground("procedure.amended", row.regime),
     )
     recorded = uow.record(event)
     titles = {"title_zh": spec.title_zh, "title_en": spec.title_en}
@@ -349,7 +350,7 @@ def lot_failed(row: ProcedureRow, lot: LotRow, failure: Failure) -> Event:
         body=body,
         procedure=row.reference,
         procedure_id=row.id,
-        article="政府采购法 36",
+        article=ground("lot.failed", row.regime),
     )
 
 

@@ -13,6 +13,7 @@ from trading.notices.queries.chain import newest_notice
 from trading.notices.rules.documents import Notice
 from trading.parties import store as keys
 from trading.procedures.queries import LotRow, ProcedureRow
+from trading.procedures.rules.grounds import ground
 from trading.procedures.rules.spec import ProcedureSpec
 
 # A notice is signed shortly before it is published; the entry's instant is the legal one (NOT-32).
@@ -75,7 +76,7 @@ def tender_event(
         body=body,
         procedure=row.reference,
         procedure_id=row.id,
-        article="政府采购法 35" if kind == "tender.published" else "政府采购法实施条例 31",
+        article=ground(kind, row.regime),
     )
 
 

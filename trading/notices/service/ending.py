@@ -19,6 +19,7 @@ from trading.notices.service.checks import errand_arg, require_notice
 from trading.procedures import service as procedures
 from trading.procedures import store as rows
 from trading.procedures.queries import LotRow, ProcedureRow, find_lot
+from trading.procedures.rules.grounds import ground
 from trading.procedures.rules.lifecycle import Act, LotPhase, Transition
 
 
@@ -41,7 +42,7 @@ def cancel(ledger: Ledger, actor: Actor, reference: str, signed: SignedDocument,
             body={"notice_sha256": signed.sha256, "reason": reason},
             procedure=reference,
             procedure_id=row.id,
-            article="政府采购法 36",
+            article=ground("procedure.cancelled", row.regime),
         )
         recorded = uow.record(event)
         for lot, lot_move in lots:
@@ -64,16 +65,15 @@ def publish_failure(ledger: Ledger, actor: Actor, reference: str, signed: Signed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Last:
-    """One sort of last notice: its kind, the act it is for each lot, the record it makes, and its article."""
+    """One sort of last notice: its kind, the act it is for each lot, and the record it makes."""
 
     notice: str
     act: Act
     record: str
-    article: str
 
 
-_RESULT: Final = _Last(notice="result", act=Act.CONCLUDE, record="result.published", article="政府采购法实施条例 43")
-_FAILURE: Final = _Last(notice="failed", act=Act.ANNOUNCE_FAILURE, record="failure.published", article="政府采购法 36")
+_RESULT: Final = _Last(notice="result", act=Act.CONCLUDE, record="result.published")
+_FAILURE: Final = _Last(notice="failed", act=Act.ANNOUNCE_FAILURE, record="failure.published")
 
 
 def _announce(ledger: Ledger, actor: Actor, reference: str, signed: SignedDocument, last: _Last) -> Recorded:
@@ -118,7 +118,7 @@ def _end_lot(
         body={"lot": lot.number, "notice_sha256": signed.sha256, "stage": lot.stage},
         procedure=row.reference,
         procedure_id=row.id,
-        article=last.article,
+        article=ground(last.record, row.regime),
     )
     recorded = uow.record(event)
     if move.target.value != lot.phase:
@@ -156,7 +156,7 @@ def publish_contract(ledger: Ledger, actor: Actor, reference: str, signed: Signe
             },
             procedure=reference,
             procedure_id=row.id,
-            article="政府采购法实施条例 50",
+            article=ground("contract.published", row.regime),
         )
         recorded = uow.record(event)
         rows.move_lot(uow, recorded, lot, phase=move.target.value)
