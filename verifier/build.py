@@ -70,6 +70,7 @@ MODULES = (
     "scoring",
     "benchmark",
     "formulas",
+    "masks",
     "checks_ranking",
     "progress",
     "verification",

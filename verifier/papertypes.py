@@ -77,6 +77,7 @@ _NOTICE_LOT = shape(
         "category": choice("goods", "services", "works"),
         "criteria": nullable(array(_CRITERION, least=1)),
         "formula": _FORMULA_TERMS,
+        "masked": BOOL,
         "preference": nullable(shape({"consortium": DECIMAL, "small_micro": DECIMAL}, {"domestic": DECIMAL})),
     },
 )

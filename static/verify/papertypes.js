@@ -29,7 +29,7 @@ const NOTICE_LOT = shape({
 }, {
   abnormal: shape({ ceiling: DECIMAL, mean: DECIMAL, second_lowest: DECIMAL }), budget: nullable(COUNT),
   category: choice("goods", "services", "works"), criteria: nullable(array(CRITERION, { least: 1 })), formula: FORMULA,
-  preference: nullable(shape({ consortium: DECIMAL, small_micro: DECIMAL }, { domestic: DECIMAL })),
+  masked: BOOL, preference: nullable(shape({ consortium: DECIMAL, small_micro: DECIMAL }, { domestic: DECIMAL })),
 });
 const AWARD = shape({ bid: BID, bidder: ORG, price: INT }, {
   evaluated_price: INT, score: nullable(DECIMAL), sme: nullable(NAME), winner: PARTY,

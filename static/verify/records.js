@@ -122,6 +122,10 @@ const BODIES = {
   "sheet.signed": {
     reason: nullable(TEXT), seat: NAME, second_factor: BOOL, sheet_commit: HEX32, version: SEQ, ...LOT_BODY,
   },
+  "masks.committed": { bids: array(BID, { by: "" }), commit: HEX32, ...LOT_BODY },
+  "masks.revealed": {
+    masks: array(shape({ bid: BID, mask: NAME }), { by: "bid" }), named: array(BID, { by: "" }), seed: HEX32, ...LOT_BODY,
+  },
   "scores.opened": { sheets: array(HEX32, { by: "" }), ...LOT_BODY },
   "recheck.explained": { bid: BID, criterion: NAME, reason: TEXT, seat: NAME, ...LOT_BODY },
   "report.drafted": { number: SEQ, report_sha256: HEX32 },

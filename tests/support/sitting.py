@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -75,10 +76,10 @@ def specification(*, close: int, windows: dict[str, int], **lot: Any) -> dict[st
 _SPECIFICATION = cast.specification
 
 
-def opened_tender(exchange: Exchange) -> Tender:
+def opened_tender(exchange: Exchange, **lot: Any) -> Tender:  # noqa: ANN401 - fields of the lot
     """Return a scoring tender whose five bids are opened to the last transcript."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cast, "specification", specification)
+        patch.setattr(cast, "specification", partial(specification, **lot))
         tender = exchange.tender()
     exchange.institutions.round()  # keys and proofs of possession
     tender.publish()

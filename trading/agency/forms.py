@@ -136,6 +136,14 @@ class MethodForm(DraftForm):
     abnormal_mean = StringField(_("Below the mean of all conforming quotes, per cent of it"), render_kw=_DECIMAL)
     abnormal_second_lowest = StringField(_("Below the second lowest quote, per cent of it"), render_kw=_DECIMAL)
     abnormal_ceiling = StringField(_("Below the ceiling, per cent of it"), render_kw=_DECIMAL)
+    masked = RadioField(
+        _("What members see of the bidders until they have signed their scores"),
+        choices=[
+            SelectChoice("", _("Their names")),
+            SelectChoice("yes", _("Letters that are drawn by lot")),
+        ],
+        validate_choice=False,
+    )
     criteria = FieldList(FormField(CriterionPart))
 
 

@@ -74,6 +74,7 @@ def _lot(spec: ProcedureSpec, lot: LotSpec) -> Lot:
         category=lot.category.value,
         criteria=tuple(criterion_of(each) for each in criteria_json(lot) or ()),
         preference=preference_json(lot),
+        masked=lot.masked,
         abnormal=None if lot.abnormal is None else lot.abnormal.to_json(),
     )
 

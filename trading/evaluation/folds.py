@@ -17,6 +17,7 @@ from trading.evaluation.tables import (
     examination,
     examination_vote,
     explanation,
+    masking,
     ranking,
     recheck_explanation,
     report_signature,
@@ -39,6 +40,7 @@ REPLAYED: Final = (
     Replayed(table=sheet_signature.name, key=("lot", "stage", "seat", "version")),
     Replayed(table=score_sheet.name, key=("lot", "stage", "seat", "version")),
     Replayed(table=scoring.name, key=("lot", "stage")),
+    Replayed(table=masking.name, key=("lot", "stage")),
     Replayed(table=recheck_explanation.name, key=(*_BID, "criterion", "seat")),
     Replayed(table=evaluation_report.name, key=("number",)),
     Replayed(table=report_signature.name, key=("number", "seat")),
@@ -101,6 +103,18 @@ def _signed(state: State, record: Mapping[str, Any]) -> None:
 def _opened(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
     state.row("scoring", body["lot"], body["stage"]).update(opened=True, sheets=body["sheets"])
+
+
+def _masked(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("masking", body["lot"], body["stage"]).update(
+        commit=bytes.fromhex(body["commit"]), bids=body["bids"], masks=None
+    )
+
+
+def _unmasked(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("masking", body["lot"], body["stage"]).update(masks=dumps(body["masks"]))
 
 
 def _explained(state: State, record: Mapping[str, Any]) -> None:
@@ -191,6 +205,8 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "explanation.given": _given,
     "sheet.signed": _signed,
     "scores.opened": _opened,
+    "masks.committed": _masked,
+    "masks.revealed": _unmasked,
     "recheck.explained": _explained,
     "member.replaced": _replaced,
     "evaluation.sealed": _sealed,

@@ -31,6 +31,8 @@ EVENTS: Final = (
     _kind("explanation.asked", "bid due_at triggers", "要求说明报价", "Explanation of a price asked for"),
     _kind("explanation.given", "bid text", "报价说明", "Explanation of a price"),
     _kind("sheet.signed", "reason seat second_factor sheet_commit version", "评分表签署", "Score sheet signed"),
+    _kind("masks.committed", "bids commit", "暗标编号承诺", "Letters of masked bidders committed to"),
+    _kind("masks.revealed", "masks named seed", "暗标编号公开", "Letters of masked bidders disclosed"),
     _kind("scores.opened", "sheets", "评分公开汇总", "Scores opened"),
     _kind("recheck.explained", "bid criterion reason seat", "复核说明", "Unusual score explained"),
     _kind("report.drafted", "number report_sha256", "评标报告生成", "Report drafted", of_lot=False),

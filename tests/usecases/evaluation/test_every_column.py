@@ -12,6 +12,8 @@ from tests.support.row_mutations import ROUNDS, RowMutations
 from tests.support.sitting import SEATS, seat_everybody, sitting_on
 from tests.usecases.evaluation.conftest import Opened
 from trading.evaluation import service
+from trading.evaluation.rules.examination import Step
+from trading.evaluation.service import state as lot_state
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +24,17 @@ def owner(opened: Opened) -> Iterator[Connection]:
         sitting_on(opened.database, opened.reference, opened.agency, opened.bids) as sitting,
     ):
         seat_everybody(patch)
-        sitting.examine()
+        patch.setattr(lot_state, "is_masked", lambda _row, _lot: True)
+        sitting.qualify()
+        sitting.start()
+        sitting.vote_all()
+        sitting.explain_price("songtao")
         for seat in SEATS[:2]:
             service.ask_for_time(sitting.ledger, service.member_actor(seat), sitting.reference)
         for seat in SEATS:
             sitting.type(seat, {"bolin": "49"} if seat == "m-e5" else None)
             sitting.sign(seat)
+        sitting.vote_all(Step.PRICE, ("songtao",))  # after the scores, because the bidders are masked
         place = (sitting.bids["bolin"], "plan")
         service.explain_score(
             sitting.ledger, service.member_actor("m-e5"), *sitting.place, place, "The only timetable."

@@ -40,6 +40,7 @@ _LOT: Final[Mapping[str, Any]] = {
     "abnormal_mean": "",
     "abnormal_second_lowest": "",
     "abnormal_ceiling": "",
+    "masked": "",
 }
 ITEM: Final[Mapping[str, str]] = {"code": "", "name_zh": "", "name_en": "", "quantity": "", "unit": ""}
 CRITERION: Final[Mapping[str, str]] = {

@@ -25,6 +25,7 @@ LOT = ("title_zh", "title_en", "category", "budget", "ceiling")
 METHOD = (
     *("method", "small_micro", "consortium"),
     *("abnormal_mean", "abnormal_second_lowest", "abnormal_ceiling"),
+    "masked",
 )
 MOST_ROWS = 200
 ADD = "add"  # name of the button that keeps what was typed and shows one more row

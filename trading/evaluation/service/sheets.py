@@ -18,6 +18,7 @@ from trading.evaluation.rules.documents import SHEET
 from trading.evaluation.rules.recheck import Doubt, recheck, require_correctable, require_kept
 from trading.evaluation.rules.scoring import Sheet
 from trading.evaluation.rules.sheets import Score, check_sheet, scored, sheet_of
+from trading.evaluation.service.masking import reveal_masks
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
 from trading.evaluation.service.state import LotState, load_opened, open_sheets
@@ -161,6 +162,7 @@ def _open_if_complete(uow: UnitOfWork, state: LotState, sitting: SittingRow) -> 
     for _, _, raw in queries.sheet_documents(uow.connection, state.place):
         if sha256_hex(raw) in sheets:
             documents.add(uow, recorded, state.row.id, SignedDocument(raw))
+    reveal_masks(uow, state)
     return True
 
 

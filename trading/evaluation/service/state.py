@@ -10,11 +10,12 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from trading.documents import queries as documents
-from trading.evaluation import queries
+from trading.evaluation import queries, store
 from trading.evaluation.queries import ExplanationRow, FindingRow
 from trading.evaluation.rules.abnormal import Trigger, triggers
 from trading.evaluation.rules.documents import SHEET
 from trading.evaluation.rules.examination import CLAIM, DOMESTIC, Claim, Examined, Outcome, Step, examined_of
+from trading.evaluation.rules.masks import Masks, draw
 from trading.evaluation.rules.ranking import OpenedBid, Ranking, RankingRules, quote_reason, rank
 from trading.evaluation.rules.scoring import Sheet
 from trading.evaluation.rules.sheets import sheet_of
@@ -34,7 +35,11 @@ _OPENED: Final = "opened"
 
 @dataclass(frozen=True, kw_only=True)
 class LotState:
-    """One lot in evaluation. ``prices`` are the price documents read out, by bid; findings without the void ones."""
+    """One lot in evaluation. ``prices`` are the price documents read out, by bid; findings without the void ones.
+
+    ``masked`` as the documents say (暗标); ``masks`` are its letters from the beginning of the sitting until they are
+    disclosed with the scores.
+    """
 
     row: ProcedureRow
     lot: LotRow
@@ -44,6 +49,8 @@ class LotState:
     prices: Mapping[str, dict[str, Any]]
     findings: tuple[FindingRow, ...]
     explanations: Mapping[str, ExplanationRow]
+    masked: bool = False
+    masks: Masks | None = None
 
     @cached_property
     def examined(self) -> dict[str, Examined]:
@@ -73,7 +80,12 @@ class LotState:
         )
 
     def pending(self, step: Step) -> tuple[OpenedBid, ...]:
-        """Return the bids on which the committee has not decided a step."""
+        """Return the bids on which the committee has not decided a step.
+
+        Prices were read out with names, so nothing is said of them while letters stand for names.
+        """
+        if step == Step.PRICE and self.masks is not None:
+            return ()
         asked = self.qualified if step == Step.CONFORMITY else [b for b in self.qualified if b.bid in self.explanations]
         return tuple(bid for bid in asked if bid.bid not in self.found(step))
 
@@ -138,6 +150,7 @@ def load_lot(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> LotSt
     """Return where one lot stands; its opening is complete."""
     place = Place(procedure=row.reference, procedure_id=row.id, lot=lot.number, stage=lot.stage)
     opened, prices = _opened(conn, place)
+    masks = masks_of(conn, row, lot)
     return LotState(
         row=row,
         lot=lot,
@@ -147,7 +160,26 @@ def load_lot(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> LotSt
         prices=prices,
         findings=tuple(queries.findings_of(conn, place)),
         explanations=queries.explanations_of(conn, place),
+        masked=is_masked(row, lot),
+        masks=masks,
     )
+
+
+def is_masked(row: ProcedureRow, lot: LotRow) -> bool:
+    """Whether the documents want masked bidders where members score (暗标)."""
+    declared = procedures.declared_lot(row, lot.number)
+    return declared.masked and declared.method.scored
+
+
+def masks_of(conn: Connection, row: ProcedureRow, lot: LotRow) -> Masks | None:
+    """Return the letters of a lot from the beginning of the sitting until they are disclosed."""
+    if not is_masked(row, lot):
+        return None
+    place = Place(procedure=row.reference, procedure_id=row.id, lot=lot.number, stage=lot.stage)
+    kept = store.masking_of(conn, place)
+    if kept is None or kept.is_revealed:
+        return None
+    return Masks(lot=place.lot, by_bid=draw(kept.seed, place, kept.bids))
 
 
 def load_opened(conn: Connection, row: ProcedureRow, number: str, stage: str, at: int) -> LotState:

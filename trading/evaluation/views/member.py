@@ -18,6 +18,7 @@ from trading.evaluation.service import LotState
 from trading.evaluation.service.sheets import doubts_of
 from trading.evaluation.service.state import open_sheets
 from trading.evaluation.views.blueprint import STAGE, Room, blueprint, lot_state, names_of, page, reading, runtime
+from trading.evaluation.views.masking import is_masked, shown_files, told_naming
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.money import Rounding, round_exact
 from trading.kernel.roles import Actor, Role
@@ -66,7 +67,8 @@ def vote(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPStatus
         state = member_lot(conn, room, lot)
         if step is not None and not form.is_submitted():
             _fill(conn, room, state, bid, step, form)
-        values = {"step": step, "facts": facts_of(conn, state, bid), "claim": state.claim(bid)}
+        claim = None if is_masked(state) else state.claim(bid)
+        values = {"step": step, "facts": facts_of(conn, state, bid), "claim": claim}
         return page("vote.html", form, room=room, state=state, bid=bid, **values)
 
 
@@ -95,7 +97,9 @@ def facts_of(conn: Connection, state: LotState, bid: str) -> dict[str, Any]:
         "price": state.prices[bid],
         "findings": [each for each in state.findings if each.finding.bid == bid and not each.void],
         "explanation": state.explanations.get(bid),
-        "files": queries.files_of(conn, bid),
+        "files": shown_files(conn, bid),
+        "masked": is_masked(state),
+        "naming": told_naming(conn, state, bid),
     }
 
 

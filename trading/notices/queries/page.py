@@ -195,6 +195,7 @@ def _lot(
         criteria=tuple(criterion_of(each) for each in said.get("criteria") or ()),
         preference=said.get("preference"),
         abnormal=said.get("abnormal"),
+        masked=said.get("masked", False),
     )
 
 

@@ -117,6 +117,7 @@ class Lot:
     category: str = ""
     criteria: tuple[Criterion, ...] = ()
     preference: Mapping[str, str] | None = None  # deductions in per cent
+    masked: bool = False  # members see letters instead of bidders until they have signed their scores
     abnormal: Mapping[str, str] | None = None  # shares in per cent below which a price must be explained, if raised
 
     @property
