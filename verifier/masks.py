@@ -20,9 +20,9 @@ def check_masks(lot: Lot, check: Check, ranked: Logged, opened: list[str], *, ma
     if (len(committed), len(revealed)) != (wanted, wanted):
         check.fail(ranked.place, "masks bidders otherwise than the notice says")
         return
-    for before, told in zip(committed, revealed, strict=True):
-        _check_order(lot, check, (before, told, ranked))
-        _check_letters(lot, check, before, told, opened)
+    if masked:
+        _check_order(lot, check, (committed[0], revealed[0], ranked))
+        _check_letters(lot, check, committed[0], revealed[0], opened)
 
 
 def _check_order(lot: Lot, check: Check, drawn: tuple[Logged, Logged, Logged]) -> None:

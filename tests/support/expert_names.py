@@ -342,19 +342,23 @@ def _bundle(name: str, target: Path) -> Iterator[Place]:
 
 _MASKS: Final = (
     (re.compile(rb'name="csrf_token"[^>]*>'), b""),
-    (re.compile(rb"(?<![A-Za-z0-9-])[A-Za-z]{1,3}-(?:[0-9]{4}-)?[0-9A-Za-z]{4,}"), b"~"),  # references and ids
     (re.compile(rb"[0-9a-f]{12,}"), b"~"),
-    (re.compile(rb"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}"), b"~"),
     (re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}"), b"~"),
+    (re.compile(rb"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}"), b"~"),
+    (re.compile(rb"(?<![A-Za-z0-9-])[A-Za-z]{1,3}-(?:[0-9]{4}-)?[0-9A-Za-z]{4,}"), b"~"),  # references and ids
     (re.compile(rb"[0-9]+"), b"#"),
 )
+_WORD: Final = re.compile(rb"[^\s<>\"',:;{}()\[\]&=]+")
 
 
 def masked(data: bytes) -> bytes:
-    """Return an answer without what differs by chance: digests, ids, codes, instants, numbers, tokens of forms."""
+    """Return the words of an answer, sorted, without what differs by chance.
+
+    That are digests, ids, codes, instants, numbers, tokens of forms, and the order of what is sorted by them.
+    """
     for pattern, instead in _MASKS:
         data = pattern.sub(instead, data)
-    return data
+    return b"\n".join(sorted(_WORD.findall(data)))
 
 
 def found_in(places: Iterable[Place], crowd: Crowd) -> dict[str, set[str]]:

@@ -28,11 +28,12 @@ from trading.web.locale import gettext
 STAGE: Final = "all"
 _LETTERS: Final = re.compile(r"[A-Z]{1,3}\Z")
 _BIDS: Final = ("bid", "other")
+_OF_AGENCY: Final = frozenset({"evaluation.qualify", "evaluation.explanation"})
 
 
-def read_letters(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Put the bid behind each letter into the values of an address."""
-    if values is None or not any(_LETTERS.match(values.get(name, "")) for name in _BIDS):
+def read_letters(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Put the bid behind each letter into the values of an address; the agency's own pages know no letters."""
+    if endpoint in _OF_AGENCY or values is None or not any(_LETTERS.match(values.get(name, "")) for name in _BIDS):
         return
     with current_app.extensions["runtime"].ledger.read() as conn:
         row = procedures.find(conn, values["reference"])
