@@ -24,6 +24,7 @@ from tests.support.campaigns import LONG
 from tests.support.databases import Server, clone
 from tests.support.expert_names import (
     ONE,
+    OTHER,
     Crowd,
     NameReaders,
     NameWorld,
@@ -33,6 +34,7 @@ from tests.support.expert_names import (
     found_in,
     logged,
     mails_in,
+    masked,
     pages,
     rows_of,
 )
@@ -45,6 +47,7 @@ from trading.messages.rules.mail import Mail
 from trading.messages.service.senders import FolderSender
 
 ONE_IN = 1 if LONG else 9
+SAMPLE = 12  # one address in so many is compared between two runs
 AWARDED = Crowd(family="靐", given="龘", latin="ombrevalde", digit=5)
 World: TypeAlias = Callable[[Crowd], NameWorld]
 #: What grows while others work, by chance: the log's files, its explorer, and who looked at what.
@@ -181,6 +184,40 @@ CONTROLS: Mapping[Callable[[NameWorld], Iterator[leaks.Place]], tuple[str, str]]
 def test_one_planted_name_is_found(worlds: World, control: Callable[[NameWorld], Iterator[leaks.Place]]) -> None:
     needle, place = CONTROLS[control]
     assert found_in(control(worlds(ONE)), ONE)[needle] == {place}
+
+
+def shape_of(path: str) -> str:
+    """Return an address without the ids in it."""
+    parts = path.partition("?q=")[0].split("/")
+    return "/".join(masked(part.encode()).decode().replace("\n", " ") for part in parts)
+
+
+def lines(world: NameWorld) -> list[tuple[str, str, int, bytes]]:
+    """Return every answer without what differs by chance, in the order in which it was asked for."""
+    return [
+        (who, shape_of(path), status, masked(data))
+        for (who, path), (status, _, data) in readers_of(world, SAMPLE).ask().items()
+        if not GROWING.match(path)
+    ]
+
+
+def parting(left: bytes, right: bytes) -> tuple[str, str]:
+    """Return where two answers part, for whoever reads the failure."""
+    shared = min(len(left), len(right))
+    at = next((place for place in range(shared) if left[place] != right[place]), shared)
+    one, other = (each[max(0, at - 60) : at + 60].decode("utf-8", "replace") for each in (left, right))
+    return one, other
+
+
+@pytest.mark.skipif(not LONG, reason="plays the tender twice: MINGBIAO_CAMPAIGN=long")
+def test_two_runs_with_other_people_read_the_same(worlds: World) -> None:
+    """Not only no name: nothing that follows from who was drawn, its length or its first letter."""
+    one, other = lines(worlds(ONE)), lines(worlds(OTHER))
+    assert [each[:3] for each in one] == [each[:3] for each in other]
+    differ = {each[:2]: parting(each[3], twin[3]) for each, twin in zip(one, other, strict=True) if each != twin}
+    assert differ == {}
+    told = [(*each[:3], each[3] + PERSON.name.encode()) for each in one]
+    assert all(each != twin for each, twin in zip(told, other, strict=True))  # names are not masked away
 
 
 @pytest.mark.skipif(not LONG, reason="evaluates a whole tender: MINGBIAO_CAMPAIGN=long")
