@@ -30,6 +30,7 @@ MODULES = (
     "papertypes",
     "doctypes",
     "expertrecords",
+    "disclosurerecords",
     "records",
     "proofs",
     "attachment",

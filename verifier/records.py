@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from verifier.disclosurerecords import DISCLOSURE_RULES
 from verifier.doctypes import FAULTS, VERDICT
 from verifier.drawtypes import DRAW_ID, KEY_USE, PARTY_ID, STRATUM_ID
 from verifier.expertrecords import EXPERT_BODIES, EXPERT_RULES
@@ -234,13 +235,7 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
         "version": SEQ,
         **_LOT_BODY,
     },
-    "sheet.handed_in": {
-        "reason": nullable(TEXT),
-        "seat": NAME,
-        "sheet_commit": HEX32,
-        "version": SEQ,
-        **_LOT_BODY,
-    },
+    "sheet.handed_in": {"reason": nullable(TEXT), "seat": NAME, "sheet_commit": HEX32, "version": SEQ, **_LOT_BODY},
     "renewal.asked": {"reason": TEXT, "seat": NAME, "version": SEQ, **_LOT_BODY},
     "sheet.voided": {"reason": TEXT, "seat": NAME, "version": SEQ, **_LOT_BODY},
     "scores.opened": {"sheets": array(HEX32, by=""), **_LOT_BODY},
@@ -335,6 +330,7 @@ _BODIES.update(EXPERT_BODIES)
 BODY_RULES: dict[str, FieldRule] = {kind: shape(fields) for kind, fields in _BODIES.items()}
 BODY_RULES["draw.policy_fixed"] = shape(_BODIES["draw.policy_fixed"], {"procedure_commit": HEX32})
 BODY_RULES.update(EXPERT_RULES)
+BODY_RULES.update(DISCLOSURE_RULES)
 BODY_RULES["key.registered"] = shape(_KEY, {"enrol_sha256": HEX32})
 BODY_RULES["key.revoked"] = shape({"kid": HEX32, "reason": TEXT}, {"revoke_sha256": HEX32})
 BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ), **_FORMULA})

@@ -242,6 +242,28 @@ BODY_RULES["bid.received"] = shape(RECEIVED, { intake_receipt_sha256: HEX32 });
 BODY_RULES["tender.closed"] = shape(BODIES["tender.closed"], { intake_list_sha256: HEX32 });
 BODY_RULES["bid.withdrawn"] = shape(WITHDRAWN, { queue_ms: COUNT });
 
+const INDICATORS = [
+  "admin_lawsuits", "admin_reviews", "appeals_and_reports", "fee_waived_amount", "proactive_docs",
+  "proactive_docs_gazette", "proactive_docs_web", "replies_granted", "replies_other", "replies_partly_granted",
+  "replies_refused", "replies_total", "requests_by_letter", "requests_in_person", "requests_online", "requests_received",
+];
+const TABLE = shape(Object.fromEntries(INDICATORS.map((name) => [name, COUNT])));
+const CHANNEL = choice("in_person", "letter", "online");
+Object.assign(BODY_RULES, {
+  "disclosure.asked": shape({ channel: CHANNEL, commit: HEX32, number: NAME }),
+  "disclosure.received": shape({ number: NAME, received_on: NAME }, { channel: CHANNEL, commit: HEX32 }),
+  "disclosure.extended": shape({ number: NAME, reason: TEXT }),
+  "disclosure.replied": shape({
+    fee_waived: COUNT, ground: NAME, number: NAME, outcome: choice("granted", "other", "partly_granted", "refused"),
+    reason: TEXT,
+  }),
+  "disclosure.contested": shape({
+    noted_on: NAME, number: nullable(NAME), route: choice("appeal", "lawsuit", "review"),
+  }),
+  "gazette.printed": shape({ document: HEX32, issue: NAME, printed_on: NAME }),
+  "annual.declared": shape({ cumulative: TABLE, of_year: TABLE, reason: TEXT, source: NAME, year: SEQ }),
+});
+
 // Fields that name a document, with the type it must have; of optional ones, where they are there.
 export const NAMED_DOCUMENTS = {
   "policy.fixed": { policy_sha256: "sb1.policy", schedule_sha256: "mb.schedule" },

@@ -16,7 +16,17 @@ from tests.build.pages_accounts import PERSON
 from tests.build.tenders import ms, spec
 from trading.agency import forms
 from trading.agency.queries import Keeper, Own, WorkingDraft
-from trading.agency.rules.content import BANDS_SAMPLE, CRITERION, ITEM, Content, Step, new_content
+from trading.agency.rules.content import (
+    BANDS_SAMPLE,
+    CRITERION,
+    FACTORS_SAMPLE,
+    ITEM,
+    TRIM_SAMPLE,
+    Content,
+    Step,
+    new_content,
+    new_lot,
+)
 from trading.agency.rules.specification import Problem
 from trading.agency.rules.tasks import Task
 from trading.agency.service import Checked
@@ -37,7 +47,11 @@ from trading.notices.rules.progress import LotState
 from trading.parties.queries import Organisation
 from trading.procedures.queries import LotRow, ProcedureRow
 from trading.procedures.rules.amendment import amend
+from trading.procedures.rules.catalogue import KINDS
 from trading.procedures.rules.dates import Law
+from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
+from trading.procedures.rules.kinds.works_tender_tl import WORKS_TENDER_TL
+from trading.procedures.rules.lifecycle import ProcedureKind
 from trading.procedures.rules.policies import OPEN_TENDER_PERIODS
 from trading.procedures.rules.spec import DocumentSpec, parse_spec
 from trading.rulebook.calendar_days import published_calendar
@@ -169,14 +183,15 @@ MISSING: Final = (
 )
 
 
-def form(kind: type, problems: tuple[Problem, ...] = (), **data: Any) -> Any:
-    made = kind(formdata=None, data={"version": "4", **data})
+def form(sort: type, problems: tuple[Problem, ...] = (), /, **data: Any) -> Any:
+    made = sort(formdata=None, data={"version": "4", **data})
     forms.attach(made, problems)
     return made
 
 
 def subject_form(*, wrong: bool = False) -> Any:
     made = form(forms.SubjectForm, **content(full=not wrong)["subject"])
+    made.kind.choices = [SelectChoice(kind.code, kind.title_zh) for kind in KINDS]
     made.buyer.choices = made.supervisor.choices = [
         SelectChoice("", "–"),
         *(SelectChoice(code(zh), zh) for zh, _en in BUYERS),
@@ -192,17 +207,18 @@ def lot_form(*, wrong: bool = False) -> Any:
     return form(forms.LotForm, (MISSING[1],) if wrong else (), **{**typed, "items": rows})
 
 
-def method_form() -> Any:
+def method_form(kind: ProcedureKind = OPEN_TENDER_GP) -> Any:
     price = {"id": "price", "kind": "price", "max": "40", "step": "0.01", "title_zh": "投标报价", "title_en": "Price"}
     quality = {"id": "plan", "max": "60", "step": "0.5", "title_zh": "技术方案", "title_en": "Technical proposal"}
     rows = [{**CRITERION, **price}, {**CRITERION, **quality}, dict(CRITERION)]
-    values: dict[str, Any] = {
-        "method": "comprehensive_scoring",
-        "small_micro": "10",
-        "consortium": "4",
-        "criteria": rows,
-    }
-    return form(forms.MethodForm, **values)
+    values: dict[str, Any] = {**new_lot(), "method": "comprehensive_scoring", "criteria": rows}
+    values |= {"small_micro": "10", "consortium": "4"}
+    if kind is WORKS_TENDER_TL:
+        values |= {"method": "comprehensive_evaluation_tl", "benchmarks": ["mean", "median"], "reduction": "1, 2, 3.5"}
+        values |= {"trim": TRIM_SAMPLE, "above": "1.2", "below": "0.8", "floor": "0", "factors": FACTORS_SAMPLE}
+    made = form(forms.MethodForm, **values)
+    made.method.choices = [SelectChoice(each, forms.METHODS[each]) for each in kind.selection.methods]
+    return made
 
 
 def dates_form(*, early: bool = False) -> Any:
@@ -360,7 +376,10 @@ def _samples() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     yield "subject-wrong", "subject", {"form": partial(subject_form, wrong=True), "draft": draft(full=False)}
     yield "lot", "lot", {"form": partial(lot_form), "draft": draft(), "number": 1}
     yield "lot-wrong", "lot", {"form": partial(lot_form, wrong=True), "draft": draft(), "number": 1}
-    yield "method", "method", {"form": partial(method_form), "draft": draft(), "number": 1, "sample": BANDS_SAMPLE}
+    samples = {"sample": BANDS_SAMPLE, "factors": FACTORS_SAMPLE, "trim": TRIM_SAMPLE}
+    for name, kind in (("method", OPEN_TENDER_GP), ("method-works", WORKS_TENDER_TL)):
+        given = {"form": partial(method_form, kind), "draft": draft(), "number": 1, "kind": kind, **samples}
+        yield name, "method", given
     law = lawful(LAW, content(full=True), NOW)
     yield "dates", "dates", {"form": partial(dates_form), "draft": draft(), "lawful": law}
     yield "dates-early", "dates", {"form": partial(dates_form, early=True), "draft": draft(), "lawful": law}

@@ -284,7 +284,7 @@ def test_experts_are_appraised_from_the_pages_where_people_look(market: Market, 
     expert_id = next(name for name, who in maker.people.items() if who.mail in maker.seat_codes())
     expert, own = Person(market, f"expert-{expert_id.lower()}"), f"/experts/appraisals/{market.tender}"
     assert own in expert.get("/draws/mine").text
-    assert "尚未对您作出评价" in expert.get(own).text
+    assert "尚未对你作出评价" in expert.get(own).text
     with maker.ledger.begin(SYSTEM) as uow:
         procedure_id = maker.procedure_id(market.tender)
         uow.record(of_procedure("evaluation.reported", market.tender, procedure_id, report_sha256="0" * 64))
