@@ -427,7 +427,8 @@ def test_a_part_altered_on_the_station_after_it_was_hashed(tmp_path: Path) -> No
     evaluated = conduct.evaluate(box, stage)  # type: ignore[arg-type]
     name = loads_object(stage.world.bidders[-1].done.envelope.doc)["parts"][0]["sha256"]
     path = box.folder.ciphertext(name)
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    stored = path.read_bytes()
+    path.write_bytes(stored[:-1] + bytes([stored[-1] ^ 1]))  # another byte, whatever it was
     with pytest.raises(IntegrityFailure):
         conduct.open_all(box, evaluated, lambda _result: None)
 
