@@ -411,7 +411,7 @@ def test_a_part_that_no_store_has(tmp_path: Path) -> None:
 def test_a_stored_part_that_was_altered(tmp_path: Path) -> None:
     stage = opening(tmp_path)
     part = loads_object(stage.world.bidders[-1].done.envelope.doc)["parts"][0]["sha256"]
-    stage.world.parts[part] = stage.world.parts[part][:-1] + b"\0"
+    stage.world.parts[part] = stage.world.parts[part][:-1] + bytes([stage.world.parts[part][-1] ^ 1])
     assert suspect(stage, run(stage)).verdict.code is Code.PLATFORM_PART_LOST
 
 

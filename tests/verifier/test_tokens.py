@@ -250,7 +250,7 @@ def renamed(story: StampedStory, tokens: dict[str, bytes], path: str) -> None:
 
 
 BROKEN: dict[str, tuple[str, Callable[[StampedStory, dict[str, bytes]], object]]] = {
-    "a flipped bit": ("signature", lambda s, t: t.update({s.path(): t[s.path()][:-1] + b"\0"})),
+    "a flipped bit": ("signature", lambda s, t: t.update({s.path(): t[s.path()][:-1] + bytes([t[s.path()][-1] ^ 1])})),
     "another genTime in its name": ("its genTime is", lambda s, t: renamed(s, t, s.path().replace(str(s.at), "5"))),
     "another size": ("says no size", lambda s, t: renamed(s, t, s.path().replace(f"/{s.size}/", "/3/"))),
     "the name of the other authority": ("no chain", lambda s, t: renamed(s, t, s.path("second.test"))),
