@@ -146,9 +146,7 @@ def record_bytes(
     )
 
 
-def _kind(name: str, fields: str, zh: str, en: str, *, public: bool = False) -> EventKind:
-    return EventKind(name=name, fields=frozenset(fields.split()), title_zh=zh, title_en=en, public=public)
-
+_kind = EventKind.named
 
 EVENTS: tuple[EventKind, ...] = (
     _kind(

@@ -11,16 +11,7 @@ from trading.kernel.roles import Actor
 ARTICLE: Final = "政府信息公开条例 29–42"
 REPORT: Final = "政府信息公开条例 49–50"
 
-
-def _kind(name: str, fields: str, zh: str, en: str, *, optional: str = "") -> EventKind:
-    return EventKind(
-        name=name,
-        fields=frozenset(fields.split()),
-        optional=frozenset(optional.split()),
-        title_zh=zh,
-        title_en=en,
-    )
-
+_kind: Final = EventKind.named
 
 EVENTS: Final[tuple[EventKind, ...]] = (
     _kind("disclosure.asked", "channel commit number", "网上提交公开申请", "Disclosure asked for online"),

@@ -11,12 +11,11 @@ from typing import Any, Final
 from trading.kernel.events import Event, EventKind
 from trading.openings.model import Place
 
-_LOT: Final = frozenset({"lot", "stage"})
+_LOT: Final = "lot stage"
 
 
 def _kind(name: str, fields: str, zh: str, en: str, *, of_lot: bool = True, optional: str = "") -> EventKind:
-    every = frozenset(fields.split()) | (_LOT if of_lot else frozenset())
-    return EventKind(name=name, fields=every, optional=frozenset(optional.split()), title_zh=zh, title_en=en)
+    return EventKind.named(name, f"{fields} {_LOT}" if of_lot else fields, zh, en, optional=optional)
 
 
 _DEVIATIONS: Final = "deviations"  # of lots whose documents quantify them (MET-05)

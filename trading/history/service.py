@@ -34,13 +34,11 @@ Progress = Callable[[int, int], None]  # bytes of the content, rows
 
 def given(path: Path, source: str) -> Given:
     """Return what is to be imported; the file is read once for its SHA-256."""
-    state, size = hashlib.sha256(), 0
     with path.open("rb") as opened:
-        while chunk := opened.read(_CHUNK):
-            state.update(chunk)
-            size += len(chunk)
+        read = hashlib.file_digest(opened, "sha256").digest()
+        size = opened.tell()
     name = path.name.removesuffix(".gz").lower()
-    return Given(sha256=state.digest(), name=path.name, source=source, size=size, lines=name.endswith(_LINES))
+    return Given(sha256=read, name=path.name, source=source, size=size, lines=name.endswith(_LINES))
 
 
 def import_file(ledger: Ledger, path: Path, source: str, progress: Progress = lambda _bytes, _rows: None) -> Outcome:

@@ -21,6 +21,18 @@ class EventKind:
     title_zh: str = ""
     title_en: str = ""
 
+    @classmethod
+    def named(cls, name: str, fields: str, zh: str, en: str, *, optional: str = "", public: bool = False) -> EventKind:
+        """Return a kind whose field names stand in one text, apart by spaces, with its titles."""
+        return cls(
+            name=name,
+            fields=frozenset(fields.split()),
+            optional=frozenset(optional.split()),
+            public=public,
+            title_zh=zh,
+            title_en=en,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any, Final
 
 from openpyxl import Workbook
@@ -41,7 +41,6 @@ _CUT: Final = "…[CSV]"
 _DIGITS: Final = 15  # a spreadsheet keeps no more of a number
 _ESCAPED: Final = re.compile(r"_x[0-9A-Fa-f]{4}_")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
-_BLOCK: Final = 1 << 20
 
 
 def write(kind: str, releases: Releases, target: Path) -> None:
@@ -77,8 +76,7 @@ def _csv(releases: Releases, target: Path) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for sheet, path in parts.items():
             with path.open("rb") as source, archive.open(_member(f"{sheet.name}.csv"), "w", force_zip64=True) as member:
-                while block := source.read(_BLOCK):
-                    member.write(block)
+                copyfileobj(source, member)
             path.unlink()
 
 
@@ -99,8 +97,7 @@ def _xlsx(releases: Releases, target: Path) -> None:
                 if name == "docProps/core.xml":
                     new.write(_WRITTEN.sub(rb"\g<1>" + _FIXED + rb"\g<2>", old.read()))
                     continue
-                while block := old.read(_BLOCK):
-                    new.write(block)
+                copyfileobj(old, new)
     made.unlink()
 
 
@@ -160,10 +157,3 @@ def _member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EPOCH)
     info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
     return info
-
-
-def unpacked_csv(archive: bytes) -> dict[str, list[list[str]]]:
-    """Return the tables of a CSV archive as they were written, for whoever reads one back."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
-        texts = {name: packed.read(name).decode("utf-8-sig") for name in packed.namelist()}
-    return {name.removesuffix(".csv"): list(csv.reader(io.StringIO(text, newline=""))) for name, text in texts.items()}

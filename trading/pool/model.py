@@ -13,16 +13,7 @@ ARTICLE: Final = "政府采购评审专家管理办法 6–10"
 #: Duties towards the pool, which nobody holds both of (SEP-02).
 QUALIFIES, KEEPS = "qualifies", "keeps"
 
-
-def _kind(name: str, fields: str, zh: str, en: str, *, optional: str = "") -> EventKind:
-    return EventKind(
-        name=name,
-        fields=frozenset(fields.split()),
-        optional=frozenset(optional.split()),
-        title_zh=zh,
-        title_en=en,
-    )
-
+_kind: Final = EventKind.named
 
 EVENTS: Final[tuple[EventKind, ...]] = (
     _kind("pool.applied", "files", "申请入库", "Applications to the pool", optional="batch"),

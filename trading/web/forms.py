@@ -7,6 +7,7 @@ words are banned by ux 5.2. A program that calls the API brings a token instead 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -92,6 +93,11 @@ def _problems(fields: Iterable[Any]) -> Iterator[tuple[str | None, str]]:
 
 def _nested(error: object) -> bool:
     return isinstance(error, dict | list | tuple)
+
+
+def status_of(*forms: Form) -> HTTPStatus:
+    """Return 422 for a page that shows a form again with what is wrong, else 200."""
+    return HTTPStatus.UNPROCESSABLE_ENTITY if any(form.problems for form in forms) else HTTPStatus.OK
 
 
 def spend_code(form: Form, field: Field) -> None:

@@ -18,7 +18,7 @@ from trading.disclosure.service import annual as service
 from trading.disclosure.views.requests import runtime
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Role
-from trading.web.forms import Form
+from trading.web.forms import status_of
 from trading.web.locale import gettext as _
 from trading.web.permissions import allow, current_actor, public
 
@@ -87,7 +87,7 @@ def declare() -> Answer:
         else:
             return redirect(url_for("annual.one", year=form.year.data), HTTPStatus.SEE_OTHER)
     page = render_template("disclosure/declare.html", form=form, indicators=indicators(), codes=codes())
-    return page, _status(form)
+    return page, status_of(form)
 
 
 @blueprint.route("/disclosure/office/gazette", methods=["GET", "POST"])
@@ -106,8 +106,4 @@ def gazette() -> Answer:
         else:
             flash(_("Recorded."))
             return redirect(url_for("annual.gazette"), HTTPStatus.SEE_OTHER)
-    return render_template("disclosure/gazette.html", form=form), _status(form)
-
-
-def _status(form: Form) -> HTTPStatus:
-    return HTTPStatus.UNPROCESSABLE_ENTITY if form.problems else HTTPStatus.OK
+    return render_template("disclosure/gazette.html", form=form), status_of(form)

@@ -17,7 +17,7 @@ from trading.disclosure.service import requests as service
 from trading.disclosure.views.requests import runtime
 from trading.kernel.errors import InvalidInput, NotFound, RuleBroken
 from trading.kernel.roles import Role
-from trading.web.forms import Form
+from trading.web.forms import Form, status_of
 from trading.web.locale import gettext as _
 from trading.web.permissions import allow, current_actor
 
@@ -25,10 +25,6 @@ blueprint = Blueprint("openness", __name__)
 
 Answer: TypeAlias = Response | tuple[str, int]
 _WRONG: Final = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-def _status(*forms: Form) -> HTTPStatus:
-    return _WRONG if any(form.problems for form in forms) else HTTPStatus.OK
 
 
 @blueprint.route("/disclosure/office", methods=["GET", "POST"])
@@ -49,7 +45,7 @@ def index() -> Answer:
     now = runtime().clock.now_ms()
     with runtime().ledger.read() as conn:
         rows = service.timed_requests(conn, queries.unanswered(conn), now)
-    return render_template("disclosure/office.html", rows=rows, form=form), _status(form)
+    return render_template("disclosure/office.html", rows=rows, form=form), status_of(form)
 
 
 @blueprint.get("/disclosure/office/<number>")
@@ -124,7 +120,7 @@ def _handle_page(number: str, **forms: Form) -> Answer:
         **forms,
     }
     page = render_template("disclosure/handle.html", found=found, applicant=applicant, **shown)
-    return page, _status(*shown.values())
+    return page, status_of(*shown.values())
 
 
 @blueprint.route("/disclosure/office/contests", methods=["GET", "POST"])
@@ -143,4 +139,4 @@ def contest() -> Answer:
         else:
             flash(_("Recorded."))
             return redirect(url_for("openness.contest"), HTTPStatus.SEE_OTHER)
-    return render_template("disclosure/contest.html", form=form), _status(form)
+    return render_template("disclosure/contest.html", form=form), status_of(form)

@@ -82,6 +82,11 @@ def sheet_documents(conn: Connection, place: Place) -> list[tuple[str, int, byte
     return [(row.seat, row.version, bytes(row.bytes)) for row in rows]
 
 
+def newest_sheet(conn: Connection, place: Place, seat: str) -> bytes | None:
+    """Return the newest sheet that a seat has handed in, as far as this transaction may see it."""
+    return next((raw for name, _, raw in reversed(sheet_documents(conn, place)) if name == seat), None)
+
+
 def renewals_of(conn: Connection, place: Place) -> list[RenewalRow]:
     """Return who has asked to score again, by seat and version."""
     query = select(sheet_renewal).where(*here(sheet_renewal, place))

@@ -10,7 +10,7 @@ from trading.evaluation import store
 from trading.evaluation.model import of_lot
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
-from trading.evaluation.service.sheets import doubts_of, scored_lot
+from trading.evaluation.service.sheets import scored_lot
 from trading.evaluation.service.state import open_sheets
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor
@@ -33,7 +33,7 @@ def explain_score(
         sitting, seat = require_seat(uow.connection, row.id, actor)
         require_unreported(sitting)
         state = scored_lot(uow, row, lot, stage)
-        found = doubts_of(state, open_sheets(uow.connection, state.place))
+        found = state.doubts(open_sheets(uow.connection, state.place))
         bid, criterion = place
         if (bid, criterion, seat) not in {(each.bid, each.criterion, each.seat) for each in found}:
             raise NotFound(bid)

@@ -24,8 +24,7 @@ from trading.evaluation.rules.commitment import (
     require_lawful,
 )
 from trading.evaluation.rules.documents import SHEET
-from trading.evaluation.rules.recheck import Doubt, require_correctable, require_kept
-from trading.evaluation.rules.scoring import Sheet
+from trading.evaluation.rules.recheck import require_correctable, require_kept
 from trading.evaluation.rules.sheets import sheet_of
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
@@ -103,8 +102,8 @@ def _require_left_to_score(conn: Connection, state: LotState, seat: str) -> None
 
 def own_newest(conn: Connection, place: Place, seat: str) -> dict[str, Any] | None:
     """Return the newest sheet that a seat has handed in, as far as this transaction may see it."""
-    own = [raw for name, _, raw in queries.sheet_documents(conn, place) if name == seat]
-    return SHEET.read(own[-1]) if own else None
+    raw = queries.newest_sheet(conn, place, seat)
+    return None if raw is None else SHEET.read(raw)
 
 
 def hand_in(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, raw: bytes) -> Recorded:
@@ -157,9 +156,9 @@ def _require_lawful(state: LotState, document: dict[str, Any], seat: str, versio
 
 def _require_blind(conn: Connection, state: LotState, seat: str, document: dict[str, Any]) -> None:
     """Let whoever has seen the scores of a former committee repeat the own ones only (EXP-17, EXP-18, EXP-22)."""
-    own = [raw for name, _, raw in queries.sheet_documents(conn, state.place) if name == seat]
-    if own and queries.was_opened(conn, state.place, sha256_hex(own[-1])):
-        require_kept(sheet_of(SHEET.read(own[-1])), sheet_of(document))
+    own = queries.newest_sheet(conn, state.place, seat)
+    if own is not None and queries.was_opened(conn, state.place, sha256_hex(own)):
+        require_kept(sheet_of(SHEET.read(own)), sheet_of(document))
 
 
 def _record_sheet(uow: UnitOfWork, state: LotState, raw: bytes, document: dict[str, Any]) -> Recorded:
@@ -190,7 +189,7 @@ def correct_sheet(ledger: Ledger, actor: Actor, reference: str, lot: str, stage:
         _require_lawful(state, document, seat, version, changes=True)
         if before["items"] == document["items"]:
             raise RuleBroken("sheet.unchanged", "B10.6")
-        doubts = doubts_of(state, open_sheets(uow.connection, state.place))
+        doubts = state.doubts(open_sheets(uow.connection, state.place))
         require_correctable(doubts, sheet_of(before), sheet_of(document))
         signed = uow.record(_signature(state.place, seat, sha256_hex(raw), version))
         store.add_signature(uow, signed, state.place)
@@ -211,8 +210,3 @@ def _open_if_complete(uow: UnitOfWork, state: LotState, sitting: SittingRow) -> 
         if sha256_hex(raw) in sheets:
             documents.add(uow, recorded, state.row.id, SignedDocument(raw))
     return True
-
-
-def doubts_of(state: LotState, sheets: tuple[Sheet, ...]) -> list[Doubt]:
-    """Return what the re-check points at in the open sheets of a lot (B10.6)."""
-    return state.doubts(sheets)

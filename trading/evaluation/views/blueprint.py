@@ -26,7 +26,7 @@ from trading.openings.model import Place
 from trading.parties.queries import organisations
 from trading.procedures import queries as procedures
 from trading.procedures.queries import ProcedureRow
-from trading.web.forms import Form
+from trading.web.forms import Form, status_of
 from trading.web.locale import pick
 from trading.web.permissions import current_actor
 
@@ -114,9 +114,5 @@ def names_of(conn: Connection, state: LotState) -> dict[str, str]:
 
 def page(template: str, form: Form | None = None, **values: Any) -> tuple[str, HTTPStatus]:  # noqa: ANN401 - of the template
     """Render a page of the evaluation; a form with problems answers 422."""
-    return render_template(f"evaluation/{template}", form=form, **values), status_of(form)
-
-
-def status_of(form: Form | None) -> HTTPStatus:
-    """Return 422 for a form with problems."""
-    return HTTPStatus.UNPROCESSABLE_ENTITY if form is not None and form.problems else HTTPStatus.OK
+    status = HTTPStatus.OK if form is None else status_of(form)
+    return render_template(f"evaluation/{template}", form=form, **values), status

@@ -11,12 +11,13 @@ from trading.documents import queries as documents
 from trading.evaluation import queries, service
 from trading.evaluation.forms import SignReportForm
 from trading.evaluation.rules.documents import REPORT
-from trading.evaluation.views.blueprint import Room, blueprint, reading, runtime, status_of
+from trading.evaluation.views.blueprint import Room, blueprint, reading, runtime
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import IntegrityFailure, NotFound, RuleBroken
 from trading.kernel.roles import Role
 from trading.parties.queries import organisations
 from trading.procedures.rules.spec import parse_spec
+from trading.web.forms import status_of
 from trading.web.locale import gettext, pick
 from trading.web.permissions import allow
 

@@ -6,6 +6,7 @@ signature sends is its salted digest (ADR 0070).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
@@ -16,10 +17,11 @@ from werkzeug.wrappers import Response
 from trading.evaluation import queries, service
 from trading.evaluation.forms import HandInForm, RenewalForm, SignSheetForm, WordsForm
 from trading.evaluation.rules.commitment import cells_of_document
+from trading.evaluation.rules.documents import SHEET
 from trading.evaluation.rules.scoring import price_points
 from trading.evaluation.rules.sheets import Score, scored
 from trading.evaluation.service import LotState
-from trading.evaluation.service.sheets import doubts_of, own_newest
+from trading.evaluation.service.sheets import own_newest
 from trading.evaluation.service.state import open_sheets
 from trading.evaluation.views.blueprint import STAGE, Room, blueprint, names_of, page, reading, runtime
 from trading.evaluation.views.member import member_actor_of, scored_lot
@@ -41,32 +43,39 @@ _MEMBERS: Final = (Role.EXPERT, Role.AGENCY)
 @allow(*_MEMBERS, relation="assigned_panel", step_up=True)
 def sign(reference: str, lot: str) -> Answer:
     """Review the whole sheet and sign its digest; a change after signing is a new version with its reason (C53)."""
-    actor, form = member_actor_of(reference, lot), SignSheetForm()
+    actor, form, ledger = member_actor_of(reference, lot), SignSheetForm(), runtime().ledger
+
+    def act() -> None:
+        raw, version = _sent(form.sheet.data), form.version.data or ""
+        if raw:
+            service.correct_sheet(ledger, actor, reference, lot, STAGE, raw)
+            return
+        asked, commit = int(version) if version.isdecimal() else 0, (form.commit.data or "").strip()
+        service.sign_sheet(ledger, actor, reference, lot, STAGE, commit=commit, version=asked)
+
+    return _done((reference, lot), act, gettext("Your sheet is signed."), sign=form)
+
+
+def _done(
+    place: tuple[str, str], act: Callable[[], object], said: str, field: str | None = None, **sent: Form
+) -> Answer:
+    """Do what the one form that was sent asks for and go back to the sheet; or show it again with what is wrong."""
+    (form,) = sent.values()
     if form.validate_on_submit():
-        ledger, raw, version = runtime().ledger, _sent(form.sheet.data), form.version.data or ""
         try:
-            if raw:
-                service.correct_sheet(ledger, actor, reference, lot, STAGE, raw)
-            else:
-                asked = int(version) if version.isdecimal() else 0
-                service.sign_sheet(
-                    ledger, actor, reference, lot, STAGE, commit=(form.commit.data or "").strip(), version=asked
-                )
+            act()
         except RuleBroken as refusal:
-            form.refuse(refusal)
+            form.refuse(refusal, field)
         else:
-            flash(gettext("Your sheet is signed."))
-            return _back(reference, lot)
-    return _page(reference, lot, sign=form)
+            if said:
+                flash(said)
+            return redirect(url_for("evaluation.sign", reference=place[0], lot=place[1]), HTTPStatus.SEE_OTHER)
+    return _page(*place, **sent)
 
 
 def _sent(data: Any) -> bytes:  # noqa: ANN401 - an uploaded file, or nothing
     found: bytes = data.read(MAX_DOCUMENT + 1) if data else b""
     return found
-
-
-def _back(reference: str, lot: str) -> Response:
-    return redirect(url_for("evaluation.sign", reference=reference, lot=lot), HTTPStatus.SEE_OTHER)
 
 
 def _page(reference: str, lot: str, **forms: Form) -> Answer:
@@ -85,15 +94,11 @@ def _page(reference: str, lot: str, **forms: Form) -> Answer:
 def hand_in(reference: str, lot: str) -> Answer:
     """Take the sheet whose digest was signed, once all have signed."""
     actor, form = member_actor_of(reference, lot), HandInForm()
-    if form.validate_on_submit():
-        try:
-            service.hand_in(runtime().ledger, actor, reference, lot, STAGE, _sent(form.sheet.data))
-        except RuleBroken as refusal:
-            form.refuse(refusal)
-        else:
-            flash(gettext("Your sheet is handed in."))
-            return _back(reference, lot)
-    return _page(reference, lot, hand_in=form)
+
+    def act() -> None:
+        service.hand_in(runtime().ledger, actor, reference, lot, STAGE, _sent(form.sheet.data))
+
+    return _done((reference, lot), act, gettext("Your sheet is handed in."), hand_in=form)
 
 
 @blueprint.post("/<reference>/lots/<lot>/renewal")
@@ -101,15 +106,11 @@ def hand_in(reference: str, lot: str) -> Answer:
 def ask_renewal(reference: str, lot: str) -> Answer:
     """Ask the supervisor to make a signature void whose sheet cannot be handed in."""
     actor, form = member_actor_of(reference, lot), RenewalForm()
-    if form.validate_on_submit():
-        try:
-            service.ask_renewal(runtime().ledger, actor, reference, lot, STAGE, form.why.data or "")
-        except RuleBroken as refusal:
-            form.refuse(refusal)
-        else:
-            flash(gettext("The supervisor is asked."))
-            return _back(reference, lot)
-    return _page(reference, lot, renewal=form)
+
+    def act() -> None:
+        service.ask_renewal(runtime().ledger, actor, reference, lot, STAGE, form.why.data or "")
+
+    return _done((reference, lot), act, gettext("The supervisor is asked."), renewal=form)
 
 
 @blueprint.get("/<reference>/lots/<lot>/handing")
@@ -172,16 +173,13 @@ def _bands(criterion: Any) -> list[str]:  # noqa: ANN401 - a criterion
 
 def _kept(conn: Connection, room: Room, state: LotState) -> dict[str, dict[str, str]]:
     """Return the points of an opened sheet that may not change: all but where the re-check points (EXP-22, 87-64)."""
-    document = own_newest(conn, state.place, room.seat or "")
-    sheets = open_sheets(conn, state.place)
-    own = queries.sheet_documents(conn, state.place)
-    newest = [raw for seat, _, raw in own if seat == room.seat]
-    if document is None or not (sheets or queries.was_opened(conn, state.place, sha256_hex(newest[-1]))):
+    raw, sheets = queries.newest_sheet(conn, state.place, room.seat or ""), open_sheets(conn, state.place)
+    if raw is None or not (sheets or queries.was_opened(conn, state.place, sha256_hex(raw))):
         return {}
-    doubted = {(each.bid, each.criterion) for each in doubts_of(state, sheets) if each.seat in {None, room.seat}}
+    doubted = {(each.bid, each.criterion) for each in state.doubts(sheets) if each.seat in {None, room.seat}}
     return {
         bid: {name: cell.points for name, cell in row.items() if (bid, name) not in doubted}
-        for bid, row in cells_of_document(document).items()
+        for bid, row in cells_of_document(SHEET.read(raw)).items()
     }
 
 
@@ -203,7 +201,7 @@ def _signing(conn: Connection, room: Room, state: LotState) -> dict[str, Any]:
     ranking = state.ranking(sheets)
     return {
         **values,
-        "doubts": doubts_of(state, sheets),
+        "doubts": state.doubts(sheets),
         "explained": queries.recheck_explanations(conn, state.place),
         "items": sorted(ranking.items, key=lambda item: (item.rank is None, item.rank or 0, item.bid)),
         "points": {
@@ -230,12 +228,9 @@ def recheck(reference: str, lot: str) -> Answer:
     """Explain an unusual score; ``place`` is the bid and the criterion."""
     actor, form = member_actor_of(reference, lot), WordsForm()
     bid, _, criterion = (form.place.data or "").partition(" ")
-    if form.validate_on_submit():
-        try:
-            place, words = (bid, criterion), form.words.data or ""
-            service.explain_score(runtime().ledger, actor, reference, lot, STAGE, place, words)
-        except RuleBroken as refusal:
-            form.refuse(refusal, "words")
-        else:
-            return _back(reference, lot)
-    return _page(reference, lot, words=form)
+
+    def act() -> None:
+        words = form.words.data or ""
+        service.explain_score(runtime().ledger, actor, reference, lot, STAGE, (bid, criterion), words)
+
+    return _done((reference, lot), act, "", "words", words=form)
