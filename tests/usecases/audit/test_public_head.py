@@ -15,8 +15,10 @@ from trading.audit.rules.cover import Growth, Rate
 from trading.audit.rules.note import parse_checkpoint_text, parse_note
 from trading.audit.rules.tiles import TiledNodes, file_reader, parse_tile_path
 from trading.audit.sequencer import publishing
+from trading.audit.sequencer.client import WitnessClient, WitnessUnreachable
 from trading.audit.sequencer.loop import Sequencer
-from trading.audit.sequencer.writer import Hook
+from trading.audit.sequencer.witnessing import Lines
+from trading.audit.sequencer.writer import Hook, SignedHead
 from trading.kernel.errors import IntegrityFailure
 from trading.kernel.events import Event
 from trading.kernel.roles import Actor
@@ -99,6 +101,28 @@ def test_the_folder_holds_hash_tiles_up_to_the_boundary_and_nothing_more(world: 
     assert set(found) - {tile.path for tile in tiles} == {CHECKPOINT, RATE}
     assert world.fsck().exit_code == 0
     assert [path for path in found if "entries" in path] == []
+
+
+@pytest.mark.parametrize(("failures", "kept"), [(3, {100, 200, 300}), (6, {100, 300})])
+def test_a_boundary_without_a_quorum_is_shown_once_more(
+    world: LogWorld, ledger: Ledger, failures: int, kept: set[int]
+) -> None:
+    """Three witnesses that fail once for one size cosign it after all; if they fail twice, the next one goes on."""
+    time, left = Time(), [None] * failures
+    with covered(world, time) as sequencer:
+        loop = sequencer._witnesses
+        ask = loop._ask
+
+        def failing(client: WitnessClient, target: SignedHead) -> Lines:
+            if target.checkpoint.size == 200 and left:
+                left.pop()
+                raise WitnessUnreachable("no answer")
+            return ask(client, target)
+
+        loop._ask = failing  # type: ignore[method-assign]
+        windows(sequencer, time, 3)
+        eventually(lambda: 300 in {size for size, _ in world.tiles.notes()})
+    assert {100, 200, 300} & {size for size, _ in world.tiles.notes()} == kept
 
 
 def test_a_restart_goes_on_from_the_public_head(world: LogWorld, ledger: Ledger) -> None:

@@ -104,16 +104,26 @@ class WitnessLoop:
             self._changed.notify()
 
     def _run(self) -> None:
-        shown, due = -1, time.monotonic()
+        shown, repeated, due = -1, -1, time.monotonic()
         while (target := self._next(shown, due)) is not None:
             due = time.monotonic() + self._heartbeat_s
             try:
-                self._round(target)
+                is_kept = self._round(target)
             except Exception as error:  # noqa: BLE001 - whatever ended this thread must end the process, not go unseen
                 self.failure = error
                 return
             self._report_missed()
-            shown = target.checkpoint.size
+            size = target.checkpoint.size
+            if is_kept or repeated == size:
+                shown = size
+            else:  # once more, when those still asked have answered: a witness never signs a size below one it knows
+                repeated = size
+                wait(self._busy, TIMEOUT_S)
+                self._show_again(target)
+
+    def _show_again(self, target: SignedHead) -> None:
+        with self._changed:
+            self._boundaries.appendleft(target)
 
     def _next(self, shown: int, due: float) -> SignedHead | None:
         """Wait for a head larger than ``shown`` or for the heartbeat; return None at the end."""
@@ -129,8 +139,8 @@ class WitnessLoop:
                 self._changed.wait(None if newest is None else left)
         return None
 
-    def _round(self, target: SignedHead) -> None:
-        """Show one head to every witness that is free; keep the note as soon as a quorum has cosigned it."""
+    def _round(self, target: SignedHead) -> bool:
+        """Show one head to every witness that is free; keep the note if a quorum cosigned it, and return whether."""
         waiting: set[Future[Lines]] = set()
         for client in self._clients:
             if client not in self._busy.values():
@@ -150,6 +160,7 @@ class WitnessLoop:
             self._collect(future)  # late answers count for the witness, not for this note
         if has_quorum:
             self._keep(target, lines)
+        return has_quorum
 
     def _collect(self, future: Future[Lines]) -> Lines:
         client = self._busy.pop(future, None)
