@@ -27,13 +27,14 @@ DESIGN: Final = {"qinghe": "36", "bolin": "33", "yunfan": "31"}
 
 
 def take_seat(world: World, login: str, code: str) -> Person:
-    """The expert signs in, enters the seat code of the mail and declares no interest, by keyboard alone."""
+    """The expert signs in, enters the code of the mail, promises and declares no interest, by keyboard alone."""
     sign_in_by_keyboard(world, world.ways_in(login)[login])
     expert = world.person(login)
     keyboard = expert.keyboard
     keyboard.press("link", "My seats")
     expert.arrived()
     keyboard.write("Seat code", code)
+    keyboard.tick(keyboard.field("I promise this"))
     _confirm(expert, keyboard)
     keyboard.tick(keyboard.field("I have no interest in any bidder and am not related to its head"))
     _confirm(expert, keyboard)

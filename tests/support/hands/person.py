@@ -77,7 +77,7 @@ class Person:
 
     def arrived(self, says: str = "") -> Person:
         """Look at the page that came, which must show no problem and say what is expected."""
-        problem = self.page.locator(".problem")
+        problem = self.page.locator(".problem:visible")
         assert not problem.count(), f"{self.login} at {self.page.url}: {problem.first.inner_text()}"
         if says:
             self.page.get_by_text(says).first.wait_for()

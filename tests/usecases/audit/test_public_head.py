@@ -104,9 +104,7 @@ def test_the_folder_holds_hash_tiles_up_to_the_boundary_and_nothing_more(world: 
 
 
 @pytest.mark.parametrize(("failures", "kept"), [(3, {100, 200, 300}), (6, {100, 300})])
-def test_a_boundary_without_a_quorum_is_shown_once_more(
-    world: LogWorld, ledger: Ledger, failures: int, kept: set[int]
-) -> None:
+def test_a_boundary_without_a_quorum_is_shown_once_more(world: LogWorld, failures: int, kept: set[int]) -> None:
     """Three witnesses that fail once for one size cosign it after all; if they fail twice, the next one goes on."""
     time, left = Time(), [None] * failures
     with covered(world, time) as sequencer:
