@@ -41,6 +41,8 @@ from trading.storage.streams import expecting
 
 # Two processors have enough to do with four, whatever waits for the database; a lock is waited for twice as long.
 _TURNS: Final = Turns(4, patience_s=2.0)
+# What refuses by what stands now; whoever was taken before gets the first answer again (SB1 S7.1).
+_MAY_BE_REPEATED: Final = {"bid.late", "bid.closed", "clock.hold", "bid.version_conflict", "policy.superseded"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,17 +286,14 @@ def _commit(
             checks.require_active(arrival.signed.sigs[0]["kid"], keys.lock_key(uow, arrival.signed.sigs[0]["kid"]))
             return _store(uow, arrival, document, fingerprints, head.id, queue_ms)
         except RuleBroken as reason:
-            # The reader that was asked before may lag behind; a repetition after the deadline is no late bid.
-            before = queries.version_by_digest(uow.connection, arrival.signed.sha256) if _is_of_time(reason) else None
+            # Since the reader was asked, the same bytes may have been taken, and replaced, and the lot closed.
+            is_open = reason.code in _MAY_BE_REPEATED
+            before = queries.version_by_digest(uow.connection, arrival.signed.sha256) if is_open else None
             if before is not None:
                 return _repeated(before, target)
             # What the refusal records was captured here, not when it is written (TE1 T4.2).
             reason.facts |= {"queue_ms": queue_ms, "received_at": act.received_at}
             raise
-
-
-def _is_of_time(reason: RuleBroken) -> bool:
-    return reason.code in {"bid.late", "bid.closed", "clock.hold"}
 
 
 def _store(
