@@ -238,6 +238,13 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     "sheet.handed_in": {"reason": nullable(TEXT), "seat": NAME, "sheet_commit": HEX32, "version": SEQ, **_LOT_BODY},
     "renewal.asked": {"reason": TEXT, "seat": NAME, "version": SEQ, **_LOT_BODY},
     "sheet.voided": {"reason": TEXT, "seat": NAME, "version": SEQ, **_LOT_BODY},
+    "masks.committed": {"bids": array(BID, by=""), "commit": HEX32, **_LOT_BODY},
+    "masks.revealed": {
+        "masks": array(shape({"bid": BID, "mask": NAME}), by="bid"),
+        "named": array(BID, by=""),
+        "seed": HEX32,
+        **_LOT_BODY,
+    },
     "scores.opened": {"sheets": array(HEX32, by=""), **_LOT_BODY},
     "recheck.explained": {"bid": BID, "criterion": NAME, "reason": TEXT, "seat": NAME, **_LOT_BODY},
     "report.drafted": {"number": SEQ, "report_sha256": HEX32},
