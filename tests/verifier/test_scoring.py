@@ -140,11 +140,11 @@ def masked_story() -> Story:
         if each.typ == "mb.score-sheet":
             del told.documents[digest]
             commits[digest] = _relabelled(told, each.value, letters)
-    for each in told.records:
-        body = each["body"]
+    for entry in told.records:
+        body = entry["body"]
         if "sheet_commit" in body:
             body["sheet_commit"] = commits[body["sheet_commit"]]
-        if each["kind"] == "scores.opened":
+        if entry["kind"] == "scores.opened":
             body["sheets"] = sorted(commits[digest] for digest in body["sheets"])
     kinds = [each["kind"] for each in told.records]
     masks = [{"bid": bid, "mask": letters[bid]} for bid in bids]
