@@ -9,6 +9,7 @@ from verifier.evidence import Document, Logged
 from verifier.formulas import Ranked, Recomputed, check_formula, recompute, seed_over
 from verifier.hashing import LABEL_RANK_TIE
 from verifier.lot import Lot
+from verifier.masks import check_masks
 from verifier.report import Check
 from verifier.scoring import check_committee, evaluated_price, examined
 from verifier.verdicts import find_transcript, transcript_item
@@ -137,6 +138,8 @@ def _check_ranked(
     fails = failure_of(reasons, edition)
     check.require(place, f"the lot fails by {fails}, so nobody is ranked", holds=fails is None)
     check_committee(lot, check, logged, edition)
+    masked = bool(row.get("masked")) and row.get("criteria") is not None
+    check_masks(lot, check, logged, [fact[0] for fact in facts], masked=masked)
     _check_ranks(lot, check, logged, (row, edition), reasons)
 
 

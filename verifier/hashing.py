@@ -23,6 +23,8 @@ LABEL_PROCEDURE = "mingbiao/ed1/procedure"
 LABEL_TICKET = "mingbiao/ed1/ticket"
 LABEL_RECORD = "mingbiao/al1/record"
 LABEL_GENESIS = "mingbiao/al1/genesis"
+LABEL_MASKS = "mingbiao/evaluation/masks"
+LABEL_MASK = "mingbiao/evaluation/mask"
 LABEL_RANK_TIE = "mingbiao/rank/tie"
 LABEL_RANK_COEFFICIENT = "mingbiao/rank/coefficient"
 

@@ -43,6 +43,7 @@ _CRITERION = shape(
         "title_zh": TEXT,
     }
 )
+_SHEET_BID = matching(r"[a-z0-9-]{1,40}|[A-Z]{1,3}")  # of a masked bidder the letter (ADR 0072)
 _SCORED = shape({"comment": nullable(TEXT), "criterion": NAME, "points": DECIMAL})
 _TRIM = shape({"highest": COUNT, "lowest": COUNT, "quotes": COUNT})
 _FACTOR = shape({"id": NAME, "title_en": TEXT, "title_zh": TEXT, "unit": choice("amount", "percent"), "value": DECIMAL})
@@ -77,6 +78,7 @@ _NOTICE_LOT = shape(
         "category": choice("goods", "services", "works"),
         "criteria": nullable(array(_CRITERION, least=1)),
         "formula": _FORMULA_TERMS,
+        "masked": BOOL,
         "preference": nullable(shape({"consortium": DECIMAL, "small_micro": DECIMAL}, {"domestic": DECIMAL})),
     },
 )
@@ -151,7 +153,7 @@ PAPER_TABLES: dict[str, tuple[dict[str, FieldRule], tuple[str, ...]]] = {
     ),
     "mb.score-sheet": (
         {
-            "items": array(shape({"bid": BID, "scores": array(_SCORED)}), by="bid"),
+            "items": array(shape({"bid": _SHEET_BID, "scores": array(_SCORED)}), by="bid"),
             "reason": nullable(TEXT),
             "salt": HEX32,
             "seat": NAME,

@@ -58,6 +58,7 @@ RECEIPT_EXTRA = shape(
 
 _LOT_BODY = {"lot": NAME, "stage": STAGE}
 _BID = {"bid": BID, "bidder": NAME, **_LOT_BODY}
+_MASK = shape({"bid": BID, "mask": NAME})
 _SPEC = {"spec_sha256": HEX32}
 _DAY = shape({"day": matching(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), "is_workday": BOOL, "name": TEXT})
 _RANKED = shape(
@@ -238,6 +239,8 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     "sheet.handed_in": {"reason": nullable(TEXT), "seat": NAME, "sheet_commit": HEX32, "version": SEQ, **_LOT_BODY},
     "renewal.asked": {"reason": TEXT, "seat": NAME, "version": SEQ, **_LOT_BODY},
     "sheet.voided": {"reason": TEXT, "seat": NAME, "version": SEQ, **_LOT_BODY},
+    "masks.committed": {"bids": array(BID, by=""), "commit": HEX32, **_LOT_BODY},
+    "masks.revealed": {"masks": array(_MASK, by="bid"), "named": array(BID, by=""), "seed": HEX32, **_LOT_BODY},
     "scores.opened": {"sheets": array(HEX32, by=""), **_LOT_BODY},
     "recheck.explained": {"bid": BID, "criterion": NAME, "reason": TEXT, "seat": NAME, **_LOT_BODY},
     "report.drafted": {"number": SEQ, "report_sha256": HEX32},

@@ -7,6 +7,7 @@ from typing import Any
 
 from verifier.evidence import Document, Logged
 from verifier.lot import Lot
+from verifier.masks import with_bids
 from verifier.report import Check
 
 KEY_COMMITTEE = "committee.required"
@@ -118,7 +119,8 @@ def _check_sheets(lot: Lot, check: Check, logged: Logged, criteria: list[dict[st
             check.fail(opened.place, "a sheet that it opens is not in the bundle")
         check.note(logged.place, "the sums need the sheets of the members, which this tier does not hold")
         return
-    _check_sums(check, logged, sheets, [each["id"] for each in criteria if each["kind"] != "price"])
+    named = with_bids(lot, check, opened, sheets)
+    _check_sums(check, logged, named, [each["id"] for each in criteria if each["kind"] != "price"])
 
 
 def _signed(lot: Lot, before: int) -> dict[str, str]:

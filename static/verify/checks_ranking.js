@@ -3,6 +3,7 @@ import { alike, encode, hex, sha256, unhex } from "./bytes.js";
 import { findTranscript, transcriptItem } from "./ceremony.js";
 import { compare } from "./fields.js";
 import { checkFormula, compareOrders, recompute, sameWorkings, seedOver } from "./formulas.js";
+import { checkMasks } from "./masks.js";
 import { checkCommittee, evaluatedPrice, examined } from "./scoring.js";
 
 const PUBLICATION_MS = 3_600_000;
@@ -87,6 +88,8 @@ async function checkRanked(lot, check, logged, terms) {
   const reasons = reasonsOf(lot, terms, n), fails = failureOf(reasons, edition);
   check.require(place, fails === null, "lot_fails", { rule: fails });
   checkCommittee(lot, check, logged, edition);
+  const masked = row.masked === true && (row.criteria ?? null) !== null;
+  await checkMasks(lot, check, logged, facts.map(([bid]) => bid), masked);
   return checkRanks(lot, check, logged, terms, reasons);
 }
 

@@ -13,6 +13,7 @@ const CRITERION = shape({
   bands: array(BAND), id: NAME, kind: choice("price", "objective", "subjective"), max: DECIMAL, step: DECIMAL,
   text_en: TEXT, text_zh: TEXT, title_en: TEXT, title_zh: TEXT,
 });
+const SHEET_BID = matching(/^([a-z0-9-]{1,40}|[A-Z]{1,3})$/); // of a masked bidder the letter (ADR 0072)
 const SCORED = shape({ comment: nullable(TEXT), criterion: NAME, points: DECIMAL });
 const TRIM = shape({ highest: COUNT, lowest: COUNT, quotes: COUNT });
 const FACTOR = shape({ id: NAME, title_en: TEXT, title_zh: TEXT, unit: choice("amount", "percent"), value: DECIMAL });
@@ -29,7 +30,7 @@ const NOTICE_LOT = shape({
 }, {
   abnormal: shape({ ceiling: DECIMAL, mean: DECIMAL, second_lowest: DECIMAL }), budget: nullable(COUNT),
   category: choice("goods", "services", "works"), criteria: nullable(array(CRITERION, { least: 1 })), formula: FORMULA,
-  preference: nullable(shape({ consortium: DECIMAL, small_micro: DECIMAL }, { domestic: DECIMAL })),
+  masked: BOOL, preference: nullable(shape({ consortium: DECIMAL, small_micro: DECIMAL }, { domestic: DECIMAL })),
 });
 const AWARD = shape({ bid: BID, bidder: ORG, price: INT }, {
   evaluated_price: INT, score: nullable(DECIMAL), sme: nullable(NAME), winner: PARTY,
@@ -56,7 +57,7 @@ export const PAPER_TABLES = {
     title_zh: TEXT, ...PAPER_LOT,
   }, ["agency", "bidder"]],
   "mb.score-sheet": [{
-    items: array(shape({ bid: BID, scores: array(SCORED) }), { by: "bid" }),
+    items: array(shape({ bid: SHEET_BID, scores: array(SCORED) }), { by: "bid" }),
     reason: nullable(TEXT), salt: HEX32, seat: NAME, version: SEQ, ...PAPER_LOT,
   }, []],
   "mb.evaluation-report": [{

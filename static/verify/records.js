@@ -123,6 +123,10 @@ const BODIES = {
   "sheet.handed_in": { reason: nullable(TEXT), seat: NAME, sheet_commit: HEX32, version: SEQ, ...LOT_BODY },
   "renewal.asked": { reason: TEXT, seat: NAME, version: SEQ, ...LOT_BODY },
   "sheet.voided": { reason: TEXT, seat: NAME, version: SEQ, ...LOT_BODY },
+  "masks.committed": { bids: array(BID, { by: "" }), commit: HEX32, ...LOT_BODY },
+  "masks.revealed": {
+    masks: array(shape({ bid: BID, mask: NAME }), { by: "bid" }), named: array(BID, { by: "" }), seed: HEX32, ...LOT_BODY,
+  },
   "scores.opened": { sheets: array(HEX32, { by: "" }), ...LOT_BODY },
   "recheck.explained": { bid: BID, criterion: NAME, reason: TEXT, seat: NAME, ...LOT_BODY },
   "report.drafted": { number: SEQ, report_sha256: HEX32 },

@@ -1,5 +1,6 @@
 // What examination, sheets and report say of a lot, recomputed for RK-01: B10.4, EXP-17, EXP-20, EXP-21.
 import { alike } from "./bytes.js";
+import { withBids } from "./masks.js";
 import { ZERO, atMost, digits, equal, fraction, halfUp, minus, plus, sum as total, times, whole } from "./fractions.js";
 
 const EXCLUDED_BY = [["qualification", "not_qualified"], ["conformity", "not_conforming"], ["price", "abnormally_low"]];
@@ -75,7 +76,7 @@ function checkSheets(lot, check, logged, criteria) {
     return check.note(logged.place, "sheets_hidden");
   }
   const scored = criteria.filter(({ kind }) => kind !== "price").map(({ id }) => id);
-  return checkSums(check, logged, sheets.map(({ value }) => value), scored);
+  return checkSums(check, logged, withBids(lot, check, opened, sheets.map(({ value }) => value)), scored);
 }
 
 // The digest that each seat has signed before a position, without those that were made void (EXP-22).

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.build.golden_formulas import Golden
 from tests.verifier.test_formulas import CASES, LIES, drawn_case, story_of
-from tests.verifier.test_scoring import TENDER, Story
+from tests.verifier.test_scoring import MASK_LIES, TENDER, Story, masked_story
 
 ASK = """async ({ records, documents, tender }) => {
     const names = ["checks_ranking", "lot", "report"];
@@ -57,3 +57,15 @@ def test_the_browser_finds_the_same_lies(verifier: Page, golden: Golden, lie: Ca
     report = found(verifier, told)
     assert report["state"] in {"fail", "not_checked"}
     assert len(report["failures"]) + len(report["gaps"]) == len(told.complaints())
+
+
+def test_the_browser_sums_sheets_of_masked_bidders(verifier: Page) -> None:
+    report = found(verifier, masked_story())
+    assert (report["state"], report["failures"], report["gaps"]) == ("ok", [], [])
+
+
+@pytest.mark.parametrize("lie", [lie for lie, _ in MASK_LIES], ids=lambda lie: lie.__name__)
+def test_the_browser_finds_lies_about_letters(verifier: Page, lie: Callable[[Story], None]) -> None:
+    told = masked_story()
+    lie(told)
+    assert found(verifier, told)["state"] == "fail"

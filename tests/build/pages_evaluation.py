@@ -254,6 +254,8 @@ def facts(bid: str, shown: LotState) -> dict[str, Any]:
         "findings": [each for each in shown.findings if each.finding.bid == bid],
         "explanation": shown.explanations.get(bid),
         "files": FILES,
+        "masked": False,
+        "naming": [],
     }
 
 
@@ -536,6 +538,10 @@ def samples() -> Iterator[Sample]:
             "facts": facts("b-9g6p3f1e", SITS),
         },
     )
+    letters = {"name": "投标人 C", "masked": True, "naming": [("文件 1.pdf", 3)], "files": None}
+    masked = {"state": SITS, "bid": "b-9g6p3f1e", "step": Step.CONFORMITY, "claim": None}
+    masked["facts"] = facts("b-9g6p3f1e", SITS) | letters
+    yield Sample("evaluation-vote-masked", f"{lot}/bids/C", "evaluation/vote.html", {**vote, **masked})
     read = {"room": MEMBER, "state": SITS, "bid": "b-9g6p3f1e", "name": NAMES["b-9g6p3f1e"], "found": FILES[0]}
     yield Sample("evaluation-file", f"{lot}/bids/b-9g6p3f1e/files/{FILES[0].sha256}/text", "evaluation/file.html", read)
     low = state(*QUALIFIED, *CONFORMING, explanations=TOLD)

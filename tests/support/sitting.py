@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -78,10 +79,10 @@ def specification(*, close: int, windows: dict[str, int], **lot: Any) -> dict[st
 _SPECIFICATION = cast.specification
 
 
-def opened_tender(exchange: Exchange) -> Tender:
+def opened_tender(exchange: Exchange, **lot: Any) -> Tender:  # noqa: ANN401 - fields of the lot
     """Return a scoring tender whose five bids are opened to the last transcript."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cast, "specification", specification)
+        patch.setattr(cast, "specification", partial(specification, **lot))
         tender = exchange.tender()
     exchange.institutions.round()  # keys and proofs of possession
     tender.publish()
@@ -196,8 +197,9 @@ class Sitting:
         heading = Heading(
             tender=self.reference, lot=LOT, stage=STAGE, seat=seat, version=version, reason=reason or None
         )
-        bids = [bid.bid for bid in state.conforming]
-        items = check_sheet(state.rules.criteria, bids, machine.cells) if lawful else unchecked(machine.cells)
+        bids = [state.sheet_name(bid.bid) for bid in state.conforming]
+        cells = {state.sheet_name(bid): row for bid, row in machine.cells.items()}
+        items = check_sheet(state.rules.criteria, bids, cells) if lawful else unchecked(cells)
         machine.sheet = make_sheet(heading, items, secrets.token_bytes(SALT_BYTES))
         machine.version = version
         return machine.sheet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,10 @@ import pytest
 from tests.build.scores import CRITERIA, PREFERENCE
 from tests.build.tenders import NATIONAL
 from trading.evaluation.rules.documents import SHEET
+from trading.evaluation.rules.masks import commitment, draw
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256_hex
+from trading.openings.model import Place
 from verifier.checks_ranking import check_ranking
 from verifier.evidence import Document, Evidence, Logged
 from verifier.lot import Lot
@@ -121,6 +123,46 @@ def story() -> Story:
         told.record("report.signed", seat=seat, report_sha256=REPORT)
     told.record("bids.ranked", **deepcopy(VECTOR["body"]), edition_sha256=edition)
     return told
+
+
+SEED = bytes(range(32))
+
+
+def masked_story() -> Story:
+    """The golden ranking where the notice masks bidders: sheets name letters, which the record discloses."""
+    told = story()
+    place, bids = Place(procedure=TENDER, procedure_id=1, **LOT), sorted(bid["bid"] for bid in VECTOR["opened"])
+    letters = draw(SEED, place, bids)
+    notice = next(each for each in told.documents.values() if each.typ == "mb.notice")
+    notice.value["lots"][0]["masked"] = True
+    commits = {}
+    for digest, each in list(told.documents.items()):
+        if each.typ == "mb.score-sheet":
+            del told.documents[digest]
+            commits[digest] = _relabelled(told, each.value, letters)
+    for entry in told.records:
+        body = entry["body"]
+        if "sheet_commit" in body:
+            body["sheet_commit"] = commits[body["sheet_commit"]]
+        if entry["kind"] == "scores.opened":
+            body["sheets"] = sorted(commits[digest] for digest in body["sheets"])
+    kinds = [each["kind"] for each in told.records]
+    masks = [{"bid": bid, "mask": letters[bid]} for bid in bids]
+    revealed = {"masks": masks, "named": [], "seed": SEED.hex(), **LOT}
+    told.records.insert(kinds.index("scores.opened") + 1, {"kind": "masks.revealed", "body": revealed})
+    committed = {"bids": bids, "commit": commitment(SEED, place), **LOT}
+    told.records.insert(kinds.index("evaluation.started") + 1, {"kind": "masks.committed", "body": committed})
+    return told
+
+
+def _relabelled(told: Story, value: dict[str, Any], names: Mapping[str, str]) -> str:
+    items = sorted(({**item, "bid": names.get(item["bid"], item["bid"])} for item in value["items"]), key=_bid_of)
+    body = {name: each for name, each in value.items() if name not in {"items", "typ", "v"}}
+    return told.add("mb.score-sheet", SHEET.write({**body, "items": items}))
+
+
+def _bid_of(item: dict[str, Any]) -> str:
+    return str(item["bid"])
 
 
 def story_of(tier: str) -> Story:
@@ -254,3 +296,79 @@ def test_a_lower_tier_checks_everything_but_the_sheets() -> None:
     assert story_of("public").complaints() == ["a lower tier discloses the sheets of members"]
     other_rounding(told)
     assert len(told.complaints()) == 1
+
+
+def resheet(told: Story, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Change the items of one sheet that is opened, under its own digest."""
+    sheet = told.documents[told.body("scores.opened")["sheets"][0]]
+    change(sheet.value["items"])
+
+
+def other_letters(told: Story) -> None:
+    one, two, *_ = told.body("masks.revealed")["masks"]
+    one["mask"], two["mask"] = two["mask"], one["mask"]
+
+
+def other_seed(told: Story) -> None:
+    told.body("masks.revealed")["seed"] = "ab" * 32
+
+
+def doubled_letter(told: Story) -> None:
+    one, two, *_ = told.body("masks.revealed")["masks"]
+    one["mask"] = two["mask"]
+
+
+def letter_of_nobody(told: Story) -> None:
+    resheet(told, lambda items: items[0].update(bid="Q"))
+
+
+def reference_in_a_sheet(told: Story) -> None:
+    resheet(told, lambda items: items[0].update(bid=VECTOR["opened"][0]["bid"]))
+
+
+def letter_twice(told: Story) -> None:
+    resheet(told, lambda items: items[1].update(bid=items[0]["bid"]))
+
+
+def fixed_late(told: Story) -> None:
+    at = next(n for n, each in enumerate(told.records) if each["kind"] == "masks.committed")
+    told.records.insert(-1, told.records.pop(at))
+
+
+def told_before(told: Story) -> None:
+    at = next(n for n, each in enumerate(told.records) if each["kind"] == "masks.revealed")
+    told.records.insert(at - 1, told.records.pop(at))
+
+
+def not_announced(told: Story) -> None:
+    notice = next(each for each in told.documents.values() if each.typ == "mb.notice")
+    del notice.value["lots"][0]["masked"]
+
+
+MASK_LIES = [
+    (other_letters, "letters do not follow from the seed"),
+    (other_letters, "is not that of the sheets"),
+    (other_seed, "is a commitment to another seed"),
+    (doubled_letter, "a letter or a bid stands in it twice"),
+    (letter_of_nobody, "which are no letters of the lot"),
+    (reference_in_a_sheet, "which are no letters of the lot"),
+    (letter_twice, "a sheet names a letter twice"),
+    (fixed_late, "letters were not fixed before the sheets"),
+    (told_before, "or told before the scores"),
+    (not_announced, "masks bidders otherwise than the notice says"),
+    (without("masks.revealed"), "masks bidders otherwise than the notice says"),
+    (without("masks.committed"), "masks bidders otherwise than the notice says"),
+]
+
+
+def test_sheets_of_masked_bidders_are_summed_by_the_disclosed_letters() -> None:
+    assert masked_story().complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"), MASK_LIES, ids=[f"{n}-{lie.__name__}" for n, (lie, _) in enumerate(MASK_LIES)]
+)
+def test_a_lie_about_letters_is_found(lie: Callable[[Story], None], said: str) -> None:
+    told = masked_story()
+    lie(told)
+    assert any(said in text for text in told.complaints()), told.complaints()

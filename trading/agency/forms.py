@@ -170,6 +170,14 @@ class MethodForm(DraftForm):
     floor = StringField(_("Fewest points of the price"), render_kw=_DECIMAL)
     ties = StringField(_("What decides between equal totals, in order"))
     technical = StringField(_("Technical criteria, by their short names"))
+    masked = RadioField(
+        _("What members see of the bidders until they have signed their scores"),
+        choices=[
+            SelectChoice("", _("Their names")),
+            SelectChoice("yes", _("Letters that are drawn by lot")),
+        ],
+        validate_choice=False,
+    )
     criteria = FieldList(FormField(CriterionPart))
 
 

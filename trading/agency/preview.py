@@ -77,6 +77,7 @@ def _lot(spec: ProcedureSpec, lot: LotSpec) -> Lot:
         criteria=tuple(criterion_of(each) for each in criteria_json(lot) or ()),
         preference=preference_json(lot),
         formula=None if lot.formula is None else formula_json(lot.formula),
+        masked=lot.masked,
         abnormal=None if lot.abnormal is None else lot.abnormal.to_json(),
     )
 

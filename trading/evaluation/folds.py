@@ -17,6 +17,7 @@ from trading.evaluation.tables import (
     examination,
     examination_vote,
     explanation,
+    masking,
     ranking,
     recheck_explanation,
     report_signature,
@@ -41,6 +42,7 @@ REPLAYED: Final = (
     Replayed(table=score_sheet.name, key=("lot", "stage", "seat", "version")),
     Replayed(table=sheet_renewal.name, key=("lot", "stage", "seat", "version")),
     Replayed(table=scoring.name, key=("lot", "stage")),
+    Replayed(table=masking.name, key=("lot", "stage")),
     Replayed(table=recheck_explanation.name, key=(*_BID, "criterion", "seat")),
     Replayed(table=evaluation_report.name, key=("number",)),
     Replayed(table=report_signature.name, key=("number", "seat")),
@@ -131,6 +133,18 @@ def _sheet(record: Mapping[str, Any]) -> tuple[Any, ...]:
 def _opened(state: State, record: Mapping[str, Any]) -> None:
     body = record["body"]
     state.row("scoring", body["lot"], body["stage"]).update(opened=True, sheets=body["sheets"])
+
+
+def _masked(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("masking", body["lot"], body["stage"]).update(
+        commit=bytes.fromhex(body["commit"]), bids=body["bids"], masks=None
+    )
+
+
+def _unmasked(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    state.row("masking", body["lot"], body["stage"]).update(masks=dumps(body["masks"]))
 
 
 def _explained(state: State, record: Mapping[str, Any]) -> None:
@@ -224,6 +238,8 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "renewal.asked": _renewal_asked,
     "sheet.voided": _sheet_voided,
     "scores.opened": _opened,
+    "masks.committed": _masked,
+    "masks.revealed": _unmasked,
     "recheck.explained": _explained,
     "member.replaced": _replaced,
     "evaluation.sealed": _sealed,

@@ -42,6 +42,8 @@ EVENTS: Final = (
     _kind("sheet.handed_in", "reason seat sheet_commit version", "评分表交出", "Score sheet handed in"),
     _kind("renewal.asked", "reason seat version", "申请重新评分", "Member asks to score again"),
     _kind("sheet.voided", "reason seat version", "评分表签署作废", "Signed sheet made void"),
+    _kind("masks.committed", "bids commit", "暗标编号承诺", "Letters of masked bidders committed to"),
+    _kind("masks.revealed", "masks named seed", "暗标编号公开", "Letters of masked bidders disclosed"),
     _kind("scores.opened", "sheets", "评分公开汇总", "Scores opened"),
     _kind("recheck.explained", "bid criterion reason seat", "复核说明", "Unusual score explained"),
     _kind("report.drafted", "number report_sha256", "评标报告生成", "Report drafted", of_lot=False),

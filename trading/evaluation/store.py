@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -17,6 +18,8 @@ from trading.evaluation.tables import (
     examination,
     examination_vote,
     explanation,
+    mask_seed,
+    masking,
     opened_drawing,
     opened_file,
     opened_page,
@@ -30,7 +33,7 @@ from trading.evaluation.tables import (
     sitting,
     time_vote,
 )
-from trading.kernel.canonical import dumps
+from trading.kernel.canonical import dumps, loads
 from trading.kernel.errors import Conflict
 from trading.kernel.ids import new_row_id
 from trading.openings.model import Place
@@ -219,3 +222,42 @@ def add_page(uow: UnitOfWork, bid: str, sha256: str, page: DrawnPage) -> None:
     key = {"bid_reference": bid, "sha256": bytes.fromhex(sha256)}
     added = insert(opened_page).values(**key, **values, large=large, small=small)
     uow.connection.execute(added.on_conflict_do_nothing())
+
+
+def add_masking(uow: UnitOfWork, recorded: Recorded, place: Place, commit: str, bids: list[str], seed: bytes) -> None:
+    """Insert the commitment of a lot's letters, and keep their seed beside the record."""
+    values = {"commit": bytes.fromhex(commit), "bids": bids, "masks": None}
+    _insert(uow, recorded, masking, **_place(place), **values)
+    uow.connection.execute(mask_seed.insert().values(**_place(place), seed=seed))
+
+
+def reveal_masks(uow: UnitOfWork, recorded: Recorded, place: Place, masks: list[dict[str, str]]) -> None:
+    """Keep the letters that are disclosed."""
+    _update(uow, recorded, masking, _place(place), {"masks": dumps(masks)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MaskingRow:
+    """The letters of a lot as kept; whoever has ``seed`` knows every letter, so it is never printed."""
+
+    bids: tuple[str, ...]
+    seed: bytes
+    revealed: Mapping[str, str] | None  # bid → letter, once disclosed
+
+
+def masking_of(conn: Connection, place: Place) -> MaskingRow | None:
+    """Return what the letters of a lot follow from, None if its bidders are not masked."""
+    here = [masking.c[name] == value for name, value in _place(place).items()]
+    joined = masking.join(
+        mask_seed,
+        (mask_seed.c.procedure_id == masking.c.procedure_id)
+        & (mask_seed.c.lot == masking.c.lot)
+        & (mask_seed.c.stage == masking.c.stage),
+    )
+    query = select(masking.c.bids, masking.c.masks, mask_seed.c.seed).select_from(joined).where(*here)
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        return None
+    shown = None if row.masks is None else cast("list[dict[str, str]]", loads(bytes(row.masks)))
+    told = None if shown is None else {each["bid"]: each["mask"] for each in shown}
+    return MaskingRow(bids=tuple(row.bids), seed=bytes(row.seed), revealed=told)

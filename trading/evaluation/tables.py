@@ -151,6 +151,15 @@ scoring = _recorded(
     UniqueConstraint("procedure_id", "lot", "stage"),
 )
 
+masking = _recorded(
+    "masking",
+    *_place(),
+    Column("commit", LargeBinary, nullable=False),  # to the seed of the letters
+    Column("bids", ARRAY(Text), nullable=False),  # sorted
+    Column("masks", LargeBinary, nullable=True),  # canonical JSON, as in the body of masks.revealed; null before it
+    UniqueConstraint("procedure_id", "lot", "stage"),
+)
+
 recheck_explanation = _recorded(
     "recheck_explanation",
     *_place(),
@@ -174,6 +183,17 @@ report_signature = _recorded(
     Column("seat", Text, nullable=False),
     Column("dissent", Text, nullable=True),
     UniqueConstraint("procedure_id", "number", "seat"),
+)
+
+# What the letters of masked bidders follow from, until it is disclosed; the record has a commitment to it.
+mask_seed = Table(
+    "mask_seed",
+    metadata,
+    Column("procedure_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lot", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("seed", LargeBinary, nullable=False),
+    schema="desk",
 )
 
 # The files of opened bids: what each is, and what was found before anybody saw it. The record has their list's digest.

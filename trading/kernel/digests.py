@@ -35,6 +35,8 @@ POOL_DOSSIER: Final = "mingbiao/pool/dossier"
 POOL_NOTE: Final = "mingbiao/pool/note"
 MESSAGES_MAIL: Final = "mingbiao/messages/mail"
 RANK_TIE: Final = "mingbiao/rank/tie"  # not of P4.2: ADR 0024, the tie rule of the ranking
+EVALUATION_MASKS: Final = "mingbiao/evaluation/masks"  # not of P4.2: ADR 0072, the seed of letters
+EVALUATION_MASK: Final = "mingbiao/evaluation/mask"  # not of P4.2: ADR 0072, the ticket of one bid
 RANK_COEFFICIENT: Final = "mingbiao/rank/coefficient"  # not of P4.2: ADR 0065, the draw of coefficients (MET-06)
 
 

@@ -12,6 +12,8 @@ from tests.support.row_mutations import ROUNDS, RowMutations
 from tests.support.sitting import SEATS, renew, seat_everybody, sitting_on
 from tests.usecases.evaluation.conftest import Opened
 from trading.evaluation import service
+from trading.evaluation.rules.examination import Step
+from trading.evaluation.service import state as lot_state
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,11 @@ def owner(opened: Opened) -> Iterator[Connection]:
         sitting_on(opened.database, opened.reference, opened.agency, opened.bids) as sitting,
     ):
         seat_everybody(patch)
-        sitting.examine()
+        patch.setattr(lot_state, "is_masked", lambda _row, _lot: True)
+        sitting.qualify()
+        sitting.start()
+        sitting.vote_all()
+        sitting.explain_price("songtao")
         for seat in SEATS[:2]:
             service.ask_for_time(sitting.ledger, service.member_actor(seat), sitting.reference)
         for seat in SEATS:
@@ -31,6 +37,7 @@ def owner(opened: Opened) -> Iterator[Connection]:
         renew(sitting, "m-c3", "The disk of my machine is broken.")
         sitting.sign("m-c3")
         sitting.hand_in()
+        sitting.vote_all(Step.PRICE, ("songtao",))  # after the scores, because the bidders are masked
         place = (sitting.bids["bolin"], "plan")
         service.explain_score(
             sitting.ledger, service.member_actor("m-e5"), *sitting.place, place, "The only timetable."

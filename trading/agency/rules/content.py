@@ -56,6 +56,7 @@ _LOT: Final[Mapping[str, Any]] = {
     "floor": "",
     "ties": "price, technical",
     "technical": "",
+    "masked": "",
 }
 ITEM: Final[Mapping[str, str]] = {"code": "", "name_zh": "", "name_en": "", "quantity": "", "unit": ""}
 CRITERION: Final[Mapping[str, str]] = {

@@ -185,6 +185,7 @@ def _lot(lot: Mapping[str, Any], number: str) -> dict[str, Any]:
         "ceiling": (budget if isinstance(budget, int) else None) if ceiling is None else ceiling,
         "criteria": [_criterion(each) for each in lot["criteria"]] if scoring else None,
         "currency": lot["currency"],
+        **({"masked": True} if scoring and lot.get("masked") == "yes" else {}),
         "items": [{**item, "quantity": _plain(item["quantity"])} for item in lot["items"]],
         "lot": number,
         "method": lot["method"],
@@ -236,7 +237,9 @@ _DATES: Final[Mapping[str, str]] = {
     "questions_until": "questions_day",
 }
 _EXTENSION: Final[Mapping[str, str]] = {"extend_ms": "extend_minutes"}
-_METHOD: Final = frozenset({"abnormal", "category", "criteria", "formula", "method", "preference", "tie_rule"})
+_METHOD: Final = frozenset(
+    {"abnormal", "category", "criteria", "formula", "masked", "method", "preference", "tie_rule"}
+)
 
 
 def located(path: str, code: str) -> Problem:

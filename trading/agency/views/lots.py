@@ -31,6 +31,7 @@ METHOD = (
     *("abnormal_mean", "abnormal_second_lowest", "abnormal_ceiling"),
     *("factors", "reduction", "ceiling_reduction", "ceiling_weight", "band", "trim"),
     *("above", "below", "floor", "ties", "technical"),
+    "masked",
 )
 MOST_ROWS = 200
 ADD = "add"  # name of the button that keeps what was typed and shows one more row

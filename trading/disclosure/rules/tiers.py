@@ -57,6 +57,8 @@ _OF_RANKING: Final = frozenset(
         "evaluation.sealed",
         "evaluation.started",
         "explanation.asked",
+        "masks.committed",
+        "masks.revealed",
         "member.replaced",
         "report.drafted",
         "report.signed",

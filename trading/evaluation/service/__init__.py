@@ -5,6 +5,7 @@ stepped up with a second factor before (``accounts.service.confirm``; pages do i
 """
 
 from trading.evaluation.service.examining import explain_price, qualify, vote
+from trading.evaluation.service.masking import naming_places
 from trading.evaluation.service.members import member_actor
 from trading.evaluation.service.pausing import ask_for_time, resume, seal
 from trading.evaluation.service.ranking import evaluate
@@ -13,7 +14,7 @@ from trading.evaluation.service.renewals import ask_renewal, void_sheet
 from trading.evaluation.service.reporting import sign_report
 from trading.evaluation.service.sheets import correct_sheet, hand_in, sign_sheet
 from trading.evaluation.service.sitting import replace_member, start
-from trading.evaluation.service.state import LotState, load_lot, load_lots, opened_bids, ranking_rules
+from trading.evaluation.service.state import LotState, load_lot, load_lots, masks_of, opened_bids, ranking_rules
 
 __all__ = [
     "LotState",
@@ -26,7 +27,9 @@ __all__ = [
     "hand_in",
     "load_lot",
     "load_lots",
+    "masks_of",
     "member_actor",
+    "naming_places",
     "opened_bids",
     "qualify",
     "ranking_rules",

@@ -143,7 +143,7 @@ def _votable(state: LotState, step: Step, reference: str, at: int) -> OpenedBid:
         raise RuleBroken("examination.decided", "EXP-21")
     if step is Step.PRICE:
         asked = state.explanations.get(reference)
-        if asked is None:
+        if asked is None or state.hidden:  # prices were read out with names
             raise NotFound(reference)
         if asked.text is None and at < asked.due_at:
             raise RuleBroken("explanation.pending", "B10.3", due_at=asked.due_at)

@@ -15,6 +15,7 @@ from trading.evaluation.queries import SittingRow
 from trading.evaluation.rules.documents import REPORT
 from trading.evaluation.rules.examination import deviations_json
 from trading.evaluation.rules.recheck import Doubt, Ground, require_settled
+from trading.evaluation.service.masking import reveal_masks
 from trading.evaluation.service.members import require_seat, require_sitting
 from trading.evaluation.service.state import LotState, load_lots, open_sheets
 from trading.experts import queries as experts
@@ -39,12 +40,12 @@ def draft_if_ready(uow: UnitOfWork, row: ProcedureRow) -> Recorded | None:
     """
     conn = uow.connection
     sitting = require_sitting(conn, row.id)
-    lots = []
-    for state in load_lots(conn, row, uow.at):
-        line = _lot(conn, state)
-        if line is None:
-            return None
-        lots.append(line)
+    states = load_lots(conn, row, uow.at)
+    lots = [line for state in states if (line := _lot(conn, state)) is not None]
+    if len(lots) < len(states):
+        return None
+    for state in states:  # a lot that fails is never scored; the report names its bidders all the same
+        reveal_masks(uow, state)
     older = queries.report_of(conn, row.id)
     number = 1 if older is None else older.number + 1
     document = {

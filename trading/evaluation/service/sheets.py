@@ -25,7 +25,7 @@ from trading.evaluation.rules.commitment import (
 )
 from trading.evaluation.rules.documents import SHEET
 from trading.evaluation.rules.recheck import require_correctable, require_kept
-from trading.evaluation.rules.sheets import sheet_of
+from trading.evaluation.service.masking import reveal_masks
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
 from trading.evaluation.service.state import LotState, load_opened, open_sheets
@@ -96,7 +96,7 @@ def _require_left_to_score(conn: Connection, state: LotState, seat: str) -> None
     if own is None or not queries.was_opened(conn, state.place, own.sheet_commit):
         return
     document = own_newest(conn, state.place, seat)
-    if document is not None and {bid.bid for bid in state.conforming} <= {item["bid"] for item in document["items"]}:
+    if document is not None and {bid.bid for bid in state.conforming} <= state.scores_in(document).points.keys():
         raise RuleBroken("recheck.elsewhere", "B10.6")
 
 
@@ -151,14 +151,14 @@ def _require_lawful(state: LotState, document: dict[str, Any], seat: str, versio
     heading = Heading(
         tender=place.procedure, lot=place.lot, stage=place.stage, seat=seat, version=version, reason=reason
     )
-    require_lawful(document, heading, state.rules.criteria, [bid.bid for bid in state.conforming])
+    require_lawful(document, heading, state.rules.criteria, [state.sheet_name(bid.bid) for bid in state.conforming])
 
 
 def _require_blind(conn: Connection, state: LotState, seat: str, document: dict[str, Any]) -> None:
     """Let whoever has seen the scores of a former committee repeat the own ones only (EXP-17, EXP-18, EXP-22)."""
     own = queries.newest_sheet(conn, state.place, seat)
     if own is not None and queries.was_opened(conn, state.place, sha256_hex(own)):
-        require_kept(sheet_of(SHEET.read(own)), sheet_of(document))
+        require_kept(state.scores_in(SHEET.read(own)), state.scores_in(document))
 
 
 def _record_sheet(uow: UnitOfWork, state: LotState, raw: bytes, document: dict[str, Any]) -> Recorded:
@@ -190,7 +190,7 @@ def correct_sheet(ledger: Ledger, actor: Actor, reference: str, lot: str, stage:
         if before["items"] == document["items"]:
             raise RuleBroken("sheet.unchanged", "B10.6")
         doubts = state.doubts(open_sheets(uow.connection, state.place))
-        require_correctable(doubts, sheet_of(before), sheet_of(document))
+        require_correctable(doubts, state.scores_in(before), state.scores_in(document))
         signed = uow.record(_signature(state.place, seat, sha256_hex(raw), version))
         store.add_signature(uow, signed, state.place)
         recorded = _record_sheet(uow, state, raw, document)
@@ -209,4 +209,5 @@ def _open_if_complete(uow: UnitOfWork, state: LotState, sitting: SittingRow) -> 
     for _, _, raw in queries.sheet_documents(uow.connection, state.place):
         if sha256_hex(raw) in sheets:
             documents.add(uow, recorded, state.row.id, SignedDocument(raw))
+    reveal_masks(uow, state)
     return True

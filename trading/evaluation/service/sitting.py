@@ -9,6 +9,7 @@ from trading.audit.model import Recorded
 from trading.evaluation import store
 from trading.evaluation.model import of_procedure
 from trading.evaluation.queries import sitting_of
+from trading.evaluation.service.masking import commit_masks
 from trading.evaluation.service.members import require_agency, require_sitting, require_unreported
 from trading.evaluation.service.state import LotState, load_lots
 from trading.experts import queries as experts
@@ -44,6 +45,8 @@ def start(ledger: Ledger, actor: Actor, reference: str) -> Recorded:
         lots = [{"lot": state.place.lot, "stage": state.place.stage} for state in states]
         recorded = uow.record(of_procedure("evaluation.started", reference, row.id, lots=lots, seats=seats))
         store.add_sitting(uow, recorded, row.id, seats)
+        for state in states:
+            commit_masks(uow, state)
     return recorded
 
 

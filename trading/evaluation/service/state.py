@@ -11,11 +11,12 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from trading.documents import queries as documents
-from trading.evaluation import queries
+from trading.evaluation import queries, store
 from trading.evaluation.queries import ExplanationRow, FindingRow
 from trading.evaluation.rules.abnormal import Trigger, triggers
 from trading.evaluation.rules.documents import SHEET
 from trading.evaluation.rules.examination import CLAIM, Claim, Examined, Outcome, Step, examined_of, is_domestic
+from trading.evaluation.rules.masks import Masks, draw
 from trading.evaluation.rules.ranking import OpenedBid, Ranking, RankingRules, quote_reason, rank
 from trading.evaluation.rules.recheck import Doubt, recheck, sum_errors
 from trading.evaluation.rules.scoring import Sheet
@@ -37,7 +38,11 @@ _OPENED: Final = "opened"
 
 @dataclass(frozen=True, kw_only=True)
 class LotState:
-    """One lot in evaluation. ``prices`` are the price documents read out, by bid; findings without the void ones."""
+    """One lot in evaluation. ``prices`` are the price documents read out, by bid; findings without the void ones.
+
+    ``masked`` as the documents say (暗标); ``masks`` are its letters from the beginning of the sitting on, which sheets
+    name for good, and ``hidden`` says that they are not disclosed yet: members see them instead of bidders.
+    """
 
     row: ProcedureRow
     lot: LotRow
@@ -47,6 +52,9 @@ class LotState:
     prices: Mapping[str, dict[str, Any]]
     findings: tuple[FindingRow, ...]
     explanations: Mapping[str, ExplanationRow]
+    masked: bool = False
+    masks: Masks | None = None
+    hidden: bool = False
 
     @cached_property
     def examined(self) -> dict[str, Examined]:
@@ -76,7 +84,12 @@ class LotState:
         )
 
     def pending(self, step: Step) -> tuple[OpenedBid, ...]:
-        """Return the bids on which the committee has not decided a step."""
+        """Return the bids on which the committee has not decided a step.
+
+        Prices were read out with names, so nothing is said of them while letters stand for names.
+        """
+        if step == Step.PRICE and self.hidden:
+            return ()
         asked = self.qualified if step == Step.CONFORMITY else [b for b in self.qualified if b.bid in self.explanations]
         return tuple(bid for bid in asked if bid.bid not in self.found(step))
 
@@ -120,6 +133,14 @@ class LotState:
         if granting and is_domestic(terms, self.rules.edition, self.rules.regime):
             claims.append(Claim.DOMESTIC.value)
         return "+".join(claims) or None
+
+    def sheet_name(self, bid: str) -> str:
+        """Return how the sheets of this lot name a bid: by its letter where bidders are masked, else by reference."""
+        return bid if self.masks is None else self.masks.by_bid[bid]
+
+    def scores_in(self, document: Mapping[str, Any]) -> Sheet:
+        """Return the scores of a sheet of this lot by reference, whichever way it names bids."""
+        return sheet_of(document) if self.masks is None else self.masks.named(sheet_of(document))
 
     @property
     def factors(self) -> tuple[DeviationFactor, ...]:
@@ -166,6 +187,7 @@ def load_lot(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> LotSt
     """Return where one lot stands; its opening is complete."""
     place = Place(procedure=row.reference, procedure_id=row.id, lot=lot.number, stage=lot.stage)
     opened, prices = _opened(conn, place)
+    masks, hidden = drawn_masks(conn, row, lot)
     return LotState(
         row=row,
         lot=lot,
@@ -175,7 +197,35 @@ def load_lot(conn: Connection, row: ProcedureRow, lot: LotRow, at: int) -> LotSt
         prices=prices,
         findings=tuple(queries.findings_of(conn, place)),
         explanations=queries.explanations_of(conn, place),
+        masked=is_masked(row, lot),
+        masks=masks,
+        hidden=hidden,
     )
+
+
+def is_masked(row: ProcedureRow, lot: LotRow) -> bool:
+    """Whether the documents want masked bidders where members score (暗标)."""
+    declared = procedures.declared_lot(row, lot.number)
+    return declared.masked and declared.method.scored
+
+
+def masks_of(conn: Connection, row: ProcedureRow, lot: LotRow) -> Masks | None:
+    """Return the letters of a lot from the beginning of the sitting until they are disclosed."""
+    masks, hidden = drawn_masks(conn, row, lot)
+    return masks if hidden else None
+
+
+def drawn_masks(conn: Connection, row: ProcedureRow, lot: LotRow) -> tuple[Masks | None, bool]:
+    """Return the letters of a lot, None before its sitting and where nobody is masked, and whether they hide names."""
+    place = Place(procedure=row.reference, procedure_id=row.id, lot=lot.number, stage=lot.stage)
+    kept = store.masking_of(conn, place) if is_masked(row, lot) else None
+    return (None, False) if kept is None else (_masks(place, kept), kept.revealed is None)
+
+
+def _masks(place: Place, kept: store.MaskingRow) -> Masks:
+    """Return what the record discloses, once it does; before that what follows from the seed."""
+    told = draw(kept.seed, place, kept.bids) if kept.revealed is None else kept.revealed
+    return Masks(lot=place.lot, by_bid=told)
 
 
 def load_opened(conn: Connection, row: ProcedureRow, number: str, stage: str, at: int) -> LotState:
@@ -255,4 +305,6 @@ def open_sheets(conn: Connection, place: Place) -> tuple[Sheet, ...]:
     found = [documents.get(conn, bytes.fromhex(digest)) for digest in counting or ()]
     if any(stored is None for stored in found):
         raise IntegrityFailure(f"a sheet of lot {place.lot} is missing")
-    return tuple(sheet_of(SHEET.read(stored.doc)) for stored in found if stored is not None)
+    sheets = [sheet_of(SHEET.read(stored.doc)) for stored in found if stored is not None]
+    kept = store.masking_of(conn, place) if sheets else None
+    return tuple(sheets if kept is None else (_masks(place, kept).named(each) for each in sheets))

@@ -19,6 +19,7 @@ from trading.audit.runtime import Runtime
 from trading.evaluation import queries, service
 from trading.evaluation.queries import SittingRow, as_seat
 from trading.evaluation.service import LotState
+from trading.evaluation.views import masking
 from trading.experts import queries as experts
 from trading.kernel.errors import NotFound
 from trading.kernel.roles import Actor, Role
@@ -32,6 +33,11 @@ from trading.web.permissions import current_actor
 
 blueprint = Blueprint("evaluation", __name__, url_prefix="/evaluation")
 STAGE = "all"
+blueprint.url_value_preprocessor(masking.read_letters)
+blueprint.url_defaults(masking.write_letters)
+blueprint.add_app_template_global(masking.is_masked, "is_masked")
+blueprint.add_app_template_filter(masking.shown_bid, "shown_bid")
+blueprint.add_app_template_filter(masking.sheet_name, "sheet_name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,7 @@ def reading(reference: str) -> Iterator[tuple[Connection, Room]]:
             as_seat(conn, seat)
         elif not _is_agency(row, actor):
             raise NotFound(reference)
+        masking.enter(conn, row, seat)
         yield conn, Room(row=row, seat=seat, sitting=sitting, at=ledger.platform_time(conn))
 
 
@@ -99,11 +106,13 @@ def lot_state(conn: Connection, room: Room, lot: str) -> LotState:
     found = procedures.find_lot(conn, room.row.id, lot, STAGE)
     if found.phase not in {"opened", "evaluated", "determined", "concluded"}:
         raise NotFound(lot)
-    return service.load_lot(conn, room.row, found, room.at)
+    return masking.in_order(service.load_lot(conn, room.row, found, room.at))
 
 
 def names_of(conn: Connection, state: LotState) -> dict[str, str]:
-    """Return the bidders' names in the reader's language, by bid."""
+    """Return the bidders' names in the reader's language, by bid; letters where this person may not know them yet."""
+    if masking.is_masked(state):
+        return masking.masked_names(state)
     known = organisations(conn, tuple({bid.bidder for bid in state.opened}))
     named: Mapping[str, Any] = known
     return {

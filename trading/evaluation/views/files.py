@@ -19,6 +19,7 @@ from trading.evaluation import queries
 from trading.evaluation.queries import OpenedFile
 from trading.evaluation.service import LotState
 from trading.evaluation.views.blueprint import Room, blueprint, lot_state, names_of, page, reading, runtime
+from trading.evaluation.views.masking import is_masked, shown_files
 from trading.evaluation.views.reader import reader_of
 from trading.inspection.findings import Verdict
 from trading.kernel.errors import NotFound
@@ -48,7 +49,7 @@ def _read(conn: Connection, room: Room, lot: str, bid: str) -> LotState:
 def _found(conn: Connection, room: Room, lot: str, bid: str, sha256: str) -> tuple[LotState, OpenedFile]:
     """Return a file that may be read."""
     state = _read(conn, room, lot, bid)
-    for each in queries.files_of(conn, bid) or ():
+    for each in shown_files(conn, bid) or ():
         if each.sha256 == sha256 and each.verdict is not Verdict.QUARANTINED:
             return state, each
     raise NotFound(sha256)
@@ -59,7 +60,9 @@ def _found(conn: Connection, room: Room, lot: str, bid: str, sha256: str) -> tup
 def file(reference: str, lot: str, bid: str, sha256: str) -> Response:
     """Hand out one file as it was sealed: to be saved, of no type that a browser would open."""
     with reading(reference) as (conn, room):
-        _, found = _found(conn, room, lot, bid, sha256)
+        state, found = _found(conn, room, lot, bid, sha256)
+        if is_masked(state):  # what a program wrote into the file tells whose it is
+            raise NotFound(sha256)
     store = runtime().opened
     if store is None or store.stat(sha256) is None:
         raise NotFound(sha256)

@@ -14,6 +14,7 @@ from trading.evaluation.forms import OpinionForm, opinion_form
 from trading.evaluation.rules.examination import Step
 from trading.evaluation.service import LotState
 from trading.evaluation.views.blueprint import STAGE, Room, blueprint, lot_state, names_of, page, reading, runtime
+from trading.evaluation.views.masking import is_masked, shown_files, told_naming
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.web.locale import gettext
@@ -61,7 +62,8 @@ def vote(reference: str, lot: str, bid: str) -> Response | tuple[str, HTTPStatus
         state = member_lot(conn, room, lot)
         if step is not None and not form.is_submitted():
             _fill(conn, room, state, bid, step, form)
-        values = {"step": step, "facts": facts_of(conn, state, bid), "claim": state.claimed(bid)}
+        claim = None if is_masked(state) else state.claimed(bid)
+        values = {"step": step, "facts": facts_of(conn, state, bid), "claim": claim}
         return page("vote.html", form, room=room, state=state, bid=bid, **values)
 
 
@@ -92,13 +94,16 @@ def facts_of(conn: Connection, state: LotState, bid: str) -> dict[str, Any]:
         "price": state.prices[bid],
         "findings": [each for each in state.findings if each.finding.bid == bid and not each.void],
         "explanation": state.explanations.get(bid),
-        "files": queries.files_of(conn, bid),
+        "files": shown_files(conn, bid),
+        "masked": is_masked(state),
+        "naming": told_naming(conn, state, bid),
     }
 
 
 def scored_lot(conn: Connection, room: Room, lot: str) -> LotState:
     """Return a lot whose sheets members fill now; there is nothing to find in any other."""
     state = member_lot(conn, room, lot)
-    if not state.scored or not state.examined_fully:
+    ready = state.examined_fully or queries.scoring_of(conn, state.place) is not None  # masked: prices are doubted last
+    if not state.scored or not ready:
         raise NotFound(lot)
     return state

@@ -18,6 +18,7 @@ from trading.evaluation import queries
 from trading.evaluation.queries import DrawnFile, DrawnPage, OpenedFile
 from trading.evaluation.rules.finding import LONGEST_WORDS, Hit, hit_of
 from trading.evaluation.service.pages import is_drawn
+from trading.evaluation.views.masking import shown_files
 
 MOST_HITS: Final = 100  # pages that are listed
 _AT: Final = re.compile(r"([0-9a-f]{16})\.([0-9]{1,4})\Z")
@@ -128,7 +129,7 @@ def reader_of(
     conn: Connection, bid: str, asked: Mapping[str, str], address: Callable[..., str], prefix: str = ""
 ) -> Reader:
     """Return a bid open at the page that was ``asked`` for (``at``, ``q``), else at its first."""
-    files = queries.files_of(conn, bid)
+    files = shown_files(conn, bid)
     volumes = None
     if files is not None:
         begun = queries.drawings_of(conn, bid)

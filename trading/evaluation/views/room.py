@@ -18,6 +18,7 @@ from trading.evaluation.queries import ReportRow
 from trading.evaluation.rules.examination import Step
 from trading.evaluation.service import LotState
 from trading.evaluation.views.blueprint import Room, blueprint, names_of, page, reading, runtime
+from trading.evaluation.views.masking import in_order
 from trading.evaluation.views.signing import handing_of
 from trading.experts import queries as experts
 from trading.kernel.errors import RuleBroken
@@ -110,7 +111,7 @@ def _current(entered: Room, report: ReportRow | None) -> bool:
 def _line(conn: Connection, entered: Room, lot: LotRow) -> LotLine:
     if lot.phase != "opened":
         return LotLine(lot=lot, state=None, signed=(), opened=False, names={}, voted=frozenset())
-    state = service.load_lot(conn, entered.row, lot, entered.at)
+    state = in_order(service.load_lot(conn, entered.row, lot, entered.at))
     votes = queries.votes_of(conn, state.place, Step.CONFORMITY)
     return LotLine(
         lot=lot,

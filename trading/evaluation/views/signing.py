@@ -141,11 +141,15 @@ def handing_of(conn: Connection, room: Room, state: LotState) -> dict[str, Any]:
 def handed_in_cells(conn: Connection, room: Room, state: LotState) -> dict[str, dict[str, Score]]:
     """Return what the member has handed in: bid → criterion → score; nothing before that."""
     document = own_newest(conn, state.place, room.seat or "")
-    return {} if document is None else cells_of_document(document)
+    found = {} if document is None else cells_of_document(document)
+    return {bid.bid: found[name] for bid in state.opened if (name := state.sheet_name(bid.bid)) in found}
 
 
 def task_of(conn: Connection, room: Room, state: LotState) -> dict[str, Any]:
-    """Return what the browser makes a sheet of: its heading, the bids, the criteria, and points that must be kept."""
+    """Return what the browser makes a sheet of: its heading, the bids, the criteria, and points that must be kept.
+
+    Bids are named as the sheet names them: by letters where bidders are masked.
+    """
     seat, place = room.seat or "", state.place
     return {
         "tender": place.procedure,
@@ -154,14 +158,16 @@ def task_of(conn: Connection, room: Room, state: LotState) -> dict[str, Any]:
         "seat": seat,
         "version": queries.last_version(conn, place, seat) + 1,
         "changes": seat in queries.signatures_of(conn, place),
-        "bids": sorted(bid.bid for bid in state.conforming),
+        "bids": sorted(state.sheet_name(bid.bid) for bid in state.conforming),
         "criteria": [
             {"id": each.id, "kind": each.kind.value, "max": each.max, "step": each.step, "bands": _bands(each)}
             for each in scored(state.rules.criteria)
         ],
         "kept": _kept(conn, room, state),
         "own": {
-            bid: {name: {"points": cell.points, "comment": cell.comment or ""} for name, cell in row.items()}
+            state.sheet_name(bid): {
+                name: {"points": cell.points, "comment": cell.comment or ""} for name, cell in row.items()
+            }
             for bid, row in handed_in_cells(conn, room, state).items()
         },
     }
@@ -176,7 +182,9 @@ def _kept(conn: Connection, room: Room, state: LotState) -> dict[str, dict[str, 
     raw, sheets = queries.newest_sheet(conn, state.place, room.seat or ""), open_sheets(conn, state.place)
     if raw is None or not (sheets or queries.was_opened(conn, state.place, sha256_hex(raw))):
         return {}
-    doubted = {(each.bid, each.criterion) for each in state.doubts(sheets) if each.seat in {None, room.seat}}
+    doubted = {
+        (state.sheet_name(each.bid), each.criterion) for each in state.doubts(sheets) if each.seat in {None, room.seat}
+    }
     return {
         bid: {name: cell.points for name, cell in row.items() if (bid, name) not in doubted}
         for bid, row in cells_of_document(SHEET.read(raw)).items()

@@ -196,6 +196,7 @@ def _lot(
         preference=said.get("preference"),
         formula=said.get("formula"),
         abnormal=said.get("abnormal"),
+        masked=said.get("masked", False),
     )
 
 

@@ -118,6 +118,7 @@ class Lot:
     criteria: tuple[Criterion, ...] = ()
     preference: Mapping[str, str] | None = None  # deductions in per cent
     formula: Mapping[str, Any] | None = None  # what the documents choose of the method's formula
+    masked: bool = False  # members see letters instead of bidders until they have signed their scores
     abnormal: Mapping[str, str] | None = None  # shares in per cent below which a price must be explained, if raised
 
     @property

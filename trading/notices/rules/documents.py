@@ -73,6 +73,7 @@ _OFFERED: Final = record(
         "formula": _FORMULA,
         "items": array(_ITEM),
         "lot": text,
+        "masked": flag,
         "method": text,
         "policy_sha256": nullable(digest),
         "preference": nullable(_DEDUCTIONS),
@@ -82,7 +83,7 @@ _OFFERED: Final = record(
         "title_en": text,
         "title_zh": text,
     },
-    optional=frozenset({"abnormal", "budget", "category", "criteria", "formula", "preference"}),
+    optional=frozenset({"abnormal", "budget", "category", "criteria", "formula", "masked", "preference"}),
 )
 # What NOT-09 asks of a result beside the award itself; older notices say less.
 _AWARD: Final = record(

@@ -88,7 +88,10 @@ class DocumentSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotSpec:
-    """One lot; ``ceiling`` and ``budget`` in minor units of ``currency``."""
+    """One lot; ``ceiling`` and ``budget`` in minor units of ``currency``.
+
+    ``masked``: members see letters instead of bidders until their scores are in (暗标).
+    """
 
     lot: str
     title_zh: str
@@ -104,6 +107,7 @@ class LotSpec:
     preference: Preference | None = None
     formula: FormulaTerms | None = None
     abnormal: AbnormalShares | None = None
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +191,12 @@ def _lot_json(lot: LotSpec) -> dict[str, Any]:
 
 
 def chosen_json(lot: LotSpec) -> dict[str, Any]:
-    """Return what the documents choose of formula and price check; absent where they leave it to the law."""
-    formula = {} if lot.formula is None else {"formula": formula_json(lot.formula)}
-    return formula if lot.abnormal is None else {**formula, "abnormal": lot.abnormal.to_json()}
+    """Return what the documents choose of formula, price check and masking; absent where they say nothing."""
+    return {
+        **({} if lot.formula is None else {"formula": formula_json(lot.formula)}),
+        **({} if lot.abnormal is None else {"abnormal": lot.abnormal.to_json()}),
+        **({"masked": True} if lot.masked else {}),
+    }
 
 
 def criteria_json(lot: LotSpec) -> list[dict[str, Any]] | None:
@@ -323,6 +330,7 @@ def _lot(fields: Fields) -> LotSpec:
         preference=read_preference(fields),
         formula=read_formula(fields, method),
         abnormal=read_abnormal(fields),
+        masked=fields.has("masked") and fields.flag("masked"),
     )
 
 
