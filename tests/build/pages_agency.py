@@ -50,6 +50,7 @@ from trading.procedures.rules.amendment import amend
 from trading.procedures.rules.catalogue import KINDS
 from trading.procedures.rules.dates import Law
 from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
+from trading.procedures.rules.kinds.request_for_quotation import REQUEST_FOR_QUOTATION
 from trading.procedures.rules.kinds.works_tender_tl import WORKS_TENDER_TL
 from trading.procedures.rules.lifecycle import ProcedureKind
 from trading.procedures.rules.policies import OPEN_TENDER_PERIODS
@@ -216,6 +217,8 @@ def method_form(kind: ProcedureKind = OPEN_TENDER_GP) -> Any:
     if kind is WORKS_TENDER_TL:
         values |= {"method": "comprehensive_evaluation_tl", "benchmarks": ["mean", "median"], "reduction": "1, 2, 3.5"}
         values |= {"trim": TRIM_SAMPLE, "above": "1.2", "below": "0.8", "floor": "0", "factors": FACTORS_SAMPLE}
+    if kind is REQUEST_FOR_QUOTATION:
+        values |= {"method": "lowest_final_quote", "criteria": [dict(CRITERION)]}
     made = form(forms.MethodForm, **values)
     made.method.choices = [SelectChoice(each, forms.METHODS[each]) for each in kind.selection.methods]
     return made
@@ -377,9 +380,10 @@ def _samples() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     yield "lot", "lot", {"form": partial(lot_form), "draft": draft(), "number": 1}
     yield "lot-wrong", "lot", {"form": partial(lot_form, wrong=True), "draft": draft(), "number": 1}
     samples = {"sample": BANDS_SAMPLE, "factors": FACTORS_SAMPLE, "trim": TRIM_SAMPLE}
-    for name, kind in (("method", OPEN_TENDER_GP), ("method-works", WORKS_TENDER_TL)):
+    kinds = (("", OPEN_TENDER_GP), ("-works", WORKS_TENDER_TL), ("-quotation", REQUEST_FOR_QUOTATION))
+    for name, kind in kinds:
         given = {"form": partial(method_form, kind), "draft": draft(), "number": 1, "kind": kind, **samples}
-        yield name, "method", given
+        yield f"method{name}", "method", given
     law = lawful(LAW, content(full=True), NOW)
     yield "dates", "dates", {"form": partial(dates_form), "draft": draft(), "lawful": law}
     yield "dates-early", "dates", {"form": partial(dates_form, early=True), "draft": draft(), "lawful": law}

@@ -52,6 +52,7 @@ METHODS: Final = {
     "lowest_evaluated_price": _("Lowest evaluated price"),
     "comprehensive_scoring": _("Comprehensive scoring"),
     "consultation_scoring": _("Scoring after consultation"),
+    "lowest_final_quote": _("Lowest final quote"),
     "lowest_price_evaluated_tl": _("Evaluated lowest price, with quantified deviations"),
     "comprehensive_evaluation_tl": _("Comprehensive evaluation with a benchmark price"),
 }

@@ -142,22 +142,27 @@ def earliest_deadline(issued_at: int, minimum: Days, calendar: WorkCalendar) -> 
     return calendar.start_of(calendar.last_day(calendar.date_of(issued_at), minimum))
 
 
-def is_days_before(event_at: int, deadline_at: int, lead: CalendarDays, calendar: WorkCalendar) -> bool:
+def is_days_before(event_at: int, deadline_at: int, lead: Days, calendar: WorkCalendar) -> bool:
     """Say whether an event happens at least ``lead`` days before a deadline: ``deadline.date − event.date ≥ lead``.
 
-    Whole days by date, whatever the hour (TIM-05).
+    Whole days by date, whatever the hour (TIM-05); of working days only those count (74-45).
+
+    Raises:
+        RuleBroken: ``calendar.missing`` (TIM-07), of working days.
     """
+    if isinstance(lead, WorkingDays):
+        return calendar.last_day(calendar.date_of(event_at), lead) <= calendar.date_of(deadline_at)
     return calendar.date_of(deadline_at) - calendar.date_of(event_at) >= timedelta(days=lead.count)
 
 
-def shifted_deadline(event_at: int, deadline_at: int, lead: CalendarDays, calendar: WorkCalendar) -> int:
+def shifted_deadline(event_at: int, deadline_at: int, lead: Days, calendar: WorkCalendar) -> int:
     """Return the deadline (ms) that leaves ``lead`` days after an event: the old one, or a later day at the same hour.
 
     A day that has to be moved to lands on a working day, as any deadline does (TIM-05, TIM-06).
     """
     if is_days_before(event_at, deadline_at, lead, calendar):
         return deadline_at
-    day = calendar.add_calendar_days(calendar.date_of(event_at), lead.count)
+    day = calendar.last_day(calendar.date_of(event_at), lead)
     return calendar.start_of(day) + deadline_at - calendar.start_of(calendar.date_of(deadline_at))
 
 

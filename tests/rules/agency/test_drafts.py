@@ -304,3 +304,15 @@ def test_a_draft_without_a_kind_is_of_the_first_one() -> None:
     again = outcome(typed).spec
     assert again is not None
     assert again.kind == "open_tender_gp"
+
+
+def test_a_request_for_quotation_is_typed() -> None:  # MTD-06, MET-04
+    typed = with_lot(method="lowest_final_quote")
+    typed["subject"]["kind"] = "request_for_quotation"
+    found = outcome(typed).spec
+    assert found is not None
+    assert (found.kind, found.lots[0].method, found.lots[0].formula) == (
+        "request_for_quotation",
+        Method.LOWEST_FINAL_QUOTE,
+        None,
+    )

@@ -349,7 +349,7 @@ def test_a_whole_procedure() -> None:
 
 def test_catalogue() -> None:  # MTD-01
     assert kind_of("open_tender_gp", NATIONAL) is OPEN_TENDER_GP
-    assert {kind.code for kind in KINDS} == {"open_tender_gp", "works_tender_tl"}
+    assert {kind.code for kind in KINDS} == {"open_tender_gp", "works_tender_tl", "request_for_quotation"}
     with pytest.raises(NotFound):
         kind_of("beauty_contest", NATIONAL)
     empty = Edition(id="x.1", jurisdiction="x", title_zh="x", title_en="x", parameters={})

@@ -164,7 +164,7 @@ def _compared(found: Amendment) -> list[tuple[Change, Any]]:
 
 def _effect(found: Amendment, law: Law, spec: ProcedureSpec, at: int) -> dict[str, Any]:
     """Return whether the change may affect bids, the days that then have to be left, and the deadline they allow."""
-    lead = law.edition.calendar_days(law.periods.lead, law.regime)
+    lead = law.edition.days(law.periods.lead, law.regime)
     try:
         lawful = shifted_deadline(at, spec.close, lead, law.calendar)
     except RuleBroken as refusal:

@@ -97,7 +97,7 @@ def require_lead(
     """
     if content.effect is not Effect.AFFECTS:
         return
-    days = edition.calendar_days(lead, regime)
+    days = edition.days(lead, regime)
     if not is_days_before(at, closes_at, days, calendar):
         earliest = shifted_deadline(at, closes_at, days, calendar)
         raise RuleBroken("answer.too_late", "NOT-05", close=closes_at, earliest=earliest, lead_days=days.count)

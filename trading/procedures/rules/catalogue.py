@@ -6,11 +6,12 @@ from typing import Final
 
 from trading.kernel.errors import NotFound
 from trading.procedures.rules.kinds.open_tender_gp import OPEN_TENDER_GP
+from trading.procedures.rules.kinds.request_for_quotation import REQUEST_FOR_QUOTATION
 from trading.procedures.rules.kinds.works_tender_tl import WORKS_TENDER_TL
 from trading.procedures.rules.lifecycle import ProcedureKind
 from trading.rulebook.model import Edition
 
-KINDS: Final = (OPEN_TENDER_GP, WORKS_TENDER_TL)
+KINDS: Final = (OPEN_TENDER_GP, WORKS_TENDER_TL, REQUEST_FOR_QUOTATION)
 _BY_CODE: Final = {kind.code: kind for kind in KINDS}
 
 

@@ -204,7 +204,7 @@ def require_clarification_lead(facts: Facts, actor: Actor) -> None:
     if Role.SYSTEM in actor.roles or not _need(facts.affects_bids, "affects_bids"):
         return
     new_close_at = _need(facts.new_close_at, "new_close_at")
-    lead = facts.edition.calendar_days(facts.periods.lead, facts.regime)
+    lead = facts.edition.days(facts.periods.lead, facts.regime)
     if not is_days_before(facts.at, new_close_at, lead, facts.calendar):
         earliest = shifted_deadline(facts.at, new_close_at, lead, facts.calendar)
         raise RuleBroken(

@@ -151,3 +151,12 @@ CONSULTATION_PERIODS: Final = Periods(
     answer_rule="OBJ-09",
     lead=Key.CONSULTATION_LEAD,
 )
+RFQ_PERIODS: Final = Periods(
+    preparation=Key.RFQ_RESPONSE_MIN,
+    preparation_rule="DOC-22",
+    supply=Key.RESPONSE_NOTICE_PERIOD,
+    supply_rule="NOT-25",
+    answer=Key.ENQUIRY_ANSWER_WITHIN,
+    answer_rule="OBJ-09",
+    lead=Key.RFQ_LEAD,
+)

@@ -26,6 +26,7 @@ _METHODS: Final = {
     "lowest_evaluated_price": ("priceOnly", "最低评标价法", "lowest evaluated price"),
     "comprehensive_scoring": ("ratedCriteria", "综合评分法", "comprehensive scoring"),
     "consultation_scoring": ("ratedCriteria", "综合评分法（磋商）", "scoring after consultation"),
+    "lowest_final_quote": ("priceOnly", "最低最后报价法", "lowest final quote"),
     "lowest_price_evaluated_tl": ("priceOnly", "经评审的最低投标价法", "evaluated lowest price"),
     "comprehensive_evaluation_tl": ("ratedCriteria", "综合评估法", "comprehensive evaluation"),
 }
