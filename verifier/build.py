@@ -68,6 +68,7 @@ MODULES = (
     "checks_pool",
     "checks_walk",
     "checks_attempts",
+    "sheets",
     "scoring",
     "benchmark",
     "formulas",

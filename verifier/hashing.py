@@ -24,6 +24,8 @@ LABEL_TICKET = "mingbiao/ed1/ticket"
 LABEL_RECORD = "mingbiao/al1/record"
 LABEL_GENESIS = "mingbiao/al1/genesis"
 LABEL_RANK_TIE = "mingbiao/rank/tie"
+LABEL_SHEET_CHALLENGE = "mingbiao/sheet/challenge"
+LABEL_SHEET_ECHO = "mingbiao/sheet/echo"
 LABEL_RANK_COEFFICIENT = "mingbiao/rank/coefficient"
 
 

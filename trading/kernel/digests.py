@@ -35,6 +35,8 @@ POOL_DOSSIER: Final = "mingbiao/pool/dossier"
 POOL_NOTE: Final = "mingbiao/pool/note"
 MESSAGES_MAIL: Final = "mingbiao/messages/mail"
 RANK_TIE: Final = "mingbiao/rank/tie"  # not of P4.2: ADR 0024, the tie rule of the ranking
+SHEET_CHALLENGE: Final = "mingbiao/sheet/challenge"  # not of P4.2: ADR 0078, made of all signed sheets of a lot
+SHEET_ECHO: Final = "mingbiao/sheet/echo"  # not of P4.2: ADR 0078, shows that a signed sheet is there
 RANK_COEFFICIENT: Final = "mingbiao/rank/coefficient"  # not of P4.2: ADR 0065, the draw of coefficients (MET-06)
 
 
