@@ -69,6 +69,7 @@ MODULES = (
     "checks_walk",
     "checks_attempts",
     "masks",
+    "sheets",
     "scoring",
     "benchmark",
     "formulas",

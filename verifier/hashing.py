@@ -26,6 +26,8 @@ LABEL_GENESIS = "mingbiao/al1/genesis"
 LABEL_MASKS = "mingbiao/evaluation/masks"
 LABEL_MASK = "mingbiao/evaluation/mask"
 LABEL_RANK_TIE = "mingbiao/rank/tie"
+LABEL_SHEET_CHALLENGE = "mingbiao/sheet/challenge"
+LABEL_SHEET_ECHO = "mingbiao/sheet/echo"
 LABEL_RANK_COEFFICIENT = "mingbiao/rank/coefficient"
 
 

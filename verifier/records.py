@@ -229,11 +229,11 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
     },
     "explanation.asked": {"bid": BID, "due_at": MS, "triggers": array(NAME), **_LOT_BODY},
     "explanation.given": {"bid": BID, "text": TEXT, **_LOT_BODY},
-    "sheet.signed": {
-        "seat": NAME,
-        "second_factor": BOOL,
-        "sheet_commit": HEX32,
-        "version": SEQ,
+    "sheet.signed": {"seat": NAME, "second_factor": BOOL, "sheet_commit": HEX32, "version": SEQ, **_LOT_BODY},
+    "sheet.held": {"echo": HEX32, "seat": NAME, "version": SEQ, **_LOT_BODY},
+    "sheets.outdated": {
+        "bids": array(BID, by=""),
+        "sheets": array(shape({"seat": NAME, "version": SEQ})),
         **_LOT_BODY,
     },
     "sheet.handed_in": {"reason": nullable(TEXT), "seat": NAME, "sheet_commit": HEX32, "version": SEQ, **_LOT_BODY},
@@ -340,6 +340,7 @@ BODY_RULES["bids.ranked"] = shape(_RANKING, {"members": nullable(SEQ), **_FORMUL
 _UNITS = {"deviations": array(shape({"id": NAME, "units": DECIMAL}), by="id")}
 for _name in ("bid.examined", "bid.voted"):
     BODY_RULES[_name] = shape(_BODIES[_name], _UNITS)
+BODY_RULES["sheet.signed"] = shape(_BODIES["sheet.signed"], {"bids": array(BID, by="")})
 BODY_RULES["bid.received"] = shape(_RECEIVED, {"intake_receipt_sha256": HEX32})
 BODY_RULES["tender.closed"] = shape(_BODIES["tender.closed"], {"intake_list_sha256": HEX32})
 BODY_RULES["bid.withdrawn"] = shape(_WITHDRAWN, {"queue_ms": COUNT})

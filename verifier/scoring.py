@@ -9,11 +9,11 @@ from verifier.evidence import Document, Logged
 from verifier.lot import Lot
 from verifier.masks import with_bids
 from verifier.report import Check
+from verifier.sheets import SHEET, check_handed_in, check_voided, seats_of, signed_before
 
 KEY_COMMITTEE = "committee.required"
 EXCLUDED_BY = (("qualification", "not_qualified"), ("conformity", "not_conforming"), ("price", "abnormally_low"))
 INVALID = "invalid"
-SHEET = "mb.score-sheet"
 
 
 def examined(lot: Lot, before: int) -> dict[str, tuple[str | None, str | None]]:
@@ -102,10 +102,11 @@ def _check_sheets(lot: Lot, check: Check, logged: Logged, criteria: list[dict[st
     if opened is None:
         check.fail(logged.place, "ranked by scores that were never opened")
         return
-    commits = _signed(lot, opened.n)
+    signed = signed_before(lot, opened.n)
     seats = seats_of(lot, opened.n)
-    held = sorted(commits.get(seat, "") for seat in seats)
-    _check_handed_in(lot, check, opened)
+    held = sorted(signed[seat].body["sheet_commit"] if seat in signed else "" for seat in seats)
+    check_handed_in(lot, check, opened)
+    check_voided(lot, check, opened)
     check.require(
         opened.place, "opens other sheets than the members signed", holds=held == sorted(opened.body["sheets"])
     )
@@ -123,27 +124,6 @@ def _check_sheets(lot: Lot, check: Check, logged: Logged, criteria: list[dict[st
     _check_sums(check, logged, named, [each["id"] for each in criteria if each["kind"] != "price"])
 
 
-def _signed(lot: Lot, before: int) -> dict[str, str]:
-    """Return the digest that each seat has signed before a position, without those that were made void (EXP-22)."""
-    void = {(each.body["seat"], each.body["version"]) for each in lot.all("sheet.voided") if each.n < before}
-    again = max((each.n for each in _of_committee(lot, before) if each.kind == "evaluation.resumed"), default=-1)
-    signed = [each.body for each in lot.all("sheet.signed") if again < each.n < before]
-    return {body["seat"]: body["sheet_commit"] for body in signed if (body["seat"], body["version"]) not in void}
-
-
-def _check_handed_in(lot: Lot, check: Check, opened: Logged) -> None:
-    """Every sheet came when all who sat had signed, and is the one that was signed (EXP-22)."""
-    handed_in = [each for each in lot.all("sheet.handed_in") if each.n < opened.n]
-    for each in handed_in:
-        signed = _signed(lot, each.n)
-        early = seats_of(lot, each.n) - set(signed)
-        check.require(each.place, "a sheet was handed in before every member had signed", holds=not early)
-        same = signed.get(each.body["seat"]) == each.body["sheet_commit"]
-        check.require(each.place, "another sheet was handed in than the member signed", holds=same)
-    came = {each.body["sheet_commit"] for each in handed_in}
-    check.require(opened.place, "opens a sheet that was never handed in", holds=came.issuperset(opened.body["sheets"]))
-
-
 def _check_sums(check: Check, logged: Logged, sheets: list[dict[str, Any]], scored: list[str]) -> None:
     for item in logged.body["items"]:
         for line in item.get("scores") or []:
@@ -157,22 +137,6 @@ def _check_sums(check: Check, logged: Logged, sheets: list[dict[str, Any]], scor
             right = len(points) == len(sheets) and sum(points, Fraction(0)) == Fraction(line["sum"])
             text = f"bid {item['bid']}: the sum of {line['criterion']} is not that of the sheets"
             check.require(logged.place, text, holds=right and line["criterion"] in scored)
-
-
-def seats_of(lot: Lot, before: int) -> set[str]:
-    """Return the seats of the committee before a position: those that began, replaced ones exchanged (EXP-17, 18)."""
-    seats: set[str] = set()
-    for logged in _of_committee(lot, before):
-        body = logged.body
-        seats = set(body["seats"]) if "seats" in body else (seats - {body["seat"]}) | {body["by"]}
-    return seats
-
-
-def _of_committee(lot: Lot, before: int) -> list[Logged]:
-    """Return what changed the committee before a position, in the order of the log."""
-    kinds = ("evaluation.started", "member.replaced", "evaluation.resumed")
-    found = [each for kind in kinds for each in lot.evidence.of_kind(kind)]
-    return sorted((each for each in found if each.procedure == lot.procedure and each.n < before), key=lambda it: it.n)
 
 
 def check_committee(lot: Lot, check: Check, logged: Logged, edition: Document) -> None:

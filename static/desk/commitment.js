@@ -1,6 +1,6 @@
 // A sheet as it is signed: made and checked on this machine from what was typed, with a random salt, and told to the
 // platform by its digest alone (EXP-22, ADR 0070). trading/evaluation/rules/commitment.py makes the same bytes.
-import { byBytes, canonical, hex, sha256 } from "../seal/encoding.js";
+import { byBytes, canonical, hex, sha256, tupleHash, unhex, utf8 } from "../seal/encoding.js";
 import { decimal, hundredths } from "./sheet.js";
 
 const COMMENT_LIMIT = 1000;
@@ -48,3 +48,6 @@ export async function makeSheet(task, cells, reason, salt = crypto.getRandomValu
   const data = canonical(document);
   return { text: new TextDecoder().decode(data), commit: hex(await sha256(data)) };
 }
+
+// The echo of a sheet in hex: the digest of challenge and sheet, which shows that it is here and nothing of it (ADR 0078).
+export const echoOf = async (challenge, text) => hex(await tupleHash("mingbiao/sheet/echo", unhex(challenge), utf8(text)));

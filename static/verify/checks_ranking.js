@@ -5,6 +5,7 @@ import { compare } from "./fields.js";
 import { checkFormula, compareOrders, recompute, sameWorkings, seedOver } from "./formulas.js";
 import { checkMasks } from "./masks.js";
 import { checkCommittee, evaluatedPrice, examined } from "./scoring.js";
+import { checkEchoes } from "./sheets.js";
 
 const PUBLICATION_MS = 3_600_000;
 const NOTICE_KINDS = {
@@ -101,6 +102,7 @@ async function checkRanks(lot, check, logged, { row, edition }, reasons) {
   const items = body.items.filter(({ bid }) => valuesOf(reasons, bid) === null);
   if (items.length === 0) return;
   const told = await recompute({ lot, check, logged, row, edition, items, granted, identities });
+  if (told.totals.size > 0) await checkEchoes(lot, check, logged);
   const places = await placesOf(lot, check, logged, told);
   if (places === null) return;
   check.require(place, sameWorkings(body.workings, told.workings), "differs", { what: "workings" });

@@ -120,6 +120,8 @@ const BODIES = {
   "explanation.asked": { bid: BID, due_at: MS, triggers: array(NAME), ...LOT_BODY },
   "explanation.given": { bid: BID, text: TEXT, ...LOT_BODY },
   "sheet.signed": { seat: NAME, second_factor: BOOL, sheet_commit: HEX32, version: SEQ, ...LOT_BODY },
+  "sheet.held": { echo: HEX32, seat: NAME, version: SEQ, ...LOT_BODY },
+  "sheets.outdated": { bids: array(BID, { by: "" }), sheets: array(shape({ seat: NAME, version: SEQ })), ...LOT_BODY },
   "sheet.handed_in": { reason: nullable(TEXT), seat: NAME, sheet_commit: HEX32, version: SEQ, ...LOT_BODY },
   "renewal.asked": { reason: TEXT, seat: NAME, version: SEQ, ...LOT_BODY },
   "sheet.voided": { reason: TEXT, seat: NAME, version: SEQ, ...LOT_BODY },
@@ -242,6 +244,7 @@ for (const kind of ["bid.examined", "bid.voted"]) BODY_RULES[kind] = shape(BODIE
 BODY_RULES["seat.signed_in"] = shape(
   { holder_commit: nullable(HEX32), seat: NAME, second_factor: BOOL }, { promise_sha256: HEX32 },
 );
+BODY_RULES["sheet.signed"] = shape(BODIES["sheet.signed"] ?? OTHERS["sheet.signed"], { bids: array(BID, { by: "" }) });
 BODY_RULES["bid.received"] = shape(RECEIVED, { intake_receipt_sha256: HEX32 });
 BODY_RULES["tender.closed"] = shape(BODIES["tender.closed"], { intake_list_sha256: HEX32 });
 BODY_RULES["bid.withdrawn"] = shape(WITHDRAWN, { queue_ms: COUNT });

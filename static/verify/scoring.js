@@ -2,9 +2,9 @@
 import { alike } from "./bytes.js";
 import { withBids } from "./masks.js";
 import { ZERO, atMost, digits, equal, fraction, halfUp, minus, plus, sum as total, times, whole } from "./fractions.js";
+import { SHEET, checkHandedIn, checkVoided, seatsOf, signedBefore } from "./sheets.js";
 
 const EXCLUDED_BY = [["qualification", "not_qualified"], ["conformity", "not_conforming"], ["price", "abnormally_low"]];
-const SHEET = "mb.score-sheet";
 
 // Per bid the deviations of the newest finding of conformity before `before` (MET-05).
 export const deviationsFound = (lot, before) =>
@@ -64,9 +64,10 @@ function judged(check, place, { bid, scores: told }, criteria, members) {
 function checkSheets(lot, check, logged, criteria) {
   const opened = lot.all("scores.opened").findLast(({ n }) => n < logged.n), { evidence } = lot;
   if (opened === undefined) return check.fail(logged.place, "scores_closed");
-  const commits = signedBefore(lot, opened.n);
+  const signed = signedBefore(lot, opened.n), seats = seatsOf(lot, opened.n);
+  const held = [...seats].map((seat) => signed.get(seat)?.body.sheet_commit ?? "").sort();
   checkHandedIn(lot, check, opened);
-  const seats = seatsOf(lot, opened.n), held = [...seats].map((seat) => commits.get(seat) ?? "").sort();
+  checkVoided(lot, check, opened);
   check.require(opened.place, alike(held, [...opened.body.sheets].sort()), "other_sheets");
   check.require(logged.place, logged.body.members === seats.size, "differs", { what: "members" });
   const sheets = opened.body.sheets.map((sha256) => evidence.document(sha256, SHEET)).filter((sheet) => sheet !== null);
@@ -79,28 +80,6 @@ function checkSheets(lot, check, logged, criteria) {
   return checkSums(check, logged, withBids(lot, check, opened, sheets.map(({ value }) => value)), scored);
 }
 
-// The digest that each seat has signed before a position, without those that were made void (EXP-22).
-function signedBefore(lot, before) {
-  const voidedBefore = lot.all("sheet.voided").filter(({ n }) => n < before);
-  const voided = new Set(voidedBefore.map(({ body: { seat, version } }) => `${version} ${seat}`));
-  const again = ofCommittee(lot, before).filter(({ kind }) => kind === "evaluation.resumed").at(-1)?.n ?? -1;
-  const since = lot.all("sheet.signed").filter(({ n }) => n > again && n < before).map(({ body }) => body);
-  const signed = since.filter(({ seat, version }) => !voided.has(`${version} ${seat}`));
-  return new Map(signed.map((body) => [body.seat, body.sheet_commit]));
-}
-
-// Every sheet came when all who sat had signed, and is the one that was signed (EXP-22).
-function checkHandedIn(lot, check, opened) {
-  const handedIn = lot.all("sheet.handed_in").filter(({ n }) => n < opened.n), came = new Set();
-  for (const { n, place, body } of handedIn) {
-    const signed = signedBefore(lot, n);
-    check.require(place, [...seatsOf(lot, n)].every((seat) => signed.has(seat)), "sheet_early");
-    check.require(place, signed.get(body.seat) === body.sheet_commit, "sheet_other");
-    came.add(body.sheet_commit);
-  }
-  check.require(opened.place, opened.body.sheets.every((sha256) => came.has(sha256)), "sheet_absent");
-}
-
 function checkSums(check, { body, place }, sheets, scored) {
   for (const { bid, scores: told } of body.items) {
     for (const { criterion, sum } of told ?? []) {
@@ -110,26 +89,6 @@ function checkSums(check, { body, place }, sheets, scored) {
       check.require(place, right && scored.includes(criterion), "sum_other", { bid, criterion });
     }
   }
-}
-
-// The seats of the committee before a position: those that began, replaced ones exchanged (EXP-17, 18).
-function seatsOf(lot, before) {
-  let seats = new Set();
-  for (const { body } of ofCommittee(lot, before)) {
-    if (Object.hasOwn(body, "seats")) seats = new Set(body.seats);
-    else {
-      seats.delete(body.seat);
-      seats.add(body.by);
-    }
-  }
-  return seats;
-}
-
-// What changed the committee before a position, in the order of the log.
-function ofCommittee(lot, before) {
-  const kinds = ["evaluation.started", "member.replaced", "evaluation.resumed"];
-  const found = kinds.flatMap((kind) => lot.evidence.ofKind(kind).map(({ procedure, n, body }) => ({ kind, procedure, n, body })));
-  return found.filter(({ procedure, n }) => procedure === lot.procedure && n < before).sort((left, right) => left.n - right.n);
 }
 
 // A committee that the edition wants has begun before, and every member has signed one report (EXP-03, EXP-20).

@@ -26,6 +26,7 @@ from tests.support.sitting import PRICES, SEATS
 from tests.usecases.evaluation.conftest import opened, sitting  # noqa: F401 - fixtures
 from tests.usecases.evaluation.test_files import Worker, worker  # noqa: F401 - a fixture
 from tests.usecases.evaluation.test_pages import CODE, examine, room  # noqa: F401 - a fixture
+from trading.evaluation.rules.holding import echo_of
 from trading.evaluation.service import files
 from trading.inspection.looking import look
 
@@ -200,6 +201,22 @@ def test_a_browser_that_keeps_nothing_does_not_sign(visit: Visit) -> None:
         page.click("form[data-task] .actions button")
         expect(page.locator("[data-faults] li")).to_contain_text("This browser keeps nothing")
         assert caught == []
+
+
+def test_the_page_shows_that_the_sheet_is_here_without_sending_it(visit: Visit) -> None:
+    with visit("evaluation-hold") as page:
+        expect(page.locator("[data-handing-say]")).to_contain_text("This browser does not have it")
+        told = page.evaluate("JSON.parse(document.querySelector('[data-handing]').dataset.told)")
+        caught = _caught(page, "hold$")
+        held = {"bids": {}, "marks": {}, "sheets": {told["commit"]: '{"the": "sheet"}'}, "closed": 0}
+        page.evaluate("([name, held]) => localStorage.setItem(name, held)", [STORE, json.dumps(held)])
+        page.reload()
+        page.wait_for_selector("text=taken")
+        body = (caught[0].post_data_buffer or b"").decode()
+        echo = echo_of(bytes.fromhex(told["challenge"]), b'{"the": "sheet"}')
+        assert f"echo={echo}" in body
+        assert "sheet%22" not in body
+        assert len(caught) == 1
 
 
 def test_the_page_hands_in_what_was_signed_and_nothing_else(visit: Visit) -> None:

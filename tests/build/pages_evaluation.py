@@ -294,10 +294,13 @@ def scoring(cells: dict[str, Score]) -> Any:  # noqa: ANN401 - a form
 OWN = SignatureRow(seat=SEATS[1], version=1, sheet_commit=digest("sheet"), handed_in=False, changes=False)
 
 
-def handing(missing: int = 3, waiting: int = 0, **changes: bool) -> dict[str, Any]:
+def handing(missing: int = 3, waiting: int = 0, unheld: int = 0, **changes: bool) -> dict[str, Any]:
     """Return how far signing is, as the page of a member is told; of somebody who has signed unless nobody has."""
+    shown = {"unheld": unheld, "held": not unheld, "lost_late": False}
+    asked = {**shown, "challenge": None if missing else digest("challenge")}
     known = {"commit": digest("sheet"), "version": 1} if waiting or changes else {"commit": None, "version": 0}
-    return {"missing": missing, "waiting": waiting, "handed_in": False, "opened": False, **known, **changes}
+    told = {"missing": missing, "waiting": waiting, "handed_in": False, "opened": False}
+    return {**told, **asked, **known, **changes}
 
 
 def task(version: int = 1) -> dict[str, Any]:
@@ -565,6 +568,8 @@ def samples() -> Iterator[Sample]:
     lost = RenewalRow(seat=SEATS[3], version=1, reason="电脑硬盘损坏，评分表没有另存。", answer=None)
     void = replace(lost, seat=SEATS[4], answer="已到场核实，评分尚未公开。")
     due = signing(**signed, handing=handing(0, 5), renewals=(lost, void))
+    asked = signing(**signed, handing=handing(0, 5, 2))
+    yield Sample("evaluation-hold", f"{lot}/sign", page, asked)
     yield Sample("evaluation-hand-in", f"{lot}/sign", page, due)
     given = handing(0, 2, handed_in=True)
     yield Sample("evaluation-handed-in", f"{lot}/sign", page, signing(**signed, cells=CELLS, handing=given))

@@ -265,6 +265,7 @@ UNMADE: Final[frozenset[str]] = frozenset(
         "evaluation.file",
         "evaluation.file_text",
         "evaluation.hand_in",
+        "evaluation.hold",
         "evaluation.handing",
         "evaluation.overview",
         "evaluation.page_image",

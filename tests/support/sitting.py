@@ -22,11 +22,13 @@ from trading.assembly import REGISTRY
 from trading.audit.ledger import Ledger
 from trading.demo import cast
 from trading.evaluation import service
-from trading.evaluation.queries import ReportRow, last_version, report_of, scoring_of, signatures_of
+from trading.evaluation.queries import ReportRow, last_version, report_of, scoring_of, signatures_of, sitting_of
 from trading.evaluation.rules.commitment import SALT_BYTES, Heading, MadeSheet, make_sheet
 from trading.evaluation.rules.examination import Outcome, Step
+from trading.evaluation.rules.holding import echo_of
 from trading.evaluation.rules.sheets import Score, check_sheet
 from trading.evaluation.service.examining import Opinion
+from trading.evaluation.service.holding import challenge
 from trading.evaluation.service.state import LotState
 from trading.experts import queries as experts
 from trading.experts.rules.composition import Committee, Member, MemberState
@@ -215,8 +217,24 @@ class Sitting:
             version = self.machines[seat].version
             service.sign_sheet(self.ledger, actor, *self.place, commit=made.commit, version=version)
 
+    def hold(self, *seats: str) -> None:
+        """Show what lies on the machines of members, of all who have something signed if none is named."""
+        with self.ledger.read() as conn:
+            place = self.state().place
+            signed, sitting = signatures_of(conn, place), sitting_of(conn, place.procedure_id)
+            assert sitting is not None
+            asked = challenge(conn, place, sitting)
+        for seat in seats or self.seats:
+            sheet, own = self.machines[seat].sheet, signed.get(seat)
+            if asked is None or sheet is None or own is None or own.handed_in:
+                continue
+            echo, actor = echo_of(asked, sheet.raw), service.member_actor(seat)
+            if echo != own.echo:
+                service.hold_sheet(self.ledger, actor, *self.place, version=own.version, echo=echo)
+
     def hand_in(self, *seats: str) -> None:
-        """Hand in what lies on the machines of members, of all who have not if none is named."""
+        """Hand in what lies on the machines of members, of all who have not if none is named; all show it first."""
+        self.hold()
         with self.ledger.read() as conn:
             done = {seat for seat, each in signatures_of(conn, self.state().place).items() if each.handed_in}
         for seat in seats or [each for each in self.seats if each not in done]:

@@ -15,6 +15,7 @@ import pytest
 from tests.build.scores import CRITERIA, PREFERENCE
 from tests.build.tenders import NATIONAL
 from trading.evaluation.rules.documents import SHEET
+from trading.evaluation.rules.holding import challenge_of, echo_of
 from trading.evaluation.rules.masks import commitment, draw
 from trading.kernel.canonical import loads_object
 from trading.kernel.digests import sha256_hex
@@ -113,11 +114,20 @@ def story() -> Story:
         ]
         body = {"items": scores, "reason": None, "salt": "0" * 64, "seat": seat, "tender": TENDER, "version": 1, **LOT}
         told.record(
-            "sheet.signed", seat=seat, version=1, sheet_commit=told.add("mb.score-sheet", SHEET.write(body)), **LOT
+            "sheet.signed",
+            bids=sorted(points),
+            seat=seat,
+            version=1,
+            sheet_commit=told.add("mb.score-sheet", SHEET.write(body)),
+            **LOT,
         )
-    for signed in [each["body"] for each in told.records if each["kind"] == "sheet.signed"]:
-        told.record("sheet.handed_in", reason=None, **signed)
-    commits = sorted(each["body"]["sheet_commit"] for each in told.records if each["kind"] == "sheet.signed")
+    signed = [dict(each["body"]) for each in told.records if each["kind"] == "sheet.signed"]
+    commits = sorted(each["sheet_commit"] for each in signed)
+    for each in signed:
+        echo = echo_of(challenge_of(commits), told.documents[each["sheet_commit"]].data)
+        told.record("sheet.held", seat=each["seat"], version=1, echo=echo, **LOT)
+    for each in signed:
+        told.record("sheet.handed_in", reason=None, **{name: each[name] for name in each if name != "bids"})
     told.record("scores.opened", sheets=commits, **LOT)
     for seat in seats:
         told.record("report.signed", seat=seat, report_sha256=REPORT)
@@ -234,6 +244,42 @@ def made_void(told: Story) -> None:
     told.records.insert(place, {"kind": "sheet.voided", "body": void})
 
 
+def never_shown(told: Story) -> None:
+    told.records.remove(next(each for each in reversed(told.records) if each["kind"] == "sheet.held"))
+
+
+def shown_late(told: Story) -> None:
+    last = next(each for each in reversed(told.records) if each["kind"] == "sheet.held")
+    told.records.remove(last)
+    told.records.insert(next(n for n, each in enumerate(told.records) if each["kind"] == "scores.opened"), last)
+
+
+def another_shown(told: Story) -> None:
+    told.body("sheet.held")["echo"] = "7" * 64
+
+
+def made_void_late(told: Story) -> None:
+    signed = [each["body"] for each in told.records if each["kind"] == "sheet.signed"][-1]
+    place = max(n for n, each in enumerate(told.records) if each["kind"] == "sheet.handed_in")
+    void = {"reason": "lost", "seat": signed["seat"], "version": 1, **LOT}
+    told.records.insert(place, {"kind": "sheet.voided", "body": void})
+
+
+def outdated(told: Story) -> None:
+    signed = told.body("sheet.signed")
+    place = next(n for n, each in enumerate(told.records) if each["kind"] == "sheet.handed_in")
+    body = {"bids": [], "sheets": [{"seat": signed["seat"], "version": 1}], **LOT}
+    told.records.insert(place, {"kind": "sheets.outdated", "body": body})
+
+
+def of_an_older_log(told: Story) -> None:
+    """Signatures from before sheets had to be shown to be there."""
+    for each in told.records:
+        if each["kind"] == "sheet.signed":
+            del each["body"]["bids"]
+    told.records[:] = [each for each in told.records if each["kind"] != "sheet.held"]
+
+
 def fewer_members(told: Story) -> None:
     told.body("bids.ranked")["members"] = 4
 
@@ -267,6 +313,11 @@ LIES = [
     (without("sheet.handed_in"), "a sheet that was never handed in"),
     (handed_in_early, "before every member had signed"),
     (handed_in_another, "another sheet was handed in than the member signed"),
+    (never_shown, "before every member had shown the signed one"),
+    (shown_late, "before every member had shown the signed one"),
+    (another_shown, "another sheet was shown than the one that was handed in"),
+    (made_void_late, "made void after sheets of others were handed in"),
+    (outdated, "other sheets than the members signed"),
     (made_void, "other sheets than the members signed"),
     (made_void, "before every member had signed"),
     (without("sheet.signed"), "other sheets than the members signed"),
@@ -278,6 +329,12 @@ LIES = [
 
 def test_the_golden_ranking_is_recomputed() -> None:
     assert story().complaints() == []
+
+
+def test_signatures_of_older_logs_were_never_asked_to_be_shown() -> None:
+    told = story()
+    of_an_older_log(told)
+    assert told.complaints() == []
 
 
 @pytest.mark.parametrize(("lie", "said"), LIES, ids=[f"{n}-{lie.__name__}" for n, (lie, _) in enumerate(LIES)])

@@ -108,8 +108,27 @@ def _given(state: State, record: Mapping[str, Any]) -> None:
 
 
 def _signed(state: State, record: Mapping[str, Any]) -> None:
-    commit = bytes.fromhex(record["body"]["sheet_commit"])
-    state.row("sheet_signature", *_sheet(record)).update(sheet_commit=commit, handed_in=False, void=False)
+    commit, bids = bytes.fromhex(record["body"]["sheet_commit"]), record["body"].get("bids")
+    values = {"sheet_commit": commit, "bids": bids, "echo": None}
+    state.row("sheet_signature", *_sheet(record)).update(**values, handed_in=False, void=False)
+
+
+def _held(state: State, record: Mapping[str, Any]) -> None:
+    state.row("sheet_signature", *_sheet(record)).update(echo=bytes.fromhex(record["body"]["echo"]))
+
+
+def _outdated(state: State, record: Mapping[str, Any]) -> None:
+    body = record["body"]
+    _forget_echoes(state, body["lot"], body["stage"])
+    for each in body["sheets"]:
+        state.row("sheet_signature", body["lot"], body["stage"], each["seat"], each["version"]).update(void=True)
+
+
+def _forget_echoes(state: State, *place: str) -> None:
+    """Every other signature of the place, or of the procedure, is shown to be there anew (ADR 0078)."""
+    for key, row in list(state.rows.get("sheet_signature", {}).items()):
+        if not row["handed_in"] and row["echo"] is not None and _key(key)[: len(place)] == place:
+            state.row("sheet_signature", *_key(key)).update(echo=None)
 
 
 def _handed_in(state: State, record: Mapping[str, Any]) -> None:
@@ -122,6 +141,7 @@ def _renewal_asked(state: State, record: Mapping[str, Any]) -> None:
 
 
 def _sheet_voided(state: State, record: Mapping[str, Any]) -> None:
+    _forget_echoes(state, record["body"]["lot"], record["body"]["stage"])
     state.row("sheet_signature", *_sheet(record)).update(void=True)
     state.row("sheet_renewal", *_sheet(record)).update(answer=record["body"]["reason"])
 
@@ -159,6 +179,7 @@ def _replaced(state: State, record: Mapping[str, Any]) -> None:
     before = state.known("sitting", state.procedure_id) or {}
     seats = sorted({*_names(before.get("seats")), body["by"]} - {body["seat"]})
     state.row("sitting", state.procedure_id).update(seats=seats, report_number=0, reported_at=None)
+    _forget_echoes(state)
     for name, own in (("examination_vote", 4), ("sheet_signature", 2)):
         _void(state, name, lambda key, place=own: key[place] == body["seat"])
     _void(state, "examination", lambda key: key[3] in _DECIDED)
@@ -174,6 +195,7 @@ def _resumed(state: State, record: Mapping[str, Any]) -> None:
     state.row("sitting", state.procedure_id).update(
         seats=record["body"]["seats"], sealed_at=None, report_number=0, reported_at=None
     )
+    _forget_echoes(state)
     for name in ("examination_vote", "sheet_signature"):
         _void(state, name, lambda _: True)
     _void(state, "examination", lambda key: key[3] in _DECIDED)
@@ -234,6 +256,8 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "explanation.asked": _asked,
     "explanation.given": _given,
     "sheet.signed": _signed,
+    "sheet.held": _held,
+    "sheets.outdated": _outdated,
     "sheet.handed_in": _handed_in,
     "renewal.asked": _renewal_asked,
     "sheet.voided": _sheet_voided,

@@ -107,6 +107,15 @@ class HandInForm(Form):
     sheet = FileField(_("The sheet that you signed (.json)"), [DataRequired()])
 
 
+class HoldForm(Form):
+    """That the signed sheet is there: the digest of challenge and sheet, made by the script of the page (ADR 0078)."""
+
+    version = HiddenField(_("Version"))
+    echo = StringField(
+        _("Echo of the sheet (SHA-256)"), [Length(max=64)], render_kw={"autocomplete": "off", "spellcheck": "false"}
+    )
+
+
 class RenewalForm(Form):
     """Why a signed sheet cannot be handed in, or why the supervisor makes it void."""
 

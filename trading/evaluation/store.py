@@ -100,9 +100,28 @@ def set_explanation(uow: UnitOfWork, recorded: Recorded, place: Place, bid: str,
 
 def add_signature(uow: UnitOfWork, recorded: Recorded, place: Place) -> None:
     """Insert what a member has signed: the digest of a sheet, and nothing of the sheet."""
-    commit = bytes.fromhex(recorded.body["sheet_commit"])
-    key = _signed(recorded, place)
-    _insert(uow, recorded, sheet_signature, **key, sheet_commit=commit, handed_in=False, void=False)
+    values = {"sheet_commit": bytes.fromhex(recorded.body["sheet_commit"]), "bids": recorded.body["bids"]}
+    _insert(uow, recorded, sheet_signature, **_signed(recorded, place), **values, handed_in=False, void=False)
+
+
+def hold_sheet(uow: UnitOfWork, recorded: Recorded, place: Place) -> None:
+    """Keep that a signed sheet is there, as its machine has shown."""
+    echo = bytes.fromhex(recorded.body["echo"])
+    _update(uow, recorded, sheet_signature, _signed(recorded, place), {"echo": echo})
+
+
+def outdate_sheets(uow: UnitOfWork, recorded: Recorded, place: Place) -> None:
+    """Make signatures void whose sheets are about other bids than those that conform now."""
+    _forget_echoes(uow, recorded, _place(place))
+    for each in recorded.body["sheets"]:
+        _update(uow, recorded, sheet_signature, {**_place(place), **each}, {"void": True})
+
+
+def _forget_echoes(uow: UnitOfWork, recorded: Recorded, where: Mapping[str, Any]) -> None:
+    """Let everybody show anew what is there: among other signatures another echo is right (ADR 0078)."""
+    conditions = [sheet_signature.c[name] == value for name, value in where.items()]
+    held = [*conditions, ~sheet_signature.c.handed_in, sheet_signature.c.echo.is_not(None)]
+    uow.connection.execute(sheet_signature.update().where(*held).values(entry_id=recorded.entry_id, echo=None))
 
 
 def add_sheet(uow: UnitOfWork, recorded: Recorded, place: Place, document: bytes) -> None:
@@ -120,6 +139,7 @@ def add_renewal(uow: UnitOfWork, recorded: Recorded, place: Place) -> None:
 def void_sheet(uow: UnitOfWork, recorded: Recorded, place: Place) -> None:
     """Make a signature void, with the answer to the member who asked for it."""
     key = _signed(recorded, place)
+    _forget_echoes(uow, recorded, _place(place))
     _update(uow, recorded, sheet_signature, key, {"void": True})
     _update(uow, recorded, sheet_renewal, key, {"answer": recorded.body["reason"]})
 
@@ -158,6 +178,7 @@ def add_report_signature(
 def void_member(uow: UnitOfWork, recorded: Recorded, procedure_id: int, seat: str) -> None:
     """Make void what a replaced member said: votes, what they decided, sheets; opened scores close again (EXP-17)."""
     own = {"procedure_id": procedure_id, "seat": seat, "void": False}
+    _forget_echoes(uow, recorded, {"procedure_id": procedure_id})
     _update(uow, recorded, examination_vote, own, {"void": True})
     _update(uow, recorded, sheet_signature, own, {"void": True})
     _update(uow, recorded, scoring, {"procedure_id": procedure_id, "opened": True}, {"opened": False})

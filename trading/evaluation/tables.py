@@ -115,6 +115,8 @@ sheet_signature = _recorded(
     Column("sheet_commit", LargeBinary, nullable=False),  # SHA-256 of the sheet, which holds a salt
     Column("handed_in", Boolean, nullable=False),
     Column("void", Boolean, nullable=False),
+    Column("bids", ARRAY(Text), nullable=True),  # that conformed when it was signed; older ones do not say
+    Column("echo", LargeBinary, nullable=True),  # shows that the sheet is there, while it is not handed in (ADR 0078)
     UniqueConstraint("procedure_id", "lot", "stage", "seat", "version"),
 )
 

@@ -37,6 +37,8 @@ MESSAGES_MAIL: Final = "mingbiao/messages/mail"
 RANK_TIE: Final = "mingbiao/rank/tie"  # not of P4.2: ADR 0024, the tie rule of the ranking
 EVALUATION_MASKS: Final = "mingbiao/evaluation/masks"  # not of P4.2: ADR 0072, the seed of letters
 EVALUATION_MASK: Final = "mingbiao/evaluation/mask"  # not of P4.2: ADR 0072, the ticket of one bid
+SHEET_CHALLENGE: Final = "mingbiao/sheet/challenge"  # not of P4.2: ADR 0078, made of all signed sheets of a lot
+SHEET_ECHO: Final = "mingbiao/sheet/echo"  # not of P4.2: ADR 0078, shows that a signed sheet is there
 RANK_COEFFICIENT: Final = "mingbiao/rank/coefficient"  # not of P4.2: ADR 0065, the draw of coefficients (MET-06)
 
 

@@ -12,7 +12,7 @@ from tests.support.hands.world import BIDDERS, PLACE, World
 from trading.accounts import service as accounts
 from trading.audit.service import platform_ms
 from trading.demo.cast import Organisation
-from trading.demo.scenes.evaluating import sheet_of_member
+from trading.demo.scenes.evaluating import sheet_of_member, show
 from trading.evaluation import queries, service
 from trading.evaluation.rules.examination import Outcome, Step
 from trading.evaluation.rules.sheets import Score
@@ -125,6 +125,9 @@ def _score_too(world: World, expert: Person) -> None:
     made = [(member, sheet_of_member(state, member, typed)) for member in _others(world, expert)]
     for member, sheet in made:
         service.sign_sheet(ledger, member, world.reference, *PLACE, commit=sheet.commit, version=1)
+    show(ledger, state, made)
+    expert.open(expert.page.url)  # everybody has signed: the page shows by itself that the sheet is there
+    expert.arrived("Your sheet is here")
     for member, sheet in made:
         service.hand_in(ledger, member, world.reference, *PLACE, sheet.raw)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.market import LOT
 from tests.support.sitting import OFFER, PRICES, SEATS, committee, seat_everybody
 from tests.usecases.evaluation.test_files import Worker, _at_once, worker  # noqa: F401 - fixtures
-from tests.usecases.evaluation.test_pages import Room, examine, fill, hand_in, room, sign  # noqa: F401 - a fixture
+from tests.usecases.evaluation.test_pages import Room, examine, fill, hand_in, hold, room, sign  # noqa: F401 - a fixture
 from trading.audit.errands import Postponed
 from trading.evaluation import service
 from trading.evaluation.queries import DrawnFile, drawings_of
@@ -118,6 +118,7 @@ def test_two_bids_stand_side_by_side_with_ones_own_scores_alone(worker: Worker) 
     for seat in SEATS:
         fill(room, seat, "47.5" if seat == "m-a1" else "30")
         sign(room, seat)
+    hold(room)
     hand_in(room, "m-a1")
     other = room.sitting.bids["songtao"]
     beside = f"{room.of('bolin', 'sheet')}/beside/{other}?criterion=plan"

@@ -21,6 +21,7 @@ from trading.accounts import service as accounts
 from trading.app import create_app
 from trading.audit.runtime import Runtime
 from trading.config import Process, Settings
+from trading.evaluation.rules.holding import echo_of
 from trading.experts import queries as experts
 from trading.experts.rules.composition import Member
 from trading.kernel.clock import SystemClock
@@ -133,10 +134,21 @@ def hand_in(room: Room, seat: str, path: str = "hand-in") -> TestResponse:
     return room.clients[seat].post(address, data=data, headers={"Accept-Language": "en"})
 
 
+def hold(room: Room, *seats: str) -> None:
+    """Show on the page of each member that the sheet on the machine is there."""
+    for seat in seats or SEATS:
+        told, sheet = room.get(seat, f"/lots/{LOT}/handing").json, room.sitting.machines[seat].sheet
+        assert told is not None
+        assert sheet is not None
+        echo = echo_of(bytes.fromhex(told["challenge"]), sheet.raw)
+        room.do(seat, f"/lots/{LOT}/hold", version=str(told["version"]), echo=echo)
+
+
 def score_all(room: Room, plans: Mapping[str, str] | None = None) -> None:
     for seat in SEATS:
         fill(room, seat, (plans or {}).get(seat, "30"))
         sign(room, seat)
+    hold(room)
     for seat in SEATS:
         assert hand_in(room, seat).status_code == HTTPStatus.SEE_OTHER
 
@@ -186,6 +198,15 @@ def test_the_page_tells_when_to_hand_in_and_takes_nothing_before(room: Room) -> 
     told = room.get("m-a1", f"/lots/{LOT}/handing")
     assert told.json is not None
     assert (told.json["missing"], told.json["waiting"], told.json["handed_in"]) == (0, 5, False)
+    assert "Everybody has signed: show that your sheet is here." in room.get("m-a1", f"/lots/{LOT}/sign").text
+    hold(room, *SEATS[:4])
+    assert "1 member has not shown the own one yet" in room.get("m-a1", f"/lots/{LOT}/sign").text
+    early = hand_in(room, "m-a1")
+    assert early.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert "1 members have not shown that their signed sheet is there" in early.text
+    wrong = room.post("m-e5", f"/lots/{LOT}/hold", version="1", echo="47.5")
+    assert wrong.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    hold(room, "m-e5")
     assert "Everybody has signed: hand in your sheet." in room.get("m-a1", f"/lots/{LOT}/sign").text
     assert hand_in(room, "m-a1").status_code == HTTPStatus.SEE_OTHER
     shown = room.get("m-a1", f"/lots/{LOT}/sign").text
@@ -216,6 +237,7 @@ def test_a_lost_sheet_is_made_void_by_the_supervisor_and_everybody_sees_it(room:
     assert "Seen by our officer." in room.get("m-a1").text
     assert "1 member has not signed yet" in room.get("m-a1").text
     sign(room, "m-c3")
+    hold(room)
     for seat in SEATS:
         assert hand_in(room, seat).status_code == HTTPStatus.SEE_OTHER
     assert "Scores of the committee" in room.get("m-b2", f"/lots/{LOT}/sign").text

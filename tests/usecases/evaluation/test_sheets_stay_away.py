@@ -16,8 +16,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from tests.support.databases import Database
-from tests.support.sitting import SEATS, Sitting
+from tests.support.sitting import SEATS, Sitting, renew, supervisor_of
+from tests.usecases.evaluation.test_sitting import refusal
+from trading.evaluation import service
+from trading.evaluation.queries import signatures_of
 from trading.evaluation.rules.commitment import Heading, MadeSheet, make_sheet
+from trading.evaluation.rules.holding import echo_of
 from trading.evaluation.service import sheets
 from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import RuleBroken
@@ -94,14 +98,100 @@ def test_negative_control_a_sheet_that_is_sent_early_is_found(four: Sitting) -> 
     """A program that forgets to wait is stopped by PostgreSQL; without its policies the question finds the sheet."""
     database = four.database
     assert database is not None
-    with patch.object(sheets, "require_all_signed", lambda *_: None):
+    blind = patch.multiple(sheets, require_all_signed=lambda *_: None, require_all_there=lambda *_: None)
+    with blind:
         with pytest.raises(ProgrammingError, match="row-level security"):
             four.hand_in("m-b2")
         assert leaks(database, four, "m-b2") == set()
         with database.connect() as superuser:
             superuser.exec_driver_sql("DROP POLICY all_signed ON record.score_sheet")
+            superuser.exec_driver_sql("DROP POLICY all_held ON record.score_sheet")
         four.hand_in("m-b2")
     assert leaks(database, four, "m-b2") == {"record.score_sheet"}
+
+
+def sent(sitting: Sitting, seat: str) -> None:
+    """Hand in what lies on a machine, whatever the others have shown."""
+    sheet = sitting.machines[seat].sheet
+    assert sheet is not None
+    service.hand_in(sitting.ledger, service.member_actor(seat), *sitting.place, sheet.raw)
+
+
+def test_no_sheet_is_taken_before_all_have_shown_that_theirs_is_there(four: Sitting) -> None:  # ADR 0078
+    """The machine of one member is lost after all have signed: nothing of the others is in the database then."""
+    database = four.database
+    assert database is not None
+    four.sign("m-e5")
+    four.hold(*SEATS[:4])
+    assert refusal(lambda: sent(four, "m-b2")) == ("sheet.not_held", "EXP-22")
+    assert leaks(database, four, *SEATS) == set()
+    renew(four, "m-e5", "The disk of my machine is broken.")
+    assert refusal(lambda: sent(four, "m-b2")) == ("sheet.too_early", "EXP-22")
+    four.sign("m-e5")
+    assert refusal(lambda: sent(four, "m-b2")) == ("sheet.not_held", "EXP-22")  # all show theirs again
+    four.hold("m-e5")
+    assert refusal(lambda: sent(four, "m-e5")) == ("sheet.not_held", "EXP-22")
+    assert leaks(database, four, *SEATS) == set()
+    four.hand_in()
+    with database.connect() as superuser:  # control: now they are all there
+        assert superuser.exec_driver_sql("SELECT count(*) FROM record.score_sheet").scalar_one() == 5
+
+
+def test_nobody_scores_again_once_a_sheet_of_another_member_was_taken(four: Sitting) -> None:  # ADR 0078
+    four.sign("m-e5")
+    four.hand_in("m-b2")
+    late = ("renewal.too_late", "EXP-22")
+    assert refusal(lambda: renew(four, "m-e5", "The disk of my machine is broken.")) == late
+    four.hand_in()
+
+
+def test_a_request_is_not_granted_any_more_once_a_sheet_of_another_member_was_taken(four: Sitting) -> None:
+    four.sign("m-e5")
+    service.ask_renewal(four.ledger, service.member_actor("m-e5"), *four.place, "Perhaps lost.")
+    four.hand_in("m-b2")
+    refused = refusal(
+        lambda: service.void_sheet(four.ledger, supervisor_of(four), *four.place, seat="m-e5", reason="Seen.")
+    )
+    assert refused == ("renewal.too_late", "EXP-22")
+
+
+def test_negative_control_a_program_that_forgets_to_ask_is_stopped_by_postgresql(four: Sitting) -> None:
+    database = four.database
+    assert database is not None
+    four.sign("m-e5")
+    four.hold(*SEATS[:4])
+    with patch.object(sheets, "require_all_there", lambda *_: None):
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            sent(four, "m-b2")
+        assert leaks(database, four, "m-b2") == set()
+        with database.connect() as superuser:
+            superuser.exec_driver_sql("DROP POLICY all_held ON record.score_sheet")
+        sent(four, "m-b2")
+    assert leaks(database, four, "m-b2") == {"record.score_sheet"}
+
+
+def test_an_echo_is_of_this_sheet_and_of_these_signatures(four: Sitting) -> None:
+    four.sign("m-e5")
+    actor, sheet = service.member_actor("m-b2"), four.machines["m-b2"].sheet
+    assert sheet is not None
+
+    def hold(echo: str, version: int = 1) -> None:
+        service.hold_sheet(four.ledger, actor, *four.place, version=version, echo=echo)
+
+    assert refusal(lambda: hold(SCORE)) == ("sheet.digest_wrong", "EXP-22")
+    assert refusal(lambda: hold("7" * 64, 2)) == ("sheet.version", "EXP-22")
+    hold(echo_of(bytes(32), sheet.raw))
+    four.hold(*(seat for seat in SEATS if seat != "m-b2"))
+    assert refusal(lambda: sent(four, "m-b2")) == ("sheet.echo_wrong", "EXP-22")
+    four.hold("m-b2")
+    assert refusal(lambda: hold(echoed(four, "m-b2"))) == ("sheet.held", "EXP-22")
+    sent(four, "m-b2")
+    assert refusal(lambda: hold("7" * 64)) == ("sheet.handed_in", "EXP-22")
+
+
+def echoed(sitting: Sitting, seat: str) -> str:
+    with sitting.ledger.read() as conn:
+        return signatures_of(conn, sitting.state().place)[seat].echo or ""
 
 
 def test_postgresql_takes_no_other_bytes_than_those_that_were_signed(four: Sitting) -> None:

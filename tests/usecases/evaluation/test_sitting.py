@@ -273,7 +273,7 @@ def test_a_signature_is_a_digest_and_is_changed_by_another_until_all_have_signed
     sitting.sign("m-a1", reason="I had overlooked the annex.")
     signed = bodies(sitting, "sheet.signed")
     assert [sorted(body) for body in signed] == [
-        ["lot", "seat", "second_factor", "sheet_commit", "stage", "version"] for _ in range(2)
+        ["bids", "lot", "seat", "second_factor", "sheet_commit", "stage", "version"] for _ in range(2)
     ]
     assert [body["version"] for body in signed] == [1, 2]
     assert bodies(sitting, "sheet.handed_in") == bodies(sitting, "scores.opened") == []

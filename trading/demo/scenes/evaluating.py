@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from trading.audit.ledger import Ledger
 from trading.audit.service import platform_ms
 from trading.demo.play import Play
 from trading.demo.tender import LOTS, Lot
 from trading.evaluation import queries, service
 from trading.evaluation.rules.commitment import SALT_BYTES, Heading, MadeSheet, make_sheet
 from trading.evaluation.rules.examination import Outcome, Step
+from trading.evaluation.rules.holding import echo_of
 from trading.evaluation.rules.sheets import Score, check_sheet
 from trading.evaluation.service.examining import Opinion
+from trading.evaluation.service.holding import challenge
 from trading.evaluation.service.state import LotState
 from trading.experts import queries as experts
 from trading.kernel.roles import Actor
@@ -88,8 +91,22 @@ def _score(play: Play, lot: Lot, members: list[Actor]) -> None:
         sheet = sheet_of_member(state, member, typed)
         service.sign_sheet(ledger, member, play.reference, *lot.place, commit=sheet.commit, version=1)
         made.append((member, sheet))
+    show(ledger, state, made)
     for member, sheet in made:
         service.hand_in(ledger, member, play.reference, *lot.place, sheet.raw)
+
+
+def show(ledger: Ledger, state: LotState, made: Sequence[tuple[Actor, MadeSheet]]) -> None:
+    """Show of each first sheet that it is there, as a browser does once all have signed."""
+    place = state.place
+    with ledger.read() as conn:
+        sitting = queries.sitting_of(conn, place.procedure_id)
+        asked = None if sitting is None else challenge(conn, place, sitting)
+    if asked is None:
+        raise ValueError("somebody has not signed")
+    for member, sheet in made:
+        echo = echo_of(asked, sheet.raw)
+        service.hold_sheet(ledger, member, place.procedure, place.lot, place.stage, version=1, echo=echo)
 
 
 def sheet_of_member(state: LotState, member: Actor, typed: Mapping[str, Mapping[str, Score]]) -> MadeSheet:

@@ -64,8 +64,10 @@ _OF_RANKING: Final = frozenset(
         "report.signed",
         "scores.opened",
         "sheet.handed_in",
+        "sheet.held",
         "sheet.signed",
         "sheet.voided",
+        "sheets.outdated",
         "time.asked",
     }
 )

@@ -14,6 +14,7 @@ from trading.evaluation.tables import (
     sheet_renewal,
     sheet_signature,
 )
+from trading.kernel.digests import sha256_hex
 from trading.openings.model import Place
 
 
@@ -21,7 +22,8 @@ from trading.openings.model import Place
 class SignatureRow:
     """The newest version of a sheet that a member has signed; ``sheet_commit`` in hex.
 
-    ``changes`` says that it takes the place of one that the member had signed before.
+    ``changes`` says that it takes the place of one that the member had signed before; ``bids`` conformed when it was
+    signed (None: not known), ``echo`` in hex shows that the sheet is there.
     """
 
     seat: str
@@ -29,6 +31,13 @@ class SignatureRow:
     sheet_commit: str
     handed_in: bool
     changes: bool
+    bids: frozenset[str] | None = None
+    echo: str | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the sheet is handed in or was shown to be there; older signatures were never asked (ADR 0078)."""
+        return self.handed_in or self.echo is not None or self.bids is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,8 @@ def signatures_of(conn: Connection, place: Place) -> dict[str, SignatureRow]:
             sheet_commit=bytes(row.sheet_commit).hex(),
             handed_in=row.handed_in,
             changes=row.seat in found,
+            bids=None if row.bids is None else frozenset(row.bids),
+            echo=None if row.echo is None else bytes(row.echo).hex(),
         )
     return found
 
@@ -85,6 +96,12 @@ def sheet_documents(conn: Connection, place: Place) -> list[tuple[str, int, byte
 def newest_sheet(conn: Connection, place: Place, seat: str) -> bytes | None:
     """Return the newest sheet that a seat has handed in, as far as this transaction may see it."""
     return next((raw for name, _, raw in reversed(sheet_documents(conn, place)) if name == seat), None)
+
+
+def opened_sheet(conn: Connection, place: Place, seat: str) -> bytes | None:
+    """Return the newest sheet of a seat that has been open, even if scores are closed again."""
+    own = [raw for name, _, raw in sheet_documents(conn, place) if name == seat]
+    return next((raw for raw in reversed(own) if was_opened(conn, place, sha256_hex(raw))), None)
 
 
 def renewals_of(conn: Connection, place: Place) -> list[RenewalRow]:

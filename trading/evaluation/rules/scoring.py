@@ -7,7 +7,7 @@ and compared as rounded: what is published is what decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -41,6 +41,14 @@ class Scorecard:
     def sum_of(self, criteria: Sequence[str]) -> Fraction:
         """Return the members' points for these criteria, all together."""
         return sum((Fraction(points) for name, points in self.sums if name in criteria), Fraction(0))
+
+
+def of_bids(sheets: Sequence[Sheet], bids: Collection[str]) -> tuple[Sheet, ...]:
+    """Return sheets without the scores of bids that no longer conform (EXP-17: a new majority found otherwise)."""
+    return tuple(
+        Sheet(seat=sheet.seat, points={bid: row for bid, row in sheet.points.items() if bid in bids})
+        for sheet in sheets
+    )
 
 
 def price_points(most: Fraction, lowest: int, own: int) -> Fraction:

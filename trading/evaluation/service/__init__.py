@@ -5,6 +5,7 @@ stepped up with a second factor before (``accounts.service.confirm``; pages do i
 """
 
 from trading.evaluation.service.examining import explain_price, qualify, vote
+from trading.evaluation.service.holding import hold_sheet
 from trading.evaluation.service.masking import naming_places
 from trading.evaluation.service.members import member_actor
 from trading.evaluation.service.pausing import ask_for_time, resume, seal
@@ -25,6 +26,7 @@ __all__ = [
     "explain_price",
     "explain_score",
     "hand_in",
+    "hold_sheet",
     "load_lot",
     "load_lots",
     "masks_of",

@@ -21,6 +21,7 @@ from trading.evaluation.rules.examination import (
     majority,
 )
 from trading.evaluation.rules.ranking import OpenedBid
+from trading.evaluation.service.holding import outdate_sheets
 from trading.evaluation.service.members import require_agency, require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
 from trading.evaluation.service.state import LotState, load_lot, load_opened
@@ -130,7 +131,9 @@ def vote(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, ste
         decision = majority(list(votes.values()), sitting.seats)
         if decision is not None:
             _record_finding(uow, state, bid, step, decision)
-            _after_decision(uow, load_lot(uow.connection, row, state.lot, uow.at), step)
+            now = load_lot(uow.connection, row, state.lot, uow.at)
+            _after_decision(uow, now, step)
+            outdate_sheets(uow, load_lot(uow.connection, row, state.lot, uow.at))
             draft_if_ready(uow, row)
     return recorded
 

@@ -8,9 +8,9 @@ from trading.audit.ledger import Ledger
 from trading.audit.model import Recorded
 from trading.evaluation import store
 from trading.evaluation.model import of_lot
+from trading.evaluation.service.holding import scored_lot
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
-from trading.evaluation.service.sheets import scored_lot
 from trading.evaluation.service.state import open_sheets
 from trading.kernel.errors import NotFound, RuleBroken
 from trading.kernel.roles import Actor

@@ -15,7 +15,7 @@ from trading.audit.model import Recorded
 from trading.documents import store as documents
 from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
-from trading.evaluation.queries import SittingRow
+from trading.evaluation.queries import SignatureRow, SittingRow
 from trading.evaluation.rules.commitment import (
     Heading,
     read_sheet,
@@ -24,18 +24,19 @@ from trading.evaluation.rules.commitment import (
     require_lawful,
 )
 from trading.evaluation.rules.documents import SHEET
+from trading.evaluation.rules.holding import require_echo
 from trading.evaluation.rules.recheck import require_correctable, require_kept
+from trading.evaluation.service.holding import challenge, require_all_signed, require_all_there, scored_lot
 from trading.evaluation.service.masking import reveal_masks
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
-from trading.evaluation.service.state import LotState, load_opened, open_sheets
+from trading.evaluation.service.state import LotState, open_sheets
 from trading.kernel.digests import sha256_hex
-from trading.kernel.errors import NotFound, RuleBroken
+from trading.kernel.errors import RuleBroken
 from trading.kernel.roles import Actor
 from trading.kernel.signed import SignedDocument
 from trading.openings.model import Place
 from trading.procedures import store as rows
-from trading.procedures.queries import ProcedureRow
 
 
 def sign_sheet(
@@ -66,28 +67,14 @@ def sign_sheet(
         if own is not None and own.sheet_commit == require_digest(commit):
             raise RuleBroken("sheet.unchanged", "B10.6")
         _require_left_to_score(uow.connection, state, seat)
-        recorded = uow.record(_signature(state.place, seat, require_digest(commit), version))
+        recorded = uow.record(_signature(state, seat, require_digest(commit), version))
         store.add_signature(uow, recorded, state.place)
     return recorded
 
 
-def _signature(place: Place, seat: str, commit: str, version: int) -> Any:  # noqa: ANN401 - an event
-    return of_lot("sheet.signed", place, second_factor=True, seat=seat, sheet_commit=commit, version=version)
-
-
-def scored_lot(uow: UnitOfWork, row: ProcedureRow, number: str, stage: str) -> LotState:
-    """Return a lot whose bids are scored now.
-
-    Raises:
-        NotFound: It is not scored.
-        RuleBroken: ``act.wrong_phase`` (B4.1), ``scoring.not_yet`` (B10.6).
-    """
-    state = load_opened(uow.connection, row, number, stage, uow.at)
-    if not state.scored:
-        raise NotFound(f"lot {number} is not scored")
-    if not state.examined_fully:
-        raise RuleBroken("scoring.not_yet", "B10.6")
-    return state
+def _signature(state: LotState, seat: str, commit: str, version: int) -> Any:  # noqa: ANN401 - an event
+    body = {"bids": sorted(bid.bid for bid in state.conforming), "second_factor": True, "seat": seat}
+    return of_lot("sheet.signed", state.place, sheet_commit=commit, version=version, **body)
 
 
 def _require_left_to_score(conn: Connection, state: LotState, seat: str) -> None:
@@ -111,7 +98,8 @@ def hand_in(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, 
 
     Raises:
         NotFound: No member who sits; the lot is not scored.
-        RuleBroken: ``sheet.too_early`` (EXP-22) while somebody has not signed; ``sheet.other_document``,
+        RuleBroken: ``sheet.too_early`` (EXP-22) while somebody has not signed, ``sheet.not_held`` while a signed sheet
+            was not shown to be there; ``sheet.other_document``, ``sheet.echo_wrong``,
             ``sheet.no_document``, ``sheet.invalid``, ``sheet.reason_missing``, ``recheck.elsewhere``;
             ``sheet.handed_in``: it is already; ``evaluation.reported``, ``scoring.not_yet``.
     """
@@ -125,6 +113,8 @@ def hand_in(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, 
         if own.handed_in:
             raise RuleBroken("sheet.handed_in", "EXP-22")
         require_committed(raw, own.sheet_commit)
+        require_all_there(uow.connection, state, sitting)
+        _require_echo(uow.connection, state, sitting, own, raw)
         document = read_sheet(raw)
         _require_lawful(state, document, seat, own.version, changes=own.changes)
         _require_blind(uow.connection, state, seat, document)
@@ -134,15 +124,11 @@ def hand_in(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, 
     return recorded
 
 
-def require_all_signed(conn: Connection, state: LotState, sitting: SittingRow) -> None:
-    """Refuse to take the contents of any sheet while a member has not signed.
-
-    Raises:
-        RuleBroken: ``sheet.too_early`` (EXP-22).
-    """
-    missing = set(sitting.seats) - set(queries.signatures_of(conn, state.place))
-    if missing:
-        raise RuleBroken("sheet.too_early", "EXP-22", missing=len(missing))
+def _require_echo(conn: Connection, state: LotState, sitting: SittingRow, own: SignatureRow, raw: bytes) -> None:
+    """Refuse a sheet whose machine has told another echo; it may be told again (ADR 0078)."""
+    asked = challenge(conn, state.place, sitting)
+    if own.echo is not None and asked is not None:
+        require_echo(own.echo, asked, raw)
 
 
 def _require_lawful(state: LotState, document: dict[str, Any], seat: str, version: int, *, changes: bool) -> None:
@@ -156,8 +142,8 @@ def _require_lawful(state: LotState, document: dict[str, Any], seat: str, versio
 
 def _require_blind(conn: Connection, state: LotState, seat: str, document: dict[str, Any]) -> None:
     """Let whoever has seen the scores of a former committee repeat the own ones only (EXP-17, EXP-18, EXP-22)."""
-    own = queries.newest_sheet(conn, state.place, seat)
-    if own is not None and queries.was_opened(conn, state.place, sha256_hex(own)):
+    own = queries.opened_sheet(conn, state.place, seat)
+    if own is not None:
         require_kept(state.scores_in(SHEET.read(own)), state.scores_in(document))
 
 
@@ -191,7 +177,7 @@ def correct_sheet(ledger: Ledger, actor: Actor, reference: str, lot: str, stage:
             raise RuleBroken("sheet.unchanged", "B10.6")
         doubts = state.doubts(open_sheets(uow.connection, state.place))
         require_correctable(doubts, state.scores_in(before), state.scores_in(document))
-        signed = uow.record(_signature(state.place, seat, sha256_hex(raw), version))
+        signed = uow.record(_signature(state, seat, sha256_hex(raw), version))
         store.add_signature(uow, signed, state.place)
         recorded = _record_sheet(uow, state, raw, document)
         if _open_if_complete(uow, state, sitting):

@@ -19,7 +19,7 @@ from trading.evaluation.rules.examination import CLAIM, Claim, Examined, Outcome
 from trading.evaluation.rules.masks import Masks, draw
 from trading.evaluation.rules.ranking import OpenedBid, Ranking, RankingRules, quote_reason, rank
 from trading.evaluation.rules.recheck import Doubt, recheck, sum_errors
-from trading.evaluation.rules.scoring import Sheet
+from trading.evaluation.rules.scoring import Sheet, of_bids
 from trading.evaluation.rules.sheets import sheet_of
 from trading.kernel.canonical import loads_object
 from trading.kernel.errors import IntegrityFailure, RuleBroken
@@ -163,6 +163,7 @@ class LotState:
         """Return what the re-check points at in open sheets: sums, ranges, objective differences, outliers (B10.6)."""
         if not sheets:
             return []
+        sheets = of_bids(sheets, {bid.bid for bid in self.conforming})
         shown = {item.bid: dict(item.scores) for item in self.ranking(sheets).items if item.scores is not None}
         share = self.rules.edition.fraction(Key.OUTLIER_SHARE, self.rules.regime)
         return [*sum_errors(shown, sheets), *recheck(self.rules.criteria, sheets, share)]

@@ -15,18 +15,19 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from trading.evaluation import queries, service
-from trading.evaluation.forms import HandInForm, RenewalForm, SignSheetForm, WordsForm
+from trading.evaluation.forms import HandInForm, HoldForm, RenewalForm, SignSheetForm, WordsForm
 from trading.evaluation.rules.commitment import cells_of_document
 from trading.evaluation.rules.documents import SHEET
 from trading.evaluation.rules.scoring import price_points
 from trading.evaluation.rules.sheets import Score, scored
 from trading.evaluation.service import LotState
+from trading.evaluation.service.holding import challenge
+from trading.evaluation.service.renewals import is_too_late
 from trading.evaluation.service.sheets import own_newest
 from trading.evaluation.service.state import open_sheets
 from trading.evaluation.views.blueprint import STAGE, Room, blueprint, names_of, page, reading, runtime
 from trading.evaluation.views.member import member_actor_of, scored_lot
 from trading.kernel.canonical import MAX_DOCUMENT
-from trading.kernel.digests import sha256_hex
 from trading.kernel.errors import RuleBroken
 from trading.kernel.money import Rounding, round_exact
 from trading.kernel.roles import Role
@@ -50,7 +51,7 @@ def sign(reference: str, lot: str) -> Answer:
         if raw:
             service.correct_sheet(ledger, actor, reference, lot, STAGE, raw)
             return
-        asked, commit = int(version) if version.isdecimal() else 0, (form.commit.data or "").strip()
+        asked, commit = _number(version), (form.commit.data or "").strip()
         service.sign_sheet(ledger, actor, reference, lot, STAGE, commit=commit, version=asked)
 
     return _done((reference, lot), act, gettext("Your sheet is signed."), sign=form)
@@ -80,13 +81,36 @@ def _sent(data: Any) -> bytes:  # noqa: ANN401 - an uploaded file, or nothing
 
 def _page(reference: str, lot: str, **forms: Form) -> Answer:
     """Render the page of the sheet with the form that was refused, and the others empty."""
-    empty = {"sign": SignSheetForm, "hand_in": HandInForm, "renewal": RenewalForm, "words": WordsForm}
+    empty = {
+        "sign": SignSheetForm,
+        "hold": HoldForm,
+        "hand_in": HandInForm,
+        "renewal": RenewalForm,
+        "words": WordsForm,
+    }
     made = {name: forms.get(name) or form(formdata=None) for name, form in empty.items()}
     shown = next((form for form in made.values() if form.problems), made["sign"])
     with reading(reference) as (conn, room):
         state = scored_lot(conn, room, lot)
         values = {**{f"{name}_form": form for name, form in made.items()}, **_signing(conn, room, state)}
         return page("sign.html", shown, room=room, state=state, **values)
+
+
+@blueprint.post("/<reference>/lots/<lot>/hold")
+@allow(*_MEMBERS, relation="assigned_panel")
+def hold(reference: str, lot: str) -> Answer:
+    """Take the echo that shows that the signed sheet is there, once all have signed (ADR 0078)."""
+    actor, form = member_actor_of(reference, lot), HoldForm()
+
+    def act() -> None:
+        version, echo = _number(form.version.data), (form.echo.data or "").strip()
+        service.hold_sheet(runtime().ledger, actor, reference, lot, STAGE, version=version, echo=echo)
+
+    return _done((reference, lot), act, "", hold=form)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
 
 
 @blueprint.post("/<reference>/lots/<lot>/hand-in")
@@ -128,8 +152,13 @@ def handing_of(conn: Connection, room: Room, state: LotState) -> dict[str, Any]:
     signed = queries.signatures_of(conn, state.place)
     own = signed.get(room.seat or "")
     seats = set(room.sitting.seats) if room.sitting is not None else set()
+    asked = None if room.sitting is None else challenge(conn, state.place, room.sitting)
     return {
         "missing": len(seats - set(signed)),
+        "unheld": sum(not each.is_there for each in signed.values()),
+        "held": own is not None and own.is_there,
+        "challenge": None if asked is None else asked.hex(),
+        "lost_late": own is not None and is_too_late(signed, own.seat),
         "waiting": sum(not each.handed_in for each in signed.values()),
         "commit": None if own is None else own.sheet_commit,
         "version": 0 if own is None else own.version,
@@ -179,8 +208,9 @@ def _bands(criterion: Any) -> list[str]:  # noqa: ANN401 - a criterion
 
 def _kept(conn: Connection, room: Room, state: LotState) -> dict[str, dict[str, str]]:
     """Return the points of an opened sheet that may not change: all but where the re-check points (EXP-22, 87-64)."""
-    raw, sheets = queries.newest_sheet(conn, state.place, room.seat or ""), open_sheets(conn, state.place)
-    if raw is None or not (sheets or queries.was_opened(conn, state.place, sha256_hex(raw))):
+    seat, sheets = room.seat or "", open_sheets(conn, state.place)
+    raw = queries.newest_sheet(conn, state.place, seat) if sheets else queries.opened_sheet(conn, state.place, seat)
+    if raw is None:
         return {}
     doubted = {
         (state.sheet_name(each.bid), each.criterion) for each in state.doubts(sheets) if each.seat in {None, room.seat}
