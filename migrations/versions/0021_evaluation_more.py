@@ -3,7 +3,7 @@
 PostgreSQL takes no sheet before every member who sits has shown that the signed one is there, or has handed it in.
 
 Revision ID: 0021
-Revises: 0019
+Revises: 0020
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from alembic import op
 from trading.db import run_script
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

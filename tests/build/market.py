@@ -151,6 +151,7 @@ class Market:
     staff: tuple[Actor, Actor]
     custodians: list[tuple[Organisation, Party]] = field(default_factory=list)
     bidders: list[Party] = field(default_factory=list)
+    _asked: dict[str, int] = field(default_factory=dict)  # the newest job of each custodian that was answered here
 
     @property
     def ledger(self) -> Ledger:
@@ -192,8 +193,10 @@ class Market:
         signed = sign_document(CUSTODIAN_KEY.write(body), custodian.signer)
         custody.register_share_key(self.ledger, custodian.actor, procedure_id, place, signed)
         with self.ledger.read() as conn:
-            jobs = custody_queries.waiting(conn, custodian.signer.kid, 0, limit=10_000)
-        request = next(job.request for job in jobs if job.request.get("custodian_key_sha256") == signed.sha256)
+            after = self._asked.get(custodian.signer.kid, 0)
+            jobs = custody_queries.waiting(conn, custodian.signer.kid, after, limit=10_000)
+        asked = next(job for job in jobs if job.request.get("custodian_key_sha256") == signed.sha256)
+        self._asked[custodian.signer.kid], request = asked.cursor, asked.request
         opened = key.open(pop_info(signed.doc), b64u_decode(request["ct"]))
         custody.prove_possession(self.ledger, custodian.actor, signed.sha256, opened)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Identity, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, text
 
 from trading.db import entry_column, metadata
 
@@ -29,7 +29,7 @@ custodian_job = Table(
     metadata,
     Column("cursor", BigInteger, Identity(always=True), primary_key=True),
     Column("id", Text, nullable=False, unique=True),
-    Column("kid", Text, nullable=False, index=True),
+    Column("kid", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("procedure_id", BigInteger, nullable=False),
     Column("lot", Text, nullable=False),
@@ -40,6 +40,8 @@ custodian_job = Table(
     Column("answer_sha256", LargeBinary, nullable=True),  # of the canonical answer: a second, different one is refused
     Column("refused_at", BigInteger, nullable=True),  # by the agent, lately; it may answer later all the same
     Column("refusal", Text, nullable=True),  # its code
+    Index("ix_custodian_job_kid_procedure_id", "kid", "procedure_id"),
+    Index("ix_custodian_job_waiting", "kid", "cursor", postgresql_where=text("answered_at IS NULL")),
     schema="desk",
 )
 
