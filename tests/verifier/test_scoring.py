@@ -156,6 +156,11 @@ def masked_story() -> Story:
             body["sheet_commit"] = commits[body["sheet_commit"]]
         if entry["kind"] == "scores.opened":
             body["sheets"] = sorted(commits[digest] for digest in body["sheets"])
+    signed = {each["body"]["seat"]: each["body"]["sheet_commit"] for each in told.records if _is_signature(each)}
+    for entry in told.records:
+        if entry["kind"] == "sheet.held":
+            sheet = told.documents[signed[entry["body"]["seat"]]].data
+            entry["body"]["echo"] = echo_of(challenge_of(sorted(signed.values())), sheet)
     kinds = [each["kind"] for each in told.records]
     masks = [{"bid": bid, "mask": letters[bid]} for bid in bids]
     revealed = {"masks": masks, "named": [], "seed": SEED.hex(), **LOT}
@@ -163,6 +168,10 @@ def masked_story() -> Story:
     committed = {"bids": bids, "commit": commitment(SEED, place), **LOT}
     told.records.insert(kinds.index("evaluation.started") + 1, {"kind": "masks.committed", "body": committed})
     return told
+
+
+def _is_signature(entry: dict[str, Any]) -> bool:
+    return bool(entry["kind"] == "sheet.signed")
 
 
 def _relabelled(told: Story, value: dict[str, Any], names: Mapping[str, str]) -> str:

@@ -269,16 +269,11 @@ class MaskingRow:
 def masking_of(conn: Connection, place: Place) -> MaskingRow | None:
     """Return what the letters of a lot follow from, None if its bidders are not masked."""
     here = [masking.c[name] == value for name, value in _place(place).items()]
-    joined = masking.join(
-        mask_seed,
-        (mask_seed.c.procedure_id == masking.c.procedure_id)
-        & (mask_seed.c.lot == masking.c.lot)
-        & (mask_seed.c.stage == masking.c.stage),
-    )
-    query = select(masking.c.bids, masking.c.masks, mask_seed.c.seed).select_from(joined).where(*here)
-    row = conn.execute(query).one_or_none()
-    if row is None:
+    row = conn.execute(select(masking.c.bids, masking.c.masks).where(*here)).one_or_none()
+    if row is None:  # only who may know the letters may ask for their seed
         return None
+    kept = [mask_seed.c[name] == value for name, value in _place(place).items()]
+    seed = conn.execute(select(mask_seed.c.seed).where(*kept)).scalar_one()
     shown = None if row.masks is None else cast("list[dict[str, str]]", loads(bytes(row.masks)))
     told = None if shown is None else {each["bid"]: each["mask"] for each in shown}
-    return MaskingRow(bids=tuple(row.bids), seed=bytes(row.seed), revealed=told)
+    return MaskingRow(bids=tuple(row.bids), seed=bytes(seed), revealed=told)

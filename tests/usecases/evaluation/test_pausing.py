@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from flask import Flask
 
 from tests.support.sitting import PRICES, SEATS, SPARE, Sitting, committee, renew, seat_everybody
 from tests.usecases.evaluation.test_sitting import bodies, evaluate, mismatches, refusal
@@ -70,7 +71,7 @@ def test_nobody_acts_while_it_is_sealed(sealed: Sitting) -> None:
 
 def handed_out(sitting: Sitting, bid: str) -> bool:
     """Return whether the desk hands out any file of a bid to a member."""
-    with sitting.ledger.read() as conn:
+    with Flask("desk").app_context(), sitting.ledger.read() as conn:
         row = procedures.find(conn, sitting.reference)
         room = Room(row=row, seat="m-a1", sitting=queries.sitting_of(conn, row.id), at=0)
         for each in queries.files_of(conn, bid) or ():
