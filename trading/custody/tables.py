@@ -17,7 +17,7 @@ custodian_key = Table(
     Column("kid", Text, nullable=False),  # of the institution's signing key
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),
-    Column("doc_sha256", LargeBinary, nullable=False),
+    Column("doc_sha256", LargeBinary, nullable=False, index=True),
     Column("challenge_sha256", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),  # challenged, proved
     UniqueConstraint("procedure_id", "lot", "stage", "kid"),

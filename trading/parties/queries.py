@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, any_, literal, select
+from sqlalchemy import Connection, Row, any_, literal, select, text
 
 from trading.audit.tables import audit_entry
 from trading.kernel.canonical import loads_object
@@ -21,6 +21,8 @@ KEY_COLUMNS: Final = (
     signing_key.c.spki,
     signing_key.c.status,
 )
+#: Written as in the partial index audit_entry_affiliation.
+_IS_AFFILIATION: Final = text("audit_entry.kind = 'organisation.affiliation_stated'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ def organisations(conn: Connection, codes: tuple[str, ...]) -> dict[str, Organis
 
 def with_affiliates(conn: Connection, codes: Collection[str]) -> frozenset[str]:
     """Return these organisations and those affiliated to one of them, as stated in the register so far."""
-    query = select(audit_entry.c.record).where(audit_entry.c.kind == "organisation.affiliation_stated")
+    query = select(audit_entry.c.record).where(_IS_AFFILIATION)
     bodies = [loads_object(bytes(row.record))["body"] for row in conn.execute(query.order_by(audit_entry.c.id))]
     return affiliates(((body["codes"], body["affiliated"]) for body in bodies), codes)
 
