@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,9 @@ ASK = """async ({ records, documents, tender }) => {
     const names = ["checks_ranking", "lot", "report"];
     const [ranking, { Lot }, { Check }] =
         await Promise.all(names.map((name) => import(`/static/verify/${name}.js`)));
-    const held = new Map(documents.map((each) => [each.sha256, each])), check = new Check("RK-01");
+    const bytes = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+    const held = new Map(documents.map((each) => [each.sha256, { ...each, data: bytes(each.data) }]));
+    const check = new Check("RK-01");
     const logged = records.map((record, n) => ({
         n, at: 0, t: 0, h: `${n}`, procedure: tender, place: `entry ${n}`, record: { ...record, subject: "lot:1" },
         ...record,
@@ -38,7 +41,10 @@ def verifier(browser: Browser, gallery_url: str) -> Page:
 
 
 def found(page: Page, told: Story) -> dict[str, Any]:
-    documents = [{"sha256": each.sha256, "typ": each.typ, "value": each.value} for each in told.documents.values()]
+    documents = [
+        {"sha256": each.sha256, "typ": each.typ, "value": each.value, "data": b64encode(each.data).decode()}
+        for each in told.documents.values()
+    ]
     report: dict[str, Any] = page.evaluate(ASK, {"records": told.records, "documents": documents, "tender": TENDER})
     return report
 
