@@ -5,7 +5,7 @@ From the database it takes only the records that the log commits to: their ``h``
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,8 +88,12 @@ def check(storm: Storm, lots: Sequence[OpenLot], *, drained: bool) -> Counter[st
     for each in journal:
         if each.code is None:
             found[ANOTHER_ANSWER] += first.setdefault(each.doc_sha256, each.h) != each.h
+    accepted: defaultdict[tuple[str, str, str], list[Attempt]] = defaultdict(list)
+    for each in journal:
+        if each.code is None:
+            accepted[each.lot.place].append(each)
     for lot in lots:
-        found += _check_lot(storm, lot, [each for each in journal if each.lot == lot and each.code is None], order)
+        found += _check_lot(storm, lot, accepted[lot.place], order)
     return +found
 
 
