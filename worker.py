@@ -27,6 +27,7 @@ from trading.config import Settings
 from trading.disclosure import jobs as auditing
 from trading.doorbell import QUEUES
 from trading.opendata import jobs as opendata
+from trading.statistics import jobs as statistics
 
 SWEEP_S: Final = 5.0
 LENGTHY_S: Final = 1.0
@@ -34,7 +35,7 @@ HANDLERS: Final = {**ERRANDS, **auditing.errands(FOLDS, REPLAYED)}
 _LOG = logging.getLogger("mingbiao.worker")
 _SETTINGS = Settings.from_env("worker")
 _RUNTIME = open_runtime(_SETTINGS, pool_size=10)  # two for each thread
-_ARMING = stamps.Arming(stamps.arm, bids.arm, scripts.tell, opendata.arm)
+_ARMING = stamps.Arming(stamps.arm, bids.arm, scripts.tell, opendata.arm, statistics.arm)
 
 
 def run_errand(errand_id: int) -> bool:

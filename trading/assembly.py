@@ -46,6 +46,8 @@ from trading.parties import model as parties
 from trading.pool import jobs as pool_jobs
 from trading.pool import model as pool
 from trading.procedures import model as procedures
+from trading.statistics import jobs as statistics_jobs
+from trading.statistics import model as statistics
 from trading.storage.intake import carrier_of
 from trading.storage.local import LocalStore
 from trading.storage.objects import OneStore, StoreAway
@@ -70,6 +72,7 @@ EVENTS: Final[tuple[EventKind, ...]] = (
     *notices.EVENTS,
     *disclosure.EVENTS,
     *opendata.EVENTS,
+    *statistics.EVENTS,
 )
 
 REGISTRY: Final = Registry(EVENTS)
@@ -107,6 +110,7 @@ ERRANDS: Final[Mapping[str, Handler]] = {
     **evaluation_jobs.ERRANDS,
     **expert_jobs.ERRANDS,
     **pool_jobs.ERRANDS,
+    **statistics_jobs.ERRANDS,
     **relay.handlers(SUBSCRIPTIONS),
 }
 

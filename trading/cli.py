@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "release": "trading.up.commands:release",
     "sign": "agents.signing:sign",
     "sequencer": "trading.audit.sequencer.command:main",
+    "statistics": "trading.commands.statistics:statistics",
     "station": "agents.station.cli:main",
     "tamper": "trading.demo.tamper:tamper",
     "up": "trading.up.commands:up",

@@ -48,6 +48,7 @@ from trading.openings.views.ceremony import blueprint as ceremony_pages
 from trading.openings.views.custodian import blueprint as custodian_pages
 from trading.participation.views import blueprint as bidder_pages
 from trading.pool.views import applicant_pages, appraisal_pages, authority_pages, keeper_pages
+from trading.statistics.views import blueprint as statistics_pages
 from trading.supervision.oversight import blueprint as oversight_pages
 from trading.supervision.views import blueprint as watch_pages
 from trading.web.desks import Desk
@@ -62,6 +63,7 @@ PAGES: Final[tuple[Blueprint, ...]] = (
     notice_pages,
     hall_pages,
     bulk_pages,
+    statistics_pages,
     history_pages,
     ceremony_pages,
     custodian_pages,

@@ -258,6 +258,7 @@ _BODIES: dict[str, dict[str, FieldRule]] = {
         "url": TEXT,
     },
     "opendata.published": {"manifest_sha256": HEX32, "period": NAME},
+    "statistics.published": {"bulletin_sha256": HEX32, "month": NAME},
     "contract.filed": {"contract_sha256": HEX32, "filing": TEXT, **_LOT_BODY},
     "award.determined": {"bid": BID, "bidder": NAME, "price": INT, "ranked_h": HEX32, **_LOT_BODY},
     "result.published": {"notice_sha256": HEX32, **_LOT_BODY},

@@ -141,6 +141,7 @@ const BODIES = {
     channel: choice("atom", "ocds", "page"), entry_h: HEX32, number: SEQ, sha256: HEX32, url: TEXT,
   },
   "opendata.published": { manifest_sha256: HEX32, period: NAME },
+  "statistics.published": { bulletin_sha256: HEX32, month: NAME },
   "contract.filed": { contract_sha256: HEX32, filing: TEXT, ...LOT_BODY },
   "award.determined": { bid: BID, bidder: NAME, price: INT, ranked_h: HEX32, ...LOT_BODY },
   "result.published": { notice_sha256: HEX32, ...LOT_BODY },

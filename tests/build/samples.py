@@ -18,6 +18,7 @@ from tests.build import (
     pages_opendata,
     pages_pool,
     pages_questions,
+    pages_statistics,
 )
 from tests.build.pages import Sample
 
@@ -25,5 +26,5 @@ from tests.build.pages import Sample
 def samples() -> Iterator[Sample]:
     """Yield every sample of every part."""
     parts = (pages, pages_accounts, pages_agency, pages_bidder, pages_draws, pages_evaluation, pages_hall, pages_desk)
-    for part in (*parts, pages_questions, pages_log, pages_pool, pages_disclosure, pages_opendata):
+    for part in (*parts, pages_questions, pages_log, pages_pool, pages_disclosure, pages_opendata, pages_statistics):
         yield from part.samples()

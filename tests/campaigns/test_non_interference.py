@@ -55,6 +55,8 @@ from trading.kernel.roles import Actor, Role
 from trading.participation import practising
 from trading.participation import service as participation
 from trading.procedures import queries as procedures
+from trading.statistics import service as bulletins
+from trading.statistics.rules.months import month_at
 from trading.web import permissions
 from trading.web.permissions import allow, public
 
@@ -169,6 +171,7 @@ class Readers:
             "<file>": ("a-1.tsr",),
             "<ocid>": (f"ocds-000000-{self.lot.tender}",),
             "<period>": ("2026",),
+            "<month>": (month_at(self.market.now_ms()).name,),
             "<name>": ("mingbiao-2026.xlsx",),
             "<release_id>": tuple(f"ocds-000000-{self.lot.tender}-{h[:16]}" for h in hashes),
             # Objects that do not exist before the opening, or are of one person: their pages must not begin to exist.
@@ -309,6 +312,7 @@ def trial(demo_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixt
             market = open_market(runtime, bidders=BIDS + 1)
             (lot,) = market.publish()
             Publisher(market=market).work()  # page, feed and open data are there before the first bid
+            bulletins.build(runtime, month_at(market.now_ms()))  # before its time, so that there is one to look at
             yield Trial(market=market, lot=lot, directory=tmp_path, database=demo_database)
     finally:
         world.close()

@@ -17,7 +17,8 @@ AT_ONCE: Final = frozenset({
     "answer.published", "award.determined", "bids.ranked", "contract.filed", "contract.published", "contract.signed",
     "factor.closed", "factor.opened", "failure.published", "lot.failed", "notice.publication", "open.ordered",
     "opendata.published", "opening.completed", "opening.refused", "policy.fixed", "procedure.cancelled",
-    "release.closed", "result.published", "share.checked", "share.released", "tender.changed", "tender.published",
+    "release.closed", "result.published", "share.checked", "share.released", "statistics.published", "tender.changed",
+    "tender.published",
 })  # fmt: skip
 #: Kind → the kind of record that discloses it, of the same lot and stage.
 WAITING: Final[Mapping[str, str]] = {
