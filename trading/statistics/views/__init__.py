@@ -104,7 +104,7 @@ def selection(whole: Cube, months: list[Month], wish: Wish, by: By, language: st
         "totals": {each.indicator.code: each for each in total(select(whole, wish.fits))},
         "rows": most,
         "cut": {code: len(rows[code]) - len(most[code]) for code in rows},
-        "charts": charts(most, by, words),
+        "charts": lambda: charts(most, by, words),  # drawn with the page: its words need a language
         "here": _here(wish, by),
     }
 
