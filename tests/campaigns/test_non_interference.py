@@ -37,6 +37,8 @@ from tests.support.polling import eventually
 from tests.support.publishing import Publisher
 from trading.accounts import service as accounts
 from trading.app import create_app
+from trading.assembly import REGISTRY
+from trading.audit.ledger import Ledger
 from trading.audit.runtime import Runtime
 from trading.audit.service import reader as log_reader
 from trading.audit.service import receipt
@@ -312,7 +314,9 @@ def trial(demo_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixt
             market = open_market(runtime, bidders=BIDS + 1)
             (lot,) = market.publish()
             Publisher(market=market).work()  # page, feed and open data are there before the first bid
-            bulletins.build(runtime, month_at(market.now_ms()))  # before its time, so that there is one to look at
+            ledger = Ledger(demo_database.engine("trading_worker"), registry=REGISTRY)
+            worker = replace(runtime, ledger=ledger)
+            bulletins.build(worker, month_at(market.now_ms()))  # before its time, so that there is one to look at
             yield Trial(market=market, lot=lot, directory=tmp_path, database=demo_database)
     finally:
         world.close()
