@@ -1,23 +1,26 @@
 """Before the result nothing that anybody but the contact service reads names a drawn expert (EXP-14, ED1 D0.5).
 
 Two runs of one tender draw from two crowds. Whatever everybody reads is searched for what identifies a person, and
-compared between the runs when what lawfully differs is masked. After the result the names are there, and the same
-search sees them; one leak is planted in each channel, and it must name the place.
+compared between the runs byte for byte, headers included, when what lawfully differs is replaced (``LAWFUL``). After
+the result the names are there, and the same search sees them; one leak is planted in each channel, and it must name
+the place. What processes of a whole platform keep and log is searched in test_played_names.py.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
-import re
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TypeAlias
+from urllib.parse import quote
 
 import pytest
-from flask import Flask
+from flask import Flask, Response, redirect, send_file
 
 from tests.support import leaks
 from tests.support.campaigns import LONG
@@ -26,32 +29,29 @@ from tests.support.expert_names import (
     ONE,
     OTHER,
     Crowd,
-    NameReaders,
     NameWorld,
-    asked,
     channels,
     files_in,
     found_in,
     logged,
     mails_in,
-    masked,
-    pages,
     rows_of,
 )
 from tests.support.journey import open_exchange
+from tests.support.lawful_differences import comparable
+from tests.support.mail_server import Inbox, mail_server
+from tests.support.name_readers import Answers, NameReaders, asked_once, pages
+from tests.support.ordered_ids import ordered_ids
 from tests.support.sitting import opened_tender
 from trading.awards import service as awards
 from trading.evaluation import service as evaluation
 from trading.experts.service import disclosure
 from trading.messages.rules.mail import Mail
-from trading.messages.service.senders import FolderSender
+from trading.messages.service.senders import SmtpSender
 
-ONE_IN = 1 if LONG else 9
-SAMPLE = 12  # one address in so many is compared between two runs
+ONE_IN = 1 if LONG else 29
 AWARDED = Crowd(family="靐", given="龘", latin="ombrevalde", digit=5)
 World: TypeAlias = Callable[[Crowd], NameWorld]
-#: What grows while others work, by chance: the log's files, its explorer, and who looked at what.
-GROWING = re.compile(r"/(log|audit|supervision/(log|accesses|health)|api/v1/records|feed|verify|account|events)")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,7 @@ def worlds(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     made: dict[str, NameWorld] = {}
     root = logging.getLogger()
     with ExitStack() as stack:
+        stack.enter_context(ordered_ids())
         log = io.StringIO()
         handler, before = logging.StreamHandler(log), root.level
         root.addHandler(handler)
@@ -89,7 +90,7 @@ READERS: dict[str, NameReaders] = {}
 def readers_of(world: NameWorld, one_in: int = ONE_IN) -> NameReaders:
     """Return the readers of a world; its accounts are made once."""
     if world.crowd.family not in READERS:
-        READERS[world.crowd.family] = NameReaders(world=world, app=world.tender.market.app)
+        READERS[world.crowd.family] = NameReaders(asked=world.asked, app=world.tender.market.app)
     return replace(READERS[world.crowd.family], one_in=one_in)
 
 
@@ -108,16 +109,49 @@ def test_nothing_that_is_read_or_kept_names_a_drawn_expert(worlds: World) -> Non
     assert any(each.name.startswith("mail ") for each in kept)
 
 
-def on_a_page(_: NameWorld) -> Iterator[leaks.Place]:
+def answered(view: Callable[[], object]) -> Iterator[leaks.Place]:
     app = Flask("leaking")
-    app.add_url_rule("/leak", view_func=lambda: f"<p>{PERSON.name}</p>")
-    yield from pages({("everybody", "/leak"): asked(app.test_client(), "/leak", {})})
+    app.add_url_rule("/leak", view_func=view)
+    yield from pages(asked_once(app, "/leak"))
+
+
+def on_a_page(_: NameWorld) -> Iterator[leaks.Place]:
+    yield from answered(lambda: f"<p>{PERSON.name}</p>")
 
 
 def in_a_header_of_a_page(_: NameWorld) -> Iterator[leaks.Place]:
-    app = Flask("leaking")
-    app.add_url_rule("/leak", view_func=lambda: ("", {"X-Seat": PERSON.phone}))
-    yield from pages({("everybody", "/leak"): asked(app.test_client(), "/leak", {})})
+    yield from answered(lambda: ("", {"X-Seat": PERSON.phone}))
+
+
+def in_a_redirect(_: NameWorld) -> Iterator[leaks.Place]:
+    yield from answered(lambda: redirect(f"/experts/{quote(PERSON.name)}"))
+
+
+def in_the_name_of_a_download(_: NameWorld) -> Iterator[leaks.Place]:
+    yield from answered(lambda: send_file(io.BytesIO(b""), as_attachment=True, download_name=f"{PERSON.name}.pdf"))
+
+
+def escaped_in_the_api(_: NameWorld) -> Iterator[leaks.Place]:
+    yield from answered(lambda: {"seat": "m-1", "who": PERSON.name})
+
+
+def in_the_national_encoding(_: NameWorld) -> Iterator[leaks.Place]:
+    yield from answered(lambda: Response(f"席位,姓名\r\n1,{PERSON.name}".encode("gb18030"), mimetype="text/csv"))
+
+
+def in_base64(_: NameWorld) -> Iterator[leaks.Place]:
+    yield from answered(lambda: b64encode(f"who={PERSON.name}".encode()).decode())
+
+
+def as_a_digest(_: NameWorld) -> Iterator[leaks.Place]:
+    yield from answered(lambda: hashlib.sha256(PERSON.name.encode()).hexdigest())
+
+
+def in_a_search(world: NameWorld) -> Iterator[leaks.Place]:
+    """A page that finds people, by their telephone number: what was looked for is no leak, what was found is one."""
+    app = Flask("finding")
+    app.add_url_rule("/found", view_func=lambda: f"{PERSON.phone}: {PERSON.mail}")
+    yield from pages(asked_once(app, f"/found?q={world.crowd.words[-1]}"))
 
 
 def in_the_log(world: NameWorld) -> Iterator[leaks.Place]:
@@ -128,18 +162,22 @@ def in_the_log(world: NameWorld) -> Iterator[leaks.Place]:
     world.log.truncate()
 
 
-def in_a_mail_header(world: NameWorld) -> Iterator[leaks.Place]:
-    sender = FolderSender(folder=world.folder / "control", sender="exchange@platform.example")
-    sender.send(7, Mail(to="somebody@mail.example", subject=f"{PERSON.name}：请回复", text="请回复。"))
+def posted(world: NameWorld, mail: Mail) -> Iterator[leaks.Place]:
+    inbox = Inbox(folder=world.folder / "control")
+    with mail_server(inbox) as url:
+        SmtpSender(url=url, sender="exchange@platform.example").send(7, mail)
     yield from mails_in(world.folder / "control")
-    (world.folder / "control" / "7.eml").unlink()
+    (world.folder / "control" / "1.eml").unlink()
+
+
+def in_a_mail_header(world: NameWorld) -> Iterator[leaks.Place]:
+    mail = Mail(to="somebody@mail.example", subject=f"{PERSON.name}：请回复", text="请回复。")
+    yield from posted(world, mail)
 
 
 def in_the_address_of_a_mail(world: NameWorld) -> Iterator[leaks.Place]:
-    sender = FolderSender(folder=world.folder / "control", sender="exchange@platform.example")
-    sender.send(8, Mail(to=f"{PERSON.name} <somebody@mail.example>", subject="请回复", text="请回复。"))
-    yield from mails_in(world.folder / "control")
-    (world.folder / "control" / "8.eml").unlink()
+    mail = Mail(to=f"{PERSON.name} <somebody@mail.example>", subject="请回复", text="请回复。")
+    yield from posted(world, mail)
 
 
 def in_a_file_name(world: NameWorld) -> Iterator[leaks.Place]:
@@ -171,9 +209,16 @@ PERSON = ONE.person(3, None)
 CONTROLS: Mapping[Callable[[NameWorld], Iterator[leaks.Place]], tuple[str, str]] = {
     on_a_page: ("name", "everybody: /leak"),
     in_a_header_of_a_page: ("phone", "everybody: /leak"),
+    in_a_redirect: ("name", "everybody: /leak"),
+    in_the_name_of_a_download: ("name", "everybody: /leak"),
+    escaped_in_the_api: ("name", "everybody: /leak"),
+    in_the_national_encoding: ("name", "everybody: /leak"),
+    in_base64: ("name", "everybody: /leak"),
+    as_a_digest: (f"digest of {PERSON.name}", "everybody: /leak"),
+    in_a_search: ("mail", f"everybody: /found?q={PERSON.phone}"),
     in_the_log: ("name", "log"),
-    in_a_mail_header: ("name", "mail 7.eml"),
-    in_the_address_of_a_mail: ("name", "mail 8.eml"),
+    in_a_mail_header: ("name", "mail 1.eml"),
+    in_the_address_of_a_mail: ("name", "mail 1.eml"),
     in_a_file_name: ("name", f"file {PERSON.name}.pdf"),
     in_an_archive: ("employer", "file export.zip"),
     in_a_row: ("mail", "trading_worker reads desk.leak"),
@@ -186,19 +231,9 @@ def test_one_planted_name_is_found(worlds: World, control: Callable[[NameWorld],
     assert found_in(control(worlds(ONE)), ONE)[needle] == {place}
 
 
-def shape_of(path: str) -> str:
-    """Return an address without the ids in it."""
-    parts = path.partition("?q=")[0].split("/")
-    return "/".join(masked(part.encode()).decode().replace("\n", " ") for part in parts)
-
-
-def lines(world: NameWorld) -> list[tuple[str, str, int, bytes]]:
-    """Return every answer without what differs by chance, in the order in which it was asked for."""
-    return [
-        (who, shape_of(path), status, masked(data))
-        for (who, path), (status, _, data) in readers_of(world, SAMPLE).ask().items()
-        if not GROWING.match(path)
-    ]
+def lines(answers: Answers) -> list[tuple[str, bytes, int, bytes, bytes]]:
+    """Return who asked what and what came back, in the order in which it was asked, without what lawfully differs."""
+    return [(who, comparable((0, "", path.encode()))[2], *comparable(each)) for (who, path), each in answers.items()]
 
 
 def parting(left: bytes, right: bytes) -> tuple[str, str]:
@@ -212,11 +247,15 @@ def parting(left: bytes, right: bytes) -> tuple[str, str]:
 @pytest.mark.skipif(not LONG, reason="plays the tender twice: MINGBIAO_CAMPAIGN=long")
 def test_two_runs_with_other_people_read_the_same(worlds: World) -> None:
     """Not only no name: nothing that follows from who was drawn, its length or its first letter."""
-    one, other = lines(worlds(ONE)), lines(worlds(OTHER))
-    assert [each[:3] for each in one] == [each[:3] for each in other]
-    differ = {each[:2]: parting(each[3], twin[3]) for each, twin in zip(one, other, strict=True) if each != twin}
+    one, other = (lines(readers_of(worlds(crowd)).ask()) for crowd in (ONE, OTHER))
+    assert [each[:2] for each in one] == [each[:2] for each in other]
+    differ = {
+        (*each[:3], twin[2]): [parting(left, right) for left, right in zip(each[3:], twin[3:], strict=True)]
+        for each, twin in zip(one, other, strict=True)
+        if each != twin
+    }
     assert differ == {}
-    told = [(*each[:3], each[3] + PERSON.name.encode()) for each in one]
+    told = [(*each[:4], each[4] + PERSON.name.encode()) for each in one]
     assert all(each != twin for each, twin in zip(told, other, strict=True))  # names are not masked away
 
 

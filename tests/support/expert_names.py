@@ -1,54 +1,41 @@
-"""A tender whose experts have planted names, and everybody who might read them before the result (EXP-14).
+"""A tender whose experts have planted names, with what it keeps and sends out before the result (EXP-14).
 
-``Crowd`` is a set of people; two worlds that differ in their crowd alone are the two runs of the test. ``NameReaders``
-asks every GET route as everybody, with objects that exist; ``channels`` yields what is kept and what goes out besides.
+``Crowd`` is a set of people; two worlds that differ in their crowd alone are the two runs of the test. ``channels``
+yields what is kept and what goes out besides the answers to those who ask (``name_readers``).
 """
 
 from __future__ import annotations
 
-import gzip
+import hashlib
 import io
-import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import SMTP
 from functools import cached_property
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 from unittest.mock import patch
-from urllib.parse import quote
-
-from flask import Flask
-from flask.testing import FlaskClient
 
 from tests.support.databases import Database
-from tests.support.insiders import INSIDE, SCOPES
 from tests.support.journey import Exchange, Tender
 from tests.support.leaks import Place, search
 from tests.support.made_committee import CommitteeMaker, contact_ledger, worker_ledger
+from tests.support.mail_server import Inbox, mail_server
 from tests.support.market import LOT, STAGE, SYSTEM
-from tests.support.people import signed_in
+from tests.support.name_readers import Asked, layers
 from tests.support.sitting import Sitting
 from tests.usecases.experts.test_secrecy import dump
-from trading.accounts import service as accounts
 from trading.audit.demo_clock import jump
 from trading.disclosure.rules.tiers import Tier
 from trading.disclosure.service import export_log, export_procedure
-from trading.experts import queries as experts
 from trading.experts.rules.identity import Identity
-from trading.messages.service.senders import FolderSender
-from trading.web import permissions
+from trading.messages.service.senders import SmtpSender
 
 #: Database roles that read tables of the trade, but for the contact service; the others read entries of the log alone.
 OTHER_ROLES: Final = ("trading_web", "trading_worker", "trading_reader", "trading_auditor")
-_VARIABLE: Final = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?([a-z_0-9]+)>")
-_ENDLESS: Final = "/events"
-_STREAM: Final = {"Accept": "text/event-stream"}
-_STREAMED: Final = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
-Answer: TypeAlias = tuple[int, str, bytes]
+#: So many people are in the pool.
+POOL: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +58,21 @@ class Crowd:
         )
 
     @property
-    def needles(self) -> Mapping[str, str]:
-        """What must be nowhere: the beginnings that all of them share and nothing else has."""
+    def words(self) -> tuple[str, ...]:
+        """What a curious person would look for."""
+        person = self.person(3, None)
+        return person.name, person.mail, person.phone
+
+    @property
+    def needles(self) -> Mapping[str, str | bytes]:
+        """What must be nowhere."""
+        return self.needles_of(range(POOL))
+
+    def needles_of(self, people: Iterable[int]) -> Mapping[str, str | bytes]:
+        """Return the beginnings that all share and nothing else has, and the digests of the bare names of these."""
+        names = [self.person(number, None).name for number in people]
         return {
+            **{f"digest of {name}": hashlib.sha256(name.encode()).digest() for name in names},
             "name": self.family + self.given,
             "employer": self.family + self.latin,
             "mail": f"mail.{self.latin}.example",
@@ -82,28 +81,8 @@ class Crowd:
         }
 
 
-ONE: Final = Crowd(family="爨", given="翊", latin="qivorda", digit=3)
+ONE: Final = Crowd(family="爨", given="翊翀", latin="qivorda", digit=3)
 OTHER: Final = Crowd(family="亓官犇", given="骉骐骥", latin="wexlingham-and-daughters", digit=8)
-
-
-def layers(data: bytes, depth: int = 3) -> Iterator[bytes]:
-    """Yield bytes and what is packed in them: members of archives, compressed bodies, streams of PDF files."""
-    yield data
-    if depth == 0:
-        return
-    if data.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for name in archive.namelist():
-                yield name.encode()
-                yield from layers(archive.read(name), depth - 1)
-    elif data.startswith(b"\x1f\x8b"):
-        yield from layers(gzip.decompress(data), depth - 1)
-    elif data.startswith(b"%PDF"):
-        for stream in _STREAMED.findall(data):
-            try:
-                yield zlib.decompress(stream)
-            except zlib.error:
-                yield stream
 
 
 @dataclass(kw_only=True)
@@ -155,134 +134,27 @@ class NameWorld:
         self.send_mails()
 
     def send_mails(self) -> None:
-        sender = FolderSender(folder=self.mails, sender="exchange@platform.example")
-        for mail_id, mail in self.maker.postbox.mails.items():
-            sender.send(mail_id, mail)
-
-    def drawn(self) -> list[str]:
-        """Return the logins of the members that were drawn."""
-        actors = self.maker.stage.actors
-        invited = [self.maker.account_of(address) for address in self.maker.seat_codes()]
-        return sorted(login for login, actor in actors.items() if actor in invited)
-
-
-@dataclass(kw_only=True)
-class NameReaders:
-    """Everybody who might ask a page or the API: one insider of each role, the public, programs, a drawn member."""
-
-    world: NameWorld
-    app: Flask
-    one_in: int = 1
-    people: dict[str, FlaskClient] = field(default_factory=dict)
-    tokens: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.people:
-            return
-        ledger = self.world.tender.market.runtime.ledger
-        actors = self.world.maker.stage.actors
-        for role in permissions.PEOPLE:
-            login = f"reads-{role.value}"
-            accounts.create_account(ledger, login=login, org_code=INSIDE[role], roles=(role,))
-            self.tokens[login] = accounts.issue_token(ledger, login, SCOPES)
-            self.people[login] = signed_in(self.app.test_client(), login)
-        for login in ("drafter", "representative"):
-            if login in actors:
-                self.people[login] = signed_in(self.app.test_client(), login)
-        member = self.world.drawn()[0]
-        self.people["a drawn member"] = signed_in(self.app.test_client(), member)
-
-    def paths(self) -> Iterator[str]:
-        rows = list(permissions.table(self.app))
-        for row in rows:
-            if "GET" in row.methods and not row.rule.startswith("/static/"):
-                yield from self._filled(row.rule)
-        needle = self.world.crowd.family + self.world.crowd.given
-        yield from (f"/procedures?q={each}" for each in ("课桌", needle, self.world.crowd.latin))
-
-    def _filled(self, rule: str) -> Iterator[str]:
-        variable = _VARIABLE.search(rule)
-        if variable is None:
-            yield rule + ("?once" if rule.endswith(_ENDLESS) else "")
-            return
-        for value in self._values[variable[1]]:
-            yield from self._filled(rule.replace(variable[0], value, 1))
+        """Send through a real server what the contact service gave to its sender."""
+        with mail_server(Inbox(folder=self.mails)) as url:
+            sender = SmtpSender(url=url, sender="exchange@platform.example")
+            for mail_id, mail in self.maker.postbox.mails.items():
+                sender.send(mail_id, mail)
 
     @cached_property
-    def _values(self) -> Mapping[str, tuple[str, ...]]:
-        """Return what each variable of a route can be: objects that exist, else one that does not."""
-        market, world = self.world.tender.market, self.world
-        with market.runtime.ledger.read() as conn:
-            papers = [each.sha256 for each in experts.papers(conn, world.draw)]
-            newest = conn.exec_driver_sql(
-                "SELECT encode(h, 'hex'), count(*) OVER () FROM log.audit_entry"
-                " WHERE kind IN ('draw.result', 'draw.called', 'committee.planned') ORDER BY id DESC LIMIT 2"
-            ).all()
-        bids = tuple(world.tender.bidders[key].bid for key in sorted(world.tender.bidders))
-        account = world.maker.stage.actors[world.drawn()[0]].account
-        unknown = ("0" * 16,)
-        known = {
-            "tender": (market.tender,),
-            "reference": (market.tender,),
-            "lot": (LOT,),
-            "stage": (STAGE,),
-            "draw": (world.draw,),
-            "bid": bids[:2],
-            "other": bids[2:3],
-            "h": tuple(each[0] for each in newest),
-            "sha256": tuple(papers[-2:]) or unknown,
-            "digest": (market.current_policy.sha256,),
-            "kind": ("json", "sig"),
-            "size": ("large", "small"),
-            "number": ("1",),
-            "act": ("suspended",),
-            "n": ("1", "40"),
-            "attempt": ("1",),
-            "custodian": ("1",),
-            "role": ("expert",),
-            "jurisdiction": ("CN",),
-            "period": ("2026",),
-            "year": ("2012", "2026"),
-            "account_id": (account,),
-            "name": ("checkpoint", "tile/0/000", "tile/entries/000", "mingbiao-2026.xlsx"),
-            "ocid": (f"ocds-000000-{market.tender}",),
-        }
-        missing = ("kid", "token", "question", "draft_id", "request_id", "code", "commit", "batch", "job_id", "file")
-        return {**dict.fromkeys((*missing, "release_id"), unknown), **known}
-
-    def ask(self) -> dict[tuple[str, str], Answer]:
-        """Return every answer by who asks and which path, in the order in which they were asked."""
-        found: dict[tuple[str, str], Answer] = {}
-        public = self.app.test_client()
-        for place, path in enumerate(self.paths()):
-            if place % self.one_in:
-                continue
-            headers = {"Accept-Language": ("zh", "en")[place % 2], **(_STREAM if _ENDLESS in path else {})}
-            for who, client in (("everybody", public), *self.people.items()):
-                found[who, path] = asked(client, path, headers)
-            if path.startswith("/api/"):
-                for who, token in self.tokens.items():
-                    found[f"token of {who}", path] = asked(
-                        public, path, {**headers, "Authorization": f"Bearer {token}"}
-                    )
-        return found
-
-
-def asked(client: FlaskClient, path: str, headers: Mapping[str, str]) -> Answer:
-    answer = client.get(path, headers=headers, buffered=True)
-    data = answer.data
-    words = path.partition("?q=")[2]
-    for echoed in {words, quote(words)} - {""}:  # a page of results repeats what was asked for
-        data = data.replace(echoed.encode(), b"")
-    return answer.status_code, str(answer.headers), data
-
-
-def pages(answers: Mapping[tuple[str, str], Answer]) -> Iterator[Place]:
-    """Yield headers and body of every answer, with what is packed in it."""
-    for (who, path), (_, headers, data) in answers.items():
-        yield Place(f"{who}: {path}", headers.encode())
-        for layer in layers(data):
-            yield Place(f"{who}: {path}", layer)
+    def asked(self) -> Asked:
+        """Return what there is to ask for."""
+        market, actors = self.tender.market, self.maker.stage.actors
+        return Asked(
+            ledger=market.runtime.ledger,
+            tender=market.tender,
+            place=(LOT, STAGE),
+            draw=self.draw,
+            bids=tuple(self.tender.bidders[key].bid for key in sorted(self.tender.bidders)),
+            policy=market.current_policy.sha256,
+            member=self.maker.account_of(min(self.maker.seat_codes())),
+            sessions=tuple(login for login in ("drafter", "representative") if login in actors),
+            words=tuple(sorted({*self.crowd.words, *ONE.words, *OTHER.words})),  # the same in both runs
+        )
 
 
 def channels(world: NameWorld) -> Iterator[Place]:
@@ -343,25 +215,11 @@ def _bundle(name: str, target: Path) -> Iterator[Place]:
     target.unlink()
 
 
-_MASKS: Final = (
-    (re.compile(rb'name="csrf_token"[^>]*>'), b""),
-    (re.compile(rb"[A-Za-z0-9+/_-]{12,}={0,2}"), b"~"),  # digests, keys, signatures; addresses too
-    (re.compile(rb"(?<![A-Za-z0-9-])[A-Za-z]{1,3}-(?:[0-9]{4}-)?[0-9A-Za-z]{4,}"), b"~"),  # references and ids
-    (re.compile(rb"[0-9]+"), b"#"),
-)
-_WORD: Final = re.compile(rb"[^\s<>\"',:;{}()\[\]&=]+")
-
-
-def masked(data: bytes) -> bytes:
-    """Return the words of an answer, sorted, without what differs by chance.
-
-    That are digests, ids, codes, instants, numbers, tokens of forms, and the order of what is sorted by them.
-    """
-    for pattern, instead in _MASKS:
-        data = pattern.sub(instead, data)
-    return b"\n".join(sorted(_WORD.findall(data)))
-
-
 def found_in(places: Iterable[Place], crowd: Crowd) -> dict[str, set[str]]:
     """Return the places of each needle, in every usual spelling."""
     return search(places, crowd.needles)
+
+
+def telling(mails: Iterable[Place], told: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return which mails tell what a call must not tell: the project, and who bids in it (ED1 D10)."""
+    return search(mails, told)

@@ -1,7 +1,8 @@
 """Looks for planted secrets in everything that a platform keeps: files, database, Valkey; in every usual spelling.
 
-A needle is found as it is, in hexadecimal, in base64 at any alignment, escaped as JSON and URLs do; columns of bytes
-are searched decoded, compressed job data unpacked. What is found is named by place, so that a control can be exact.
+A needle is found as it is, in hexadecimal, in base64 at any alignment, escaped as JSON, URLs and mail headers do, in
+the national encoding; columns of bytes are searched decoded, compressed job data unpacked. What is found is named by
+place, so that a control can be exact.
 """
 
 from __future__ import annotations
@@ -51,15 +52,28 @@ def amounts(total: int) -> set[str]:
 
 def spellings(needle: str | bytes) -> set[bytes]:
     """Return the encodings under which a needle may lie in text."""
-    raw = needle.encode() if isinstance(needle, str) else needle
+    if isinstance(needle, bytes):
+        return _packed(needle)
+    national = needle.encode("gb18030")  # what holds GBK holds the same bytes
+    escaped = json.dumps(needle)[1:-1]
+    return {
+        *_packed(needle.encode()),
+        *_packed(national),
+        *(each.encode() for each in (escaped, escaped.upper().replace("\\U", "\\u"), quote(needle))),
+        *(quote(needle).lower().encode(), quote(national).encode(), needle.encode("utf-16-le")),
+        quote(needle).replace("%", "=").encode(),  # quoted-printable: bodies of mails, and words of their headers
+        "".join(each if each.isascii() else f"&#{ord(each)};" for each in needle).encode(),
+    }
+
+
+def _packed(raw: bytes) -> set[bytes]:
+    """Return bytes as they are, in hexadecimal, in base64 at any alignment."""
     found = {raw, raw.hex().encode(), raw.hex().upper().encode()}
     for skipped in range(3):
         # Only characters that depend on nothing but the needle: the neighbours decide the first and last ones.
         text = base64.b64encode(bytes(skipped) + raw)[(0, 2, 3)[skipped] :].rstrip(b"=")
         whole = text if (skipped + len(raw)) % 3 == 0 else text[:-1]
         found |= {whole, whole.translate(bytes.maketrans(b"+/", b"-_"))}
-    if isinstance(needle, str):
-        found |= {needle.encode("utf-16-le"), json.dumps(needle)[1:-1].encode(), quote(needle).encode()}
     return found
 
 

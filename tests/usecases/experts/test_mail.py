@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import email
 import logging
-import socket
 from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.support.made_committee import CommitteeMaker
+from tests.support.mail_server import Inbox, mail_server
 from tests.support.market import Market
 from trading.audit.service import platform_ms
 from trading.commands.contact import round_of_work, sender_of
@@ -29,24 +26,6 @@ from trading.messages.service.senders import FolderSender, SmtpSender
 SENDER = "no-reply@mingbiao.example"
 
 
-class Inbox:
-    """What a local server has received; it can refuse the next mails."""
-
-    def __init__(self) -> None:
-        self.received: list[Envelope] = []
-        self.refuse = 0
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
-        if self.refuse:
-            self.refuse -= 1
-            return "451 try again later"
-        self.received.append(envelope)
-        return "250 OK"
-
-    def messages(self) -> list[Message]:
-        return [email.message_from_bytes(each.original_content or b"") for each in self.received]
-
-
 @pytest.fixture
 def inbox() -> Inbox:
     return Inbox()
@@ -54,15 +33,8 @@ def inbox() -> Inbox:
 
 @pytest.fixture
 def smtp(inbox: Inbox) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield f"smtp://127.0.0.1:{port}"
-    finally:
-        controller.stop()
+    with mail_server(inbox) as url:
+        yield url
 
 
 def post(maker: CommitteeMaker, mail: Mail) -> int:
