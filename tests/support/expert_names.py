@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import SMTP
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 from unittest.mock import patch
@@ -169,8 +171,9 @@ def channels(world: NameWorld) -> Iterator[Place]:
 def rows_of(database: Database) -> Iterator[Place]:
     """Yield every row that a process other than the contact service may read."""
     for role in OTHER_ROLES:
-        for table, content in dump(database, role):
-            yield Place(f"{role} reads {table}", content.encode())
+        for table, rows in groupby(dump(database, role), key=itemgetter(0)):
+            content = "\n".join(row for _, row in rows)
+            yield Place(f"{role} reads {table}", content.encode(errors="surrogateescape"))
 
 
 def logged(world: NameWorld) -> Place:
@@ -218,8 +221,3 @@ def _bundle(name: str, target: Path) -> Iterator[Place]:
 def found_in(places: Iterable[Place], crowd: Crowd) -> dict[str, set[str]]:
     """Return the places of each needle, in every usual spelling."""
     return search(places, crowd.needles)
-
-
-def telling(mails: Iterable[Place], told: Mapping[str, str]) -> dict[str, set[str]]:
-    """Return which mails tell what a call must not tell: the project, and who bids in it (ED1 D10)."""
-    return search(mails, told)

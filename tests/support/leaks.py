@@ -8,6 +8,7 @@ place, so that a control can be exact.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import subprocess
@@ -81,12 +82,15 @@ def search(places: Iterable[Place], needles: Mapping[str, str | bytes]) -> dict[
     """Return the places in which each needle is found, by needle; a needle that is nowhere is left out."""
     every = {name: spellings(needle) for name, needle in needles.items()}
     plain = {name: needle.encode() if isinstance(needle, str) else needle for name, needle in needles.items()}
+    known: dict[tuple[bool, bytes], tuple[str, ...]] = {}  # many are answered the same
     found: dict[str, set[str]] = {}
     for place in places:
-        for name in needles:
-            wanted = {plain[name]} if place.is_raw else every[name]
-            if any(spelling in place.data for spelling in wanted):
-                found.setdefault(name, set()).add(place.name)
+        alike = place.is_raw, hashlib.sha256(place.data).digest()
+        if alike not in known:
+            wanted = {name: {plain[name]} if place.is_raw else every[name] for name in needles}
+            known[alike] = tuple(n for n, each in wanted.items() if any(spelling in place.data for spelling in each))
+        for name in known[alike]:
+            found.setdefault(name, set()).add(place.name)
     return found
 
 

@@ -1,7 +1,6 @@
 """Everybody who might read an expert's name before the result, and every address that they can ask (EXP-14).
 
-``Asked`` says what there is to ask for, so that the same readers read an application of this process and the web
-processes of a whole platform.
+``Asked`` says what there is to ask for.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.client import HTTPConnection
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from flask import Flask
@@ -24,7 +21,7 @@ from flask.testing import FlaskClient
 
 from tests.support.insiders import INSIDE, SCOPES
 from tests.support.leaks import Place
-from tests.support.people import session_cookie, signed_in
+from tests.support.people import signed_in
 from trading.accounts import service as accounts
 from trading.audit.ledger import Ledger
 from trading.experts import queries as experts
@@ -35,6 +32,7 @@ from trading.web import permissions
 Answer: TypeAlias = tuple[int, str, bytes]
 Answers: TypeAlias = Mapping[tuple[str, str], Answer]
 PUBLIC: Final = "everybody"
+DRAWN: Final = "a drawn member"
 _VARIABLE: Final = re.compile(r"<(?:[a-z]+(?:\([^)]*\))?:)?([a-z_0-9]+)>")
 _ENDLESS: Final = "/events"
 _STREAM: Final = {"Accept": "text/event-stream"}
@@ -50,13 +48,6 @@ _NEWEST: Final = (
 )
 
 
-class Reader(Protocol):
-    """Somebody before a web server."""
-
-    def get(self, path: str, headers: Mapping[str, str]) -> Answer:
-        """Ask, follow no redirect, return what came back."""
-
-
 @dataclass(frozen=True, slots=True)
 class Here:
     """Reads an application of this process."""
@@ -66,22 +57,6 @@ class Here:
     def get(self, path: str, headers: Mapping[str, str]) -> Answer:
         answer = self.client.get(path, headers=dict(headers), buffered=True)
         return answer.status_code, str(answer.headers), answer.data
-
-
-@dataclass(frozen=True, slots=True)
-class There:
-    """Reads the web server of a whole platform, with the cookie of a session or none."""
-
-    base: str
-    cookie: str = ""
-
-    def get(self, path: str, headers: Mapping[str, str]) -> Answer:
-        connection = HTTPConnection(self.base.removeprefix("http://"), timeout=60)
-        given = {**headers, **({"Cookie": self.cookie} if self.cookie else {})}
-        with closing(connection):
-            connection.request("GET", quote(path, safe="/?&=:%+,;@!$'()*~"), headers=given)
-            answer = connection.getresponse()
-            return answer.status, str(answer.headers), answer.read()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,16 +132,12 @@ class Asked:
 
 @dataclass(kw_only=True)
 class NameReaders:
-    """One insider of each role with session and token, the public, people of the tender, a drawn member.
-
-    ``base`` is the address of a whole platform; without it ``app`` itself is read.
-    """
+    """One insider of each role with session and token, the public, people of the tender, a drawn member."""
 
     asked: Asked
     app: Flask
-    base: str = ""
     one_in: int = 1
-    people: dict[str, Reader] = field(default_factory=dict)
+    people: dict[str, Here] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -179,24 +150,24 @@ class NameReaders:
             self.people[login] = self._reader(login)
         for login in self.asked.sessions:
             self.people[login] = self._reader(login)
-        self.people["a drawn member"] = self._reader(self._login(self.asked.member))
+        self.people[DRAWN] = self._reader(self.drawn_login)
 
-    def _login(self, actor: Actor) -> str:
+    @cached_property
+    def drawn_login(self) -> str:
+        """Return how the drawn member signs in."""
         with self.asked.ledger.upkeep() as conn:
             found: str = conn.exec_driver_sql(
-                "SELECT login FROM desk.account WHERE id = %s", (actor.account,)
+                "SELECT login FROM desk.account WHERE id = %s", (self.asked.member.account,)
             ).scalar_one()
         return found
 
-    def _reader(self, login: str) -> Reader:
-        if self.base:
-            return There(self.base, "=".join(session_cookie(self.app, login)))
+    def _reader(self, login: str) -> Here:
         return Here(signed_in(self.app.test_client(), login))
 
     def ask(self) -> Answers:
         """Return every answer by who asks and which path, in the order in which they were asked."""
         found: dict[tuple[str, str], Answer] = {}
-        public = self._public()
+        public = Here(self.app.test_client())
         for path, headers in self._questions():
             for who, reader in ((PUBLIC, public), *self.people.items()):
                 found[who, path] = without_echo(path, reader.get(path, headers))
@@ -205,14 +176,6 @@ class NameReaders:
                     given = {**headers, "Authorization": f"Bearer {token}"}
                     found[f"token of {who}", path] = without_echo(path, public.get(path, given))
         return found
-
-    def ask_in_public(self) -> Answers:
-        """Return what everybody is answered."""
-        public = self._public()
-        return {(PUBLIC, path): without_echo(path, public.get(path, told)) for path, told in self._questions()}
-
-    def _public(self) -> Reader:
-        return There(self.base) if self.base else Here(self.app.test_client())
 
     def _questions(self) -> Iterator[tuple[str, dict[str, str]]]:
         for place, path in enumerate(self.asked.paths(self.app)):

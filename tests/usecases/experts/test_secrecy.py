@@ -42,7 +42,7 @@ def dump(database: Database, role: str) -> Iterator[tuple[str, str]]:
 
 def _plain(value: object) -> str:
     if isinstance(value, bytes | memoryview):
-        return bytes(value).decode("utf-8", "replace")
+        return bytes(value).decode("utf-8", "surrogateescape")  # none is lost
     return str(value)
 
 
