@@ -64,7 +64,7 @@ SILENT_COMMANDS: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "docs", "doctor", "experts draft", "fsck", "outbox show", "procedure closing-notice",
-            "procedure documents", "procedure extension", "user list", "verify-audit",
+            "procedure documents", "procedure extension", "statistics", "user list", "verify-audit",
         ),
         _NOTHING,
     ),
