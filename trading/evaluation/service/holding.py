@@ -6,13 +6,16 @@ every member who sits has shown that the signed one is there; after that, nothin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from sqlalchemy import Connection
 
 from trading.audit.ledger import Ledger, UnitOfWork
 from trading.audit.model import Recorded
 from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
-from trading.evaluation.queries import SittingRow
+from trading.evaluation.queries import SignatureRow, SittingRow
 from trading.evaluation.rules.commitment import require_digest
 from trading.evaluation.rules.holding import challenge_of, is_outdated
 from trading.evaluation.service.members import require_seat, require_unreported
@@ -39,13 +42,45 @@ def scored_lot(uow: UnitOfWork, row: ProcedureRow, number: str, stage: str) -> L
     return state
 
 
-def require_all_signed(conn: Connection, state: LotState, sitting: SittingRow) -> None:
-    """Refuse to take the contents of any sheet while a member has not signed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A lot all of whose sheets are signed, as one member who sits acts on the own one; ``signed`` by seat."""
+
+    row: ProcedureRow
+    sitting: SittingRow
+    state: LotState
+    seat: str
+    signed: Mapping[str, SignatureRow]
+
+    @property
+    def own(self) -> SignatureRow:
+        """The member's newest signature."""
+        return self.signed[self.seat]
+
+
+def signed_lot(uow: UnitOfWork, actor: Actor, reference: str, lot: str, stage: str) -> Signed:
+    """Lock the procedure and return a lot whose members have all signed: nobody acts on a signed sheet before.
+
+    Raises:
+        NotFound: No member who sits; the lot is not scored.
+        RuleBroken: ``sheet.too_early`` (EXP-22); ``evaluation.reported``, ``scoring.not_yet``.
+    """
+    row = rows.lock_for_update(uow, reference)
+    sitting, seat = require_seat(uow.connection, row.id, actor)
+    require_unreported(sitting)
+    state = scored_lot(uow, row, lot, stage)
+    signed = queries.signatures_of(uow.connection, state.place)
+    require_all_signed(signed, sitting)
+    return Signed(row=row, sitting=sitting, state=state, seat=seat, signed=signed)
+
+
+def require_all_signed(signed: Mapping[str, SignatureRow], sitting: SittingRow) -> None:
+    """Refuse to act on any signed sheet while a member has not signed.
 
     Raises:
         RuleBroken: ``sheet.too_early`` (EXP-22).
     """
-    missing = set(sitting.seats) - set(queries.signatures_of(conn, state.place))
+    missing = set(sitting.seats) - set(signed)
     if missing:
         raise RuleBroken("sheet.too_early", "EXP-22", missing=len(missing))
 
@@ -81,12 +116,8 @@ def hold_sheet(
             ``sheet.held``: it was told already; ``evaluation.reported``, ``scoring.not_yet``.
     """
     with ledger.begin(actor) as uow:
-        row = rows.lock_for_update(uow, reference)
-        sitting, seat = require_seat(uow.connection, row.id, actor)
-        require_unreported(sitting)
-        state = scored_lot(uow, row, lot, stage)
-        require_all_signed(uow.connection, state, sitting)
-        own = queries.signatures_of(uow.connection, state.place)[seat]
+        at = signed_lot(uow, actor, reference, lot, stage)
+        state, seat, own = at.state, at.seat, at.own
         if own.handed_in:
             raise RuleBroken("sheet.handed_in", "EXP-22")
         if version != own.version:

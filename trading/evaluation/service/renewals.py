@@ -15,8 +15,8 @@ from trading.audit.model import Recorded
 from trading.evaluation import queries, store
 from trading.evaluation.model import of_lot
 from trading.evaluation.queries import SignatureRow
-from trading.evaluation.service.holding import require_all_signed, scored_lot
-from trading.evaluation.service.members import require_seat, require_sitting, require_unreported
+from trading.evaluation.service.holding import scored_lot, signed_lot
+from trading.evaluation.service.members import require_sitting, require_unreported
 from trading.kernel.errors import NotFound, NotPermitted, RuleBroken
 from trading.kernel.roles import Actor, Role
 from trading.procedures import store as rows
@@ -36,15 +36,11 @@ def ask_renewal(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: s
             ``renewal.reason_missing``; ``evaluation.reported``.
     """
     with ledger.begin(actor) as uow:
-        row = rows.lock_for_update(uow, reference)
-        sitting, seat = require_seat(uow.connection, row.id, actor)
-        require_unreported(sitting)
-        state = scored_lot(uow, row, lot, stage)
-        require_all_signed(uow.connection, state, sitting)
-        own = queries.signatures_of(uow.connection, state.place)[seat]
+        at = signed_lot(uow, actor, reference, lot, stage)
+        state, seat, own = at.state, at.seat, at.own
         if own.handed_in:
             raise RuleBroken("renewal.not_needed", "EXP-22")
-        require_nothing_out(queries.signatures_of(uow.connection, state.place), seat)
+        require_nothing_out(at.signed, seat)
         if any(
             (each.seat, each.version) == (seat, own.version)
             for each in queries.renewals_of(uow.connection, state.place)
@@ -78,12 +74,13 @@ def void_sheet(
             for each in queries.renewals_of(uow.connection, state.place)
             if each.seat == seat and each.answer is None
         ]
-        own = queries.signatures_of(uow.connection, state.place).get(seat)
+        signed = queries.signatures_of(uow.connection, state.place)
+        own = signed.get(seat)
         if not asked or own is None or own.version != asked[-1].version:
             raise NotFound(seat)
         if own.handed_in:
             raise RuleBroken("renewal.not_needed", "EXP-22")
-        require_nothing_out(queries.signatures_of(uow.connection, state.place), seat)
+        require_nothing_out(signed, seat)
         body = {"reason": _words(reason), "seat": seat, "version": own.version}
         recorded = uow.record(of_lot("sheet.voided", state.place, **body))
         store.void_sheet(uow, recorded, state.place)

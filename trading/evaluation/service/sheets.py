@@ -26,7 +26,7 @@ from trading.evaluation.rules.commitment import (
 from trading.evaluation.rules.documents import SHEET
 from trading.evaluation.rules.holding import require_echo
 from trading.evaluation.rules.recheck import require_correctable, require_kept
-from trading.evaluation.service.holding import challenge, require_all_signed, require_all_there, scored_lot
+from trading.evaluation.service.holding import challenge, require_all_there, scored_lot, signed_lot
 from trading.evaluation.service.masking import reveal_masks
 from trading.evaluation.service.members import require_seat, require_unreported
 from trading.evaluation.service.reporting import draft_if_ready
@@ -104,12 +104,8 @@ def hand_in(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, 
             ``sheet.handed_in``: it is already; ``evaluation.reported``, ``scoring.not_yet``.
     """
     with ledger.begin(actor) as uow:
-        row = rows.lock_for_update(uow, reference)
-        sitting, seat = require_seat(uow.connection, row.id, actor)
-        require_unreported(sitting)
-        state = scored_lot(uow, row, lot, stage)
-        require_all_signed(uow.connection, state, sitting)
-        own = queries.signatures_of(uow.connection, state.place)[seat]
+        at = signed_lot(uow, actor, reference, lot, stage)
+        sitting, state, seat, own = at.sitting, at.state, at.seat, at.own
         if own.handed_in:
             raise RuleBroken("sheet.handed_in", "EXP-22")
         require_committed(raw, own.sheet_commit)
@@ -120,7 +116,7 @@ def hand_in(ledger: Ledger, actor: Actor, reference: str, lot: str, stage: str, 
         _require_blind(uow.connection, state, seat, document)
         recorded = _record_sheet(uow, state, raw, document)
         if _open_if_complete(uow, state, sitting):
-            draft_if_ready(uow, row)
+            draft_if_ready(uow, at.row)
     return recorded
 
 
